@@ -1,0 +1,55 @@
+"""The closed sets of option values, and the one function that checks a value against its set."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from gainlaw.errors import InputError, Problem
+
+__all__ = ["Engine", "LawName", "Level", "Scale", "choices", "require_choice"]
+
+Scale = Literal["points", "log_odds", "normalized", "error_reduction"]
+LawName = Literal["constant", "linear", "offset_power"]
+Engine = Literal["nuts"]
+Level = Literal[
+    "population", "overall", "task", "language_family", "language", "intermediate", "model_family"
+]
+
+
+def choices(alias: object) -> tuple[str, ...]:
+    """Return the allowed values of a ``Literal`` alias, in their order.
+
+    Examples
+    --------
+    >>> choices(LawName)
+    ('constant', 'linear', 'offset_power')
+    """
+    return tuple(str(value) for value in get_args(alias))
+
+
+def require_choice(value: str, alias: object, option: str) -> str:
+    """Return `value` if the ``Literal`` `alias` allows it.
+
+    Parameters
+    ----------
+    value : str
+        What was given.
+    alias : typing.Literal
+        The set of allowed values.
+    option : str
+        The option's name, for the message.
+
+    Raises
+    ------
+    InputError
+        If `value` is not allowed; the message lists what is.
+
+    Examples
+    --------
+    >>> require_choice("linear", LawName, "law")
+    'linear'
+    """
+    allowed = choices(alias)
+    if value in allowed:
+        return value
+    raise InputError(Problem(f"{option} is {value!r}", hint=f"allowed: {', '.join(allowed)}"))
