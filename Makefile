@@ -1,0 +1,68 @@
+# The chores of gainlaw. `make` alone lists them. Every target sets up what it needs.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# The interpreter for the environment: PYTHON=... on the command line, else the first one found below.
+PYTHON ?=
+# More words for pytest, as in: make test ARGS="-k claims"
+ARGS ?=
+
+define FIND_PYTHON
+for candidate in "$(PYTHON)" python3.13 python3.12 \
+    "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python \
+    "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12*/bin/python \
+    python3.14 python3 python; do \
+  if [ -n "$$candidate" ] && "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; \
+  then found=$$candidate; break; fi; \
+done; \
+if [ -z "$${found:-}" ]; then \
+  echo "gainlaw needs Python 3.12 or newer; none was found. Try: make setup PYTHON=/path/to/python3" >&2; exit 2; \
+fi
+endef
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+.PHONY: setup
+setup: $(READY)  ## make .venv with gainlaw and its development tools
+
+# pip is brought to the pinned version first; the build backend comes from the constraints too.
+$(READY): pyproject.toml constraints.txt
+	@$(FIND_PYTHON); \
+	if [ ! -x $(BIN)/python ]; then echo "setting up $(VENV) with $$found"; "$$found" -m venv $(VENV); fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip hatchling editables
+	@$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation --group dev -e .
+	@touch $(READY)
+
+.PHONY: paper
+paper: $(READY)  ## fit, judge and write everything into paper/
+	@$(BIN)/python -m analysis
+
+.PHONY: test
+test: $(READY)  ## run the tests
+	@$(BIN)/python -m pytest -m "not calibration" $(ARGS)
+
+.PHONY: lint
+lint: $(READY)  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: calibration
+calibration: $(READY)  ## run the long simulation studies and print their tables
+	@$(BIN)/python -m pytest -m calibration -s $(ARGS)
+
+.PHONY: bench
+bench: $(READY)  ## time the start-up as a ratio to a bare interpreter
+	@$(BIN)/python benchmarks/startup.py
+
+.PHONY: clean
+clean:  ## remove everything that a target made
+	rm -rf $(VENV) paper build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
