@@ -1,0 +1,232 @@
+"""How numbers, intervals, probabilities and model sizes are written in tables, figures and prose."""
+
+from __future__ import annotations
+
+import math
+import re
+
+__all__ = [
+    "MINUS",
+    "MISSING",
+    "format_count",
+    "format_interval",
+    "format_number",
+    "format_params",
+    "format_probability",
+    "level_title",
+    "parameter_title",
+    "scale_title",
+    "slope_unit",
+    "title_of",
+]
+
+#: What stands where a value is missing.
+MISSING = "–"
+
+#: The typographic minus sign, for HTML and figures.
+MINUS = "\u2212"
+
+_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+
+_TITLES = {
+    "xnli": "XNLI",
+    "xcopa": "XCOPA",
+    "xstory_cloze": "XStoryCloze",
+    "xwinograd": "XWinograd",
+    "pawsx": "PAWS-X",
+    "paws-x": "PAWS-X",
+    "anli_r1": "ANLI R1",
+    "anli_r2": "ANLI R2",
+    "anli_r3": "ANLI R3",
+    "cb": "CB",
+    "rte": "RTE",
+    "copa": "COPA",
+    "story_cloze": "StoryCloze",
+    "winogrande": "Winogrande",
+}
+
+_LEVELS = {
+    "population": "population mean",
+    "overall": "overall (observed groups)",
+    "task": "task",
+    "language_family": "language family",
+    "language": "language",
+    "intermediate": "intermediate training",
+    "model_family": "model family",
+}
+
+_SCALES = {
+    "points": "percentage points",
+    "log_odds": "chance-corrected log-odds",
+    "normalized": "points of chance-corrected accuracy",
+    "error_reduction": "percent of the baseline's errors",
+}
+
+_SLOPE_UNITS = {
+    "points": "points per decade",
+    "log_odds": "log-odds per decade",
+    "normalized": "chance-corrected points per decade",
+    "error_reduction": "percent of errors per decade",
+}
+
+
+def format_number(value: float, digits: int = 1, minus: str = "-") -> str:
+    """Write a number with a fixed number of decimals; a missing one is a dash, and zero has no sign.
+
+    Parameters
+    ----------
+    value : float
+        The number; NaN and infinite values count as missing.
+    digits : int
+        Decimals.
+    minus : str
+        The minus sign to use.
+
+    Examples
+    --------
+    >>> format_number(-1.26), format_number(-0.04), format_number(float("nan"))
+    ('-1.3', '0.0', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = f"{value:.{digits}f}"
+    if text.startswith("-") and not text.strip("-0."):
+        text = text[1:]
+    return text.replace("-", minus)
+
+
+def format_count(value: float) -> str:
+    """Write a whole number with a thin grouping of thousands; missing is a dash.
+
+    Examples
+    --------
+    >>> format_count(5304), format_count(float("nan"))
+    ('5,304', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{round(value):,}"
+
+
+def format_interval(low: float, high: float, digits: int = 1, minus: str = "-") -> str:
+    """Write an interval in brackets; missing when either end is.
+
+    Examples
+    --------
+    >>> format_interval(5.44, 8.0)
+    '[5.4, 8.0]'
+    """
+    ends = format_number(low, digits, minus), format_number(high, digits, minus)
+    return MISSING if MISSING in ends else f"[{ends[0]}, {ends[1]}]"
+
+
+def format_probability(value: float, digits: int = 3) -> str:
+    """Write a probability; values that would round to 0 or 1 without being certain are shown as bounds.
+
+    Examples
+    --------
+    >>> format_probability(0.98765), format_probability(0.99999), format_probability(1e-6)
+    ('0.988', '> 0.999', '< 0.001')
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    step = 10.0**-digits
+    if value > 1 - step / 2:
+        return f"> {1 - step:.{digits}f}"
+    if value < step / 2:
+        return f"< {step:.{digits}f}"
+    return f"{value:.{digits}f}"
+
+
+def format_params(params: float) -> str:
+    """Write a number of parameters as people say it, with three significant digits at most.
+
+    Examples
+    --------
+    >>> [format_params(n) for n in (560e6, 1.1e9, 176e9, 1_247_000_000)]
+    ['560M', '1.1B', '176B', '1.25B']
+    """
+    if params is None or not math.isfinite(params):
+        return MISSING
+    for size, suffix in _SUFFIXES:
+        if params >= size * 0.9995:
+            return f"{float(f'{params / size:.3g}'):g}{suffix}"
+    return f"{params:.3g}"
+
+
+def title_of(name: str) -> str:
+    """Return the name of a task or group as it is printed: known tasks as published, others unchanged.
+
+    Examples
+    --------
+    >>> title_of("xstory_cloze"), title_of("Indo-European")
+    ('XStoryCloze', 'Indo-European')
+    """
+    return _TITLES.get(name, name)
+
+
+def level_title(level: str) -> str:
+    """Return the words for a level of the hierarchy.
+
+    Examples
+    --------
+    >>> level_title("population")
+    'population mean'
+    """
+    return _LEVELS.get(level, level.replace("_", " "))
+
+
+def scale_title(scale: str) -> str:
+    """Return the words for a scale.
+
+    Examples
+    --------
+    >>> scale_title("log_odds")
+    'chance-corrected log-odds'
+    """
+    return _SCALES.get(scale, scale.replace("_", " "))
+
+
+def slope_unit(scale: str) -> str:
+    """Return the unit of a slope on a scale.
+
+    Examples
+    --------
+    >>> slope_unit("points")
+    'points per decade'
+    """
+    return _SLOPE_UNITS.get(scale, f"{scale.replace('_', ' ')} per decade")
+
+
+_WORDS = {
+    "checkpoint": "checkpoint",
+    "run": "run",
+    "checkpoint_task": "checkpoint × task",
+    "checkpoint_language_family": "checkpoint × family",
+    "residual": "residual",
+}
+
+
+def parameter_title(name: str) -> str:
+    """Return the words for a parameter of the hierarchical model.
+
+    Examples
+    --------
+    >>> parameter_title("tau_task_slope"), parameter_title("tau_checkpoint_task")
+    ('task, slope', 'checkpoint × task')
+    """
+    if name in {"mu", "mu[intercept]"}:
+        return "gain at 1B"
+    if name == "mu[slope]":
+        return "slope"
+    if match := re.fullmatch(r"rho_(.+)", name):
+        return f"{_words(match[1])}, correlation"
+    if match := re.fullmatch(r"tau_(.+)_slope", name):
+        return f"{_words(match[1])}, slope"
+    if match := re.fullmatch(r"tau_(.+)", name):
+        return _words(match[1])
+    return _words(name)
+
+
+def _words(term: str) -> str:
+    return _WORDS.get(term, _LEVELS.get(term, term.replace("_", " ")))

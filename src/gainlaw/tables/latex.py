@@ -1,0 +1,258 @@
+r"""LaTeX: escaping that always compiles under pdflatex, and tables with booktabs and siunitx."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from gainlaw.tables.formats import MISSING, format_interval, format_number, format_probability
+
+if TYPE_CHECKING:
+    from gainlaw.tables.table import Column, Table
+
+__all__ = ["escape_latex", "render_latex"]
+
+#: Tables with more rows than this are a longtable.
+LONG = 40
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\ensuremath{<}",
+    ">": r"\ensuremath{>}",
+    "|": r"\textbar{}",
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+    '"': r"\textquotedblright{}",
+    "`": r"\textasciigrave{}",
+    "\u2212": r"\ensuremath{-}",
+    "×": r"\ensuremath{\times}",
+    "·": r"\ensuremath{\cdot}",
+    "±": r"\ensuremath{\pm}",
+    "≤": r"\ensuremath{\leq}",
+    "≥": r"\ensuremath{\geq}",
+    "≠": r"\ensuremath{\neq}",
+    "≈": r"\ensuremath{\approx}",
+    "→": r"\ensuremath{\rightarrow}",
+    "←": r"\ensuremath{\leftarrow}",
+    "∞": r"\ensuremath{\infty}",
+    "√": r"\ensuremath{\surd}",
+    "²": r"\textsuperscript{2}",
+    "³": r"\textsuperscript{3}",
+    "°": r"\textdegree{}",
+    "«": r"\textquotedblleft{}",
+    "»": r"\textquotedblright{}",
+    "đ": "d",
+    "Đ": "D",
+    "ð": "d",
+    "Ð": "D",
+    "þ": "th",
+    "Þ": "Th",
+    "ŋ": "ng",
+    "Ŋ": "Ng",
+    "‘": r"\textquoteleft{}",
+    "’": r"\textquoteright{}",
+    "“": r"\textquotedblleft{}",
+    "”": r"\textquotedblright{}",
+    "…": r"\dots{}",
+    "†": r"\dag{}",
+    "‡": r"\ddag{}",
+    "•": r"\textbullet{}",
+    "✓": r"\ensuremath{\surd}",
+    "\u00a0": "~",
+    "\u2009": r"\,",
+    "\n": " ",
+    "\t": " ",
+}
+
+_DASHES = {"–": r"\textendash{}", "—": r"\textemdash{}"}
+
+# Signs that TeX fonts join: two hyphens are a dash, two commas a quotation mark.
+_LIGATURES = re.compile(r"-{2,}|,{2,}|'{2,}")
+
+_GREEK = {
+    "α": "alpha",
+    "β": "beta",
+    "γ": "gamma",
+    "δ": "delta",
+    "ε": "varepsilon",
+    "ζ": "zeta",
+    "η": "eta",
+    "θ": "theta",
+    "κ": "kappa",
+    "λ": "lambda",
+    "μ": "mu",
+    "ν": "nu",
+    "ξ": "xi",
+    "π": "pi",
+    "ρ": "rho",
+    "σ": "sigma",
+    "τ": "tau",
+    "φ": "varphi",
+    "χ": "chi",
+    "ψ": "psi",
+    "ω": "omega",
+    "Γ": "Gamma",
+    "Δ": "Delta",
+    "Θ": "Theta",
+    "Λ": "Lambda",
+    "Σ": "Sigma",
+    "Φ": "Phi",
+    "Ψ": "Psi",
+    "Ω": "Omega",
+}
+
+# Latin letters that every TeX font sets from utf8 input; others lose their marks or become their code.
+_LATIN = set(range(0xC0, 0x180)) - {
+    0x108, 0x109, 0x10A, 0x10B, 0x114, 0x115, 0x11C, 0x11D, 0x120, 0x121, 0x124, 0x125, 0x126, 0x127,
+    0x12C, 0x12D, 0x134, 0x135, 0x138, 0x13F, 0x140, 0x149, 0x14E, 0x14F, 0x15C, 0x15D, 0x166, 0x167,
+    0x174, 0x175, 0x176, 0x177, 0x17F, 0xD7, 0xF7, 0x104, 0x105, 0x118, 0x119, 0x12E, 0x12F, 0x172, 0x173,
+    0x122, 0x123, 0x136, 0x137, 0x13B, 0x13C, 0x145, 0x146, 0x156, 0x157, 0x132, 0x133, 0x13D, 0x13E,
+}  # fmt: skip
+
+
+def escape_latex(text: str) -> str:
+    r"""Return plain text as LaTeX that prints it under pdflatex, whatever it holds.
+
+    The ten special characters are escaped; common signs and Greek letters become commands; Latin letters
+    with marks stay; a letter that the fonts do not have loses its marks, and a sign with no near form is
+    written as its code point.
+
+    Parameters
+    ----------
+    text : str
+        Plain text, any Unicode.
+
+    Returns
+    -------
+    str
+        LaTeX for text mode, one line.
+
+    Examples
+    --------
+    >>> print(escape_latex("xstory_cloze & 5% of τ"))
+    xstory\_cloze \& 5\% of \ensuremath{\tau}
+    """
+    escaped = "".join(_escape_character(character) for character in text.strip())
+    return _LIGATURES.sub(lambda match: "{}".join(match[0]), escaped)
+
+
+def _escape_character(character: str) -> str:
+    if character in _SPECIAL:
+        return _SPECIAL[character]
+    if character in _DASHES:
+        return _DASHES[character]
+    if character in _GREEK:
+        return rf"\ensuremath{{\{_GREEK[character]}}}"
+    code = ord(character)
+    if 0x20 <= code < 0x7F or code in _LATIN:
+        return character
+    if unicodedata.category(character) in {"Cc", "Cf", "Mn"}:
+        return ""
+    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    if plain.strip():
+        return "".join(_SPECIAL.get(letter, letter) for letter in plain)
+    return " " if character.isspace() else f"{{[}}U+{code:04X}{{]}}"
+
+
+def render_latex(table: Table, *, floating: bool = True) -> str:
+    r"""Return a `Table` as LaTeX source (`Table.to_latex`)."""
+    long = len(table.frame) > LONG
+    spec = "".join(_column_spec(table, column) for column in table.columns)
+    head = [_heading(column) for column in table.columns]
+    body = _body(table)
+    caption = rf"\caption{{{escape_latex(table.caption)}}}"
+    label = rf"\label{{{table.label}}}"
+    notes = [r"\par\smallskip", *_notes(table)] if table.notes else []
+    if long:
+        lines = [rf"\begingroup\{table.size}", rf"\begin{{longtable}}{{@{{}}{spec}@{{}}}}"]
+        lines += [rf"{caption}{label} \\"] if floating else []
+        lines += [r"\toprule", " & ".join(head) + r" \\", r"\midrule", r"\endfirsthead"]
+        lines += [r"\toprule", " & ".join(head) + r" \\", r"\midrule", r"\endhead"]
+        lines += [r"\bottomrule", r"\endfoot", *body, r"\end{longtable}", *notes, r"\endgroup"]
+        return "\n".join(lines) + "\n"
+    tabular = [rf"\begin{{tabular}}{{@{{}}{spec}@{{}}}}", r"\toprule", " & ".join(head) + r" \\", r"\midrule"]
+    tabular += [*body, r"\bottomrule", r"\end{tabular}"]
+    if not floating:
+        return "\n".join(tabular) + "\n"
+    lines = [r"\begin{table}[htbp]", r"\centering", caption, label, rf"\{table.size}", *tabular, *notes]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _notes(table: Table) -> list[str]:
+    words = " ".join(escape_latex(note) for note in table.notes)
+    return [rf"\begin{{minipage}}{{\linewidth}}\footnotesize {words}\end{{minipage}}"]
+
+
+def _heading(column: Column) -> str:
+    text = escape_latex(column.title)
+    if column.width is not None or column.left:
+        return text
+    return rf"\multicolumn{{1}}{{r}}{{{text}}}" if column.kind in {"interval", "params"} else f"{{{text}}}"
+
+
+def _column_spec(table: Table, column: Column) -> str:
+    if column.width is not None:
+        return rf">{{\raggedright\arraybackslash}}p{{{column.width:g}\linewidth}}"
+    if column.left:
+        return "l"
+    if column.kind in {"interval", "params"}:
+        return "r"
+    return f"S[table-format={_table_format(table, column)}]"
+
+
+def _table_format(table: Table, column: Column) -> str:
+    """Return siunitx's table-format: the room that the widest number of the column takes."""
+    digits = 0 if column.kind == "count" else column.decimals
+    shown = [format_number(float(value), digits) for value in table.frame[column.key] if not _missing(value)]
+    whole = max((len(text.lstrip("-").split(".")[0]) for text in shown), default=1)
+    sign = "-" if any(text.startswith("-") for text in shown) else ""
+    return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"
+
+
+def _missing(value: object) -> bool:
+    return value is None or not math.isfinite(float(value))  # type: ignore[arg-type]
+
+
+def _body(table: Table) -> list[str]:
+    breaks = table.breaks()
+    lines = []
+    for position, row in enumerate(table.rows()):
+        if position in breaks:
+            lines.append(r"\midrule")
+        lines.append(" & ".join(_cell(column, row) for column in table.columns) + r" \\")
+    return lines
+
+
+def _cell(column: Column, row: dict[str, object]) -> str:
+    if column.left:
+        shown = column.show(row)
+        text = escape_latex(shown)
+        return rf"\texttt{{{text}}}" if column.kind == "code" and shown != MISSING else text
+    if column.kind == "params":
+        return escape_latex(column.show(row))
+    if column.kind == "interval":
+        shown = format_interval(row[column.key], row[column.high], column.decimals)  # type: ignore[arg-type]
+        if shown == MISSING:
+            return "--"
+        low, high = shown.strip("[]").split(", ")
+        return rf"{{[}}\num{{{low}}}, \num{{{high}}}{{]}}"
+    value = row[column.key]
+    if _missing(value):
+        return "{--}"
+    number = float(value)  # type: ignore[arg-type]
+    if column.kind == "probability":
+        text = format_probability(number, column.decimals)
+        return f"{{{escape_latex(text)}}}" if text[0] in "<>" else text
+    return format_number(number, 0 if column.kind == "count" else column.decimals)
