@@ -1,1 +1,51 @@
-"""To be filled."""
+"""Figures of a study: one plot a module, each with its numbers obtainable as a frame.
+
+Every ``plot_x(fit)`` is ``draw_x(x_data(fit))``: one makes the frame, the other draws it. A figure is a
+`PaperFigure`: sized for print, described in words (`alt`), and with everything drawn in `plot_data`.
+"""
+
+from __future__ import annotations
+
+from gainlaw.figures.forest import draw_forest, forest_data, plot_forest
+from gainlaw.figures.gain_curve import draw_gain_curve, gain_curve_data, plot_gain_curve
+from gainlaw.figures.influence import draw_influence, influence_data, plot_influence
+from gainlaw.figures.predictive import draw_predictive, plot_predictive, predictive_data
+from gainlaw.figures.priors import draw_priors, plot_priors, priors_data
+from gainlaw.figures.scales import draw_scales, plot_scales, scales_data
+from gainlaw.figures.scores import draw_scores, plot_scores, scores_data
+from gainlaw.figures.slope import draw_slope, plot_slope, slope_data
+from gainlaw.figures.style import PaperFigure, figure_bytes, figure_svg, save_figure
+from gainlaw.figures.width import draw_width, width_frame
+
+__all__ = [
+    "PaperFigure",
+    "draw_forest",
+    "draw_gain_curve",
+    "draw_influence",
+    "draw_predictive",
+    "draw_priors",
+    "draw_scales",
+    "draw_scores",
+    "draw_slope",
+    "draw_width",
+    "figure_bytes",
+    "figure_svg",
+    "forest_data",
+    "gain_curve_data",
+    "influence_data",
+    "plot_forest",
+    "plot_gain_curve",
+    "plot_influence",
+    "plot_predictive",
+    "plot_priors",
+    "plot_scales",
+    "plot_scores",
+    "plot_slope",
+    "predictive_data",
+    "priors_data",
+    "save_figure",
+    "scales_data",
+    "scores_data",
+    "slope_data",
+    "width_frame",
+]

@@ -1,0 +1,179 @@
+"""Forest plot: the slope of every group of a level, with the overall and the population rows marked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
+from gainlaw.tables.formats import MINUS, format_interval, format_number, slope_unit, title_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["draw_forest", "forest_data", "plot_forest"]
+
+_TOP = {"population": "population", "overall": "overall"}
+
+
+def plot_forest(fit: Fit, level: str = "task", estimand: str = "slope") -> PaperFigure:
+    """Plot an estimand for every group of a level, with 50% and 95% posterior intervals.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    level : {"task", "language_family", "language", "intermediate", "model_family"}
+        The groups.
+    estimand : {"slope", "gain"}
+        Slope per decade of parameters, or the gain at one billion parameters.
+
+    Returns
+    -------
+    PaperFigure
+        Its `plot_data` has the layer `interval`.
+    """
+    unit = slope_unit(fit.scale) if estimand == "slope" else fit.unit
+    return draw_forest(forest_data(fit, level, estimand), unit=f"{estimand} ({unit})")
+
+
+def forest_data(fit: Fit, level: str = "task", estimand: str = "slope") -> pd.DataFrame:
+    """Return the rows of a forest plot.
+
+    Parameters
+    ----------
+    fit, level, estimand
+        As for `plot_forest`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        level, group, label, mean, low50, high50, ci_low, ci_high, p_positive, n_languages, n_checkpoints,
+        n_rows; groups by their mean, then the overall and the population rows.
+
+    Raises
+    ------
+    InputError
+        If the fit has no such level.
+    """
+    from gainlaw.errors import InputError, Problem
+    from gainlaw.estimands import curve
+
+    cells = fit.gains.frame
+    if level not in cells:
+        raise InputError(Problem(f"the fit has no level {level!r}", hint="a column of its gains"))
+    chosen = [(level, group) for group in sorted(cells[level].astype(str).unique())]
+    rows = []
+    for name, group in [*chosen, ("overall", ""), ("population", "")]:
+        line = curve(fit, **{name: group}) if group else curve(fit, level=name)
+        draws = line.slope() if estimand == "slope" else line.gain(np.array([1e9]))[:, 0]
+        kept = cells[cells[level].astype(str) == group] if group else cells
+        low, low50, high50, high = np.quantile(draws, [0.025, 0.25, 0.75, 0.975])
+        rows.append(
+            {
+                "level": name,
+                "group": group,
+                "label": title_of(group) if group else _TOP[name],
+                "mean": float(draws.mean()),
+                "low50": low50,
+                "high50": high50,
+                "ci_low": low,
+                "ci_high": high,
+                "p_positive": float((draws > 0).mean()),
+                "n_languages": kept["language"].nunique() if "language" in kept else np.nan,
+                "n_checkpoints": kept["checkpoint"].nunique() if "checkpoint" in kept else np.nan,
+                "n_rows": len(kept),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    groups = frame["level"] == level
+    return pd.concat([frame[groups].sort_values("mean", ascending=False), frame[~groups]], ignore_index=True)
+
+
+def draw_forest(rows: pd.DataFrame, *, unit: str = "slope (points per decade)") -> PaperFigure:
+    """Draw a forest plot from its numbers.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As `forest_data` returns it, from top to bottom.
+    unit : str
+        The label of the horizontal axis.
+
+    Returns
+    -------
+    PaperFigure
+    """
+    count = len(rows)
+    with style():
+        figure, grid = new_figure(
+            DOUBLE, 0.62 + 0.21 * count, 1, 2, sharey=True, gridspec_kw={"width_ratios": [3.2, 2.0]}
+        )
+        axes, side = grid[0]
+        heights = np.arange(count)[::-1].astype(float)
+        top = rows["level"].isin(list(_TOP)).to_numpy()
+        heights[~top] += 0.5
+        axes.axvline(0, color=INK, linewidth=0.6, zorder=1)
+        axes.xaxis.grid(visible=True)
+        for height, marked, row in zip(heights, top, rows.to_dict("records"), strict=True):
+            color = WARM if marked else ACCENT
+            axes.plot([row["ci_low"], row["ci_high"]], [height, height], color=color, linewidth=1.0, zorder=3)
+            axes.plot(
+                [row["low50"], row["high50"]],
+                [height, height],
+                color=color,
+                linewidth=3.2,
+                solid_capstyle="butt",
+                zorder=4,
+            )
+            axes.plot(
+                row["mean"],
+                height,
+                marker="D" if marked else "o",
+                color=color,
+                markersize=4.5,
+                zorder=5,
+                markeredgecolor="white",
+                markeredgewidth=0.5,
+            )
+        if top.any() and not top.all():
+            axes.axhline(
+                float(heights[top].max()) + 0.75, color="#B0B0B0", linewidth=0.6, linestyle=(0, (4, 3))
+            )
+        axes.set_yticks(heights, list(rows["label"]))
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(-0.7, float(heights.max()) + 0.7)
+        axes.set_xlabel(unit)
+        axes.spines["left"].set_visible(False)
+        _draw_numbers(side, rows, heights)
+    alt = f"Forest plot of the {unit}: " + "; ".join(
+        f"{row['label']} {row['mean']:.1f} [{row['ci_low']:.1f}, {row['ci_high']:.1f}]"
+        for row in rows.to_dict("records")
+    )
+    return finish(figure, {"interval": rows}, alt + ".")
+
+
+def _draw_numbers(axes: Axes, rows: pd.DataFrame, heights: np.ndarray) -> None:
+    """Write mean and interval, probability, languages and checkpoints beside the intervals."""
+    axes.set_axis_off()
+    axes.set_xlim(0, 1)
+    digits = 2 if rows["mean"].abs().max() < 3 else 1
+    heads = ((0.0, "left", "mean [95% interval]"), (0.66, "right", "P(> 0)"))
+    for place, align, text in (*heads, (0.83, "right", "lang."), (1.0, "right", "ckpt.")):
+        axes.annotate(
+            text, (place, 1.0), xycoords="axes fraction", ha=align, va="bottom", fontsize=7, color="#4D4D4D"
+        )
+    for height, row in zip(heights, rows.to_dict("records"), strict=True):
+        interval = format_interval(row["ci_low"], row["ci_high"], digits, MINUS)
+        cells = (
+            (0.0, "left", f"{format_number(row['mean'], digits, MINUS)} {interval}"),
+            (0.66, "right", f"{row['p_positive']:.3f}"),
+            (0.83, "right", format_number(row["n_languages"], 0)),
+            (1.0, "right", format_number(row["n_checkpoints"], 0)),
+        )
+        for place, align, text in cells:
+            axes.text(place, height, text, ha=align, va="center_baseline", fontsize=7, color=INK)

@@ -1,0 +1,196 @@
+"""Gain against model size: the law's posterior bands with the cells behind them, one panel a group."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.figures.style import (
+    ACCENT,
+    DOUBLE,
+    GREY,
+    INK,
+    SINGLE,
+    PaperFigure,
+    finish,
+    new_figure,
+    params_axis,
+    style,
+)
+from gainlaw.tables.formats import title_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["draw_gain_curve", "gain_curve_data", "plot_gain_curve"]
+
+
+def plot_gain_curve(fit: Fit, by: str | None = "task", *, points: int = 60) -> PaperFigure:
+    """Plot the gain against model size with 50% and 95% posterior bands, one panel a group.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    by : {"task", "language_family", "intermediate", "model_family"} or None
+        What the panels are; None draws one panel of the overall curve.
+    points : int
+        Sizes at which the curve is evaluated.
+
+    Returns
+    -------
+    PaperFigure
+        Its `plot_data` has the layers `band`, `cell` and `checkpoint`.
+    """
+    bands, cells = gain_curve_data(fit, by, points=points)
+    return draw_gain_curve(bands, cells, unit=_gain_label(fit.scale))
+
+
+def gain_curve_data(
+    fit: Fit, by: str | None = "task", *, points: int = 60
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the bands of the curves and the cells behind them.
+
+    Parameters
+    ----------
+    fit, by, points
+        As for `plot_gain_curve`.
+
+    Returns
+    -------
+    bands : pandas.DataFrame
+        panel, params, mean, low50, high50, low95, high95.
+    cells : pandas.DataFrame
+        panel, params, gain, se, checkpoint, language.
+    """
+    from gainlaw.estimands import curve
+
+    frame = fit.gains.frame
+    sizes = np.geomspace(frame["params"].min(), frame["params"].max(), points)
+    groups = ["overall"] if by is None else sorted(frame[by].astype(str).unique())
+    bands = []
+    for group in groups:
+        line = curve(fit, level="overall") if by is None else curve(fit, **{by: group})
+        bands.append(band_frame(group, sizes, line.gain(sizes)))
+    kept = [name for name in ("params", "gain", "se", "checkpoint", "task", "language") if name in frame]
+    cells = frame[kept].assign(panel="overall" if by is None else frame[by].astype(str))
+    return pd.concat(bands, ignore_index=True), cells
+
+
+def band_frame(panel: str, sizes: np.ndarray, draws: np.ndarray) -> pd.DataFrame:
+    """Summarise the draws of one curve.
+
+    Parameters
+    ----------
+    panel : str
+        The panel's name.
+    sizes : numpy.ndarray, shape (P,)
+        Parameters.
+    draws : numpy.ndarray, shape (draws, P)
+        Gains.
+
+    Returns
+    -------
+    pandas.DataFrame
+        panel, params, mean, low50, high50, low95, high95, by size.
+    """
+    low95, low50, high50, high95 = np.quantile(draws, [0.025, 0.25, 0.75, 0.975], axis=0)
+    ends = {"low50": low50, "high50": high50, "low95": low95, "high95": high95}
+    return pd.DataFrame({"panel": panel, "params": sizes, "mean": draws.mean(axis=0), **ends})
+
+
+def draw_gain_curve(bands: pd.DataFrame, cells: pd.DataFrame, *, unit: str = "gain (points)") -> PaperFigure:
+    """Draw the curves from their numbers.
+
+    Parameters
+    ----------
+    bands, cells : pandas.DataFrame
+        As `gain_curve_data` returns them.
+    unit : str
+        The label of the vertical axis.
+
+    Returns
+    -------
+    PaperFigure
+    """
+    panels = list(dict.fromkeys(bands["panel"]))
+    columns = len(panels) if len(panels) <= 4 else 4
+    rows = math.ceil(len(panels) / columns)
+    width = DOUBLE if columns > 1 else SINGLE
+    means = _checkpoint_means(cells)
+    with style():
+        figure, axes = new_figure(width, 0.45 + 1.85 * rows, rows, columns, sharex=True, sharey=True)
+        flat = axes.ravel()
+        for panel, place in zip(panels, flat, strict=False):
+            _draw_panel(place, panel, bands, cells, means)
+        for place in flat[len(panels) :]:
+            place.set_visible(False)
+        params_axis(flat[0], np.concatenate([bands["params"], cells["params"]]), label=False)
+        figure.supxlabel("parameters", fontsize=7.5, color=INK)
+        figure.supylabel(unit, fontsize=7.5, color=INK)
+        handles, labels = flat[0].get_legend_handles_labels()
+        figure.legend(
+            handles,
+            labels,
+            loc="outside upper right",
+            ncols=4 if columns > 2 else 2,
+            handlelength=1.4,
+            columnspacing=1.2,
+        )
+    alt = f"{unit} against model size for {', '.join(title_of(panel) for panel in panels)}. " + " ".join(
+        _describe(bands[bands["panel"] == panel], title_of(panel)) for panel in panels
+    )
+    return finish(figure, {"band": bands, "cell": cells, "checkpoint": means}, alt)
+
+
+def _draw_panel(
+    axes: Axes, panel: str, bands: pd.DataFrame, cells: pd.DataFrame, means: pd.DataFrame
+) -> None:
+    band, cell = bands[bands["panel"] == panel], cells[cells["panel"] == panel]
+    mean = means[means["panel"] == panel]
+    axes.axhline(0, color=INK, linewidth=0.6, zorder=1)
+    axes.yaxis.grid(visible=True)
+    sizes = band["params"]
+    axes.fill_between(sizes, band["low95"], band["high95"], color=ACCENT, alpha=0.18, label="95%", zorder=2)
+    axes.fill_between(sizes, band["low50"], band["high50"], color=ACCENT, alpha=0.35, label="50%", zorder=3)
+    axes.plot(sizes, band["mean"], color=ACCENT, zorder=5)
+    axes.scatter(
+        cell["params"],
+        cell["gain"],
+        s=7,
+        color=GREY,
+        alpha=0.55,
+        linewidths=0,
+        zorder=4,
+        label="one language",
+    )
+    axes.scatter(
+        mean["params"], mean["gain"], s=16, marker="D", color=INK, zorder=6, label="mean of a checkpoint"
+    )
+    axes.set_title(title_of(panel))
+    axes.margins(y=0.06)
+
+
+def _checkpoint_means(cells: pd.DataFrame) -> pd.DataFrame:
+    keys = [name for name in ("panel", "checkpoint", "params") if name in cells]
+    return cells.groupby(keys, sort=False)["gain"].mean().reset_index()
+
+
+def _describe(band: pd.DataFrame, name: str) -> str:
+    first, last = band["mean"].iloc[0], band["mean"].iloc[-1]
+    return f"{name}: {first:.1f} at the smallest size, {last:.1f} at the largest."
+
+
+def _gain_label(scale: str) -> str:
+    labels = {
+        "points": "gain (percentage points)",
+        "log_odds": "gain (log-odds)",
+        "normalized": "gain (chance-corrected points)",
+        "error_reduction": "gain (% of errors)",
+    }
+    return labels.get(scale, f"gain ({scale})")

@@ -1,0 +1,149 @@
+"""Influence of checkpoints: the overall slope with each checkpoint left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
+from gainlaw.tables.formats import MINUS, format_number, format_params, slope_unit
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["PARETO_LIMIT", "draw_influence", "influence_data", "plot_influence"]
+
+#: Above this Pareto k the reweighted posterior is not reliable (Vehtari et al. 2024, JMLR 25(72)).
+PARETO_LIMIT = 0.7
+
+
+def plot_influence(fit: Fit) -> PaperFigure:
+    """Plot the overall slope when each checkpoint in turn is left out.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+
+    Returns
+    -------
+    PaperFigure
+        Its `plot_data` has the layers `influence` and `full`.
+    """
+    rows, full = influence_data(fit)
+    return draw_influence(rows, full, unit=slope_unit(fit.scale))
+
+
+def influence_data(fit: Fit) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Return the influence table of a fit by size, and the slope on all data.
+
+    Returns
+    -------
+    rows : pandas.DataFrame
+        checkpoint, params, slope_mean, slope_ci_low, slope_ci_high, shift, pareto_k.
+    full : dict
+        mean, ci_low, ci_high of the overall slope.
+    """
+    estimates = fit.estimates
+    overall = estimates[(estimates["estimand"] == "slope") & (estimates["level"] == "overall")].iloc[0]
+    full = {name: float(overall[name]) for name in ("mean", "ci_low", "ci_high")}
+    return fit.diagnostics.influence.sort_values("params", kind="stable").reset_index(drop=True), full
+
+
+def draw_influence(
+    rows: pd.DataFrame, full: dict[str, float], *, unit: str = "points per decade"
+) -> PaperFigure:
+    """Draw the influence plot from its numbers.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        checkpoint, params, slope_mean, slope_ci_low, slope_ci_high, shift, pareto_k.
+    full : dict
+        mean, ci_low, ci_high of the slope on all data.
+    unit : str
+        Unit of the slope.
+
+    Returns
+    -------
+    PaperFigure
+    """
+    count = len(rows)
+    heights = np.arange(count, dtype=float)
+    doubtful = (rows["pareto_k"] > PARETO_LIMIT).to_numpy()
+    with style():
+        figure, grid = new_figure(
+            DOUBLE, 0.75 + 0.21 * max(count, 3), 1, 2, sharey=True, gridspec_kw={"width_ratios": [3.4, 1.5]}
+        )
+        axes, side = grid[0]
+        axes.axvspan(
+            full["ci_low"], full["ci_high"], color="#DDDDDD", linewidth=0, zorder=0, label="95%, all data"
+        )
+        axes.axvline(full["mean"], color=INK, linewidth=0.9, zorder=1, label="mean, all data")
+        axes.axvline(0, color=INK, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
+        for kind, color, marker, label in (
+            (~doubtful, ACCENT, "o", "checkpoint left out"),
+            (doubtful, WARM, "X", f"left out, Pareto k > {PARETO_LIMIT:g}: do not rely on it"),
+        ):
+            if kind.any():
+                axes.hlines(
+                    heights[kind],
+                    rows["slope_ci_low"][kind],
+                    rows["slope_ci_high"][kind],
+                    color=color,
+                    linewidth=1.2,
+                    zorder=3,
+                )
+                axes.scatter(
+                    rows["slope_mean"][kind],
+                    heights[kind],
+                    s=22,
+                    marker=marker,
+                    color=color,
+                    zorder=4,
+                    label=label,
+                    edgecolors="white",
+                    linewidths=0.4,
+                )
+        names = [
+            f"without {row['checkpoint']} ({format_params(row['params'])})" for row in rows.to_dict("records")
+        ]
+        axes.set_yticks(heights, names)
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(-0.7, count - 0.3)
+        axes.set_xlabel(f"overall slope ({unit})")
+        axes.spines["left"].set_visible(False)
+        side.set_axis_off()
+        side.set_xlim(0, 1)
+        for place, text in ((0.45, "shift"), (0.95, "Pareto k")):
+            side.annotate(text, (place, 1.0), xycoords="axes fraction", ha="right", va="bottom", fontsize=7)
+        for height, bad, row in zip(heights, doubtful, rows.to_dict("records"), strict=True):
+            side.text(
+                0.45,
+                height,
+                format_number(row["shift"], 2, MINUS),
+                ha="right",
+                va="center_baseline",
+                fontsize=7,
+            )
+            side.text(
+                0.95,
+                height,
+                format_number(row["pareto_k"], 2, MINUS),
+                ha="right",
+                va="center_baseline",
+                fontsize=7,
+                color=WARM if bad else INK,
+                fontweight="bold" if bad else "normal",
+            )
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=4, handlelength=1.4, columnspacing=1.2)
+    alt = (
+        f"Overall slope with each of {count} checkpoints left out; on all data {full['mean']:.2f}. "
+        + " ".join(
+            f"Without {row['checkpoint']}: {row['slope_mean']:.2f}." for row in rows.to_dict("records")
+        )
+    )
+    return finish(figure, {"influence": rows, "full": pd.DataFrame([full])}, alt)

@@ -1,0 +1,111 @@
+"""Prior beside posterior of the standard deviations: what the data say about the spread of each term."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.figures.style import ACCENT, DOUBLE, GREY, PaperFigure, finish, new_figure, style
+from gainlaw.tables.formats import parameter_title
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["draw_priors", "plot_priors", "priors_data", "priors_frame"]
+
+
+def plot_priors(fit: Fit) -> PaperFigure:
+    """Plot the prior and the posterior of the standard deviation of every term.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit with a prior sample.
+
+    Returns
+    -------
+    PaperFigure
+        Its `plot_data` has the layer `interval`.
+    """
+    return draw_priors(priors_data(fit), unit=fit.unit)
+
+
+def priors_data(fit: Fit) -> pd.DataFrame:
+    """Return prior and posterior intervals of every standard deviation (`priors_frame`) of a fit."""
+    posterior, prior = fit.posterior["posterior"], fit.posterior["prior"]
+    names = [str(name) for name in posterior.data_vars if str(name).startswith("tau_")]
+    names = [name for name in names if name in prior.data_vars]
+    return priors_frame(
+        {name: np.asarray(prior[name]).ravel() for name in names},
+        {name: np.asarray(posterior[name]).ravel() for name in names},
+    )
+
+
+def priors_frame(prior: dict[str, np.ndarray], posterior: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Summarise prior and posterior draws.
+
+    Parameters
+    ----------
+    prior, posterior : dict of str to numpy.ndarray, shape (draws,)
+        Draws by variable; both have the same names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        variable, source ("prior", "posterior"), median, low50, high50, ci_low, ci_high.
+    """
+    rows = []
+    for name in posterior:
+        for source, draws in (("prior", prior[name]), ("posterior", posterior[name])):
+            low, low50, middle, high50, high = np.quantile(draws, [0.025, 0.25, 0.5, 0.75, 0.975])
+            ends = {"low50": low50, "high50": high50, "ci_low": low, "ci_high": high}
+            rows.append({"variable": name, "source": source, "median": middle, **ends})
+    return pd.DataFrame(rows)
+
+
+def draw_priors(rows: pd.DataFrame, *, unit: str = "points") -> PaperFigure:
+    """Draw prior and posterior of the standard deviations from their numbers.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As `priors_frame` returns it.
+    unit : str
+        Unit of the gain.
+
+    Returns
+    -------
+    PaperFigure
+    """
+    names = list(dict.fromkeys(rows["variable"]))
+    heights = dict(zip(names, range(len(names))[::-1], strict=True))
+    with style():
+        figure, grid = new_figure(DOUBLE, 0.7 + 0.27 * max(len(names), 3))
+        axes = grid[0, 0]
+        axes.xaxis.grid(visible=True)
+        for source, color, shift in (("prior", GREY, 0.16), ("posterior", ACCENT, -0.16)):
+            part = rows[rows["source"] == source]
+            y = np.array([heights[name] for name in part["variable"]]) + shift
+            axes.hlines(
+                y, part["ci_low"], part["ci_high"], color=color, linewidth=1.0, label=f"{source}, 95%"
+            )
+            axes.hlines(y, part["low50"], part["high50"], color=color, linewidth=3.2, label=f"{source}, 50%")
+            axes.scatter(part["median"], y, s=13, color=color, zorder=4, edgecolors="white", linewidths=0.4)
+        axes.set_yticks(list(heights.values()), [parameter_title(name) for name in names])
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(-0.6, len(names) - 0.4)
+        axes.set_xlim(left=0)
+        axes.set_xlabel(f"standard deviation ({unit}; slopes: {unit} per decade)")
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(
+            handles, labels, loc="outside upper right", ncols=4, handlelength=1.4, columnspacing=1.2
+        )
+    posterior = rows[rows["source"] == "posterior"]
+    alt = f"Prior and posterior of the standard deviations in {unit}. " + " ".join(
+        f"{parameter_title(row['variable'])}: posterior median {row['median']:.2f} "
+        f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]."
+        for row in posterior.to_dict("records")
+    )
+    return finish(figure, {"interval": rows}, alt)

@@ -1,0 +1,93 @@
+"""Points beside log-odds: the same groups' slopes on both scales."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.figures.forest import forest_data
+from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
+from gainlaw.tables.formats import scale_title, slope_unit
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["draw_scales", "plot_scales", "scales_data"]
+
+
+def plot_scales(fit: Fit, other: Fit, level: str = "task") -> PaperFigure:
+    """Plot the slopes of two fits of the same study on two scales, side by side.
+
+    Parameters
+    ----------
+    fit, other : Fit
+        The fits, such as one on points and one on log-odds.
+    level : str
+        The groups shown below the overall and population rows.
+
+    Returns
+    -------
+    PaperFigure
+        Its `plot_data` has the layer `interval`.
+    """
+    return draw_scales(scales_data(fit, other, level))
+
+
+def scales_data(fit: Fit, other: Fit, level: str = "task") -> pd.DataFrame:
+    """Return the rows of both forests (`forest_data`) with a column `scale`, in the order of the first."""
+    first, second = (forest_data(each, level).assign(scale=each.scale) for each in (fit, other))
+    order = {key: place for place, key in enumerate(zip(first["level"], first["group"], strict=True))}
+    keys = [order.get(key, len(order)) for key in zip(second["level"], second["group"], strict=True)]
+    second = second.iloc[np.argsort(keys, kind="stable")]
+    return pd.concat([first, second], ignore_index=True)
+
+
+def draw_scales(rows: pd.DataFrame) -> PaperFigure:
+    """Draw the slopes on each scale from their numbers.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As `scales_data` returns it.
+
+    Returns
+    -------
+    PaperFigure
+    """
+    scales = list(dict.fromkeys(rows["scale"]))
+    labels = list(dict.fromkeys(rows["label"]))
+    heights = {label: len(labels) - 1 - place for place, label in enumerate(labels)}
+    marked = set(rows.loc[rows["level"].isin(["overall", "population"]), "label"])
+    with style():
+        figure, grid = new_figure(DOUBLE, 0.7 + 0.24 * len(labels), 1, len(scales), sharey=True)
+        for axes, scale in zip(grid[0], scales, strict=True):
+            axes.axvline(0, color=INK, linewidth=0.6, zorder=1)
+            axes.xaxis.grid(visible=True)
+            for row in rows[rows["scale"] == scale].to_dict("records"):
+                color, y = (WARM if row["label"] in marked else ACCENT), heights[row["label"]]
+                axes.hlines(y, row["ci_low"], row["ci_high"], color=color, linewidth=1.0)
+                axes.hlines(y, row["low50"], row["high50"], color=color, linewidth=3.2)
+                axes.plot(
+                    row["mean"],
+                    y,
+                    "D" if row["label"] in marked else "o",
+                    color=color,
+                    markersize=4.5,
+                    markeredgecolor="white",
+                    markeredgewidth=0.5,
+                )
+            axes.set_title(scale_title(scale))
+            axes.set_xlabel(f"slope ({slope_unit(scale)})")
+            axes.set_yticks(list(heights.values()), list(heights))
+            axes.tick_params(axis="y", length=0)
+            axes.set_ylim(-0.6, len(labels) - 0.4)
+            axes.spines["left"].set_visible(False)
+    alt = "Slopes of the same groups on " + " and ".join(scale_title(scale) for scale in scales) + ". "
+    alt += " ".join(
+        f"{row['label']}, {scale_title(row['scale'])}: {row['mean']:.2f} "
+        f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]."
+        for row in rows.to_dict("records")
+    )
+    return finish(figure, {"interval": rows}, alt)

@@ -1,0 +1,272 @@
+"""The look of every figure: sizes, colours, the axis of model sizes, files with the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+
+from gainlaw.tables.formats import format_params
+
+__all__ = [
+    "ACCENT",
+    "COLORS",
+    "DOUBLE",
+    "GREY",
+    "INK",
+    "SINGLE",
+    "WARM",
+    "PaperFigure",
+    "figure_bytes",
+    "figure_svg",
+    "finish",
+    "new_figure",
+    "params_axis",
+    "save_figure",
+    "style",
+]
+
+#: Width in inches of a figure in one column, and across both columns, of a two-column page.
+SINGLE, DOUBLE = 3.3, 6.75
+
+#: Eight colours that readers with any common colour vision tell apart (Okabe and Ito 2008), dark ones first.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+
+#: The colours of a main posterior, of what stands out, of context, and of text.
+ACCENT, WARM, GREY, INK = COLORS[0], COLORS[1], "#8A8A8A", "#1A1A1A"
+
+_RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 7.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#4D4D4D",
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "axes.grid": False,
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.color": "#4D4D4D",
+    "ytick.color": "#4D4D4D",
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 1.5,
+    "xtick.minor.width": 0.4,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.3,
+    "patch.linewidth": 0.0,
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "gainlaw",
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+    "text.usetex": False,
+    "path.simplify": True,
+    "figure.constrained_layout.h_pad": 0.03,
+    "figure.constrained_layout.w_pad": 0.03,
+}
+
+_METADATA: dict[str, dict[str, str | None]] = {
+    "pdf": {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": "gainlaw"},
+    "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
+    "png": {"Software": "gainlaw"},
+}
+
+
+class PaperFigure(Figure):
+    """A matplotlib figure that keeps the numbers behind it and the words that describe it.
+
+    Attributes
+    ----------
+    plot_data : pandas.DataFrame
+        Everything that was drawn; the column `layer` says as what (band, cell, interval, ...).
+    alt : str
+        One or two sentences for readers who do not see the figure.
+    """
+
+    plot_data: pd.DataFrame
+    alt: str
+
+    def _repr_png_(self) -> bytes:
+        return figure_bytes(self, "png")
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Use the look of the paper inside a ``with`` block; matplotlib's settings are put back after it."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        for key, value in _RC.items():
+            mpl.rcParams[key] = value  # type: ignore[index]
+        yield
+
+
+def new_figure(
+    width: float, height: float, rows: int = 1, columns: int = 1, **grid: Any
+) -> tuple[PaperFigure, np.ndarray]:
+    """Return a figure of an exact size and its axes, without pyplot.
+
+    Parameters
+    ----------
+    width, height : float
+        Size in inches, which is the size in print.
+    rows, columns : int
+        Panels.
+    **grid
+        Passed to `matplotlib.figure.Figure.subplots`.
+
+    Returns
+    -------
+    figure : PaperFigure
+    axes : numpy.ndarray of Axes, shape (rows, columns)
+    """
+    figure = PaperFigure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.plot_data = pd.DataFrame()
+    figure.alt = ""
+    return figure, figure.subplots(rows, columns, squeeze=False, **grid)
+
+
+def params_axis(axes: Axes, params: Sequence[float] | np.ndarray, *, label: bool = True) -> None:
+    """Make the horizontal axis one of model sizes: logarithmic, with ticks such as 1B, 10B, 100B.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        The panel.
+    params : array_like of float
+        The sizes that must be in view.
+    label : bool
+        Whether to write the axis label.
+    """
+    values = np.asarray(params, dtype=float)
+    values = values[np.isfinite(values) & (values > 0)]
+    low, high = (values.min(), values.max()) if values.size else (1e8, 1e11)
+    pad = (high / low) ** 0.06 if high > low else 2.0
+    axes.set_xscale("log")
+    axes.set_xlim(low / pad, high * pad)
+    ticks = _size_ticks(low / pad, high * pad)
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_params(value)))
+    decades = np.arange(np.floor(np.log10(low / pad)), np.ceil(np.log10(high * pad)) + 1)
+    axes.xaxis.set_minor_locator(FixedLocator([m * 10.0**d for d in decades for m in range(1, 10)]))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    if label:
+        axes.set_xlabel("parameters")
+
+
+def _size_ticks(low: float, high: float) -> list[float]:
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    tens = [10.0**d for d in decades if low <= 10.0**d <= high]
+    if len(tens) >= 2:
+        return tens
+    return [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= m * 10.0**d <= high]
+
+
+def finish(figure: PaperFigure, layers: Mapping[str, pd.DataFrame], alt: str) -> PaperFigure:
+    """Attach the numbers and the description to a figure, and settle its layout."""
+    parts = [frame.assign(layer=name) for name, frame in layers.items() if len(frame)]
+    figure.plot_data = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"layer": []})
+    figure.alt = " ".join(alt.split())
+    return figure
+
+
+def figure_bytes(figure: Figure, kind: str) -> bytes:
+    """Return a figure as the bytes of a PDF, PNG (200 dots per inch) or SVG file; the same each time.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    kind : {"pdf", "png", "svg"}
+        The format.
+
+    Returns
+    -------
+    bytes
+    """
+    buffer = io.BytesIO()
+    with style():
+        figure.savefig(buffer, format=kind, metadata=_METADATA[kind])
+    return buffer.getvalue()
+
+
+def figure_svg(figure: Figure, prefix: str) -> str:
+    """Return a figure as an SVG element to stand inside an HTML page.
+
+    The XML head goes, no address stays, and every id gets a prefix, so that several figures can share a page.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    prefix : str
+        What makes the ids of this figure its own: a word of letters, digits and hyphens.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+    """
+    import re
+
+    text = figure_bytes(figure, "svg").decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = text.replace("xlink:href=", "href=")
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
+    text = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", text)
+    return re.sub(r"\n\s*\n+", "\n", text).strip()
+
+
+def save_figure(figure: Figure, stem: str | Path) -> tuple[Path, ...]:
+    """Write ``STEM.pdf``, ``STEM.png`` and ``STEM.svg``, each in one step and with the same bytes every time.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    stem : str or Path
+        Path without suffix; its folder is made when it is missing.
+
+    Returns
+    -------
+    tuple of Path
+        The files written.
+    """
+    from gainlaw._io import write_bytes_atomic
+
+    base = Path(stem)
+    base.parent.mkdir(parents=True, exist_ok=True)
+    written = []
+    for kind in ("pdf", "png", "svg"):
+        path = base.with_name(f"{base.name}.{kind}")
+        write_bytes_atomic(path, figure_bytes(figure, kind))
+        written.append(path)
+    return tuple(written)

@@ -1,0 +1,79 @@
+"""Why the interval is wide: the same slope with languages, checkpoints and tasks as the replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.figures.style import ACCENT, DOUBLE, GREY, INK, WARM, PaperFigure, finish, new_figure, style
+from gainlaw.tables.formats import MINUS, format_interval, format_number
+
+__all__ = ["draw_width", "width_frame"]
+
+
+def width_frame(rows: Sequence[tuple[str, str, float, float, float]]) -> pd.DataFrame:
+    """Put named intervals of one slope into a frame.
+
+    Parameters
+    ----------
+    rows : sequence of (label, replicate, mean, low, high)
+        What the interval is called, what it treats as the replicate, and its numbers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        label, replicate, mean, ci_low, ci_high, width, and `ratio`, the width over that of the first row.
+    """
+    frame = pd.DataFrame(rows, columns=["label", "replicate", "mean", "ci_low", "ci_high"])
+    frame["width"] = frame["ci_high"] - frame["ci_low"]
+    frame["ratio"] = frame["width"] / frame["width"].iloc[0]
+    return frame
+
+
+def draw_width(rows: pd.DataFrame, *, unit: str = "points per decade") -> PaperFigure:
+    """Draw the intervals of one slope, narrowest question first.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As `width_frame` returns it, from top to bottom.
+    unit : str
+        Unit of the slope.
+
+    Returns
+    -------
+    PaperFigure
+    """
+    heights = np.arange(len(rows))[::-1]
+    colors = [GREY, ACCENT, WARM, "#009E73"]
+    with style():
+        figure, grid = new_figure(
+            DOUBLE, 0.5 + 0.3 * len(rows), 1, 2, sharey=True, gridspec_kw={"width_ratios": [3.2, 1.7]}
+        )
+        axes, side = grid[0]
+        axes.axvline(0, color=INK, linewidth=0.6, zorder=1)
+        axes.xaxis.grid(visible=True)
+        side.set_axis_off()
+        side.set_xlim(0, 1)
+        for y, color, row in zip(heights, colors * 4, rows.to_dict("records"), strict=False):
+            axes.hlines(y, row["ci_low"], row["ci_high"], color=color, linewidth=5, alpha=0.55)
+            axes.plot(
+                row["mean"], y, "o", color=color, markersize=5, markeredgecolor="white", markeredgewidth=0.6
+            )
+            interval = format_interval(row["ci_low"], row["ci_high"], 1, MINUS)
+            side.text(
+                0.0, y, f"{format_number(row['mean'], 1, MINUS)} {interval}", va="center_baseline", fontsize=7
+            )
+            side.text(1.0, y, f"{row['ratio']:.1f}× as wide", va="center_baseline", ha="right", fontsize=7)
+        axes.set_yticks(heights, list(rows["label"]))
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(-0.6, len(rows) - 0.4)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(f"slope ({unit})")
+    alt = "95% intervals of the same slope. " + " ".join(
+        f"{row['label']}: {row['mean']:.1f} [{row['ci_low']:.1f}, {row['ci_high']:.1f}]."
+        for row in rows.to_dict("records")
+    )
+    return finish(figure, {"interval": rows}, alt)
