@@ -88,13 +88,10 @@ def draw_slope(
             _draw_level(axes, density[density["level"] == row["level"]], row, rope, color)
         grid_axes[-1, 0].set_xlabel(f"slope ({unit})")
         grid_axes[0, 0].set_xlim(grid[0], grid[-1])
-    alt = (
-        f"Posterior of the slope in {unit}, with {rope[0]:g} to {rope[1]:g} counted as no slope. "
-        + " ".join(
-            f"{_NAMES.get(row['level'], row['level'])}: mean {row['mean']:.2f}, {100 * row['below']:.1f}% below, "
-            f"{100 * row['inside']:.1f}% inside, {100 * row['above']:.1f}% above."
-            for row in shares
-        )
+    alt = f"Posterior of the slope in {unit}; from {rope[0]:g} to {rope[1]:g} it counts as none. " + " ".join(
+        f"{str(row['level']).capitalize()}: mean {row['mean']:.2f}, {100 * float(row['below']):.1f}% below, "
+        f"{100 * float(row['inside']):.1f}% inside, {100 * float(row['above']):.1f}% above."
+        for row in shares
     )
     return finish(figure, {"density": density, "share": share}, alt)
 
