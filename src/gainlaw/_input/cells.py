@@ -1,0 +1,198 @@
+"""Columns of cells to numbers and names; every fault is kept with its column, rows and remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gainlaw.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Faults", "group_codes", "parse_numbers", "parse_text"]
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_MISSING = {"", "nan", "na", "n/a", "null", "none", "-", "<na>", "nat"}
+_MISSING_NAMES = {"", "nan", "<na>", "null"}
+_SIZES = {"k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
+_KINDS = (
+    (re.compile(r"[+-]?\d+([.,]\d+)?\s*%"), "a percent sign", "write a fraction: 0.625 for 62.5%"),
+    (
+        re.compile(r"\d+(\.\d+)?\s*[kKmMbBtT]"),
+        "a size written as text",
+        "write the whole number: 7000000000 for 7B",
+    ),
+    (re.compile(r"[+-]?\d{1,3}([, '_]\d{3})+(\.\d+)?"), "thousands separators", "write digits only: 2490"),
+    (re.compile(r"[+-]?\d+,\d+"), "a decimal comma", "write a decimal point"),
+    (re.compile(r"(?i)true|false|yes|no"), "a truth value where a number belongs", None),
+    (re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?"), "a date where a number belongs", None),
+    (re.compile(r"(?i)[+-]?inf(inity)?"), "an infinite number", None),
+    (re.compile(r"[+-]?\d+/\d+"), "a ratio where a number belongs", "give n_correct and n_examples"),
+)
+
+
+class Faults:
+    """Collects every problem of one table, then raises them together.
+
+    Parameters
+    ----------
+    lines : numpy.ndarray of int, shape (rows,)
+        The line of each row.
+    source : str
+        The table's name in messages.
+    """
+
+    def __init__(self, lines: np.ndarray, source: str) -> None:
+        self.lines = lines
+        self.source = source
+        self.problems: list[Problem] = []
+
+    def add(
+        self,
+        message: str,
+        *,
+        column: str | None = None,
+        where: np.ndarray | None = None,
+        rows: Iterable[int] = (),
+        hint: str | None = None,
+    ) -> None:
+        """Keep a fault; `where` is a mask over the rows (nothing is kept when it is all False)."""
+        if where is not None:
+            if not where.any():
+                return
+            rows = self.lines[where].tolist()
+        self.problems.append(Problem(message, column, tuple(int(row) for row in rows), hint))
+
+    def raise_any(self) -> None:
+        """Raise one InputError with every fault kept, if there is one."""
+        if self.problems:
+            raise InputError(self.problems, self.source or "the table")
+
+
+def parse_numbers(series: pd.Series, column: str, faults: Faults) -> tuple[np.ndarray, np.ndarray]:
+    """Turn a column into finite numbers.
+
+    Parameters
+    ----------
+    series : pandas.Series, length rows
+        Text cells or a typed column.
+    column : str
+        Its name, for messages.
+    faults : Faults
+        Where cells that are no number are reported.
+
+    Returns
+    -------
+    values : numpy.ndarray of float, shape (rows,)
+        NaN where a cell is missing or at fault.
+    bad : numpy.ndarray of bool, shape (rows,)
+        Where a cell was at fault (and is reported already).
+    """
+    import pandas as pd
+
+    if pd.api.types.is_bool_dtype(series.dtype):
+        faults.add("truth values where numbers belong", column=column, where=np.ones(len(series), bool))
+        return np.full(len(series), np.nan), np.ones(len(series), bool)
+    if pd.api.types.is_datetime64_any_dtype(series.dtype) or pd.api.types.is_timedelta64_dtype(series.dtype):
+        faults.add("dates where numbers belong", column=column, where=np.ones(len(series), bool))
+        return np.full(len(series), np.nan), np.ones(len(series), bool)
+    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_complex_dtype(series.dtype):
+        values = series.to_numpy(dtype=float, na_value=np.nan)
+        bad = np.isinf(values)
+        faults.add("an infinite number", column=column, where=bad)
+        return np.where(bad, np.nan, values), bad
+    codes, uniques = pd.factorize(series.astype("object"))
+    cells = [_plain_cell(cell) for cell in uniques]
+    numbers = np.full(len(cells) + 1, np.nan)  # the last one is for a missing cell, code -1
+    kinds: dict[tuple[str, str | None], list[int]] = {}
+    for i, cell in enumerate(cells):
+        if cell.casefold() in _MISSING:
+            continue
+        if _NUMBER.fullmatch(cell):
+            numbers[i] = float(cell)
+            if np.isfinite(numbers[i]):
+                continue
+            numbers[i] = np.nan
+        kinds.setdefault(_kind(cell), []).append(i)
+    bad = np.zeros(len(series), bool)
+    for (message, hint), which in kinds.items():
+        mask = np.isin(codes, which)
+        bad |= mask
+        example = cells[which[0]]
+        shown = example if len(example) <= 40 else example[:37] + "..."
+        faults.add(f"{message} ({shown!r})", column=column, where=mask, hint=hint)
+    return numbers[codes], bad
+
+
+def _plain_cell(cell: object) -> str:
+    if cell is None or cell != cell or type(cell).__name__ == "NAType":
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell).strip()
+
+
+def _kind(cell: str) -> tuple[str, str | None]:
+    for pattern, message, hint in _KINDS:
+        if pattern.fullmatch(cell):
+            return message, hint
+    if _NUMBER.fullmatch(cell):
+        return "an infinite number", None
+    return "text where a number belongs", None
+
+
+def parse_text(series: pd.Series) -> pd.Series:
+    """Turn a column into names: surrounding blanks removed, missing cells as the empty string.
+
+    Parameters
+    ----------
+    series : pandas.Series, length rows
+        Text cells or a typed column; whole floats lose their ``.0``.
+
+    Returns
+    -------
+    pandas.Series of str, length rows
+        The names.
+    """
+    import pandas as pd
+
+    codes, uniques = pd.factorize(series.astype("object"))
+    names = [_plain_cell(cell) for cell in uniques]
+    plain = np.array(
+        ["" if name.casefold() in _MISSING_NAMES else name for name in names] + [""], dtype=object
+    )
+    return pd.Series(plain[codes], index=series.index, dtype="str")
+
+
+def group_codes(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """Count off the distinct combinations of `columns`; missing cells are equal to each other.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The table.
+    columns : sequence of str
+        The columns that make a key.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (rows,)
+        0, 1, ... in the order of first appearance.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> group_codes(pd.DataFrame({"a": ["x", "y", "x"], "b": [1, 1, 1]}), ["a", "b"]).tolist()
+    [0, 1, 0]
+    """
+    import pandas as pd
+
+    combined = np.zeros(len(frame), np.int64)
+    for column in columns:
+        codes, uniques = pd.factorize(frame[column], use_na_sentinel=False)
+        combined, _ = pd.factorize(combined * len(uniques) + codes)
+    return combined.astype(np.int64)

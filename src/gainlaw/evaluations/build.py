@@ -1,0 +1,284 @@
+"""From raw cells to a valid evaluations table, or to one error that lists every fault."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gainlaw._input import Faults, group_codes, parse_numbers, parse_text
+from gainlaw.evaluations.columns import (
+    BASELINE,
+    CANONICAL,
+    KEYS,
+    NAMES,
+    NUMBERS,
+    OPTIONAL_NAMES,
+    REQUIRED,
+    is_count_metric,
+)
+from gainlaw.evaluations.schema import report_schema_faults
+from gainlaw.languages import describe_languages
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gainlaw._input import RawTable
+
+__all__ = ["build_frame"]
+
+_COUNT_TOLERANCE = 0.00501  # a score printed with two decimals agrees with its counts to half of 0.01
+
+
+def build_frame(raw: RawTable, require_pairs: bool = True) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Validate a raw table and return it in canonical form.
+
+    Parameters
+    ----------
+    raw : RawTable
+        The cells as given.
+    require_pairs : bool, default True
+        Whether a table without baselines, without intermediates, or with a ``base_model`` that has no
+        baseline row is an error.
+
+    Returns
+    -------
+    frame : pandas.DataFrame
+        The canonical columns, then the user's own.
+    notes : tuple of str
+        What was mended or dropped on the way.
+
+    Raises
+    ------
+    InputError
+        With every fault found: its column, its lines and what to write instead.
+    """
+    faults = Faults(raw.lines, raw.source)
+    notes = list(raw.notes)
+    _check_columns(raw.frame, faults)
+    frame = _parse(raw, faults, notes)
+    _check_names(frame, faults)
+    _check_scores(frame, faults)
+    faults.raise_any()  # relations between rows are judged on clean cells only
+    frame = _drop_repeats(frame, faults, notes)
+    _check_models(frame, faults, require_pairs)
+    faults.raise_any()
+    return _finish(frame, raw), tuple(notes)
+
+
+def _check_columns(frame: pd.DataFrame, faults: Faults) -> None:
+    present = list(frame.columns)
+    for column in REQUIRED:
+        if column not in present:
+            faults.add("the column is missing", column=column, hint=_similar(column, present))
+    if "score" not in present and "n_correct" not in present:
+        faults.add(
+            "the column is missing", column="score", hint=_similar("score", present) or "or give n_correct"
+        )
+    if "n_correct" in present and "score" not in present and "n_examples" not in present:
+        faults.add("the column is missing", column="n_examples", hint="counts need the number of examples")
+    elif "n_examples" not in present and "stderr" not in present:
+        hint = _similar("n_examples", present) or "give n_examples or stderr: the sampling error of the score"
+        faults.add("the column is missing", column="n_examples", hint=hint)
+    faults.raise_any()
+
+
+def _similar(column: str, present: list[str]) -> str | None:
+    plain = {name.casefold().replace(" ", "_").replace("-", "_"): name for name in present}
+    near = difflib.get_close_matches(column, list(plain), n=1, cutoff=0.75)
+    return f"rename the column {plain[near[0]]!r}?" if near else f"the file has: {', '.join(present[:12])}"
+
+
+def _parse(raw: RawTable, faults: Faults, notes: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns: dict[str, object] = {}
+    bad: dict[str, np.ndarray] = {}
+    size = len(raw.frame)
+    for name in (*NAMES, *OPTIONAL_NAMES):
+        given = raw.frame[name] if name in raw.frame else pd.Series([""] * size, dtype="str")
+        columns[name] = parse_text(given)
+    for name in NUMBERS:
+        if name in raw.frame:
+            columns[name], bad[name] = parse_numbers(raw.frame[name], name, faults)
+        else:
+            columns[name], bad[name] = np.full(size, np.nan), np.zeros(size, bool)
+    others = {name: raw.frame[name] for name in raw.frame if name not in columns and name not in CANONICAL}
+    frame = pd.DataFrame(columns | others)
+    frame["row"] = raw.lines
+    report_schema_faults(frame[list(NUMBERS)], faults)
+    _check_missing(frame, bad, faults)
+    loose = frame["intermediate"].str.casefold().eq(BASELINE) & frame["intermediate"].ne(BASELINE)
+    if loose.any():
+        notes.append(f"intermediate written {frame.loc[loose, 'intermediate'].iloc[0]!r} was read as 'none'")
+        frame.loc[loose, "intermediate"] = BASELINE
+    return frame
+
+
+def _check_missing(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faults) -> None:
+    for name in ("model_family", "model", "intermediate", "task", "language"):
+        hint = "write none for a baseline" if name == "intermediate" else None
+        faults.add("no value", column=name, where=frame[name].eq("").to_numpy(), hint=hint)
+    faults.add("no value", column="params", where=frame["params"].isna().to_numpy() & ~bad["params"])
+    counted = frame["n_correct"].notna() & frame["n_examples"].notna()
+    known = frame["score"].notna() | counted | bad["score"] | bad["n_correct"] | bad["n_examples"]
+    faults.add("no value, and no n_correct with n_examples", column="score", where=~known.to_numpy())
+    error = frame["n_examples"].notna() | frame["stderr"].notna() | bad["n_examples"] | bad["stderr"]
+    hint = "the sampling error of each score must be known"
+    faults.add("no value, and no stderr", column="n_examples", where=(known & ~error).to_numpy(), hint=hint)
+    lonely = frame["n_correct"].notna() & frame["n_examples"].isna() & ~bad["n_examples"] & error
+    faults.add("no value beside n_correct", column="n_examples", where=lonely.to_numpy())
+
+
+def _check_names(frame: pd.DataFrame, faults: Faults) -> None:
+    for name in (*NAMES, "prompt", "split", "metric", "protocol"):
+        values = frame[name]
+        spellings: dict[str, set[str]] = {}
+        for value in values.unique():
+            spellings.setdefault(" ".join(value.split()).casefold(), set()).add(value)
+        for same in spellings.values():
+            if len(same) > 1:
+                rare = min(same, key=lambda value: (int(values.eq(value).sum()), value))
+                shown = ", ".join(repr(value) for value in sorted(same))
+                what = f"{shown} differ only in case or blanks"
+                faults.add(
+                    what, column=name, where=values.eq(rare).to_numpy(), hint="write one of them throughout"
+                )
+
+
+def _check_scores(frame: pd.DataFrame, faults: Faults) -> None:
+    counted = frame["metric"].map(is_count_metric).to_numpy(bool)
+    ratio = frame["n_correct"] / frame["n_examples"].where(frame["n_examples"] > 0)
+    apart = (frame["score"] - ratio).abs() > _COUNT_TOLERANCE
+    faults.add("score and n_correct / n_examples disagree", column="score", where=apart.to_numpy())
+    faults.add(
+        "counts given for a metric that is no share of items",
+        column="n_correct",
+        where=frame["n_correct"].notna().to_numpy() & ~counted,
+        hint="give stderr instead",
+    )
+    faults.add(
+        "no value, and the metric is no share of items, so n_examples does not give its error",
+        column="stderr",
+        where=frame["stderr"].isna().to_numpy() & frame["n_examples"].notna().to_numpy() & ~counted,
+    )
+    score = ratio.fillna(frame["score"])
+    edge = (score.eq(0) | score.eq(1)) & frame["n_examples"].notna() & counted
+    faults.add(
+        "a standard error of 0",
+        column="stderr",
+        where=(frame["stderr"].eq(0) & ~edge).to_numpy(),
+        hint="leave it blank when unknown; give n_examples",
+    )
+
+
+def _drop_repeats(frame: pd.DataFrame, faults: Faults, notes: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    codes = group_codes(frame, ["model", "base_model", "intermediate", "task", "language", *KEYS])
+    repeated = pd.Series(codes).duplicated(keep=False).to_numpy()
+    if not repeated.any():
+        return frame
+    values = ["score", "n_correct", "n_examples", "stderr", "params"]
+    part = frame.loc[repeated, values].copy()
+    part["code"] = codes[repeated]
+    conflict = part.groupby("code")[values].transform(lambda x: x.nunique(dropna=False)).gt(1)
+    for column in ("score", "n_correct", "n_examples", "stderr", "params"):
+        differing = np.zeros(len(frame), bool)
+        differing[repeated] = conflict[column].to_numpy()
+        if differing.any():
+            what = "rows of the same model, intermediate, task, language and keys hold different values"
+            hint = "keep one, or tell them apart by seed, prompt, split, metric or protocol"
+            faults.add(what, column=column, where=differing, hint=hint)
+            return frame
+    drop = pd.Series(codes).duplicated().to_numpy()
+    notes.append(f"{int(drop.sum())} rows repeat another row exactly and were dropped")
+    faults.lines = faults.lines[~drop]
+    return frame.loc[~drop].reset_index(drop=True)
+
+
+def _check_models(frame: pd.DataFrame, faults: Faults, require_pairs: bool) -> None:
+    baseline = frame["intermediate"].eq(BASELINE)
+    for column, by in (
+        ("params", "model"),
+        ("model_family", "model"),
+        ("n_classes", "task"),
+        ("chance", "task"),
+    ):
+        several = frame.groupby(by)[column].transform("nunique").gt(1)
+        for name in frame.loc[several, by].unique():
+            where = (frame[by].eq(name) & several).to_numpy()
+            shown = ", ".join(
+                f"{value:g}" if column != "model_family" else repr(value)
+                for value in sorted(frame.loc[where, column].dropna().unique())[:4]
+            )
+            faults.add(f"{by} {name!r} has several values: {shown}", column=column, where=where)
+    astray = baseline & frame["base_model"].ne("") & frame["base_model"].ne(frame["model"])
+    hint = "leave base_model blank on rows with intermediate = none"
+    faults.add(
+        "a baseline names another model as its baseline",
+        column="base_model",
+        where=astray.to_numpy(),
+        hint=hint,
+    )
+    if not require_pairs:
+        return
+    nameless = ~baseline & frame["base_model"].eq("")
+    hint = "write the model of the baseline row"
+    faults.add(
+        "no value on rows with an intermediate", column="base_model", where=nameless.to_numpy(), hint=hint
+    )
+    if baseline.all():
+        faults.add(
+            "no row has an intermediate", column="intermediate", hint="a gain needs rows with and without one"
+        )
+        return
+    if not baseline.any():
+        faults.add(
+            "no baseline: no row has intermediate = none",
+            column="intermediate",
+            hint="a gain needs rows with and without one",
+        )
+        return
+    roots, others = set(frame.loc[baseline, "model"]), set(frame.loc[~baseline, "model"])
+    for name in frame.loc[~baseline & ~nameless, "base_model"].unique():
+        if name in roots:
+            continue
+        where = (frame["base_model"].eq(name) & ~baseline).to_numpy()
+        if (frame["model"].eq(name) & where).any():
+            what = f"{name!r} names itself as its baseline, and has no row with intermediate = none"
+        elif name in others:
+            what = f"{name!r} has rows with an intermediate only: a chain of intermediates is no baseline"
+        else:
+            what = f"{name!r} is the model of no baseline row"
+        near = difflib.get_close_matches(name, sorted(roots), n=1, cutoff=0.8)
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else "add its rows with intermediate = none, or drop these rows"
+        )
+        faults.add(what, column="base_model", where=where, hint=hint)
+
+
+def _finish(frame: pd.DataFrame, raw: RawTable) -> pd.DataFrame:
+    counted = frame["metric"].map(is_count_metric).to_numpy(bool)
+    given = frame["n_correct"].notna()
+    frame["score"] = (frame["n_correct"] / frame["n_examples"]).where(given, frame["score"])
+    derived = (frame["score"] * frame["n_examples"]).round().where(counted)
+    frame["n_correct"] = frame["n_correct"].where(given, derived)
+    frame["params"] = frame["params"].astype("int64")
+    frame["seed"] = frame["seed"].astype("Int64")
+    frame.loc[frame["intermediate"].eq(BASELINE), "base_model"] = ""
+    languages = describe_languages(frame["language"].unique()).drop(columns=["known", "seen_in_pretraining"])
+    for column in ("language_family", "genus", "language_name"):
+        if column in raw.frame:  # the user's own classification wins where it says something
+            own = parse_text(raw.frame[column])
+            own.index = raw.lines
+            mine = frame["row"].map(own)
+        else:
+            mine = frame["row"].map(lambda _: "").astype("str")
+        table = frame["language"].map(languages.set_index("language")[column])
+        frame[column] = mine.where(mine.ne(""), table).astype("str")
+    rest = [column for column in frame if column not in CANONICAL]
+    return frame[[*CANONICAL, *rest]].reset_index(drop=True)

@@ -1,0 +1,71 @@
+"""The columns of an evaluations table and what each may hold."""
+
+from __future__ import annotations
+
+__all__ = [
+    "BASELINE",
+    "CANONICAL",
+    "DERIVED",
+    "KEYS",
+    "NAMES",
+    "NUMBERS",
+    "REQUIRED",
+    "is_count_metric",
+]
+
+BASELINE = "none"
+"""The value of ``intermediate`` on a baseline row."""
+
+REQUIRED = ("model_family", "model", "params", "base_model", "intermediate", "task", "language")
+"""Columns every file has; ``base_model`` may be blank on baseline rows."""
+
+NAMES = ("model_family", "model", "base_model", "intermediate", "task", "language")
+OPTIONAL_NAMES = ("prompt", "split", "metric", "protocol", "source")
+
+NUMBERS = ("params", "score", "n_correct", "n_examples", "stderr", "seed", "n_classes", "chance")
+"""Columns of numbers; a missing one is NaN."""
+
+KEYS = ("seed", "prompt", "split", "metric", "protocol")
+"""Columns that, with the base model, the task and the language, say which rows are compared."""
+
+DERIVED = ("language_name", "language_family", "genus", "row")
+"""Columns that the reader adds."""
+
+CANONICAL = (
+    "model_family",
+    "model",
+    "params",
+    "base_model",
+    "intermediate",
+    "task",
+    "language",
+    "score",
+    "n_correct",
+    "n_examples",
+    "stderr",
+    *KEYS,
+    "n_classes",
+    "chance",
+    "source",
+    *DERIVED,
+)
+"""The order of the columns of ``Evaluations.frame``; columns of the user's own follow."""
+
+_COUNTED = ("acc", "exact_match", "em")
+
+
+def is_count_metric(metric: str) -> bool:
+    """Return whether a metric is a share of items answered correctly (no name counts as accuracy).
+
+    Parameters
+    ----------
+    metric : str
+        The metric's name.
+
+    Examples
+    --------
+    >>> is_count_metric("accuracy_median_of_5_prompts"), is_count_metric("f1")
+    (True, False)
+    """
+    plain = metric.casefold()
+    return plain == "" or plain.startswith(_COUNTED)

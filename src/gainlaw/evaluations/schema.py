@@ -1,0 +1,103 @@
+"""The pandera schema of an evaluations table, and its failures as problems with line numbers."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gainlaw._input import Faults
+
+__all__ = ["evaluations_schema", "report_schema_faults"]
+
+_HINTS = {
+    "score": "a score is a fraction between 0 and 1",
+    "params": "the number of parameters as a whole number above 0, such as 560000000",
+    "n_examples": "the number of scored items as a whole number above 0",
+    "n_correct": "the number of items answered correctly, 0 to n_examples",
+    "stderr": "the standard error of the score as a fraction; blank when unknown",
+    "seed": "a whole number; blank when unknown",
+    "n_classes": "the number of answers to choose from, at least 2",
+    "chance": "what guessing scores, from 0 to below 1",
+}
+
+
+@cache
+def evaluations_schema() -> Any:
+    """Return the pandera schema of the numeric columns of an evaluations table.
+
+    Names are checked by the reader, which knows the text of each cell; this schema holds the numbers: their
+    ranges, whole numbers, and the two relations between columns (``n_correct <= n_examples``, and a score
+    that agrees with its counts to two decimals).
+
+    Returns
+    -------
+    pandera.pandas.DataFrameSchema
+        Every check names its fault; missing numbers are NaN.
+
+    Examples
+    --------
+    >>> sorted(evaluations_schema().columns)[:2]
+    ['chance', 'n_classes']
+    """
+    import pandera.pandas as pa
+
+    def whole(series: pd.Series) -> pd.Series:
+        return series % 1 == 0
+
+    def column(*checks: Any) -> Any:
+        return pa.Column(float, list(checks), nullable=True, required=False)
+
+    fractional = pa.Check(whole, error="not a whole number")
+    return pa.DataFrameSchema(
+        {
+            "params": column(pa.Check.gt(0, error="zero or negative"), fractional),
+            "score": column(pa.Check.ge(0, error="below 0"), pa.Check.le(1, error="above 1")),
+            "n_correct": column(pa.Check.ge(0, error="negative"), fractional),
+            "n_examples": column(pa.Check.gt(0, error="zero or negative"), fractional),
+            "stderr": column(
+                pa.Check.ge(0, error="negative"),
+                pa.Check.le(0.5, error="above 0.5, more than any fraction can have"),
+            ),
+            "seed": column(fractional),
+            "n_classes": column(pa.Check.ge(2, error="below 2"), fractional),
+            "chance": column(pa.Check.in_range(0, 1, include_max=False, error="outside 0 to 1")),
+        },
+        checks=[
+            pa.Check(lambda df: ~(df["n_correct"] > df["n_examples"]), error="n_correct above n_examples"),
+        ],
+    )
+
+
+def report_schema_faults(numbers: pd.DataFrame, faults: Faults) -> None:
+    """Check numeric columns against the schema and report each kind of fault once, with all its rows.
+
+    Parameters
+    ----------
+    numbers : pandas.DataFrame, shape (rows, columns)
+        The numeric columns (float, NaN where missing), index 0 ... rows-1.
+    faults : Faults
+        Where problems go.
+    """
+    import pandera.pandas as pa
+
+    try:
+        evaluations_schema().validate(numbers, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        cases = error.failure_cases
+        for (name, check), group in cases.groupby(["column", "check"], sort=False, dropna=False):
+            where = np.zeros(len(numbers), bool)
+            where[group["index"].dropna().astype(int).to_numpy()] = True
+            if "n_correct above" in str(check):
+                faults.add("more correct answers than examples", column="n_correct", where=where)
+                continue
+            values = numbers[name][where]
+            shown = f"{values.iloc[0]:g}"
+            hint = _HINTS[name]
+            if name == "score" and check == "above 1" and np.nanmax(values) <= 100:
+                hint = "percent scores are divided by 100: 0.625, not 62.5"
+            faults.add(f"{check} ({shown})", column=name, where=where, hint=hint)

@@ -1,0 +1,276 @@
+"""The Evaluations record and the functions that read one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from gainlaw._input import RawTable, raw_from_frame, read_raw
+from gainlaw._io import write_frame_atomic
+from gainlaw.errors import InputError, Problem
+from gainlaw.evaluations.build import build_frame
+from gainlaw.evaluations.columns import DERIVED
+from gainlaw.evaluations.predictions import build_predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gainlaw.evaluations.check import Check
+    from gainlaw.gains import Gains
+    from gainlaw.options import Scale
+
+__all__ = ["Evaluations", "evaluations_from_frame", "read_evaluations"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluations:
+    """Scores of models with and without intermediate training.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        One row a score. Columns ``model_family, model, params`` (int64), ``base_model`` (empty on baselines),
+        ``intermediate`` (``none`` on baselines), ``task, language, score`` (fraction), ``n_correct,
+        n_examples, stderr`` (float, NaN when unknown; counts are rounded from the score where the file has
+        none), ``seed`` (Int64), ``prompt, split, metric, protocol`` (empty when absent), ``n_classes,
+        chance`` (as given, NaN otherwise), ``source, language_name, language_family, genus``, ``row`` (the
+        line in the file), then the user's own columns.
+    source : str
+        The file, dataset or name of the frame.
+    sha256 : str or None
+        Of the file's bytes.
+    notes : tuple of str
+        What the reader mended or dropped.
+    predictions : pandas.DataFrame or None
+        Item-level answers, with ``position``: the row of `frame` each belongs to.
+    """
+
+    frame: pd.DataFrame
+    source: str = ""
+    sha256: str | None = None
+    notes: tuple[str, ...] = ()
+    predictions: pd.DataFrame | None = None
+
+    def __len__(self) -> int:
+        """Return the number of scores."""
+        return len(self.frame)
+
+    def gains(
+        self, scale: Scale = "points", variance: Literal["auto", "paired", "unpaired"] = "auto"
+    ) -> Gains:
+        """Return the gain of every row with an intermediate over its baseline row.
+
+        A thin wrapper of `gainlaw.compute_gains`, which see.
+        """
+        from gainlaw.gains import compute_gains
+
+        return compute_gains(self, scale=scale, variance=variance)
+
+    def check(self) -> Check:
+        """Return what is in the table, what pairs, what does not and why, and rows worth a look."""
+        from gainlaw.evaluations.check import check_evaluations
+
+        return check_evaluations(self)
+
+    def select(self, **wanted: Any) -> Evaluations:
+        """Keep the rows whose columns have the values wanted.
+
+        Parameters
+        ----------
+        **wanted : value or list of values
+            Column name -> value, or list of values, to keep.
+
+        Returns
+        -------
+        Evaluations
+            The rows that fit every condition, in their order.
+
+        Raises
+        ------
+        InputError
+            If a column or a value is not in the table.
+
+        Examples
+        --------
+        >>> import gainlaw as gl
+        >>> len(gl.load_dataset("bloomz").select(task="xwinograd", language=["fr", "pt"]))
+        32
+        """
+        mask = np.ones(len(self.frame), bool)
+        for column, value in wanted.items():
+            if column not in self.frame:
+                known = ", ".join(self.frame.columns)
+                raise InputError(
+                    Problem("no such column to select by", column, hint=f"columns: {known}"), self.source
+                )
+            values = list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
+            present = self.frame[column].isin(values).to_numpy(bool)
+            absent = [item for item in values if not self.frame[column].isin([item]).any()]
+            if absent:
+                shown = ", ".join(repr(item) for item in absent)
+                known = ", ".join(str(item) for item in self.frame[column].unique()[:20])
+                raise InputError(
+                    Problem(f"no row has {shown}", column, hint=f"present: {known}"), self.source
+                )
+            mask &= present
+        if not mask.any():
+            raise InputError("no row fits all the conditions of the selection", self.source)
+        return self._keep(mask)
+
+    def _keep(self, mask: np.ndarray) -> Evaluations:
+        predictions = self.predictions
+        if predictions is not None:
+            position = predictions["position"].to_numpy()
+            renumber = np.cumsum(mask) - 1
+            predictions = predictions[mask[position]].assign(position=renumber[position[mask[position]]])
+            predictions = predictions.reset_index(drop=True) if len(predictions) else None
+        return replace(self, frame=self.frame[mask].reset_index(drop=True), predictions=predictions)
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table so that `read_evaluations` gives it back.
+
+        Parameters
+        ----------
+        path : path-like
+            A ``.csv`` or ``.parquet`` file, or a folder, which then gets ``evaluations.csv`` and, when items
+            are kept, ``predictions.parquet``.
+
+        Returns
+        -------
+        pathlib.Path
+            The table written.
+        """
+        import pandas as pd
+
+        target = Path(path)
+        folder = target.suffix == ""
+        frame = self.frame.drop(columns=[c for c in DERIVED if c in self.frame and c != "language_family"])
+        ratio = frame["n_correct"] / frame["n_examples"]
+        exact = (
+            ratio - frame["score"]
+        ).abs() <= 1e-12  # counts rounded from a score are not written as given
+        frame["n_correct"] = frame["n_correct"].where(exact)
+        for column in ("n_correct", "n_examples", "n_classes"):
+            frame[column] = frame[column].astype("Int64")
+        empty = [
+            c
+            for c in frame
+            if frame[c].isna().all() or (pd.api.types.is_string_dtype(frame[c]) and frame[c].eq("").all())
+        ]
+        frame = frame.drop(columns=[c for c in empty if c not in {"base_model", "n_examples"}])
+        written = write_frame_atomic(frame, target / "evaluations.csv" if folder else target)
+        if folder and self.predictions is not None:
+            write_frame_atomic(self.predictions.drop(columns="position"), target / "predictions.parquet")
+        return written
+
+
+def read_evaluations(
+    path: str | os.PathLike[str],
+    predictions: str | os.PathLike[str] | pd.DataFrame | None = None,
+    *,
+    require_pairs: bool = True,
+) -> Evaluations:
+    r"""Read a table of scores.
+
+    Parameters
+    ----------
+    path : path-like
+        A ``.csv`` file (UTF-8, commas), a ``.parquet`` file, or a folder that holds ``evaluations.csv`` (or
+        ``.parquet``) and perhaps ``predictions.parquet`` (or ``.csv``).
+    predictions : path-like or pandas.DataFrame, optional
+        Item-level answers (``model, intermediate, task, language``, key columns, ``example``, ``correct``).
+    require_pairs : bool, default True
+        Whether a table that cannot give gains (no baseline, no intermediate, a ``base_model`` without any
+        baseline row) is an error; False reads it all the same.
+
+    Returns
+    -------
+    Evaluations
+        The scores, with language families added.
+
+    Raises
+    ------
+    InputError
+        Every fault of the file at once: the column, the lines and what to write instead.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "scores.csv"
+    >>> _ = file.write_text(
+    ...     "model_family,model,params,base_model,intermediate,task,language,score,n_examples\n"
+    ...     "XLM-R,xlmr,560000000,,none,xnli,sw,0.74,5010\n"
+    ...     "XLM-R,xlmr-squad,560000000,xlmr,squad,xnli,sw,0.75,5010\n"
+    ... )
+    >>> len(read_evaluations(file))
+    2
+    """
+    file = Path(path)
+    if file.is_dir():
+        file, predictions = _in_folder(file, predictions)
+    raw = read_raw(file)
+    return evaluations_from_raw(raw, predictions, require_pairs)
+
+
+def evaluations_from_frame(
+    frame: pd.DataFrame,
+    source: str = "",
+    predictions: str | os.PathLike[str] | pd.DataFrame | None = None,
+    *,
+    require_pairs: bool = True,
+) -> Evaluations:
+    """Validate a frame of scores; row i is called line i + 2 in messages, as if it were a CSV file.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The columns of an evaluations file.
+    source : str, optional
+        What to call it in messages.
+    predictions : path-like or pandas.DataFrame, optional
+        Item-level answers.
+    require_pairs : bool, default True
+        As in `read_evaluations`.
+
+    Returns
+    -------
+    Evaluations
+        The scores; `frame` is left as it is.
+
+    Raises
+    ------
+    InputError
+        Every fault at once.
+    """
+    return evaluations_from_raw(raw_from_frame(frame, source), predictions, require_pairs)
+
+
+def evaluations_from_raw(
+    raw: RawTable,
+    predictions: str | os.PathLike[str] | pd.DataFrame | None = None,
+    require_pairs: bool = True,
+) -> Evaluations:
+    """Validate a table of raw cells; the step that both readers share."""
+    frame, notes = build_frame(raw, require_pairs)
+    items = None if predictions is None else build_predictions(predictions, frame)
+    return Evaluations(frame, raw.source, raw.sha256, notes, items)
+
+
+def _in_folder(
+    folder: Path, predictions: str | os.PathLike[str] | pd.DataFrame | None
+) -> tuple[Path, str | os.PathLike[str] | pd.DataFrame | None]:
+    for name in ("evaluations.csv", "evaluations.parquet"):
+        if (folder / name).is_file():
+            for items in ("predictions.parquet", "predictions.csv"):
+                if predictions is None and (folder / items).is_file():
+                    predictions = folder / items
+            return folder / name, predictions
+    names = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+    hint = f"it holds {names}"
+    raise InputError(
+        Problem("the folder has no evaluations.csv or evaluations.parquet", hint=hint), str(folder)
+    )

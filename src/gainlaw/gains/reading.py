@@ -1,0 +1,383 @@
+"""Gains tables from files and frames: ours, or published effects with only `gain` and `se`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from gainlaw._input import Faults, RawTable, parse_numbers, parse_text, raw_from_frame, read_raw
+from gainlaw.errors import InputError, Problem
+from gainlaw.gains.covariance import BlockCovariance
+from gainlaw.gains.table import Gains, covariance_path
+from gainlaw.options import Scale, choices
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gainlaw.evaluations import Evaluations
+
+__all__ = ["gains_from_frame", "is_gains_file", "read_gains", "read_table"]
+
+_NAMES = (
+    *("model_family", "base_model", "model", "intermediate", "checkpoint", "task", "language"),
+    *("language_name", "language_family", "genus", "prompt", "split", "metric", "protocol", "variance"),
+)
+_FRACTIONS = ("baseline_score", "intermediate_score", "chance")
+_COUNTS = ("n_baseline", "n_intermediate", "k_baseline", "k_intermediate")
+_NUMBERS = ("params", "gain", "se", "seed", *_FRACTIONS, *_COUNTS, "block", "baseline_se")
+
+
+def read_gains(path: str | os.PathLike[str]) -> Gains:
+    """Read a gains table.
+
+    Parameters
+    ----------
+    path : path-like
+        A ``.csv`` or ``.parquet`` file with the columns ``gain`` and ``se``, and whatever labels there are:
+        ``params``, ``task``, ``language``, ``intermediate``, ``base_model``, ... A table written by
+        `Gains.write` brings its covariance along.
+
+    Returns
+    -------
+    Gains
+        ``params`` is NaN throughout when the file has none (then only the law ``constant`` fits).
+
+    Raises
+    ------
+    InputError
+        Every fault of the file at once: the column, the lines and what to write instead.
+    """
+    raw = read_raw(path)
+    side = covariance_path(path)
+    return _gains(raw, None, read_raw(side).frame if side.is_file() else None)
+
+
+def gains_from_frame(frame: pd.DataFrame, source: str = "", scale: Scale | None = None) -> Gains:
+    """Validate a frame of gains; row i is called line i + 2 in messages, as if it were a CSV file.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        At least ``gain`` and ``se`` (above 0); ``params`` in all rows or in none.
+    source : str, optional
+        What to call it in messages.
+    scale : {"points", "log_odds", "normalized", "error_reduction"}, optional
+        The unit of ``gain`` and ``se``; the column ``scale`` says so too; ``points`` when neither does.
+
+    Returns
+    -------
+    Gains
+        The table; rows are independent unless ``block`` and ``baseline_se`` say otherwise.
+
+    Raises
+    ------
+    InputError
+        Every fault at once.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> effects = pd.DataFrame({"task": ["a", "b"], "gain": [2.8, 0.8], "se": [1.5, 1.0]})
+    >>> gains_from_frame(effects).scale
+    'points'
+    """
+    return _gains(raw_from_frame(frame, source), scale, None)
+
+
+def is_gains_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file is a gains table, which has a column ``gain``.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    return not Path(path).is_dir() and "gain" in read_raw(path).frame
+
+
+def read_table(path: str | os.PathLike[str]) -> Evaluations | Gains:
+    """Read evaluations or gains, whichever the file's columns say; or a packaged dataset by its name.
+
+    Parameters
+    ----------
+    path : path-like
+        A file, a folder with ``evaluations.csv``, or the name of a packaged dataset such as ``bloomz``
+        (a file or folder of that name comes first).
+
+    Returns
+    -------
+    Evaluations or Gains
+        Gains when there is a column ``gain``, evaluations when there is ``score`` or ``n_correct``.
+
+    Raises
+    ------
+    InputError
+        If the file is neither, or has faults.
+
+    Examples
+    --------
+    >>> type(read_table("bloomz")).__name__
+    'Evaluations'
+    """
+    from gainlaw.datasets import DATASETS, load_dataset
+    from gainlaw.evaluations import read_evaluations
+    from gainlaw.evaluations.table import evaluations_from_raw
+
+    file = Path(path)
+    if not file.exists() and str(path) in DATASETS:
+        return load_dataset(str(path))
+    if file.is_dir():
+        return read_evaluations(file)
+    raw = read_raw(file)
+    columns = set(raw.frame.columns)
+    if "gain" in columns:
+        side = covariance_path(file)
+        return _gains(raw, None, read_raw(side).frame if side.is_file() else None)
+    if columns & {"score", "n_correct", "model", "base_model"}:
+        return evaluations_from_raw(raw)
+    what = "the file is neither evaluations (score or n_correct) nor gains (gain, se)"
+    hint = f"its columns are {', '.join(list(raw.frame.columns)[:12])}"
+    raise InputError(Problem(what, column="score", rows=(1,), hint=hint), str(path))
+
+
+def _gains(raw: RawTable, scale: Scale | None, sidecar: pd.DataFrame | None) -> Gains:
+    import pandas as pd
+
+    faults = Faults(raw.lines, raw.source)
+    for column in ("gain", "se"):
+        if column not in raw.frame:
+            faults.add(
+                "the column is missing", column=column, hint=f"the file has: {', '.join(raw.frame.columns)}"
+            )
+    faults.raise_any()
+    columns: dict[str, object] = {name: parse_text(raw.frame[name]) for name in _NAMES if name in raw.frame}
+    bad: dict[str, np.ndarray] = {}
+    for name in _NUMBERS:
+        if name in raw.frame:
+            columns[name], bad[name] = parse_numbers(raw.frame[name], name, faults)
+    rest = {name: raw.frame[name] for name in raw.frame if name not in columns and name != "scale"}
+    frame = pd.DataFrame(columns | rest)
+    _check_numbers(frame, bad, faults)
+    unit = _scale(raw, scale, faults)
+    _check_labels(frame, faults)
+    faults.raise_any()
+    notes = list(raw.notes)
+    frame = _complete(frame, unit, notes)
+    covariance = _rebuild(frame, sidecar, faults)
+    faults.raise_any()
+    assert covariance is not None
+    return Gains(_order(frame), unit, covariance.validate(), raw.source, raw.sha256, None, tuple(notes))
+
+
+def _check_numbers(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faults) -> None:
+    def where(mask: pd.Series) -> np.ndarray:
+        return mask.fillna(False).to_numpy(bool)
+
+    for name in ("gain", "se"):
+        faults.add("no value", column=name, where=where(frame[name].isna()) & ~bad[name])
+    hint = "the standard error of the gain, above 0; a gain without one cannot be weighed"
+    faults.add("zero or negative", column="se", where=where(frame["se"] <= 0), hint=hint)
+    if "params" in frame:
+        missing = where(frame["params"].isna()) & ~bad["params"]
+        if not missing.all():
+            faults.add("no value, though other rows have one", column="params", where=missing)
+        hint = "the number of parameters as a whole number above 0"
+        faults.add("zero or negative", column="params", where=where(frame["params"] <= 0), hint=hint)
+        faults.add("not a whole number", column="params", where=where(frame["params"] % 1 > 0), hint=hint)
+    for name in _FRACTIONS:
+        if name in frame:
+            outside = (frame[name] < 0) | (frame[name] > 1)
+            faults.add("outside 0 to 1", column=name, where=where(outside), hint="write a fraction")
+    for name in _COUNTS:
+        if name in frame:
+            low = frame[name] < (1 if name.startswith("n_") else 0)
+            faults.add("too small for a count", column=name, where=where(low))
+            faults.add("not a whole number", column=name, where=where(frame[name] % 1 > 0))
+    for side in ("baseline", "intermediate"):
+        if f"k_{side}" in frame and f"n_{side}" in frame:
+            above = where(frame[f"k_{side}"] > frame[f"n_{side}"])
+            faults.add("more correct answers than examples", column=f"k_{side}", where=above)
+    for name in ("seed", "block"):
+        if name in frame:
+            faults.add("not a whole number", column=name, where=where(frame[name] % 1 > 0))
+    if "baseline_se" in frame:
+        faults.add("negative", column="baseline_se", where=where(frame["baseline_se"] < 0))
+        above = where(frame["baseline_se"] > frame["se"] * (1 + 1e-9))
+        if "variance" in frame:
+            above &= ~frame["variance"].eq("paired").to_numpy(bool)
+        faults.add("above se, of which it is a part", column="baseline_se", where=above)
+
+
+def _scale(raw: RawTable, scale: Scale | None, faults: Faults) -> Scale:
+    allowed = choices(Scale)
+    hint = f"allowed: {', '.join(allowed)}"
+    if scale is not None and scale not in allowed:
+        faults.add(f"the scale is {scale!r}", column="scale", hint=hint)
+        return "points"
+    if "scale" not in raw.frame:
+        return scale or "points"
+    given = parse_text(raw.frame["scale"])
+    for value in given.unique():
+        if value and value not in allowed:
+            faults.add(f"the scale is {value!r}", column="scale", where=given.eq(value).to_numpy(), hint=hint)
+    values = [value for value in given.unique() if value]
+    if len(values) > 1:
+        rare = min(values, key=lambda value: int(given.eq(value).sum()))
+        what = f"several scales in one table: {', '.join(values)}"
+        faults.add(what, column="scale", where=given.eq(rare).to_numpy(), hint="one table, one scale")
+    if values and given.eq("").any():
+        faults.add("no value, though other rows have one", column="scale", where=given.eq("").to_numpy())
+    if scale is not None and values and values != [scale]:
+        faults.add(f"the table is on the scale {values[0]!r}, not {scale!r}", column="scale")
+    return cast(Scale, values[0]) if values and values[0] in allowed else (scale or "points")
+
+
+def _check_labels(frame: pd.DataFrame, faults: Faults) -> None:
+    if "intermediate" in frame:
+        hint = "a gains table holds contrasts; scores belong in an evaluations table"
+        none = frame["intermediate"].str.casefold().eq("none").to_numpy()
+        faults.add("a baseline row", column="intermediate", where=none, hint=hint)
+    for name in ("task", "language", "intermediate", "base_model", "model_family", "language_family"):
+        if name not in frame:
+            continue
+        blank = frame[name].eq("").to_numpy()
+        if not blank.all():
+            faults.add("no value, though other rows have one", column=name, where=blank)
+        for same in frame[name].str.casefold().unique():
+            spellings = frame[name][frame[name].str.casefold().eq(same)]
+            if len(spellings.unique()) > 1:
+                rare = spellings.value_counts().index[-1]
+                shown = ", ".join(repr(value) for value in sorted(spellings.unique()))
+                where = frame[name].eq(rare).to_numpy()
+                faults.add(f"{shown} differ only in case", column=name, where=where)
+    labels = [c for c in ("base_model", "intermediate", "task", "language") if c in frame]
+    if len(labels) < 4:
+        return
+    keys = [*labels, *(c for c in ("model", "seed", "prompt", "split", "metric", "protocol") if c in frame)]
+    if "base_model" in frame and "params" in frame:
+        several = frame.groupby("base_model")["params"].transform("nunique").gt(1) & frame["base_model"].ne(
+            ""
+        )
+        faults.add("a base_model has several sizes", column="params", where=several.to_numpy())
+    twice = frame.duplicated(keys, keep=False).to_numpy()
+    hint = "tell them apart by seed, prompt, split, metric or protocol, or keep one"
+    faults.add(
+        "several rows of the same base_model, intermediate, task, language and keys",
+        column="gain",
+        where=twice,
+        hint=hint,
+    )
+
+
+def _complete(frame: pd.DataFrame, unit: Scale, notes: list[str]) -> pd.DataFrame:
+    from gainlaw.languages import describe_languages
+    from gainlaw.tasks import chance as task_chance
+
+    if "params" not in frame or frame["params"].isna().all():
+        frame["params"] = np.nan
+    else:
+        frame["params"] = frame["params"].astype("int64")
+    if "seed" in frame:
+        frame["seed"] = frame["seed"].astype("Int64")
+    frame["scale"] = unit
+    frame["checkpoint"] = _checkpoint(frame)
+    if "language" in frame:
+        table = describe_languages(frame["language"].unique()).set_index("language")
+        for column in ("language_name", "language_family", "genus"):
+            if column not in frame:
+                frame[column] = frame["language"].map(table[column]).astype("str")
+    if "task" in frame and "chance" not in frame:
+        known = {task: task_chance(task) for task in frame["task"].unique()}
+        frame["chance"] = frame["task"].map(known).astype(float)
+    if "variance" not in frame:
+        frame["variance"] = "given"
+    if "baseline_se" not in frame:
+        frame["baseline_se"] = np.nan
+    if "block" not in frame or frame["block"].isna().all():
+        frame["block"] = np.arange(len(frame))
+        labels = [
+            c
+            for c in ("base_model", "task", "language", "seed", "prompt", "split", "metric", "protocol")
+            if c in frame
+        ]
+        if {"base_model", "task"} <= set(labels):
+            shared = int(frame.duplicated(labels, keep=False).sum())
+            if shared:
+                notes.append(
+                    f"{shared} rows share a baseline with another row, but the table has no columns "
+                    "block and baseline_se: their sampling errors are taken as independent"
+                )
+    else:
+        free = frame["block"].isna().to_numpy()
+        block = frame["block"].fillna(-1).to_numpy().astype(np.int64)
+        block[free] = block.max(initial=0) + 1 + np.arange(int(free.sum()))
+        frame["block"] = block
+    if unit == "points" and len(frame) > 2 and frame["gain"].abs().max() < 1 and frame["se"].max() < 0.2:
+        notes.append(
+            "all gains are within 1 point and all standard errors below 0.2: are they fractions? "
+            "Gains in points are percentage points (0 to 100)"
+        )
+    return frame
+
+
+def _checkpoint(frame: pd.DataFrame) -> pd.Series:
+    import pandas as pd
+
+    label = pd.Series([""] * len(frame), dtype="str")
+    if frame["params"].notna().all():
+        size = frame["params"].map(lambda n: f"{n:.0f}").astype("str")
+        family = frame.get("model_family", label)
+        label = size.where(family.eq(""), family + ":" + size).astype("str")
+    if "base_model" in frame:
+        label = frame["base_model"].where(frame["base_model"].ne(""), label)
+    if "checkpoint" in frame:
+        label = frame["checkpoint"].where(frame["checkpoint"].ne(""), label)
+    return label
+
+
+def _rebuild(frame: pd.DataFrame, sidecar: pd.DataFrame | None, faults: Faults) -> BlockCovariance | None:
+    se, baseline_se = frame["se"].to_numpy(float), frame["baseline_se"].to_numpy(float)
+    given = {}
+    if sidecar is not None:
+        if not {"i", "j", "cov"} <= set(sidecar) or (
+            len(sidecar) and int(sidecar[["i", "j"]].to_numpy().max()) >= len(se)
+        ):
+            faults.add("the covariance file beside the table does not belong to it", column="block")
+            return None
+        given = {(int(i), int(j)): float(c) for i, j, c in sidecar[["i", "j", "cov"]].itertuples(index=False)}
+    blocks = []
+    for positions in frame.groupby("block", sort=True).indices.values():
+        rows = np.sort(np.asarray(positions))
+        if len(rows) < 2:
+            continue
+        cov = np.diag(se[rows] ** 2)
+        i, j = np.triu_indices(len(rows), 1)
+        if given:
+            pairs = zip(rows[i].tolist(), rows[j].tolist(), strict=True)
+            off = np.array([given.get(pair, np.nan) for pair in pairs])
+        else:
+            off = baseline_se[rows[i]] * baseline_se[rows[j]]
+        if not np.isfinite(off).all():
+            where = np.zeros(len(frame), bool)
+            where[rows] = True
+            hint = "give baseline_se, keep the .cov.parquet beside the table, or drop the column block"
+            faults.add(
+                "rows share a baseline, but their covariance is not known",
+                column="baseline_se",
+                where=where,
+                hint=hint,
+            )
+            continue
+        cov[i, j] = cov[j, i] = off
+        blocks.append((rows, cov))
+    return None if faults.problems else BlockCovariance(se**2, tuple(blocks))
+
+
+def _order(frame: pd.DataFrame) -> pd.DataFrame:
+    from gainlaw.gains.compute import _ORDER
+
+    first = [column for column in _ORDER if column in frame]
+    return frame[[*first, *(column for column in frame if column not in first)]]

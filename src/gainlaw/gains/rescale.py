@@ -1,0 +1,119 @@
+"""Gains on one scale to gains on another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gainlaw._input import group_codes
+from gainlaw.errors import InputError, Problem
+from gainlaw.evaluations.sampling import accuracy_variance
+from gainlaw.gains.covariance import BlockCovariance
+from gainlaw.gains.table import IDENTITY, Gains
+
+if TYPE_CHECKING:
+    from gainlaw.options import Scale
+
+__all__ = ["rescale"]
+
+
+def rescale(gains: Gains, scale: Scale) -> Gains:
+    """Return `gains` on `scale`; `Gains.to_scale` is the public way here.
+
+    With the evaluations at hand the gains are computed anew. Without, ``points`` and ``normalized`` are
+    multiples of each other, and the rest is computed from both scores and the sampling variances that the
+    table implies.
+
+    Raises
+    ------
+    InputError
+        If the table does not hold what the scale needs.
+    """
+    if gains.evaluations is not None:
+        return _from_evaluations(gains, scale)
+    if {gains.scale, scale} == {"points", "normalized"} and "chance" in gains.frame:
+        chance = gains.frame["chance"].to_numpy(float)
+        if np.isfinite(chance).all():
+            factor = 1.0 - chance if scale == "points" else 1.0 / (1.0 - chance)
+            frame = gains.frame.assign(scale=scale)
+            for column in ("gain", "se", "baseline_se"):
+                frame[column] = frame[column] * factor
+            return replace(gains, frame=frame, scale=scale, covariance=gains.covariance.scaled(factor))
+    return _from_scores(gains, scale)
+
+
+def _from_evaluations(gains: Gains, scale: Scale) -> Gains:
+    import pandas as pd
+
+    from gainlaw.gains.compute import compute_gains
+
+    evals = gains.evaluations
+    assert evals is not None
+    paired = gains.frame["variance"].eq("paired").any()
+    whole = compute_gains(evals, scale, "auto" if paired else "unpaired")
+    keys = [key for key in IDENTITY if key in gains.frame and key in whole.frame]
+    codes = group_codes(pd.concat([whole.frame[keys], gains.frame[keys]], ignore_index=True), keys)
+    there, wanted = codes[: len(whole)], codes[len(whole) :]
+    if not np.isin(wanted, there).all():
+        raise InputError("the gains do not belong to the evaluations kept with them", gains.source or None)
+    mask = np.isin(there, wanted)
+    part = whole.subset(mask)
+    order = np.argsort(np.argsort(wanted, kind="stable"), kind="stable")
+    position = np.argsort(there[mask], kind="stable")[order]
+    if not np.array_equal(position, np.arange(len(part))):
+        part = _reordered(part, position)
+    return replace(part, notes=gains.notes, source=gains.source, sha256=gains.sha256)
+
+
+def _reordered(gains: Gains, position: np.ndarray) -> Gains:
+    where = np.argsort(position)
+    blocks = []
+    for rows, cov in gains.covariance.blocks:
+        moved = where[rows]
+        order = np.argsort(moved)
+        blocks.append((moved[order], cov[np.ix_(order, order)]))
+    covariance = BlockCovariance(gains.covariance.variance[position], tuple(blocks))
+    return replace(gains, frame=gains.frame.iloc[position].reset_index(drop=True), covariance=covariance)
+
+
+def _from_scores(gains: Gains, scale: Scale) -> Gains:
+    from gainlaw.gains.compute import scale_contrast
+
+    frame = gains.frame
+    lost = f"the gains cannot be put on the scale {scale!r}"
+    needed = ("baseline_score", "intermediate_score", "n_baseline", "n_intermediate")
+    missing = [column for column in needed if column not in frame or frame[column].isna().any()]
+    if missing:
+        what = f"{lost}: both scores and their numbers of examples are needed"
+        raise InputError(Problem(what, missing[0], hint="or give the evaluations"), gains.source or None)
+    if frame["variance"].eq("paired").any():
+        what = f"{lost} without the items behind the paired standard errors"
+        raise InputError(
+            Problem(what, "variance", hint="give the evaluations with predictions"), gains.source or None
+        )
+    sides: dict[str, np.ndarray] = {}
+    for side in ("baseline", "intermediate"):
+        p, n = frame[f"{side}_score"].to_numpy(float), frame[f"n_{side}"].to_numpy(float)
+        k = frame[f"k_{side}"].to_numpy(float) if f"k_{side}" in frame else np.round(p * n)
+        none = np.full(len(p), np.nan)
+        sides |= {
+            f"{side}_score": p,
+            f"n_{side}": n,
+            f"k_{side}": k,
+            f"{side}_variance": accuracy_variance(p, k, n, none),
+        }
+    parts = scale_contrast(scale, sides, frame, gains.source)
+    a, b = parts.intermediate_loading, parts.baseline_loading
+    v0, v1 = sides["baseline_variance"], sides["intermediate_variance"]
+    variance = a**2 * v1 + b**2 * v0
+    blocks = []
+    for rows, _ in gains.covariance.blocks:
+        cov = np.outer(b[rows], b[rows]) * v0[rows[0]]
+        cov[np.diag_indices(len(rows))] = variance[rows]
+        blocks.append((rows, cov))
+    changed = frame.assign(gain=parts.gain, se=np.sqrt(variance), scale=scale, baseline_se=-b * np.sqrt(v0))
+    return replace(
+        gains, frame=changed, scale=scale, covariance=BlockCovariance(variance, tuple(blocks)).validate()
+    )

@@ -1,0 +1,166 @@
+"""The Gains record: gains, their standard errors, and the covariance of the rows that share a baseline."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gainlaw._io import write_frame_atomic
+from gainlaw.errors import InputError, Problem
+from gainlaw.gains.covariance import BlockCovariance
+from gainlaw.gains.scales import UNITS
+from gainlaw.options import Scale, require_choice
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gainlaw.evaluations import Evaluations
+
+__all__ = ["Gains", "covariance_path"]
+
+IDENTITY = (
+    *("base_model", "model", "intermediate", "task", "language"),
+    *("seed", "prompt", "split", "metric", "protocol"),
+)
+
+
+def covariance_path(path: str | os.PathLike[str]) -> Path:
+    """Return where the covariance of a gains file lies: ``PATH.cov.parquet``."""
+    return Path(f"{path}.cov.parquet")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gains:
+    """Gains of intermediate training with their sampling covariance.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        One row a contrast. Always there: ``params`` (of the baseline checkpoint; NaN in a table without),
+        ``checkpoint`` (the label of the replicate: ``base_model``, or ``model_family:params``, or empty),
+        ``gain``, ``se`` (in the unit of the scale), ``scale``, ``variance`` (``paired``, ``unpaired`` or
+        ``given``), ``block`` (rows with the same number share a baseline), ``baseline_se`` (what the
+        baseline's sampling error adds to ``se``, NaN when unknown). Where known: ``model_family,
+        base_model, model, intermediate, task, language, language_name, language_family, genus``, the key
+        columns, ``baseline_score, intermediate_score`` (fractions), ``n_baseline, n_intermediate,
+        k_baseline, k_intermediate`` (counts), ``chance``, ``row`` and ``baseline_row`` (lines of the
+        evaluations), and the user's own columns.
+    scale : str
+        ``points``, ``log_odds``, ``normalized`` or ``error_reduction``.
+    covariance : BlockCovariance
+        Of the gains' sampling errors, in squared units of the scale.
+    source : str
+        The file or dataset.
+    sha256 : str or None
+        Of the file's bytes.
+    evaluations : Evaluations or None
+        The scores behind the gains.
+    notes : tuple of str
+        What was mended, dropped or assumed.
+    """
+
+    frame: pd.DataFrame
+    scale: Scale
+    covariance: BlockCovariance
+    source: str = ""
+    sha256: str | None = None
+    evaluations: Evaluations | None = None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of contrasts."""
+        return len(self.frame)
+
+    @property
+    def unit(self) -> str:
+        """The unit of the gains, for print."""
+        return UNITS[self.scale]
+
+    def subset(self, mask: np.ndarray | pd.Series) -> Gains:
+        """Keep some rows, with their covariance.
+
+        Parameters
+        ----------
+        mask : array of bool, shape (rows,)
+            True for the rows to keep.
+
+        Raises
+        ------
+        InputError
+            If no row is left or the mask has another length.
+        """
+        keep = np.asarray(mask, bool)
+        if keep.shape != (len(self.frame),):
+            raise InputError(f"the mask has shape {keep.shape}, the gains have {len(self.frame)} rows")
+        if not keep.any():
+            raise InputError("no row is left", self.source or None)
+        frame = self.frame[keep].reset_index(drop=True)
+        return replace(self, frame=frame, covariance=self.covariance.subset(keep))
+
+    def to_scale(self, scale: Scale) -> Gains:
+        """Return the same contrasts on another scale, from the scores behind them.
+
+        Parameters
+        ----------
+        scale : {"points", "log_odds", "normalized", "error_reduction"}
+            The scale wanted.
+
+        Raises
+        ------
+        InputError
+            If the scores, or the guess rate a scale needs, are not known.
+
+        Examples
+        --------
+        >>> import gainlaw as gl
+        >>> gains = gl.load_dataset("bloomz").gains()
+        >>> gains.to_scale("log_odds").unit
+        'log-odds'
+        """
+        require_choice(scale, Scale, "scale")
+        if scale == self.scale:
+            return self
+        from gainlaw.gains.rescale import rescale
+
+        return rescale(self, scale)
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table, and ``PATH.cov.parquet`` where its columns cannot tell the covariance.
+
+        Parameters
+        ----------
+        path : path-like
+            A ``.csv`` or ``.parquet`` file.
+
+        Returns
+        -------
+        pathlib.Path
+            The table written.
+        """
+        import pandas as pd
+
+        target = Path(path)
+        if target.suffix.lower() not in {".csv", ".parquet", ".pq"}:
+            raise InputError(
+                Problem(f"gains cannot be written to {str(path)!r}", hint="name it .csv or .parquet")
+            )
+        frame = self.frame.copy()
+        for column in ("n_baseline", "n_intermediate", "k_baseline", "k_intermediate", "seed"):
+            if column in frame:
+                frame[column] = frame[column].astype("Int64")
+        side = covariance_path(target)
+        rebuilt = frame["baseline_se"].to_numpy()
+        known = all(np.isfinite(rebuilt[rows]).all() for rows, _ in self.covariance.blocks)
+        if known:
+            side.unlink(missing_ok=True)
+        else:
+            parts = []
+            for rows, cov in self.covariance.blocks:
+                i, j = np.triu_indices(len(rows), 1)
+                parts.append(pd.DataFrame({"i": rows[i], "j": rows[j], "cov": cov[i, j]}))
+            write_frame_atomic(pd.concat(parts, ignore_index=True), side)
+        return write_frame_atomic(frame, target)
