@@ -2,6 +2,33 @@
 
 from __future__ import annotations
 
+from gainlaw.tables.checks import (
+    compare_table,
+    diagnostics_table,
+    influence_table,
+    priors_table,
+    sensitivity_table,
+)
+from gainlaw.tables.data import checkpoints_table, data_table, gains_table
+from gainlaw.tables.estimates import estimates_table, gain_at_table, sds_table, slopes_table
 from gainlaw.tables.table import Column, Table
+from gainlaw.tables.verdicts import claims_table, companions_table
 
-__all__ = ["Column", "Table"]
+__all__ = [
+    "Column",
+    "Table",
+    "checkpoints_table",
+    "claims_table",
+    "companions_table",
+    "compare_table",
+    "data_table",
+    "diagnostics_table",
+    "estimates_table",
+    "gain_at_table",
+    "gains_table",
+    "influence_table",
+    "priors_table",
+    "sds_table",
+    "sensitivity_table",
+    "slopes_table",
+]

@@ -1,0 +1,184 @@
+"""Tables of what holds the numbers up: diagnostics, influence, priors, sensitivity, comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.tables.formats import parameter_title, slope_unit
+from gainlaw.tables.table import Column, Table
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["compare_table", "diagnostics_table", "influence_table", "priors_table", "sensitivity_table"]
+
+
+def diagnostics_table(fit: Fit) -> Table:
+    """Return the checks of a fit with their limits and what each means.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    """
+    words = {True: "ok", False: "failed", None: "for information"}
+    frame = pd.DataFrame(
+        {
+            "check": [check.name for check in fit.diagnostics.checks],
+            "status": [words[check.passed] for check in fit.diagnostics.checks],
+            "value": [_number(check.value) for check in fit.diagnostics.checks],
+            "limit": [_number(check.limit) for check in fit.diagnostics.checks],
+            "text": [check.text for check in fit.diagnostics.checks],
+        }
+    )
+    columns = (
+        Column("check", "Check", width=0.2),
+        Column("status", "Result", "status"),
+        Column("value", "Value", "number", 3),
+        Column("limit", "Limit", "number", 2),
+        Column("text", "In words", width=0.38),
+    )
+    return Table("diagnostics", "Checks of the fit.", frame, columns, size="footnotesize")
+
+
+def influence_table(fit: Fit) -> Table:
+    """Return the overall slope with each checkpoint left out.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    """
+    frame = fit.diagnostics.influence.sort_values("params", kind="stable").reset_index(drop=True)
+    digits = 2
+    columns = (
+        Column("checkpoint", "Checkpoint left out"),
+        Column("params", "Parameters", "params"),
+        Column("slope_mean", "Slope", "number", digits),
+        Column("slope_ci_low", "95% interval", "interval", digits, high="slope_ci_high"),
+        Column("shift", "Shift", "number", digits),
+        Column("pareto_k", "Pareto k", "number", 2),
+    )
+    caption = f"Overall slope ({slope_unit(fit.scale)}) with each checkpoint left out."
+    notes = (
+        "Shift is the change of the mean against all data. Above a Pareto k of 0.7 the reweighted posterior "
+        "is not reliable and a refit without that checkpoint is due.",
+    )
+    return Table("influence", caption, frame, columns, notes)
+
+
+def priors_table(fit: Fit) -> Table:
+    """Return every prior of a fit, in the unit of its scale.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    """
+    names = list(fit.spec.priors)
+    frame = pd.DataFrame(
+        {
+            "parameter": names,
+            "meaning": [_meaning(name) for name in names],
+            "prior": [str(fit.spec.priors[name]) for name in names],
+            "unit": [_unit(fit, name) for name in names],
+        }
+    )
+    columns = (
+        Column("parameter", "Parameter", "code"),
+        Column("meaning", "Meaning"),
+        Column("prior", "Prior", "code"),
+        Column("unit", "Unit"),
+    )
+    return Table("priors", f"Priors, in {fit.unit}.", frame, columns, size="footnotesize")
+
+
+def sensitivity_table(fit: Fit) -> Table | None:
+    """Return how the estimates react when prior and likelihood are given more or less weight.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+
+    Returns
+    -------
+    Table or None
+        None when the fit has no sensitivity table.
+
+    References
+    ----------
+    .. [1] Kallioinen, Paananen, Bürkner and Vehtari (2024), Detecting and diagnosing prior and likelihood
+       sensitivity with power-scaling, Statistics and Computing 34, 57. doi:10.1007/s11222-023-10366-5
+    """
+    frame = fit.diagnostics.sensitivity
+    if frame is None or frame.empty:
+        return None
+    frame = frame.reset_index(drop=True)
+    words = {"✓": "none"}
+    names = [str(name) for name in frame["variable"]]
+    frame = frame.assign(
+        meaning=[parameter_title(name) for name in names],
+        diagnosis=[words.get(str(text), str(text)) for text in frame["diagnosis"]],
+    )
+    columns = (
+        Column("meaning", "Quantity"),
+        Column("prior", "Prior", "number", 3),
+        Column("likelihood", "Likelihood", "number", 3),
+        Column("diagnosis", "Finding"),
+    )
+    caption = "Sensitivity of the posterior to the weight of the prior and of the likelihood (power scaling)."
+    notes = ("Values above 0.05 mean that the quantity moves with that weight.",)
+    return Table("sensitivity", caption, frame, columns, notes)
+
+
+def compare_table(frame: pd.DataFrame) -> Table:
+    """Return the predictive comparison of several fits.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        As `gainlaw.compare` returns it: model, elpd, se, elpd_diff, se_diff, pareto_k_max.
+    """
+    columns = (
+        Column("model", "Model"),
+        Column("elpd", "elpd", "number", 1),
+        Column("se", "s.e.", "number", 1),
+        Column("elpd_diff", "Difference", "number", 1),
+        Column("se_diff", "s.e. of difference", "number", 1),
+        Column("pareto_k_max", "Largest Pareto k", "number", 2),
+    )
+    kept = tuple(column for column in columns if column.key in frame)
+    caption = "Predictive comparison of the laws, leaving out one checkpoint at a time."
+    notes = (
+        "elpd is the expected log predictive density of the gains of a checkpoint that was not seen; "
+        "higher is better.",
+    )
+    return Table("compare", caption, frame.reset_index(drop=True), kept, notes)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool | int | float | np.integer | np.floating):
+        return float(value)
+    return np.nan
+
+
+def _meaning(name: str) -> str:
+    if name in {"intercept", "slope", "exponent"}:
+        return {
+            "intercept": "gain at 1B parameters",
+            "slope": "slope per decade of parameters",
+            "exponent": "exponent of the law",
+        }[name]
+    if name.startswith("covariate:"):
+        return f"effect of {name.removeprefix('covariate:')}"
+    return ("sd of " if name.startswith("tau_") else "") + parameter_title(name)
+
+
+def _unit(fit: Fit, name: str) -> str:
+    if name.startswith("rho_") or name == "exponent":
+        return "1"
+    return slope_unit(fit.scale) if name == "slope" or name.endswith("_slope") else fit.unit

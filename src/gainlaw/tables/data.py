@@ -1,0 +1,171 @@
+"""Tables of what went in: the data, the checkpoints and the raw mean gains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.tables.formats import format_params, title_of
+from gainlaw.tables.table import Column, Table
+
+if TYPE_CHECKING:
+    from gainlaw.gains import Gains
+
+__all__ = ["checkpoints_table", "data_table", "gains_table"]
+
+
+def data_table(gains: Gains) -> Table:
+    """Return what is in the gains: one row a task, with languages, families, sizes and examples.
+
+    Parameters
+    ----------
+    gains : Gains
+        The gains a fit used.
+    """
+    cells = gains.frame
+    task = cells["task"].astype(str) if "task" in cells else pd.Series("all", index=cells.index)
+    rows = []
+    for name, part in cells.groupby(task, sort=True):
+        examples = part["n_intermediate"] if "n_intermediate" in part else pd.Series(dtype=float)
+        rows.append(
+            {
+                "task": title_of(str(name)),
+                "rows": len(part),
+                "languages": _distinct(part, "language"),
+                "families": _distinct(part, "language_family"),
+                "intermediates": _distinct(part, "intermediate"),
+                "checkpoints": _distinct(part, "checkpoint"),
+                "sizes": _distinct(part, "params"),
+                "chance": 100 * float(part["chance"].mean()) if "chance" in part else np.nan,
+                "examples_low": float(examples.min()) if examples.notna().any() else np.nan,
+                "examples_high": float(examples.max()) if examples.notna().any() else np.nan,
+                "median_se": float(part["se"].median()),
+            }
+        )
+    columns = (
+        Column("task", "Task"),
+        Column("rows", "Gains", "count"),
+        Column("languages", "Languages", "count"),
+        Column("families", "Families", "count"),
+        Column("checkpoints", "Checkpoints", "count"),
+        Column("sizes", "Sizes", "count"),
+        Column("chance", "Chance (%)", "number", 1),
+        Column("examples_low", "Examples, min", "count"),
+        Column("examples_high", "max", "count"),
+        Column("median_se", "Median s.e.", "number", 2 if gains.scale == "log_odds" else 1),
+    )
+    caption = "The data: gains by target task, with the languages and the checkpoints behind them."
+    notes = (
+        "A gain is the score after intermediate training minus that of the same checkpoint without it.",
+        "Examples are test items per language; s.e. is the sampling error of one gain.",
+    )
+    return Table("data", caption, pd.DataFrame(rows), _known(columns, pd.DataFrame(rows)), notes)
+
+
+def checkpoints_table(gains: Gains) -> Table:
+    """Return the checkpoints, the replicates of any statement about scale: one row each, by size.
+
+    Parameters
+    ----------
+    gains : Gains
+        The gains a fit used.
+    """
+    cells = gains.frame
+    label = cells["checkpoint"].astype(str) if "checkpoint" in cells else pd.Series("all", index=cells.index)
+    rows = []
+    for name, part in cells.groupby(label, sort=False):
+        before = part["baseline_score"] if "baseline_score" in part else pd.Series(dtype=float)
+        after = part["intermediate_score"] if "intermediate_score" in part else pd.Series(dtype=float)
+        rows.append(
+            {
+                "checkpoint": str(name),
+                "params": float(part["params"].iloc[0]) if "params" in part else np.nan,
+                "intermediates": _names(part, "intermediate"),
+                "tasks": _distinct(part, "task"),
+                "languages": _distinct(part, "language"),
+                "rows": len(part),
+                "baseline": 100 * float(before.mean()) if before.notna().any() else np.nan,
+                "after": 100 * float(after.mean()) if after.notna().any() else np.nan,
+                "gain": float(part["gain"].mean()),
+            }
+        )
+    frame = pd.DataFrame(rows).sort_values("params", kind="stable").reset_index(drop=True)
+    columns = (
+        Column("checkpoint", "Checkpoint"),
+        Column("params", "Parameters", "params"),
+        Column("intermediates", "Intermediate training"),
+        Column("tasks", "Tasks", "count"),
+        Column("languages", "Languages", "count"),
+        Column("rows", "Gains", "count"),
+        Column("baseline", "Before (%)", "number", 1),
+        Column("after", "After (%)", "number", 1),
+        Column("gain", "Mean gain", "number", 2 if gains.scale == "log_odds" else 1),
+    )
+    caption = (
+        f"The {len(frame)} checkpoints. Each is one replicate for a statement about scale, however many "
+        "tasks and languages it was scored on."
+    )
+    notes = ("Before, after and gain are plain means over the gains of a checkpoint.",)
+    return Table("checkpoints", caption, frame, _known(columns, frame), notes)
+
+
+def gains_table(gains: Gains) -> Table:
+    """Return the raw mean gains: one row a task (and intermediate), one column a size.
+
+    Parameters
+    ----------
+    gains : Gains
+        The gains.
+    """
+    cells = gains.frame
+    keys = [name for name in ("intermediate", "task") if name in cells and cells[name].notna().all()]
+    if "intermediate" in keys and len(cells["intermediate"].unique()) == 1:
+        keys.remove("intermediate")
+    grouped = cells.assign(group="all") if not keys else cells
+    keys = keys or ["group"]
+    means = grouped.assign(params=grouped["params"].fillna(0.0)).pivot_table(
+        index=keys, columns="params", values="gain", aggfunc="mean"
+    )
+    sizes = [float(size) for size in means.columns]
+    means.columns = pd.Index([_size_key(size) for size in sizes])
+    frame = means.reset_index()
+    languages = grouped.groupby(keys)["language"].nunique() if "language" in cells else None
+    if languages is not None:
+        frame["languages"] = [int(languages.loc[key]) for key in means.index]
+    if "task" in frame:
+        frame["task"] = [title_of(str(name)) for name in frame["task"]]
+    titles = {"intermediate": "Intermediate", "task": "Task", "group": ""}
+    digits = 2 if gains.scale == "log_odds" else 1
+    columns = [Column(key, titles[key]) for key in keys]
+    if languages is not None:
+        columns.append(Column("languages", "Languages", "count"))
+    columns += [
+        Column(_size_key(size), format_params(size) if size else "Mean gain", "number", digits)
+        for size in sizes
+    ]
+    caption = "Mean gain by task and model size, averaged over languages without a model."
+    rule = "intermediate" if "intermediate" in keys else ""
+    return Table("gains", caption, frame, tuple(columns), rule_by=rule)
+
+
+def _size_key(size: float) -> str:
+    return f"gain_{format_params(size)}" if size else "gain"
+
+
+def _distinct(part: pd.DataFrame, column: str) -> float:
+    return float(part[column].nunique()) if column in part and part[column].notna().any() else np.nan
+
+
+def _names(part: pd.DataFrame, column: str) -> str:
+    return ", ".join(sorted(part[column].dropna().astype(str).unique())) if column in part else ""
+
+
+def _known(columns: tuple[Column, ...], frame: pd.DataFrame) -> tuple[Column, ...]:
+    """Leave out the columns of which nothing is known."""
+    return tuple(
+        column
+        for column in columns
+        if column.key in frame and (frame[column.key].notna() & (frame[column.key] != "")).any()
+    )

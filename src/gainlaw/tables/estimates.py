@@ -1,0 +1,237 @@
+"""Tables of what came out: slopes, gains at given sizes, and the spread of each term."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.tables.formats import (
+    format_params,
+    level_title,
+    parameter_title,
+    slope_unit,
+    title_of,
+)
+from gainlaw.tables.table import Column, Table
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["estimates_table", "gain_at_table", "group_title", "sds_table", "slopes_table"]
+
+_BOTH = (
+    "Overall averages over the groups observed; population is the mean of the hierarchy, what new groups "
+    "would show on average.",
+)
+
+
+def group_title(level: str, group: str) -> str:
+    """Return the words for one row of the estimates.
+
+    Examples
+    --------
+    >>> group_title("task", "task=xnli"), group_title("overall", "")
+    ('XNLI', 'overall (observed groups)')
+    """
+    if not group:
+        return level_title(level)
+    return ", ".join(title_of(part.split("=", 1)[-1]) for part in group.split(", "))
+
+
+def slopes_table(fit: Fit, level: str = "task") -> Table:
+    """Return the slopes of a level's groups, below the population and the overall slope.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    level : str
+        The groups.
+
+    Raises
+    ------
+    InputError
+        If the fit has no slope at that level.
+    """
+    estimates = fit.estimates
+    kept = estimates[
+        (estimates["estimand"] == "slope") & estimates["level"].isin(["population", "overall", level])
+    ]
+    if not (kept["level"] == level).any():
+        raise InputError(Problem(f"the fit has no slopes by {level}", hint="see the levels of its estimates"))
+    frame = _ordered(kept, level)
+    frame = frame.assign(row=[group_title(row.level, row.group) for row in frame.itertuples()])
+    frame = _with_counts(frame, fit.gains.frame)
+    unit, digits = slope_unit(fit.scale), _digits(fit)
+    columns = (
+        Column("row", level_title(level).capitalize()),
+        Column("mean", "Slope", "number", digits),
+        Column("sd", "s.d.", "number", digits),
+        Column("ci_low", _interval_title(frame), "interval", digits, high="ci_high"),
+        Column("p_positive", "P(> 0)", "probability"),
+        Column("n_languages", "Languages", "count"),
+        Column("n_checkpoints", "Checkpoints", "count"),
+        Column("n_rows", "Gains", "count"),
+    )
+    columns = tuple(column for column in columns if frame[column.key].notna().any())
+    caption = f"Slope of the gain in {unit} of parameters, by {level_title(level)}."
+    notes = (*_BOTH, _replicates(fit))
+    return Table(f"slopes_{level}", caption, frame, columns, notes, rule_by="block")
+
+
+def gain_at_table(fit: Fit, level: str = "task") -> Table:
+    """Return the expected gain at each reported size, with intervals, for a level's groups.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    level : str
+        The groups.
+    """
+    estimates = fit.estimates
+    kept = estimates[
+        (estimates["estimand"] == "gain") & estimates["level"].isin(["population", "overall", level])
+    ]
+    kept = _ordered(kept, level)
+    sizes = sorted(kept["params"].dropna().unique())
+    records = []
+    for (block, name, group), part in kept.groupby(["block", "level", "group"], sort=False):
+        record: dict[str, object] = {
+            "block": block,
+            "level": name,
+            "group": group,
+            "row": group_title(str(name), str(group)),
+        }
+        for row in part.itertuples():
+            key = format_params(row.params)
+            record |= {f"gain_{key}": row.mean, f"low_{key}": row.ci_low, f"high_{key}": row.ci_high}
+        records.append(record)
+    frame = pd.DataFrame(records)
+    digits = _digits(fit)
+    columns = [Column("row", level_title(level).capitalize())]
+    for size in sizes:
+        key = format_params(size)
+        columns.append(Column(f"gain_{key}", key, "number", digits))
+        columns.append(Column(f"low_{key}", _interval_title(kept), "interval", digits, high=f"high_{key}"))
+    caption = f"Expected gain ({fit.unit}) at given model sizes, by {level_title(level)}."
+    observed = fit.gains.frame["params"]
+    notes = (
+        f"Sizes observed: {format_params(observed.min())} to {format_params(observed.max())}; "
+        "others are extrapolation.",
+    )
+    return Table(
+        f"gain_at_{level}", caption, frame, tuple(columns), notes, rule_by="block", size="footnotesize"
+    )
+
+
+def estimates_table(fit: Fit) -> Table:
+    """Return every estimate of a fit with its convergence numbers.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    """
+    frame = fit.estimates.reset_index(drop=True)
+    frame = frame.assign(row=[group_title(row.level, str(row.group or "")) for row in frame.itertuples()])
+    digits = _digits(fit)
+    columns = (
+        Column("estimand", "Estimand"),
+        Column("row", "Group"),
+        Column("params", "Size", "params"),
+        Column("mean", "Mean", "number", digits),
+        Column("sd", "s.d.", "number", digits),
+        Column("ci_low", _interval_title(frame), "interval", digits, high="ci_high"),
+        Column("p_positive", "P(> 0)", "probability"),
+        Column("rhat", "R-hat", "number", 3),
+        Column("ess_bulk", "ESS bulk", "count"),
+        Column("ess_tail", "ESS tail", "count"),
+    )
+    caption = f"Every estimate of the {fit.spec.law} law on {fit.unit}, with its convergence numbers."
+    return Table("estimates", caption, frame, columns, rule_by="estimand", size="scriptsize")
+
+
+def sds_table(fit: Fit) -> Table:
+    """Return the standard deviations of the model's terms: where the spread of the gains comes from.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    """
+    posterior = fit.posterior["posterior"]
+    rows = []
+    for name in posterior.data_vars:
+        if not str(name).startswith("tau_"):
+            continue
+        draws = np.asarray(posterior[name]).ravel()
+        low, middle, high = np.quantile(draws, [0.025, 0.5, 0.975])
+        prior = fit.spec.priors.get(str(name))
+        rows.append(
+            {
+                "variable": str(name),
+                "term": parameter_title(str(name)),
+                "median": float(middle),
+                "mean": float(draws.mean()),
+                "sd": float(draws.std(ddof=1)),
+                "ci_low": float(low),
+                "ci_high": float(high),
+                "prior": "" if prior is None else str(prior),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    digits = _digits(fit)
+    columns = (
+        Column("term", "Standard deviation of"),
+        Column("median", "Median", "number", digits),
+        Column("mean", "Mean", "number", digits),
+        Column("ci_low", "95% interval", "interval", digits, high="ci_high"),
+        Column("prior", "Prior", "code"),
+    )
+    caption = f"Standard deviations of the model's terms ({fit.unit}; slopes: {slope_unit(fit.scale)})."
+    return Table("sds", caption, frame, columns)
+
+
+def _ordered(rows: pd.DataFrame, level: str) -> pd.DataFrame:
+    """Put the level's groups first, by their mean, then overall and population."""
+    rank = {level: 0, "overall": 1, "population": 2}
+    frame = rows.assign(block=["group" if name == level else "mean" for name in rows["level"]])
+    frame = frame.assign(rank=frame["level"].map(rank), group=frame["group"].fillna(""))
+    best = frame.groupby(["level", "group"])["mean"].transform("mean")
+    frame = frame.assign(best=-best).sort_values(["rank", "best", "params"], kind="stable")
+    return frame.drop(columns=["rank", "best"]).reset_index(drop=True)
+
+
+def _with_counts(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """Add the numbers of languages, checkpoints and gains behind every row."""
+    counts = []
+    for group in rows["group"]:
+        kept = cells
+        for part in str(group).split(", ") if group else []:
+            name, value = part.split("=", 1)
+            kept = kept[kept[name].astype(str) == value]
+        counts.append(
+            {
+                "n_languages": float(kept["language"].nunique()) if "language" in kept else np.nan,
+                "n_checkpoints": float(kept["checkpoint"].nunique()) if "checkpoint" in kept else np.nan,
+                "n_rows": float(len(kept)),
+            }
+        )
+    return pd.concat([rows, pd.DataFrame(counts, index=rows.index)], axis=1)
+
+
+def _digits(fit: Fit) -> int:
+    return 2 if fit.scale == "log_odds" else 1
+
+
+def _interval_title(frame: pd.DataFrame) -> str:
+    prob = float(frame["ci_prob"].iloc[0]) if len(frame) else 0.95
+    return f"{100 * prob:g}% interval"
+
+
+def _replicates(fit: Fit) -> str:
+    return f"{fit.n_rows} gains from {fit.n_checkpoints} checkpoints at {fit.n_sizes} sizes."

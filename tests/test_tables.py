@@ -1,0 +1,297 @@
+"""Tables: what is shown, what is written, and that LaTeX and HTML take it."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gainlaw.errors import InputError
+from gainlaw.gains import gains_from_frame
+from gainlaw.tables import Column, Table, checkpoints_table, data_table, gains_table
+from gainlaw.tables.formats import (
+    format_interval,
+    format_number,
+    format_params,
+    format_probability,
+    parameter_title,
+)
+from gainlaw.tables.latex import LONG, escape_latex
+from gainlaw.tables.markdown import escape_markdown
+
+PREAMBLE = r"""\documentclass{article}
+\usepackage[utf8]{inputenc}
+\usepackage{array,booktabs,longtable,siunitx}
+\begin{document}
+"""
+
+NASTY = [
+    "a_b & 50% #1 {x} \\ ~ ^ $",
+    "τ ≥ 0 – “q” ‘s’ — × → ✓",
+    "Ünïcødé ŁŁ ğ Ĥ ẑ ḥ ę đ þ",
+    "中文 العربية 🎉",
+    "a--b ,, '' \"x\" `y` <a> |b|",
+    "[bracket] *star*\nnew line",
+]
+
+
+def nasty_table(rows: int = 6) -> Table:
+    frame = pd.DataFrame(
+        {
+            "block": list("aabbcc"),
+            "text": NASTY,
+            "value": [1.23, -12.3, np.nan, -0.04, 5, 100.2],
+            "low": [-1.0, 2, np.nan, 3, 4, -50],
+            "high": [2.0, 3, 1, 4, 5, 6],
+            "p": [0.5, 1, 0, 0.001, np.nan, 0.99],
+            "count": [1, 5304, 3, 4, np.nan, 7],
+            "params": [5.6e8, 1.1e9, 1e10, 176e9, np.nan, 1e12],
+            "verdict": ["ok", "failed", "scale-dependent", "", "refuted", "supported"],
+        }
+    )
+    frame = pd.concat([frame] * (rows // 6), ignore_index=True)
+    columns = (
+        Column("text", "Text_ & more"),
+        Column("text", "Code", "code", width=0.2),
+        Column("verdict", "Verdict", "status"),
+        Column("value", "Value", "number"),
+        Column("low", "95% interval", "interval", high="high"),
+        Column("p", "P(x > 0)", "probability"),
+        Column("count", "Count", "count"),
+        Column("params", "Size", "params"),
+    )
+    return Table("nasty", "A nasty_caption: 100% of τ & co.", frame, columns, ("5% & a note.",), "block")
+
+
+def compile_latex(body: str, folder) -> str:
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed")
+    (folder / "doc.tex").write_text(PREAMBLE + body + r"\end{document}", encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "doc.tex"],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
+    log = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, log[-2000:]
+    return log
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "shown"),
+    [
+        (6.649, 1, "6.6"),
+        (-0.04, 1, "0.0"),
+        (-0.06, 1, "-0.1"),
+        (np.nan, 1, "–"),
+        (np.inf, 2, "–"),
+        (3, 0, "3"),
+    ],
+)
+def test_numbers_are_written_with_fixed_decimals_and_no_signed_zero(value, digits, shown):
+    assert format_number(value, digits) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.5, "0.500"),
+        (1.0, "> 0.999"),
+        (0.9996, "> 0.999"),
+        (0.9994, "0.999"),
+        (0.0, "< 0.001"),
+        (np.nan, "–"),
+    ],
+)
+def test_probabilities_are_never_shown_as_certain(value, shown):
+    assert format_probability(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("params", "shown"),
+    [
+        (5.6e8, "560M"),
+        (1.1e9, "1.1B"),
+        (1e9, "1B"),
+        (999.9e6, "1B"),
+        (1.76e11, "176B"),
+        (13_015_864_320, "13B"),
+    ],
+)
+def test_sizes_are_written_as_people_say_them(params, shown):
+    assert format_params(params) == shown
+
+
+def test_an_interval_with_a_missing_end_is_missing():
+    assert format_interval(1.0, np.nan) == "–"
+    assert format_interval(-1.25, 3, 2) == "[-1.25, 3.00]"
+
+
+def test_parameters_have_words():
+    assert parameter_title("tau_checkpoint_language_family") == "checkpoint × family"
+    assert parameter_title("rho_task") == "task, correlation"
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_escaped_latex_has_no_bare_special_character(text):
+    plain = re.sub(r"\\[a-zA-Z]+|\\[&%$#_{}]", "", escape_latex(text))
+    assert not set(plain) & set("&%$#_~^\\")
+    assert plain.count("{") == plain.count("}")
+    assert plain.isascii() or not re.search(r"[^\x00-\u024f]", plain)
+
+
+def test_every_unicode_block_of_text_compiles(tmp_path):
+    ranges = [
+        (0x20, 0x250),
+        (0x370, 0x400),
+        (0x400, 0x460),
+        (0x1E00, 0x1F00),
+        (0x2000, 0x2300),
+        (0x1F600, 0x1F610),
+    ]
+    letters = "".join(chr(code) for low, high in ranges for code in range(low, high))
+    lines = [escape_latex(letters[start : start + 40]) for start in range(0, len(letters), 40)]
+    log = compile_latex("\n\n".join(lines), tmp_path)
+    assert "Missing character" not in log
+
+
+def test_tables_of_nasty_text_compile_floating_bare_and_long(tmp_path):
+    short, long = nasty_table(), nasty_table(6 * (LONG // 6 + 1))
+    assert r"\begin{longtable}" in long.to_latex()
+    assert r"\begin{longtable}" not in short.to_latex()
+    compile_latex(short.to_latex() + short.to_latex(floating=False) + long.to_latex(), tmp_path)
+
+
+def test_latex_has_booktabs_siunitx_and_a_rule_between_blocks():
+    latex = nasty_table().to_latex()
+    assert r"\toprule" in latex
+    assert r"\bottomrule" in latex
+    assert latex.count(r"\midrule") == 3
+    assert r"\label{tab:nasty}" in latex
+    assert "S[table-format=-3.1]" in latex
+    assert "S[table-format=4]" in latex
+    assert r"{[}\num{-1.0}, \num{2.0}{]}" in latex
+    assert "{--}" in latex
+
+
+def test_siunitx_columns_are_wide_enough_for_every_number():
+    table = nasty_table()
+    latex = table.to_latex()
+    sign, whole, digits = re.search(r"table-format=(-?)(\d+)\.(\d+)", latex).groups()
+    for value in table.frame["value"].dropna():
+        text = format_number(value, int(digits))
+        assert len(text.lstrip("-").split(".")[0]) <= int(whole)
+        assert sign or not text.startswith("-")
+
+
+def test_csv_is_the_whole_frame_at_full_precision():
+    frame = pd.DataFrame({"a": [1 / 3, np.nan], "hidden": [np.pi, 1e-300]})
+    table = Table("full", "Full.", frame, (Column("a", "A", "number"),))
+    back = pd.read_csv(io.StringIO(table.to_csv()))
+    pd.testing.assert_frame_equal(back, frame, check_exact=True)
+
+
+def test_markdown_lines_have_the_same_number_of_cells():
+    lines = [line for line in nasty_table().to_markdown().splitlines() if line.startswith("|")]
+    cells = {len(re.findall(r"(?<!\\)\|", line)) for line in lines}
+    assert cells == {9}
+    assert escape_markdown("x<y|z") == r"x\<y\|z"
+
+
+class Reader(HTMLParser):
+    """Check that tags close in order, and collect what they carry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict]] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_html_is_escaped_closed_and_has_caption_and_scopes():
+    html = nasty_table().to_html()
+    reader = Reader()
+    reader.feed(html)
+    assert reader.open == []
+    scopes = [attrs.get("scope") for tag, attrs in reader.seen if tag == "th"]
+    assert scopes.count("col") == 8
+    assert scopes.count("row") == 6
+    assert "<caption" in html
+    assert "&lt;a&gt;" in html
+    assert "<a>" not in html
+    assert 'class="status scale-dependent"' in html
+    ids = [attrs["id"] for _, attrs in reader.seen if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def test_write_leaves_three_files(tmp_path):
+    paths = nasty_table().write(tmp_path / "tables")
+    assert [path.name for path in paths] == ["nasty.tex", "nasty.csv", "nasty.md"]
+    assert sorted(tmp_path.joinpath("tables").iterdir()) == sorted(paths)
+
+
+def test_a_table_names_every_fault_at_once():
+    with pytest.raises(InputError) as caught:
+        Table("Bad name", "", pd.DataFrame({"a": [1]}), (Column("b", "B"), Column("c", "C", high="d")))
+    text = str(caught.value)
+    for word in ("Bad name", "'b'", "'c'", "'d'"):
+        assert word in text
+
+
+def small_gains(**extra):
+    rows = [
+        {
+            "task": task,
+            "language": language,
+            "params": params,
+            "base_model": f"m{params}",
+            "gain": gain,
+            "se": 1.0,
+        }
+        for task, language, params, gain in [
+            ("xnli", "de", 1e9, 1.0),
+            ("xnli", "fr", 1e9, 3.0),
+            ("xnli", "de", 1e10, 5.0),
+            ("xcopa", "et", 1e9, -1.0),
+            ("xcopa", "et", 1e10, 0.5),
+        ]
+    ]
+    return gains_from_frame(pd.DataFrame(rows).assign(**extra), scale="points")
+
+
+def test_gains_table_is_the_plain_mean_by_task_and_size():
+    table = gains_table(small_gains())
+    frame = table.frame.set_index("task")
+    assert frame.loc["XNLI", ["gain_1B", "gain_10B"]].tolist() == [2.0, 5.0]
+    assert frame.loc["XCOPA", ["gain_1B", "gain_10B"]].tolist() == [-1.0, 0.5]
+    assert frame["languages"].tolist() == [1, 2]
+
+
+def test_checkpoints_and_data_tables_count_what_is_there():
+    gains = small_gains()
+    checkpoints = checkpoints_table(gains).frame
+    assert checkpoints["params"].tolist() == [1e9, 1e10]
+    assert checkpoints["rows"].tolist() == [3, 2]
+    data = data_table(gains).frame.set_index("task")
+    assert data.loc["XNLI", "languages"] == 2
+    assert data["rows"].sum() == 5
+
+
+def test_a_gains_table_without_sizes_still_has_its_tables():
+    gains = gains_from_frame(pd.DataFrame({"task": ["a", "b"], "gain": [1.0, 2.0], "se": [1.0, 1.0]}))
+    assert gains_table(gains).frame["gain"].tolist() == [1.0, 2.0]
+    assert len(data_table(gains).frame) == 2
+    assert len(checkpoints_table(gains).frame) == 1
