@@ -20,13 +20,21 @@ _MISSING = {"", "nan", "na", "n/a", "null", "none", "-", "<na>", "nat"}
 _MISSING_NAMES = {"", "nan", "<na>", "null"}
 _SIZES = {"k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 _KINDS = (
-    (re.compile(r"[+-]?\d+([.,]\d+)?\s*%"), "a percent sign", "write a fraction: 0.625 for 62.5%"),
+    (
+        re.compile(r"[+-]?\d+([.,]\d+)?\s*%"),
+        "a percent sign",
+        "write a plain number: a score of 62.5% is 0.625",
+    ),
     (
         re.compile(r"\d+(\.\d+)?\s*[kKmMbBtT]"),
         "a size written as text",
         "write the whole number: 7000000000 for 7B",
     ),
-    (re.compile(r"[+-]?\d{1,3}([, '_]\d{3})+(\.\d+)?"), "thousands separators", "write digits only: 2490"),
+    (
+        re.compile(r"[+-]?\d{1,3}([, '_]\d{3})+(\.\d+)?"),
+        "thousands separators",
+        "write digits only: 7000000000",
+    ),
     (re.compile(r"[+-]?\d+,\d+"), "a decimal comma", "write a decimal point"),
     (re.compile(r"(?i)true|false|yes|no"), "a truth value where a number belongs", None),
     (re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?"), "a date where a number belongs", None),

@@ -158,6 +158,10 @@ def _decode(data: bytes, source: str) -> str:
         raise InputError(
             Problem("the file is Parquet under the name of a CSV", hint="name it .parquet"), source
         )
+    if data.lstrip()[:1] in (b"{", b"[", b"<"):
+        raise InputError(
+            Problem("the file looks like JSON, HTML or XML, not CSV", rows=(1,), hint=hint), source
+        )
     if b"\x00" in data:
         line = data.count(b"\n", 0, data.index(b"\x00")) + 1
         raise InputError(
@@ -223,7 +227,20 @@ def _check_separator(header: list[str], source: str) -> None:
             raise InputError(Problem(f"the cells are separated by {name}", rows=(1,), hint=hint), source)
 
 
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
 def _check_names(names: list[str], source: str) -> None:
+    if any(_is_number(name) for name in names):
+        hint = "write the column names on the first line"
+        raise InputError(
+            Problem("the first line holds values, not column names", rows=(1,), hint=hint), source
+        )
     problems = []
     unnamed = [i + 1 for i, name in enumerate(names) if not name]
     if unnamed:

@@ -69,25 +69,27 @@ def build_frame(raw: RawTable, require_pairs: bool = True) -> tuple[pd.DataFrame
 
 def _check_columns(frame: pd.DataFrame, faults: Faults) -> None:
     present = list(frame.columns)
+
+    def missing(column: str, remedy: str | None = None) -> None:
+        hint = _similar(column, present) or remedy or f"the file has: {', '.join(present[:12])}"
+        faults.add("the column is missing", column=column, rows=(1,), hint=hint)
+
     for column in REQUIRED:
         if column not in present:
-            faults.add("the column is missing", column=column, hint=_similar(column, present))
+            missing(column)
     if "score" not in present and "n_correct" not in present:
-        faults.add(
-            "the column is missing", column="score", hint=_similar("score", present) or "or give n_correct"
-        )
-    if "n_correct" in present and "score" not in present and "n_examples" not in present:
-        faults.add("the column is missing", column="n_examples", hint="counts need the number of examples")
+        missing("score", "give score (a fraction), or n_correct and n_examples")
+    if "n_examples" not in present and "score" not in present and "n_correct" in present:
+        missing("n_examples", "counts need the number of examples")
     elif "n_examples" not in present and "stderr" not in present:
-        hint = _similar("n_examples", present) or "give n_examples or stderr: the sampling error of the score"
-        faults.add("the column is missing", column="n_examples", hint=hint)
+        missing("n_examples", "give n_examples or stderr: the sampling error of each score")
     faults.raise_any()
 
 
 def _similar(column: str, present: list[str]) -> str | None:
     plain = {name.casefold().replace(" ", "_").replace("-", "_"): name for name in present}
     near = difflib.get_close_matches(column, list(plain), n=1, cutoff=0.75)
-    return f"rename the column {plain[near[0]]!r}?" if near else f"the file has: {', '.join(present[:12])}"
+    return f"rename the column {plain[near[0]]!r}?" if near and plain[near[0]] not in CANONICAL else None
 
 
 def _parse(raw: RawTable, faults: Faults, notes: list[str]) -> pd.DataFrame:
@@ -121,13 +123,17 @@ def _check_missing(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faul
         hint = "write none for a baseline" if name == "intermediate" else None
         faults.add("no value", column=name, where=frame[name].eq("").to_numpy(), hint=hint)
     faults.add("no value", column="params", where=frame["params"].isna().to_numpy() & ~bad["params"])
-    counted = frame["n_correct"].notna() & frame["n_examples"].notna()
-    known = frame["score"].notna() | counted | bad["score"] | bad["n_correct"] | bad["n_examples"]
+    known = frame["score"].notna() | frame["n_correct"].notna() | bad["score"] | bad["n_correct"]
     faults.add("no value, and no n_correct with n_examples", column="score", where=~known.to_numpy())
     error = frame["n_examples"].notna() | frame["stderr"].notna() | bad["n_examples"] | bad["stderr"]
     hint = "the sampling error of each score must be known"
-    faults.add("no value, and no stderr", column="n_examples", where=(known & ~error).to_numpy(), hint=hint)
-    lonely = frame["n_correct"].notna() & frame["n_examples"].isna() & ~bad["n_examples"] & error
+    faults.add(
+        "no value, and no stderr",
+        column="n_examples",
+        where=(known & ~error & frame["n_correct"].isna()).to_numpy(),
+        hint=hint,
+    )
+    lonely = frame["n_correct"].notna() & frame["n_examples"].isna() & ~bad["n_examples"]
     faults.add("no value beside n_correct", column="n_examples", where=lonely.to_numpy())
 
 
@@ -210,7 +216,7 @@ def _check_models(frame: pd.DataFrame, faults: Faults, require_pairs: bool) -> N
         for name in frame.loc[several, by].unique():
             where = (frame[by].eq(name) & several).to_numpy()
             shown = ", ".join(
-                f"{value:g}" if column != "model_family" else repr(value)
+                f"{value:.15g}" if column != "model_family" else repr(value)
                 for value in sorted(frame.loc[where, column].dropna().unique())[:4]
             )
             faults.add(f"{by} {name!r} has several values: {shown}", column=column, where=where)
@@ -229,17 +235,12 @@ def _check_models(frame: pd.DataFrame, faults: Faults, require_pairs: bool) -> N
     faults.add(
         "no value on rows with an intermediate", column="base_model", where=nameless.to_numpy(), hint=hint
     )
-    if baseline.all():
-        faults.add(
-            "no row has an intermediate", column="intermediate", hint="a gain needs rows with and without one"
+    if baseline.all() or not baseline.any():
+        what = (
+            "no row has an intermediate" if baseline.all() else "no baseline: no row has intermediate = none"
         )
-        return
-    if not baseline.any():
-        faults.add(
-            "no baseline: no row has intermediate = none",
-            column="intermediate",
-            hint="a gain needs rows with and without one",
-        )
+        hint = "a gain needs rows with an intermediate and their baselines"
+        faults.add(what, column="intermediate", where=np.ones(len(frame), bool), hint=hint)
         return
     roots, others = set(frame.loc[baseline, "model"]), set(frame.loc[~baseline, "model"])
     for name in frame.loc[~baseline & ~nameless, "base_model"].unique():

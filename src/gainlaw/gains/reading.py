@@ -187,6 +187,7 @@ def _check_numbers(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faul
         hint = "the number of parameters as a whole number above 0"
         faults.add("zero or negative", column="params", where=where(frame["params"] <= 0), hint=hint)
         faults.add("not a whole number", column="params", where=where(frame["params"] % 1 > 0), hint=hint)
+        faults.add("1e15 or above", column="params", where=where(frame["params"] >= 1e15), hint=hint)
     for name in _FRACTIONS:
         if name in frame:
             outside = (frame[name] < 0) | (frame[name] > 1)
@@ -207,7 +208,7 @@ def _check_numbers(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faul
         faults.add("negative", column="baseline_se", where=where(frame["baseline_se"] < 0))
         above = where(frame["baseline_se"] > frame["se"] * (1 + 1e-9))
         if "variance" in frame:
-            above &= ~frame["variance"].eq("paired").to_numpy(bool)
+            above = above & ~frame["variance"].eq("paired").to_numpy(bool)
         faults.add("above se, of which it is a part", column="baseline_se", where=above)
 
 
