@@ -1,0 +1,73 @@
+"""The application object and its entry point.
+
+The command modules import the standard library, typer, `gainlaw.errors` and `gainlaw.options` only; what a
+command needs beyond that it imports when it runs, so that ``gainlaw --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from gainlaw import __version__
+from gainlaw.cli.check import check
+from gainlaw.cli.claims import claims
+from gainlaw.cli.compare import compare
+from gainlaw.cli.fit import fit
+from gainlaw.cli.gains import gains
+from gainlaw.cli.guard import guarded
+from gainlaw.cli.predict import predict
+from gainlaw.cli.report import report
+from gainlaw.cli.summary import summary
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="gainlaw",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done; 1 it ran, but diagnostics failed and the result must not be trusted; "
+    "2 bad input or usage.",
+)
+
+_COMMANDS: dict[Callable[..., None], str] = {
+    check: "what is in a table, what pairs, what to fix",
+    gains: "scores to gains, with their sampling covariance",
+    fit: "gains to a posterior, kept in a fit directory",
+    summary: "slopes, gains, spread and diagnostics of a fit",
+    predict: "the gain to expect at a size, with its interval",
+    claims: "claims to verdicts, on points and on log-odds",
+    compare: "which fit predicts a checkpoint left out",
+    report: "a page, tables and figures of a fit",
+}
+for _command, _short in _COMMANDS.items():
+    app.command(_command.__name__, short_help=_short)(guarded(_command))
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"gainlaw {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def gainlaw(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Answer how the gain of intermediate-task training changes with model size.
+
+    Computes gains from evaluation scores, fits hierarchical laws of the gain against the number of
+    parameters, and judges claims such as "the gain shrinks with scale".
+    """
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    app()

@@ -1,0 +1,175 @@
+"""``gainlaw check``: what is in a table, what pairs, what is missing, what to fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gainlaw.cli.printing import console, records, show, show_json
+from gainlaw.cli.sources import Predictions, Table, Where, describe_gains, open_table
+from gainlaw.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gainlaw.evaluations.check import Check
+    from gainlaw.gains import Gains
+
+__all__ = ["check"]
+
+_SHOWN_ROWS = 8
+
+
+def check(
+    evals: Table,
+    predictions: Predictions = None,
+    where: Where = None,
+    output: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print it.")] = "table",
+) -> None:
+    """Read a table and say what is in it, what pairs, what is missing and what to fix.
+
+    Every fault of a file is reported at once, with its column and lines.
+    """
+    from gainlaw.gains import Gains
+
+    table = open_table(evals, predictions=predictions, where=where)
+    if isinstance(table, Gains):
+        _print_gains(table, output)
+        return
+    found = table.check()
+    if output == "json":
+        show_json(found.to_dict())
+    else:
+        _print_check(found)
+    if not found.n_pairs:
+        raise InputError(Problem("nothing pairs, so there is no gain to compute"), source=found.source)
+
+
+def _print_check(found: Check) -> None:
+    from gainlaw.tables import Column
+    from gainlaw.tables import Table as Printed
+    from gainlaw.tables.formats import format_params
+
+    out = console()
+    name = Path(found.source).name
+    out.print(
+        f"{name}: {found.n_rows} scores, {found.n_baselines} of them baselines\n"
+        f"{found.n_pairs} of {found.n_intermediate_rows} rows with an intermediate have a baseline: "
+        f"{found.n_checkpoints} checkpoints of {found.n_sizes} sizes"
+        + (f" ({', '.join(format_params(size) for size in found.sizes)})" if found.sizes else "")
+    )
+    if found.n_checkpoints < 3:
+        out.print(
+            "A slope over size rests on the checkpoints: with fewer than three it says next to nothing.",
+            style="yellow",
+        )
+    percent = found.tasks.assign(
+        chance=100 * found.tasks["chance"],
+        mean_baseline=100 * found.tasks["mean_baseline"],
+        mean_intermediate=100 * found.tasks["mean_intermediate"],
+    )
+    tables = (
+        Printed(
+            "pairs",
+            "Pairs by intermediate and size",
+            found.pairs,
+            (
+                Column("intermediate", "Intermediate"),
+                Column("base_model", "Baseline"),
+                Column("params", "Size", "params"),
+                Column("pairs", "Pairs", "count"),
+                Column("tasks", "Tasks", "count"),
+                Column("languages", "Languages", "count"),
+                Column("mean_gain", "Mean gain (points)", "number"),
+            ),
+            rule_by="intermediate",
+        ),
+        Printed(
+            "tasks",
+            "Tasks",
+            percent,
+            (
+                Column("title", "Task"),
+                Column("languages", "Languages", "count"),
+                Column("pairs", "Pairs", "count"),
+                Column("median_n", "Median n", "count"),
+                Column("chance", "Chance (%)", "number"),
+                Column("mean_baseline", "Baseline (%)", "number"),
+                Column("mean_intermediate", "After (%)", "number"),
+            ),
+        ),
+        Printed(
+            "languages",
+            "Language families",
+            found.languages,
+            (
+                Column("language_family", "Family"),
+                Column("languages", "Languages", "count"),
+                Column("pairs", "Pairs", "count"),
+                Column("codes", "Codes"),
+            ),
+        ),
+    )
+    for table in tables:
+        if len(table.frame):
+            out.print()
+            show(table)
+    _print_unpaired(found, out)
+    _print_flags(found, out)
+
+
+def _print_unpaired(found: Check, out: Console) -> None:
+    if found.unpaired.empty:
+        return
+    out.print("\nRows without a baseline", style="bold")
+    for reason, part in found.unpaired.groupby("reason", sort=False):
+        out.print(f"  {len(part)} rows: {reason} ({_lines(part['row'].tolist())})")
+
+
+def _print_flags(found: Check, out: Console) -> None:
+    if found.flags or found.notes:
+        out.print("\nWorth knowing", style="bold")
+    for flag in found.flags:
+        where = f" ({_lines(list(flag.rows))})" if flag.severity == "warning" and flag.rows else ""
+        count = f"{flag.count} rows: " if flag.count else ""
+        style = "yellow" if flag.severity == "warning" else ""
+        mark = "!" if flag.severity == "warning" else "-"
+        out.print(f"  {mark} {count}{flag.text}{where}", style=style)
+    for line in found.notes:
+        out.print(f"  - {line}")
+
+
+def _lines(rows: list[int]) -> str:
+    shown = ", ".join(str(row) for row in rows[:_SHOWN_ROWS])
+    return f"lines {shown}, ..." if len(rows) > _SHOWN_ROWS else f"line{'s' if len(rows) > 1 else ''} {shown}"
+
+
+def _print_gains(gains: Gains, output: str) -> None:
+    from gainlaw import tables
+
+    if output == "json":
+        show_json(
+            {
+                "source": gains.source,
+                "scale": gains.scale,
+                "n_rows": len(gains),
+                "n_checkpoints": int(
+                    gains.frame.loc[gains.frame["checkpoint"].ne(""), "checkpoint"].nunique()
+                ),
+                "n_sizes": int(gains.frame["params"].nunique()),
+                "notes": list(gains.notes),
+                "gains": records(gains.frame),
+            }
+        )
+        return
+    out = console()
+    out.print(f"{Path(gains.source).name}: {describe_gains(gains)}")
+    out.print()
+    show(tables.data_table(gains))
+    if gains.frame["checkpoint"].ne("").any():
+        out.print()
+        show(tables.checkpoints_table(gains))
+    for line in gains.notes:
+        out.print(f"  - {line}")

@@ -1,0 +1,53 @@
+"""``gainlaw claims``: claims to verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gainlaw.cli.printing import OutputFormat, show
+from gainlaw.cli.sources import exit_untrusted, open_fit, refuse_same_file
+from gainlaw.errors import InputError, Problem
+
+__all__ = ["claims"]
+
+
+def claims(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR... CLAIMS.toml", help="Fit directories, then the file of claims.", show_default=False
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="CLAIMS.csv", help="Write the verdicts to this file."),
+    ] = None,
+    form: Annotated[OutputFormat, typer.Option("--format", help="How to print them.")] = "table",
+) -> None:
+    """Judge a list of claims on points and on chance-corrected log-odds.
+
+    The fit on the other scale is made when it is missing, and kept in the fit directory.
+    """
+    import gainlaw
+    from gainlaw.claims import verdicts_frame
+    from gainlaw.tables import claims_table
+
+    *directories, file = paths
+    if not directories or file.is_dir():
+        hint = "write gainlaw claims DIR... CLAIMS.toml"
+        raise InputError(
+            Problem("a file of claims is needed after the fit directories", "CLAIMS.toml", hint=hint)
+        )
+    if output is not None:
+        refuse_same_file(str(file), output)
+    fits = [open_fit(directory) for directory in directories]
+    verdicts = gainlaw.assess_file(fits, file)
+    if output is not None:
+        from gainlaw._io import write_frame_atomic
+
+        write_frame_atomic(verdicts_frame(verdicts), output)
+    show(claims_table(verdicts), form)
+    exit_untrusted(fits)

@@ -1,0 +1,33 @@
+"""``gainlaw compare``: which model predicts a checkpoint that it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gainlaw.cli.printing import OutputFormat, show
+from gainlaw.cli.sources import exit_untrusted, open_fit
+from gainlaw.errors import InputError, Problem
+
+__all__ = ["compare"]
+
+
+def compare(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR DIR...", help="Fit directories.", show_default=False)
+    ],
+    form: Annotated[OutputFormat, typer.Option("--format", help="How to print it.")] = "table",
+) -> None:
+    """Compare fits of the same gains by prediction, leaving one checkpoint out at a time."""
+    import gainlaw
+    from gainlaw.tables import compare_table
+
+    if len(directories) < 2:
+        raise InputError(Problem("a comparison takes two fit directories or more", "DIR"))
+    if len(set(directories)) < len(directories):
+        raise InputError(Problem("a fit directory is named twice", "DIR"))
+    fits = {str(directory): open_fit(directory) for directory in directories}
+    show(compare_table(gainlaw.compare(fits)), form)
+    exit_untrusted(list(fits.values()))

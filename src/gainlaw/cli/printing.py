@@ -1,0 +1,113 @@
+"""What commands print: tables for people, CSV and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from gainlaw.tables import Table
+
+__all__ = ["OutputFormat", "console", "note", "records", "show", "show_json", "warn"]
+
+OutputFormat = Literal["table", "csv", "json"]
+
+_STATUS_STYLES = {
+    "failed": "bold red",
+    "scale-dependent": "yellow",
+    "inconclusive": "yellow",
+    "supported": "green",
+    "refuted": "red",
+    "untested": "dim",
+}
+
+
+def console() -> Console:
+    """Return a rich console on standard output; piped output is neither wrapped nor coloured."""
+    from rich.console import Console
+
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    wide = None if sys.stdout.isatty() else 1000
+    return Output(width=wide, highlight=False, emoji=False, markup=False)
+
+
+def note(text: str) -> None:
+    """Print a sentence on standard error, so that standard output stays a table or a record."""
+    typer.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """Print a sentence that must not be missed on standard error, in red on a terminal."""
+    typer.secho(text, err=True, fg=typer.colors.RED, bold=True)
+
+
+def show(table: Table, output: OutputFormat = "table") -> None:
+    """Print a table: as a person reads it, as CSV at full precision, or as a JSON list of records.
+
+    Parameters
+    ----------
+    table : gainlaw.tables.Table
+        What to print. CSV and JSON hold its whole frame, the table form the columns that it shows.
+    output : {"table", "csv", "json"}
+        The form.
+    """
+    if output == "csv":
+        typer.echo(table.to_csv(), nl=False)
+    elif output == "json":
+        show_json(records(table.frame))
+    else:
+        _show_rich(table)
+
+
+def show_json(value: object) -> None:
+    """Print a value as indented JSON."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def records(frame: pd.DataFrame) -> list[Mapping[str, object]]:
+    """Return the rows of a frame as plain records for JSON; missing values are null, never 0.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> records(pd.DataFrame({"task": ["xnli"], "mean": [float("nan")]}))
+    [{'task': 'xnli', 'mean': None}]
+    """
+    text = frame.to_json(orient="records", double_precision=15, force_ascii=False)
+    rows: list[Mapping[str, object]] = json.loads(text)
+    return rows
+
+
+def _show_rich(table: Table) -> None:
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    out = console()
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in table.columns:
+        grid.add_column(Text(column.title), justify="left" if column.left else "right", overflow="fold")
+    breaks = table.breaks()
+    for position, cells in enumerate(table.cells()):
+        if position in breaks:
+            grid.add_section()
+        styled = (
+            Text(cell, style=_STATUS_STYLES.get(cell.split(":")[0], "") if column.kind == "status" else "")
+            for column, cell in zip(table.columns, cells, strict=True)
+        )
+        grid.add_row(*styled)
+    if table.caption:
+        out.print(Text(table.caption, style="bold"), soft_wrap=False)
+    out.print(grid)
+    for line in table.notes:
+        out.print(Text(line, style="dim"))

@@ -1,0 +1,279 @@
+"""How a command reads its input: tables of scores or gains, selections, sizes, fit directories."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gainlaw.cli.guard import UNTRUSTED
+from gainlaw.cli.printing import warn
+from gainlaw.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from gainlaw.evaluations import Evaluations
+    from gainlaw.gains import Gains
+    from gainlaw.hierarchy import Fit
+
+__all__ = [
+    "Directory",
+    "Predictions",
+    "Table",
+    "Where",
+    "describe_gains",
+    "exit_untrusted",
+    "open_fit",
+    "open_table",
+    "parse_pairs",
+    "parse_size",
+    "parse_where",
+    "refuse_same_file",
+]
+
+_PREFIX = "dataset:"
+_SUFFIXES = {"K": 3, "M": 6, "B": 9, "T": 12}
+
+Table = Annotated[
+    str,
+    typer.Argument(
+        metavar="EVALS",
+        help="Evaluations or gains: a .csv or .parquet file, a folder with evaluations.csv, or the name of a "
+        "bundled dataset: dataset:bloomz, or dataset:bloomz:prompts=all,metric=max.",
+        show_default=False,
+    ),
+]
+Predictions = Annotated[
+    Path | None,
+    typer.Option(help="Item-level answers (.parquet or .csv): gains then carry the paired variance."),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=VALUE[,VALUE]",
+        help="Keep only these rows; repeat for more conditions. Baseline rows stay.",
+    ),
+]
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A fit directory.", show_default=False)]
+
+
+def open_table(
+    source: str, *, predictions: Path | None = None, where: Sequence[str] | None = None
+) -> Evaluations | Gains:
+    """Read the table that a command was given.
+
+    Parameters
+    ----------
+    source : str
+        A path, ``dataset:NAME``, ``dataset:NAME:OPTION=VALUE,...`` with the options of
+        `gainlaw.load_dataset`, or the name of a bundled dataset where no file has that name.
+    predictions : Path, optional
+        Item-level answers that go with a table of scores.
+    where : sequence of str, optional
+        Conditions as `parse_where` reads them.
+
+    Returns
+    -------
+    Evaluations or Gains
+        Whichever the columns say it is.
+
+    Raises
+    ------
+    InputError
+        If there is no such table, or it has faults.
+
+    Examples
+    --------
+    >>> open_table("dataset:bloomz", where=["task=xwinograd"]).frame["task"].unique().tolist()
+    ['xwinograd']
+    """
+    conditions = parse_where(where or ())
+    table: Evaluations | Gains
+    if source.startswith(_PREFIX):
+        if predictions is not None:
+            raise InputError(Problem("a bundled dataset takes no predictions", "--predictions"))
+        table = _open_dataset(source.removeprefix(_PREFIX))
+    elif predictions is not None:
+        from gainlaw.evaluations import read_evaluations
+
+        table = read_evaluations(source, predictions)
+    else:
+        from gainlaw.gains import read_table
+
+        table = read_table(source)
+    return _apply(table, conditions) if conditions else table
+
+
+def _open_dataset(text: str) -> Evaluations:
+    from gainlaw.datasets import load_dataset
+
+    name, _, options = text.partition(":")
+    pairs = parse_pairs(options.split(",") if options else (), _PREFIX + name, "OPTION=VALUE")
+    known = ("prompts", "metric", "tasks")
+    unknown = [option for option in pairs if option not in known]
+    if unknown:
+        hint = f"a dataset has the options {', '.join(known)}; select rows with --where"
+        raise InputError(Problem(f"no option is called {', '.join(unknown)}", _PREFIX + name, hint=hint))
+    return load_dataset(name, **pairs)  # type: ignore[arg-type]  # the loader checks the values
+
+
+def parse_where(conditions: Sequence[str]) -> dict[str, list[str]]:
+    """Read conditions such as ``task=xnli,xcopa``; several on one column add up.
+
+    Examples
+    --------
+    >>> parse_where(["task=xnli,xcopa", "intermediate=xP3"])
+    {'task': ['xnli', 'xcopa'], 'intermediate': ['xP3']}
+    """
+    wanted: dict[str, list[str]] = {}
+    for condition in conditions:
+        column, mark, values = condition.partition("=")
+        if not (column.strip() and mark and values.strip()):
+            hint = "write --where COLUMN=VALUE or COLUMN=VALUE,VALUE"
+            raise InputError(Problem(f"{condition!r} is not a condition", hint=hint))
+        wanted.setdefault(column.strip(), []).extend(value.strip() for value in values.split(","))
+    return wanted
+
+
+def _apply(table: Evaluations | Gains, conditions: dict[str, list[str]]) -> Evaluations | Gains:
+    from gainlaw.gains import Gains
+
+    _require_columns(table, conditions)
+    typed = {column: _typed(table.frame, column, values) for column, values in conditions.items()}
+    if isinstance(table, Gains):
+        mask = _fitting(table.frame, typed)
+        if not mask.any():
+            raise InputError("no row fits all the conditions of --where", table.source)
+        return table.subset(mask)
+    frame = table.frame
+    if "model" in typed:
+        typed["model"] += frame.loc[frame["model"].isin(typed["model"]), "base_model"].unique().tolist()
+    for column, kept in (("intermediate", "none"), ("base_model", "")):
+        if column in typed and frame[column].eq(kept).any():
+            typed[column].append(kept)
+    return table.select(**typed)
+
+
+def _require_columns(table: Evaluations | Gains, conditions: dict[str, list[str]]) -> None:
+    known = ", ".join(str(column) for column in table.frame.columns)
+    problems = [
+        Problem("no such column to select by", column, hint=f"columns: {known}")
+        for column in conditions
+        if column not in table.frame.columns
+    ]
+    if problems:
+        raise InputError(problems, source=table.source)
+
+
+def _typed(frame: pd.DataFrame, column: str, values: list[str]) -> list[object]:
+    """Return the values as the column holds them, so that 560M finds 560000000."""
+    from pandas.api.types import is_numeric_dtype
+
+    return [parse_size(value) for value in values] if is_numeric_dtype(frame[column]) else list(values)
+
+
+def _fitting(frame: pd.DataFrame, typed: dict[str, list[object]]) -> np.ndarray:
+    import numpy as np
+
+    return np.logical_and.reduce([frame[column].isin(values).to_numpy() for column, values in typed.items()])
+
+
+def parse_pairs(texts: Sequence[str], option: str, form: str) -> dict[str, str]:
+    """Read options such as ``tau_task=halfnormal(5)``.
+
+    Examples
+    --------
+    >>> parse_pairs(["tau_task=halfnormal(5)"], "--prior", "NAME=PRIOR")
+    {'tau_task': 'halfnormal(5)'}
+    """
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, mark, value = (part.strip() for part in text.partition("="))
+        if not (name and mark and value):
+            raise InputError(Problem(f"{text!r} cannot be read", option, hint=f"write {form}"))
+        if name in pairs:
+            raise InputError(Problem(f"{name} is given twice", option))
+        pairs[name] = value
+    return pairs
+
+
+def refuse_same_file(source: str, output: Path) -> None:
+    """Raise an InputError if the output would replace the input."""
+    path = Path(source)
+    if path.exists() and output.exists() and path.samefile(output):
+        raise InputError(Problem("the output would replace the input", "--output"))
+
+
+def describe_gains(gains: Gains) -> str:
+    """Return a sentence about a table of gains: rows, scale, checkpoints, sizes, shared baselines.
+
+    Examples
+    --------
+    >>> describe_gains(open_table("dataset:bloomz").gains())
+    '420 gains on points, 6 checkpoints of 6 sizes, 84 blocks of rows share a baseline'
+    """
+    frame = gains.frame
+    parts = [f"{len(frame)} gains on {gains.scale}"]
+    checkpoints = frame.loc[frame["checkpoint"].ne(""), "checkpoint"].nunique()
+    sizes = frame["params"].nunique()
+    if checkpoints:
+        parts.append(f"{checkpoints} checkpoint{_s(checkpoints)} of {sizes} size{_s(sizes)}")
+    blocks = len(gains.covariance.blocks)
+    if blocks:
+        parts.append(f"{blocks} block{_s(blocks)} of rows share a baseline")
+    return ", ".join(parts)
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
+
+
+def parse_size(text: str) -> float:
+    """Read a number, perhaps with K, M, B or T behind it.
+
+    Examples
+    --------
+    >>> parse_size("13B"), parse_size("560M"), parse_size("1.3e10")
+    (13000000000.0, 560000000.0, 13000000000.0)
+    """
+    digits, power = (text[:-1], _SUFFIXES[text[-1:].upper()]) if text[-1:].upper() in _SUFFIXES else (text, 0)
+    try:
+        value = float(Decimal(digits).scaleb(power))
+    except InvalidOperation:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(Problem(f"{text!r} is not a number", hint="for example 13e9, 13B or 560M"))
+    return value
+
+
+def open_fit(directory: Path) -> Fit:
+    """Read a fit directory; where its diagnostics failed, say so on standard error.
+
+    Parameters
+    ----------
+    directory : Path
+        What ``gainlaw fit`` wrote.
+
+    Raises
+    ------
+    InputError
+        If it is not a fit directory.
+    """
+    from gainlaw.hierarchy import load_fit
+
+    fit = load_fit(directory)
+    if fit.diagnostics.status != "ok":
+        warn(f"{directory}: diagnostics failed; do not trust these numbers (gainlaw summary shows which)")
+    return fit
+
+
+def exit_untrusted(fits: Sequence[Fit]) -> None:
+    """End with exit code 1 if the diagnostics of any fit failed."""
+    if any(fit.diagnostics.status != "ok" for fit in fits):
+        raise typer.Exit(UNTRUSTED)

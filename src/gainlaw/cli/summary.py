@@ -1,0 +1,108 @@
+"""``gainlaw summary``: what a fit says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gainlaw.cli.printing import OutputFormat, console, records, show, show_json
+from gainlaw.cli.sources import Directory, exit_untrusted, open_fit
+from gainlaw.errors import InputError, Problem
+from gainlaw.options import Level
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["print_fit", "summary"]
+
+
+def summary(
+    directory: Directory,
+    level: Annotated[Level | None, typer.Option(help="Show the groups of this level.")] = None,
+    estimand: Annotated[
+        list[str] | None, typer.Option(help="Show only this estimand (csv and json); repeat for more.")
+    ] = None,
+    output: Annotated[
+        OutputFormat,
+        typer.Option("--format", help="How to print it; csv and json hold the estimates in full."),
+    ] = "table",
+) -> None:
+    """Print the estimates of a fit: slopes, gains by size, spread of the terms, diagnostics."""
+    fit = open_fit(directory)
+    if output == "table":
+        if estimand:
+            raise InputError(Problem("--estimand goes with --format csv or json", "--estimand"))
+        print_fit(fit, level)
+    else:
+        frame = _estimates(fit, level, estimand)
+        if output == "csv":
+            typer.echo(frame.to_csv(index=False, lineterminator="\n"), nl=False)
+        else:
+            show_json(records(frame))
+    exit_untrusted([fit])
+
+
+def print_fit(fit: Fit, level: str | None = None) -> None:
+    """Print a fit as a person reads it.
+
+    Parameters
+    ----------
+    fit : gainlaw.hierarchy.Fit
+        The fit.
+    level : str, optional
+        The groups to show; without it the two averages, the spread of the terms and the diagnostics.
+
+    Raises
+    ------
+    InputError
+        If the fit has no estimates at that level.
+    """
+    from gainlaw import tables
+
+    estimates = fit.estimates
+    if level is not None and not (estimates["level"] == level).any():
+        known = ", ".join(dict.fromkeys(estimates["level"]))
+        raise InputError(Problem(f"the fit has no estimates by {level}", "--level", hint=f"it has: {known}"))
+    out = console()
+    out.print(_headline(fit))
+    shown = level or "overall"
+    rows = estimates[estimates["level"] == shown]
+    parts = []
+    if (rows["estimand"] == "slope").any():
+        parts.append(tables.slopes_table(fit, shown))
+    if (rows["estimand"] == "gain").any():
+        parts.append(tables.gain_at_table(fit, shown))
+    if level is None:
+        parts += [tables.sds_table(fit), tables.diagnostics_table(fit)]
+    for part in parts:
+        out.print()
+        show(part)
+    if level is None and fit.spec.dropped:
+        out.print("\nLeft out of the model:")
+        for name, reason in fit.spec.dropped:
+            out.print(f"  {name}: {reason}")
+
+
+def _headline(fit: Fit) -> str:
+    law = fit.spec.law
+    replicates = f"{fit.n_rows} gains, {fit.n_checkpoints} checkpoints of {fit.n_sizes} sizes"
+    return f"{law} law on {fit.scale}: {replicates}; diagnostics {fit.diagnostics.status}"
+
+
+def _estimates(fit: Fit, level: str | None, estimand: list[str] | None) -> pd.DataFrame:
+    frame = fit.estimates
+    for column, wanted in (("level", [level] if level else None), ("estimand", estimand)):
+        if wanted is None:
+            continue
+        absent = [value for value in wanted if not (frame[column] == value).any()]
+        if absent:
+            known = ", ".join(dict.fromkeys(frame[column]))
+            hint = f"it has: {known}"
+            raise InputError(
+                Problem(f"the fit has no {column} {', '.join(absent)}", f"--{column}", hint=hint)
+            )
+        frame = frame[frame[column].isin(wanted)]
+    return frame

@@ -1,0 +1,198 @@
+"""The shape of the package: imports point down, modules stay short, everything public is documented."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "gainlaw"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+#: The floors of the package, top first. A part may import the parts below it and its neighbours.
+FLOORS = (
+    ("cli",),
+    ("report",),
+    ("tables", "figures"),
+    ("claims",),
+    ("estimands",),
+    ("hierarchy",),
+    ("laws",),
+    ("gains",),
+    ("evaluations", "languages", "tasks", "datasets", "simulate"),
+    ("_input",),
+    ("errors", "options", "_io"),
+)
+
+#: Thin methods that hand over to a part above, from inside a function or for type checkers only.
+HAND_OVERS: set[tuple[str, str]] = {
+    ("evaluations", "gains"),
+    ("simulate", "gains"),
+    ("hierarchy", "estimands"),
+    ("hierarchy", "figures"),
+}
+
+#: Imported by the function that needs them, never when a module is loaded.
+HEAVY = {"torch", "transformers", "pymc", "pytensor", "nutpie", "numba", "arviz", "arviz_stats", "arviz_base"}
+HEAVY |= {"matplotlib", "seaborn", "statsmodels", "pandera", "jinja2", "rich"}
+
+#: Modules that are nothing but work for a heavy package; whoever needs them imports them late.
+ENGINE_ROOM = {"hierarchy/binomial_kernels.py", "hierarchy/kernels.py", "hierarchy/model.py", "hierarchy/ops.py"}
+
+LONGEST_MODULE = 400
+
+
+def part_of(path: Path) -> str:
+    """Return the part of the package a module belongs to: its folder, or its own name."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@functools.cache
+def imports_of(path: Path) -> tuple[tuple[str, bool], ...]:
+    """Return each module that `path` imports, and whether it does so when it is loaded."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found: list[tuple[str, bool]] = []
+
+    def visit(node: ast.AST, at_load: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) or (
+                isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+            )
+            if isinstance(child, ast.Import):
+                found.extend((alias.name, at_load) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{path}: imports are absolute"
+                found.append((child.module or "", at_load))
+                if child.module == "gainlaw":
+                    found.extend((f"gainlaw.{alias.name}", at_load) for alias in child.names)
+            visit(child, at_load and not later)
+
+    visit(tree, True)
+    return tuple(found)
+
+
+def part_imports(path: Path) -> set[tuple[str, bool]]:
+    parts = {name for floor in FLOORS for name in floor}
+    split = ((name.split("."), at_load) for name, at_load in imports_of(path))
+    return {(n[1], at_load) for n, at_load in split if n[0] == "gainlaw" and len(n) > 1 and n[1] in parts}
+
+
+RANK = {part: len(FLOORS) - height for height, floor in enumerate(FLOORS) for part in floor}
+
+
+def test_every_part_has_a_floor() -> None:
+    parts = {part_of(path) for path in MODULES} - {"__init__"}
+    assert parts == set(RANK)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    part = part_of(path)
+    if part == "__init__":
+        assert not {name for name, at_load in imports_of(path) if at_load and name.startswith("gainlaw")}
+        return
+    for target, at_load in part_imports(path):
+        if RANK[target] > RANK[part]:
+            assert not at_load, f"{path} imports {target}, which is above it, when it is loaded"
+            assert (part, target) in HAND_OVERS, f"{path} imports {target}, which is above it"
+
+
+def test_parts_do_not_import_each_other_in_a_circle() -> None:
+    below = {
+        part: {
+            target
+            for path in MODULES
+            if part_of(path) == part
+            for target, _ in part_imports(path)
+            if target != part and (part, target) not in HAND_OVERS
+        }
+        for part in RANK
+    }
+    settled: set[str] = set()
+    while len(settled) < len(below):
+        ready = {part for part, targets in below.items() if part not in settled and targets <= settled}
+        assert ready, f"a circle among {sorted(set(below) - settled)}"
+        settled |= ready
+
+
+def test_no_hand_over_is_listed_in_vain() -> None:
+    used = {(part_of(path), target) for path in MODULES for target, _ in part_imports(path)}
+    assert used >= HAND_OVERS
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_heavy_packages_are_imported_late(path: Path) -> None:
+    if str(path.relative_to(PACKAGE)) in ENGINE_ROOM:
+        return
+    assert not {name for name, at_load in imports_of(path) if at_load and name.split(".")[0] in HEAVY}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_are_short_and_described(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LONGEST_MODULE
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), f"{path} has no docstring"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+            method = any(node in getattr(other, "body", ()) for other in _private_scopes(tree))
+            assert method or ast.get_docstring(node), f"{path}: {node.name} has no docstring"
+
+
+def _private_scopes(tree: ast.Module) -> list[ast.AST]:
+    """Return what is not public: bodies of functions and of private classes."""
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) or (isinstance(node, ast.ClassDef) and node.name.startswith("_"))
+    ]
+
+
+def test_public_names_exist_and_show_an_example() -> None:
+    import gainlaw
+
+    for name in gainlaw.__all__:
+        value = getattr(gainlaw, name)
+        if callable(value) and not (isinstance(value, type) and issubclass(value, Exception)):
+            assert ">>>" in (value.__doc__ or ""), f"gainlaw.{name} has no example"
+
+
+def test_importing_gainlaw_stays_light() -> None:
+    code = "import gainlaw, sys; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = set(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
+    assert not loaded & (HEAVY | {"scipy", "pandas", "typer"})
+
+
+def test_command_line_starts_without_numerical_packages() -> None:
+    code = "import gainlaw.cli, sys; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = set(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
+    assert not loaded & (HEAVY | {"numpy", "scipy", "pandas", "xarray"})
+
+
+def test_architecture_page_lists_every_module() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([\w/]+\.py)` \|", text, flags=re.MULTILINE))
+    present = {str(path.relative_to(PACKAGE)) for path in MODULES}
+    assert listed == present
+
+
+def test_architecture_page_shows_the_floors() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    shown = re.search(r"```floors\n(.*?)```", text, flags=re.DOTALL)
+    assert shown is not None
+    floors = tuple(tuple(part.strip() for part in line.split(",")) for line in shown[1].splitlines())
+    assert floors == FLOORS

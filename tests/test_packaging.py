@@ -1,0 +1,177 @@
+"""What a user gets: the wheel, its requirements, the pinned versions, and text that belongs to no machine."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email.parser import HeaderParser
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def pinned() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[^\s;,]+", pin) for pin in pins), "exact versions, nothing else"
+    assert pins == sorted(pins)
+    return dict(pin.split("==") for pin in pins)
+
+
+def test_constraints_pin_every_requirement() -> None:
+    pins = pinned()
+    stated = [
+        *PROJECT["project"]["dependencies"],
+        *PROJECT["build-system"]["requires"],
+        *(line for group in PROJECT["dependency-groups"].values() for line in group),
+        *(line for extra in PROJECT["project"]["optional-dependencies"].values() for line in extra),
+        "editables",
+        "pip",
+    ]
+    for requirement in map(Requirement, stated):
+        pin = pins.get(canonicalize_name(requirement.name))
+        assert pin is not None, f"{requirement.name} is not pinned"
+        assert requirement.specifier.contains(Version(pin), prereleases=True)
+
+
+def test_installed_versions_have_their_requirements_pinned() -> None:
+    """The pins cover the whole tree: what each installed package itself requires is pinned too."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    pins = pinned()
+    for name in pins:
+        try:
+            lines = requires(name) or []
+        except PackageNotFoundError:
+            continue  # an extra that is not installed here
+        for requirement in map(Requirement, lines):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                assert canonicalize_name(requirement.name) in pins, f"{name} needs {requirement.name}"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-build-isolation",
+        "--no-deps",
+        "--no-index",
+    ]
+    subprocess.run([*command, "--wheel-dir", str(folder), str(ROOT)], check=True, capture_output=True)
+    (built,) = folder.glob("gainlaw-*.whl")
+    return built
+
+
+def test_wheel_carries_its_data(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    data = {str(path.relative_to(ROOT / "data")) for path in (ROOT / "data").rglob("*") if path.is_file()}
+    assert {f"gainlaw/_data/{name}" for name in data} <= names
+    package = ROOT / "src"
+    sources = {
+        str(path.relative_to(package))
+        for path in (package / "gainlaw").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert sources <= names
+    assert "gainlaw/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not [name for name in names if name.startswith(("tests", "analysis", "notebooks"))]
+
+
+def test_plain_install_does_not_need_torch(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = HeaderParser().parsestr(archive.read(name).decode())
+    needed = {
+        canonicalize_name(requirement.name)
+        for requirement in map(Requirement, metadata.get_all("Requires-Dist") or [])
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    }
+    assert "numpy" in needed
+    assert not needed & {"torch", "transformers", "accelerate", "jupyterlab"}
+
+
+def test_wheel_works_away_from_the_checkout(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import gainlaw; print(gainlaw.__file__);"
+        "print(len(gainlaw.load_dataset('bloomz').frame) > 0, len(gainlaw.load_languages()) > 0)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "site")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert str(tmp_path) in run.stdout
+    assert run.stdout.split()[-2:] == ["True", "True"]
+
+
+def test_versions_agree() -> None:
+    import gainlaw
+
+    version = PROJECT["project"]["version"]
+    assert gainlaw.__version__ == version
+    assert re.search(rf"^version: {re.escape(version)}$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert re.search(rf"^## {re.escape(version)}\b", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+
+def test_citation_file_has_what_its_format_requires() -> None:
+    import yaml
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["title"]
+    assert citation["message"]
+    assert citation["authors"]
+    assert all("name" in author or "family-names" in author for author in citation["authors"])
+    assert all({"type", "title", "authors"} <= set(work) for work in citation["references"])
+
+
+def tracked() -> list[Path]:
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listing.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+#: Paths of one machine and addresses of package registries; written in halves, so that this file passes.
+HALVES = (
+    ("/ro", "ot/"),
+    ("/ho", r"me/\w"),
+    ("/wo", "rk/"),
+    ("/tm", "p/w/"),
+    ("index", "-url"),
+    ("find", "-links"),
+    ("pypi", r"\.org"),
+    ("python", r"hosted\.org"),
+    ("registry", r"\.npmjs"),
+    ("deb", r"\.debian\.org"),
+)
+FORBIDDEN = re.compile("|".join(first + second for first, second in HALVES))
+
+
+def test_text_names_no_machine_and_no_registry() -> None:
+    found = []
+    for path in tracked():
+        if path.suffix in {".png", ".pdf", ".parquet", ".gz", ".nc"}:
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if match := FORBIDDEN.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {match[0]}")
+    assert not found
