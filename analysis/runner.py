@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import multiprocessing
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +125,8 @@ def run_steps(
     }
     todo, running, outcomes = list(steps), {}, []
     done: set[str | None] = set()
-    with ProcessPoolExecutor(max_workers=jobs, initializer=_quiet) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=jobs, mp_context=context, initializer=_quiet) as pool:
         while todo or running:
             for step in [step for step in todo if waits[step.name] <= done]:
                 if len(running) >= jobs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from gainlaw.figures.forest import draw_forest, forest_data, plot_forest
 from gainlaw.figures.gain_curve import draw_gain_curve, gain_curve_data, plot_gain_curve
 from gainlaw.figures.influence import draw_influence, influence_data, plot_influence
+from gainlaw.figures.laws import draw_laws, laws_data, plot_laws
 from gainlaw.figures.predictive import draw_predictive, plot_predictive, predictive_data
 from gainlaw.figures.priors import draw_priors, plot_priors, priors_data
 from gainlaw.figures.scales import draw_scales, plot_scales, scales_data
@@ -22,6 +23,7 @@ __all__ = [
     "draw_forest",
     "draw_gain_curve",
     "draw_influence",
+    "draw_laws",
     "draw_predictive",
     "draw_priors",
     "draw_scales",
@@ -33,9 +35,11 @@ __all__ = [
     "forest_data",
     "gain_curve_data",
     "influence_data",
+    "laws_data",
     "plot_forest",
     "plot_gain_curve",
     "plot_influence",
+    "plot_laws",
     "plot_predictive",
     "plot_priors",
     "plot_scales",

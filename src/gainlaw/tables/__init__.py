@@ -12,12 +12,13 @@ from gainlaw.tables.checks import (
 from gainlaw.tables.data import checkpoints_table, data_table, gains_table
 from gainlaw.tables.estimates import estimates_table, gain_at_table, sds_table, slopes_table
 from gainlaw.tables.table import Column, Table
-from gainlaw.tables.verdicts import claims_table, companions_table
+from gainlaw.tables.verdicts import claims_frame, claims_table, companions_table
 
 __all__ = [
     "Column",
     "Table",
     "checkpoints_table",
+    "claims_frame",
     "claims_table",
     "companions_table",
     "compare_table",

@@ -63,8 +63,7 @@ def slopes_table(fit: Fit, level: str = "task") -> Table:
     if not (kept["level"] == level).any():
         raise InputError(Problem(f"the fit has no slopes by {level}", hint="see the levels of its estimates"))
     frame = _ordered(kept, level)
-    frame = frame.assign(row=[group_title(row.level, row.group) for row in frame.itertuples()])
-    frame = _with_counts(frame, fit.gains.frame)
+    frame = _with_counts(_with_titles(frame), fit.gains.frame)
     unit, digits = slope_unit(fit.scale), _digits(fit)
     columns = (
         Column("row", level_title(level).capitalize()),
@@ -76,10 +75,10 @@ def slopes_table(fit: Fit, level: str = "task") -> Table:
         Column("n_checkpoints", "Checkpoints", "count"),
         Column("n_rows", "Gains", "count"),
     )
-    columns = tuple(column for column in columns if frame[column.key].notna().any())
+    shown = tuple(column for column in columns if frame[column.key].notna().any())
     caption = f"Slope of the gain in {unit} of parameters, by {level_title(level)}."
     notes = (*_BOTH, _replicates(fit))
-    return Table(f"slopes_{level}", caption, frame, columns, notes, rule_by="block")
+    return Table(f"slopes_{level}", caption, frame, shown, notes, rule_by="block")
 
 
 def gain_at_table(fit: Fit, level: str = "task") -> Table:
@@ -106,9 +105,9 @@ def gain_at_table(fit: Fit, level: str = "task") -> Table:
             "group": group,
             "row": group_title(str(name), str(group)),
         }
-        for row in part.itertuples():
-            key = format_params(row.params)
-            record |= {f"gain_{key}": row.mean, f"low_{key}": row.ci_low, f"high_{key}": row.ci_high}
+        for row in part.to_dict("records"):
+            key = format_params(row["params"])
+            record |= {f"gain_{key}": row["mean"], f"low_{key}": row["ci_low"], f"high_{key}": row["ci_high"]}
         records.append(record)
     frame = pd.DataFrame(records)
     digits = _digits(fit)
@@ -137,7 +136,7 @@ def estimates_table(fit: Fit) -> Table:
         A fit.
     """
     frame = fit.estimates.reset_index(drop=True)
-    frame = frame.assign(row=[group_title(row.level, str(row.group or "")) for row in frame.itertuples()])
+    frame = _with_titles(frame)
     digits = _digits(fit)
     columns = (
         Column("estimand", "Estimand"),
@@ -151,7 +150,8 @@ def estimates_table(fit: Fit) -> Table:
         Column("ess_bulk", "ESS bulk", "count"),
         Column("ess_tail", "ESS tail", "count"),
     )
-    caption = f"Every estimate of the {fit.spec.law} law on {fit.unit}, with its convergence numbers."
+    law = fit.spec.law.name.replace("_", " ")
+    caption = f"Every estimate of the {law} law on {fit.unit}, with its convergence numbers."
     return Table("estimates", caption, frame, columns, rule_by="estimand", size="scriptsize")
 
 
@@ -204,6 +204,15 @@ def _ordered(rows: pd.DataFrame, level: str) -> pd.DataFrame:
     best = frame.groupby(["level", "group"])["mean"].transform("mean")
     frame = frame.assign(best=-best).sort_values(["rank", "best", "params"], kind="stable")
     return frame.drop(columns=["rank", "best"]).reset_index(drop=True)
+
+
+def _with_titles(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add the words for each row."""
+    titles = [
+        group_title(str(level), str(group))
+        for level, group in zip(rows["level"], rows["group"].fillna(""), strict=True)
+    ]
+    return rows.assign(row=titles)
 
 
 def _with_counts(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

@@ -1,82 +1,103 @@
-"""The table of claims and their verdicts."""
+"""The tables of claims: verdicts, and the frequentist line and Bayes factor beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
     from gainlaw.claims import Verdict
 
-__all__ = ["claims_table", "companions_table"]
+__all__ = ["claims_frame", "claims_table", "companions_table"]
 
 
-def claims_table(verdicts: Sequence[Verdict]) -> Table:
+def claims_frame(verdicts: Sequence[Verdict] | pd.DataFrame) -> pd.DataFrame:
+    """Return verdicts as a frame, whether they are given as records or as the frame of a CLAIMS.csv.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict or pandas.DataFrame
+        From `gainlaw.assess_file`, or read back from the file that ``gainlaw claims`` writes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `gainlaw.claims.verdicts_frame` makes it, with `words`: the claim in plain words, or its name.
+    """
+    from gainlaw.claims import verdicts_frame
+
+    frame = verdicts if isinstance(verdicts, pd.DataFrame) else verdicts_frame(list(verdicts))
+    frame = frame.reset_index(drop=True)
+    text = frame["text"].fillna("") if "text" in frame else pd.Series("", index=frame.index)
+    return frame.assign(words=text.where(text != "", frame["name"]))
+
+
+def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table:
     """Return the claims with verdict, probability on each scale, estimate and interval.
 
     Parameters
     ----------
-    verdicts : sequence of Verdict
-        What `gainlaw.assess_file` returns.
+    verdicts : sequence of Verdict or pandas.DataFrame
+        As for `claims_frame`.
     """
-    from gainlaw.claims import verdicts_frame
-
-    frame = verdicts_frame(list(verdicts)).reset_index(drop=True)
+    frame = claims_frame(verdicts)
     columns = (
-        Column("name", "Claim", width=0.22),
-        Column("claim", "Expression", "code", width=0.24),
+        Column("words", "Claim", width=0.25),
+        Column("claim", "Expression", "code", width=0.2),
         Column("verdict", "Verdict", "status"),
         Column("probability_points", "P, points", "probability"),
         Column("probability_log_odds", "P, log-odds", "probability"),
-        Column("estimate", "Estimate", "number", 1),
-        Column("ci_low", "95% interval", "interval", 1, high="ci_high"),
+        Column("estimate", "Difference", "number", 2),
+        Column("ci_low", "95% interval", "interval", 2, high="ci_high"),
     )
     caption = "Claims of the field and what these data say about them."
     notes = (
         "P is the posterior probability of the claim on that scale.",
         "A claim is supported or refuted when both scales say so, scale-dependent when they disagree, and "
         "untested when the rows it needs are missing.",
-        "The estimate is of the left side minus the right side.",
+        "The difference is the left side minus the right side.",
     )
     return Table("claims", caption, frame, columns, notes, size="scriptsize")
 
 
-def companions_table(verdicts: Sequence[Verdict]) -> Table | None:
-    """Return the frequentist line beside every judged claim, or None where there is none.
+def companions_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table | None:
+    """Return Bayes factor, practical equivalence and the frequentist line of every judged claim.
 
     Parameters
     ----------
-    verdicts : sequence of Verdict
-        What `gainlaw.assess_file` returns.
-    """
-    import pandas as pd
+    verdicts : sequence of Verdict or pandas.DataFrame
+        As for `claims_frame`.
 
-    rows = [
-        {
-            "name": verdict.name,
-            "method": verdict.companion.method,
-            "estimate": verdict.companion.estimate,
-            "se": verdict.companion.se,
-            "df": verdict.companion.df,
-            "p": verdict.companion.p,
-            "p_holm": verdict.companion.p_holm,
-        }
-        for verdict in verdicts
-        if verdict.companion is not None
-    ]
-    if not rows:
+    Returns
+    -------
+    Table or None
+        None where no claim was judged.
+    """
+    frame = claims_frame(verdicts)
+    frame = frame[frame["verdict"] != "untested"].reset_index(drop=True)
+    if frame.empty:
         return None
-    columns = (
-        Column("name", "Claim", width=0.32),
-        Column("method", "Method", width=0.2),
-        Column("estimate", "Estimate", "number", 2),
-        Column("se", "s.e.", "number", 2),
-        Column("df", "d.f.", "number", 1),
-        Column("p", "p", "probability"),
-        Column("p_holm", "p, Holm", "probability"),
+    wanted = (
+        Column("words", "Claim", width=0.3),
+        Column("p_rope", "P(in ROPE)", "probability"),
+        Column("bayes_factor", "Bayes factor", "number", 2),
+        Column("companion_estimate", "Estimate", "number", 2),
+        Column("companion_se", "s.e.", "number", 2),
+        Column("companion_df", "d.f.", "number", 1),
+        Column("companion_p", "p", "probability"),
+        Column("companion_p_holm", "p, Holm", "probability"),
+        Column("companion_cr2_p", "p, CR2", "probability"),
     )
-    caption = "The frequentist companion of each claim."
-    notes = ("p is one-sided for the claim; Holm's correction is over the list.",)
-    return Table("companions", caption, pd.DataFrame(rows), columns, notes, size="footnotesize")
+    columns = tuple(column for column in wanted if column.key in frame and frame[column.key].notna().any())
+    caption = "Beside the verdicts: practical equivalence, Bayes factor and the frequentist companion."
+    notes = (
+        "The Bayes factor is of a difference against none (Savage-Dickey) and depends on the prior.",
+        "Estimate, standard error and p are of a mixed model by REML with small-sample degrees of "
+        "freedom; p is one-sided for the claim, Holm's over the list, CR2 from errors clustered by "
+        "checkpoint.",
+    )
+    return Table("companions", caption, frame, columns, notes, size="scriptsize")

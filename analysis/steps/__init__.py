@@ -1,0 +1,1 @@
+"""The steps of the analysis: each module has ``run(inputs, output, **parameters)``."""

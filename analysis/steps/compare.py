@@ -1,0 +1,15 @@
+"""Compare the laws by how well they predict the gains of a checkpoint that they did not see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import gainlaw as gl
+from gainlaw._io import write_frame_atomic
+
+
+def run(inputs: Mapping[str, Path], output: Path, *, fits: Mapping[str, str]) -> str:
+    frame = gl.compare({name: gl.load_fit(inputs[key]) for key, name in fits.items()})
+    write_frame_atomic(frame, output)
+    return f"best: {frame['model'].iloc[0]}"

@@ -1,0 +1,22 @@
+"""Write the report, the paper, the tables and the figures, and the headline answer as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+import gainlaw as gl
+from gainlaw._io import write_text_atomic
+
+
+def run(inputs: Mapping[str, Path], output: Path, *, fits: Mapping[str, str], title: str) -> None:
+    report = gl.write_report(
+        {name: gl.load_fit(inputs[key]) for key, name in fits.items()},
+        output.parent,
+        verdicts=pd.read_csv(inputs["claims"]),
+        comparison=pd.read_csv(inputs["compare"]),
+        title=title,
+    )
+    write_text_atomic(output, report.answer.text + "\n")

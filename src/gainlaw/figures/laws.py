@@ -1,0 +1,114 @@
+"""Several laws in one panel: the overall curve of each fit with its 95% band, and the checkpoints' means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.figures.gain_curve import band_frame
+from gainlaw.figures.style import (
+    ACCENT,
+    COLORS,
+    INK,
+    SINGLE,
+    WARM,
+    PaperFigure,
+    finish,
+    new_figure,
+    params_axis,
+    style,
+)
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["draw_laws", "laws_data", "plot_laws"]
+
+_COLORS = (ACCENT, WARM, COLORS[2], COLORS[3], COLORS[4])
+_LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1, 1, 1)), "-")
+
+
+def plot_laws(fits: Mapping[str, Fit], *, points: int = 60) -> PaperFigure:
+    """Plot the overall curves of several fits of the same gains.
+
+    Parameters
+    ----------
+    fits : mapping of str to Fit
+        The fits by the name that stands in the legend, all on one scale.
+    points : int
+        Sizes at which the curves are evaluated.
+
+    Returns
+    -------
+    PaperFigure
+        Its `plot_data` has the layers `band` and `checkpoint`.
+    """
+    first = next(iter(fits.values()))
+    bands, means = laws_data(fits, points=points)
+    return draw_laws(bands, means, unit=f"gain ({first.unit})")
+
+
+def laws_data(fits: Mapping[str, Fit], *, points: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the bands of the curves (`band_frame`; the panel is the name) and the checkpoints' mean gains.
+
+    The mean of a checkpoint gives every task the same weight, as the overall curve does.
+    """
+    from gainlaw.estimands import curve
+
+    cells = next(iter(fits.values())).gains.frame
+    sizes = np.geomspace(cells["params"].min(), cells["params"].max(), points)
+    bands = [band_frame(name, sizes, curve(fit, level="overall").gain(sizes)) for name, fit in fits.items()]
+    by_task = [name for name in ("checkpoint", "params", "task") if name in cells]
+    means = cells.groupby(by_task)["gain"].mean().reset_index()
+    means = means.groupby(["checkpoint", "params"])["gain"].mean().reset_index()
+    return pd.concat(bands, ignore_index=True), means
+
+
+def draw_laws(bands: pd.DataFrame, means: pd.DataFrame, *, unit: str = "gain (points)") -> PaperFigure:
+    """Draw the curves of several laws from their numbers.
+
+    Parameters
+    ----------
+    bands, means : pandas.DataFrame
+        As `laws_data` returns them.
+    unit : str
+        The label of the vertical axis.
+
+    Returns
+    -------
+    PaperFigure
+    """
+    names = list(dict.fromkeys(bands["panel"]))
+    with style():
+        figure, grid = new_figure(SINGLE, 2.5)
+        axes = grid[0, 0]
+        axes.axhline(0, color=INK, linewidth=0.6, zorder=1)
+        axes.yaxis.grid(visible=True)
+        for name, color, line in zip(names, _COLORS * len(names), _LINES * len(names), strict=False):
+            band = bands[bands["panel"] == name]
+            axes.fill_between(
+                band["params"], band["low95"], band["high95"], color=color, alpha=0.15, zorder=2
+            )
+            axes.plot(band["params"], band["mean"], color=color, linestyle=line, label=name, zorder=4)
+        axes.scatter(
+            means["params"],
+            means["gain"],
+            s=16,
+            marker="D",
+            color=INK,
+            label="mean of a checkpoint",
+            zorder=5,
+        )
+        params_axis(axes, bands["params"].to_numpy())
+        axes.set_ylabel(unit)
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=2, handlelength=2.2, columnspacing=1.0)
+    alt = f"{unit} against model size under {', '.join(names)}. " + " ".join(
+        f"{name}: {band['mean'].iloc[0]:.1f} at the smallest size, {band['mean'].iloc[-1]:.1f} at the "
+        "largest."
+        for name, band in ((name, bands[bands["panel"] == name]) for name in names)
+    )
+    return finish(figure, {"band": bands, "checkpoint": means}, alt)

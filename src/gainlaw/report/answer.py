@@ -1,0 +1,251 @@
+"""The answer in words: sentences whose numbers are those of the estimates table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.tables.estimates import group_title
+from gainlaw.tables.formats import (
+    MINUS,
+    format_interval,
+    format_number,
+    format_params,
+    format_probability,
+    scale_title,
+    slope_unit,
+)
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["Answer", "Direction", "answer", "estimate_row"]
+
+Direction = Literal["grows", "shrinks", "unsettled", "constant"]
+
+#: Posterior probability from which a direction counts as settled; the default threshold of claims.
+THRESHOLD = 0.975
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to the question of a study.
+
+    Parameters
+    ----------
+    headline : str
+        One sentence.
+    sentences : tuple of str
+        The sentences that follow it, with the numbers.
+    direction : {"grows", "shrinks", "unsettled", "constant"}
+        Whether the gain changes with size, over the groups observed, on the scale of the fit.
+    trusted : bool
+        False when the diagnostics of a fit behind it failed.
+    values : mapping of str to float
+        The numbers in the sentences, at full precision, by name.
+    """
+
+    headline: str
+    sentences: tuple[str, ...]
+    direction: Direction
+    trusted: bool
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The whole answer as one paragraph."""
+        return " ".join([self.headline, *self.sentences])
+
+
+def estimate_row(
+    fit: Fit, estimand: str, level: str, group: str = "", params: float | None = None
+) -> pd.Series | None:
+    """Return one row of the estimates, or None when the fit does not have it.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    estimand, level, group : str
+        What to look for; `group` like ``task=xnli``.
+    params : float, optional
+        For a gain, its size.
+    """
+    rows = fit.estimates
+    kept = rows[
+        (rows["estimand"] == estimand) & (rows["level"] == level) & (rows["group"].fillna("") == group)
+    ]
+    if params is not None:
+        kept = kept[np.isclose(kept["params"].astype(float), params, rtol=1e-6)]
+    return None if kept.empty else kept.iloc[0]
+
+
+def answer(fit: Fit, twin: Fit | None = None) -> Answer:
+    """Return the answer that a fit gives, and whether the other scale agrees.
+
+    Parameters
+    ----------
+    fit : Fit
+        The main fit.
+    twin : Fit, optional
+        The same study on the other scale.
+    """
+    trusted = fit.diagnostics.status == "ok" and (twin is None or twin.diagnostics.status == "ok")
+    slope = estimate_row(fit, "slope", "overall")
+    if slope is None:
+        return _constant(fit, trusted)
+    direction = _direction(slope)
+    values: dict[str, float] = {}
+    sentences = [_slope_sentence(fit, slope, direction, values), _population_sentence(fit, values)]
+    sentences += [_gain_sentence(fit, values), _task_sentence(fit, values)]
+    agreed = True
+    if twin is not None:
+        sentence, agreed = _twin_sentence(twin, direction, values)
+        sentences.append(sentence)
+    sentences.append(_replicate_sentence(fit))
+    headline = _headline(direction, agreed)
+    if not trusted:
+        headline = f"Diagnostics failed, so do not trust the numbers below. {headline}"
+    kept = tuple(sentence for sentence in sentences if sentence)
+    return Answer(headline, kept, direction, trusted, values)
+
+
+def _direction(slope: pd.Series) -> Direction:
+    if slope["p_positive"] >= THRESHOLD:
+        return "grows"
+    return "shrinks" if slope["p_negative"] >= THRESHOLD else "unsettled"
+
+
+def _headline(direction: Direction, agreed: bool) -> str:
+    seen = "On the tasks and languages observed, the gain of intermediate training"
+    words = {
+        "grows": f"{seen} grows with model size.",
+        "shrinks": f"{seen} shrinks with model size.",
+        "unsettled": "These data do not settle whether the gain of intermediate training grows or shrinks "
+        "with model size.",
+    }
+    tail = "" if agreed else " The answer is scale-dependent."
+    return words[direction] + tail
+
+
+def _numbers(row: pd.Series, digits: int) -> str:
+    mean = format_number(row["mean"], digits, MINUS)
+    return f"{mean} {format_interval(row['ci_low'], row['ci_high'], digits, MINUS)}"
+
+
+def _digits(fit: Fit) -> int:
+    return 2 if fit.scale == "log_odds" else 1
+
+
+def _keep(values: dict[str, float], name: str, row: pd.Series) -> None:
+    values |= {f"{name}_{key}": float(row[key]) for key in ("mean", "ci_low", "ci_high", "p_positive")}
+
+
+def _slope_sentence(fit: Fit, slope: pd.Series, direction: Direction, values: dict[str, float]) -> str:
+    _keep(values, "slope_overall", slope)
+    prob = f"{100 * slope['ci_prob']:g}%"
+    likely, word = max((slope["p_positive"], "grows"), (slope["p_negative"], "shrinks"))
+    return (
+        f"The slope is {_numbers(slope, _digits(fit))} {slope_unit(fit.scale)} of parameters (mean and "
+        f"{prob} interval; a decade is a factor of ten), with probability "
+        f"{format_probability(float(likely))} that the gain {word}."
+    )
+
+
+def _population_sentence(fit: Fit, values: dict[str, float]) -> str:
+    row = estimate_row(fit, "slope", "population")
+    if row is None:
+        return ""
+    _keep(values, "slope_population", row)
+    likely, word = max((row["p_positive"], "positive"), (row["p_negative"], "negative"))
+    return (
+        f"For new tasks and language families, on average, it is {_numbers(row, _digits(fit))} (probability "
+        f"{format_probability(float(likely))} that it is {word}): a wider question, hence a wider interval."
+    )
+
+
+def _gain_sentence(fit: Fit, values: dict[str, float]) -> str:
+    rows = fit.estimates
+    rows = rows[(rows["estimand"] == "gain") & (rows["level"] == "overall")].dropna(subset=["params"])
+    sizes = fit.gains.frame["params"]
+    rows = rows[rows["params"].between(sizes.min() * 0.999, sizes.max() * 1.001)].sort_values("params")
+    if len(rows) < 2:
+        return ""
+    first, last = rows.iloc[0], rows.iloc[-1]
+    _keep(values, "gain_first", first)
+    _keep(values, "gain_last", last)
+    digits = _digits(fit)
+    return (
+        f"The expected gain is {_numbers(first, digits)} {fit.unit} at {format_params(first['params'])} "
+        f"parameters and {_numbers(last, digits)} at {format_params(last['params'])}."
+    )
+
+
+def _task_sentence(fit: Fit, values: dict[str, float]) -> str:
+    rows = fit.estimates
+    rows = rows[(rows["estimand"] == "slope") & (rows["level"] == "task")].sort_values("mean")
+    if len(rows) < 2:
+        return ""
+    low, high = rows.iloc[0], rows.iloc[-1]
+    _keep(values, "slope_task_low", low)
+    _keep(values, "slope_task_high", high)
+    digits = _digits(fit)
+    return (
+        f"By task it runs from {_numbers(low, digits)} ({group_title('task', low['group'])}) to "
+        f"{_numbers(high, digits)} ({group_title('task', high['group'])})."
+    )
+
+
+def _twin_sentence(twin: Fit, direction: Direction, values: dict[str, float]) -> tuple[str, bool]:
+    row = estimate_row(twin, "slope", "overall")
+    if row is None:
+        return "", True
+    _keep(values, f"slope_overall_{twin.scale}", row)
+    other = _direction(row)
+    agreed = other == direction
+    scale = scale_title(twin.scale)
+    likely, word = max((row["p_positive"], "grows"), (row["p_negative"], "shrinks"))
+    verdict = {
+        (True, True): "which leaves the direction open on that scale too",
+        (True, False): "the same direction",
+        (False, True): "which does not settle the direction on that scale: the finding is scale-dependent",
+        (False, False): f"where the gain {other}: the finding is scale-dependent",
+    }[agreed, other == "unsettled"]
+    text = (
+        f"On {scale} the slope is {_numbers(row, _digits(twin))} (probability "
+        f"{format_probability(float(likely))} that the gain {word}), {verdict}."
+    )
+    return text, agreed
+
+
+def _replicate_sentence(fit: Fit) -> str:
+    return (
+        f"This rests on {fit.n_rows} gains from {_count(fit.n_checkpoints, 'checkpoint')} at "
+        f"{_count(fit.n_sizes, 'size')}; the checkpoint, not the language, is the replicate of a statement "
+        "about scale."
+    )
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _constant(fit: Fit, trusted: bool) -> Answer:
+    row = estimate_row(fit, "gain", "overall")
+    head = "This fit has no slope: it says how large the gain is, not how it changes with model size."
+    if not trusted:
+        head = f"Diagnostics failed, so do not trust the numbers below. {head}"
+    if row is None:
+        return Answer(head, (), "constant", trusted)
+    values: dict[str, float] = {}
+    _keep(values, "gain_overall", row)
+    sentences = [f"The expected gain is {_numbers(row, _digits(fit))} {fit.unit} over the groups observed."]
+    population = estimate_row(fit, "gain", "population")
+    if population is not None:
+        _keep(values, "gain_population", population)
+        sentences.append(f"For new groups, on average, it is {_numbers(population, _digits(fit))}.")
+    return Answer(head, tuple(sentences), "constant", trusted, values)

@@ -1,0 +1,258 @@
+"""The prose of a report: method, data, diagnostics and how to cite, from the values of the fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+import gainlaw
+from gainlaw.tables.formats import MINUS, format_interval, format_number, format_params, level_title
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy import Fit
+
+__all__ = [
+    "REFERENCES",
+    "bibtex",
+    "data_words",
+    "diagnostics_words",
+    "dropped_words",
+    "equation_latex",
+    "equation_mathml",
+    "likelihood_words",
+    "term_words",
+    "width_words",
+]
+
+#: What the report cites, as (key, text).
+REFERENCES: tuple[tuple[str, str], ...] = (
+    (
+        "phang2020",
+        "Phang, Calixto, Htut, Pruksachatkun, Liu, Vania, Kann and Bowman (2020). English Intermediate-Task "
+        "Training Improves Zero-Shot Cross-Lingual Transfer Too. AACL-IJCNLP. arXiv:2005.13013.",
+    ),
+    (
+        "muennighoff2022",
+        "Muennighoff et al. (2022). Crosslingual Generalization through Multitask Finetuning. "
+        "arXiv:2211.01786.",
+    ),
+    (
+        "gelman2006",
+        "Gelman (2006). Prior distributions for variance parameters in hierarchical models. Bayesian "
+        "Analysis 1(3), 515-534. doi:10.1214/06-BA117A.",
+    ),
+    (
+        "vehtari2021",
+        "Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021). Rank-normalization, folding, and "
+        "localization: an improved R-hat. Bayesian Analysis 16(2), 667-718. doi:10.1214/20-BA1221.",
+    ),
+    (
+        "vehtari2024",
+        "Vehtari, Simpson, Gelman, Yao and Gabry (2024). Pareto smoothed importance sampling. JMLR 25(72). "
+        "arXiv:1507.02646.",
+    ),
+    (
+        "kallioinen2024",
+        "Kallioinen, Paananen, Bürkner and Vehtari (2024). Detecting and diagnosing prior and likelihood "
+        "sensitivity with power-scaling. Statistics and Computing 34, 57. doi:10.1007/s11222-023-10366-5.",
+    ),
+)
+
+_TERMS = {
+    "task": "target tasks gain more or less at 1B parameters, and more or less per decade",
+    "language_family": "language families differ",
+    "language": "languages differ within their family",
+    "intermediate": "intermediate tasks or mixtures differ",
+    "model_family": "families of models differ",
+    "task_language": "a language may suit one task more than another, at every size",
+    "checkpoint": "every checkpoint has its own luck, shared by all tasks and languages scored on it",
+    "run": "every run of intermediate training has its own luck",
+    "checkpoint_task": "a checkpoint may be better at one task, in all its languages",
+    "checkpoint_language_family": "a checkpoint may be better at one language family, in all its tasks",
+}
+
+
+def term_words(fit: Fit) -> list[tuple[str, str]]:
+    """Return the terms of the model with what each stands for and how many groups it has."""
+    lines = []
+    for term in fit.spec.terms:
+        what = _TERMS.get(term.name, "groups differ")
+        own = "an intercept and a slope" if term.slope else "an intercept"
+        tied = ", correlated" if term.correlated else ""
+        name = level_title(term.name).replace("language family", "family") if "_" in term.name else term.name
+        title = {"checkpoint_task": "checkpoint × task", "checkpoint_language_family": "checkpoint × family"}
+        lines.append((title.get(term.name, name), f"{what} ({term.n_groups} groups, each with {own}{tied})"))
+    if fit.spec.residual:
+        lines.append(("residual", "what is left between single gains beyond their sampling error"))
+    return lines
+
+
+def dropped_words(fit: Fit) -> list[str]:
+    """Return the terms that the data cannot identify, each with the reason."""
+    return [f"{each.name.replace('_', ' ')}: {each.reason}" for each in fit.spec.dropped]
+
+
+def likelihood_words(fit: Fit) -> str:
+    """Return how the sampling error enters."""
+    if fit.spec.likelihood == "binomial":
+        return (
+            "The counts of correct answers before and after are binomial; the log-odds of each baseline "
+            "above the guess rate is integrated out, so scores near chance or near the ceiling keep their "
+            "exact uncertainty."
+        )
+    variance = fit.gains.frame["variance"].value_counts() if "variance" in fit.gains.frame else {}
+    kinds = [
+        f"{count} {_VARIANCE.get(str(name), str(name))}" for name, count in dict(variance).items() if count
+    ]
+    shared = len(fit.gains.covariance.blocks)
+    tail = (
+        f" {shared} groups of gains share a baseline; their covariance is kept."
+        if shared
+        else " No two gains share a baseline score."
+    )
+    text = "Each gain is normal around its expectation with its known sampling variance"
+    return f"{text} ({', '.join(kinds)}).{tail}" if kinds else f"{text}.{tail}"
+
+
+_VARIANCE = {
+    "paired": "from paired items",
+    "unpaired": "from independent binomial counts: conservative, as both models answered the same items",
+    "given": "as published",
+}
+
+
+def data_words(fit: Fit) -> str:
+    """Return what went in, in one or two sentences."""
+    cells = fit.gains.frame
+    parts = [f"{fit.n_rows} gains"]
+    for column, word in (
+        ("task", "target tasks"),
+        ("language", "languages"),
+        ("language_family", "families"),
+    ):
+        if column in cells and cells[column].notna().any():
+            parts.append(f"{cells[column].nunique()} {word}")
+    if fit.n_checkpoints:
+        parts.append(f"{fit.n_checkpoints} checkpoints at {fit.n_sizes} sizes")
+    text = ", ".join(parts)
+    sizes = cells["params"].dropna()
+    if len(sizes):
+        text += f" from {format_params(sizes.min())} to {format_params(sizes.max())} parameters"
+    names = sorted(cells["intermediate"].dropna().astype(str).unique()) if "intermediate" in cells else []
+    trained = f" Intermediate training: {', '.join(names)}." if names else ""
+    source = f" Source: {fit.gains.source}." if fit.gains.source else ""
+    return f"{text}.{trained}{source}"
+
+
+def width_words(width: pd.DataFrame, digits: int = 1) -> str:
+    """Return why the interval is as wide as it is, with the numbers of the width figure."""
+    if width.empty:
+        return ""
+    shown = [
+        f"{format_number(row['mean'], digits, MINUS)} "
+        f"{format_interval(row['ci_low'], row['ci_high'], digits, MINUS)}"
+        for row in width.to_dict("records")
+    ]
+    ratio = [f"{value:.1f}" for value in width["ratio"]]
+    return (
+        f"Resampling languages alone gives a slope of {shown[0]}. That treats languages as independent "
+        "experiments on scale, but all languages of a size are scored on one and the same checkpoint: a "
+        "checkpoint that happens to be good or bad moves all of them at once, and resampling languages "
+        "never sees it. With the checkpoint as the replicate the slope over the tasks and families "
+        f"observed is {shown[1]}, {ratio[1]} times as wide. For the population, where the tasks and "
+        f"families too could have been others, it is {shown[2]}, {ratio[2]} times as wide. The narrow "
+        "interval answers a question nobody asks: what would happen with the very same checkpoints and "
+        "tasks, and other languages."
+    )
+
+
+def diagnostics_words(fits: Mapping[str, Fit]) -> list[str]:
+    """Return one sentence for every failed check of any fit; empty when all is well."""
+    return [
+        f"{name}: {check.text or check.name}"
+        for name, fit in fits.items()
+        if fit.diagnostics.status != "ok"
+        for check in fit.diagnostics.checks
+        if check.passed is False
+    ]
+
+
+def equation_mathml(fit: Fit) -> str:
+    """Return the model's equation as MathML, which browsers set without any help."""
+    shape = {
+        "constant": "",
+        "linear": "<mo>+</mo><mi>β</mi><msub><mi>x</mi><mi>i</mi></msub>",
+        "offset_power": "<mo>+</mo><mi>β</mi><mfrac><mrow><mn>1</mn><mo>−</mo><msup><mn>10</mn><mrow>"
+        "<mo>−</mo><mi>b</mi><msub><mi>x</mi><mi>i</mi></msub></mrow></msup></mrow>"
+        "<mrow><mi>b</mi><mi>ln</mi><mn>10</mn></mrow></mfrac>",
+    }[fit.spec.law.name]
+    slope = any(term.slope for term in fit.spec.terms)
+    group = "<mrow><mi>t</mi><mo>[</mo><mi>i</mi><mo>]</mo></mrow>"
+    own = f"<msub><mi>u</mi>{group}</msub>"
+    if slope:
+        own += f"<mo>+</mo><msub><mi>v</mi>{group}</msub><msub><mi>x</mi><mi>i</mi></msub>"
+        own = f"<mrow><mo>(</mo>{own}<mo>)</mo></mrow>"
+    residual = "<mo>+</mo><msub><mi>ε</mi><mi>i</mi></msub>" if fit.spec.residual else ""
+    return (
+        '<math display="block"><mrow><msub><mi>g</mi><mi>i</mi></msub><mo>=</mo><mi>a</mi>'
+        f"{shape}<mo>+</mo><munder><mo>∑</mo><mi>t</mi></munder>{own}{residual}<mo>+</mo>"
+        '<msub><mi>e</mi><mi>i</mi></msub><mo>,</mo><mspace width="1.5em"></mspace>'
+        "<msub><mi>x</mi><mi>i</mi></msub>"
+        "<mo>=</mo><msub><mi>log</mi><mn>10</mn></msub><mo>(</mo><msub><mi>N</mi><mi>i</mi></msub><mo>/</mo>"
+        "<msup><mn>10</mn><mn>9</mn></msup><mo>)</mo></mrow></math>"
+    )
+
+
+def equation_latex(fit: Fit) -> str:
+    """Return the model's equation as LaTeX, without its surrounding environment."""
+    shape = {
+        "constant": "",
+        "linear": r" + \beta x_i",
+        "offset_power": r" + \beta\,\frac{1 - 10^{-b x_i}}{b \ln 10}",
+    }[fit.spec.law.name]
+    slope = any(term.slope for term in fit.spec.terms)
+    own = r"\bigl(u_{t[i]} + v_{t[i]} x_i\bigr)" if slope else r"u_{t[i]}"
+    residual = r" + \varepsilon_i" if fit.spec.residual else ""
+    return rf"g_i = a{shape} + \sum_t {own}{residual} + e_i, \qquad x_i = \log_{{10}}(N_i / 10^9)"
+
+
+def bibtex() -> str:
+    """Return the BibTeX entries of this software and of the work it builds on."""
+    return f"""@software{{gainlaw,
+  title = {{gainlaw: scaling laws of transfer gains}},
+  author = {{{{The gainlaw developers}}}},
+  version = {{{gainlaw.__version__}}},
+  license = {{Apache-2.0}}
+}}
+
+@inproceedings{{phang2020english,
+  title = {{English Intermediate-Task Training Improves Zero-Shot Cross-Lingual Transfer Too}},
+  author = {{Phang, Jason and Calixto, Iacer and Htut, Phu Mon and Pruksachatkun, Yada and Liu, Haokun and
+    Vania, Clara and Kann, Katharina and Bowman, Samuel R.}},
+  booktitle = {{Proceedings of AACL-IJCNLP}},
+  year = {{2020}},
+  eprint = {{2005.13013}},
+  archiveprefix = {{arXiv}}
+}}
+
+@article{{muennighoff2022crosslingual,
+  title = {{Crosslingual Generalization through Multitask Finetuning}},
+  author = {{Muennighoff, Niklas and others}},
+  year = {{2022}},
+  eprint = {{2211.01786}},
+  archiveprefix = {{arXiv}}
+}}"""
+
+
+def names_of(sequence: Sequence[str]) -> str:
+    """Join names as in running text.
+
+    Examples
+    --------
+    >>> names_of(["a", "b", "c"])
+    'a, b and c'
+    """
+    words = list(sequence)
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
