@@ -13,7 +13,7 @@ from gainlaw.errors import InputError, Problem
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Faults", "group_codes", "parse_numbers", "parse_text"]
+__all__ = ["Faults", "group_codes", "parse_free", "parse_numbers", "parse_text", "spelling_clashes"]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MISSING = {"", "nan", "na", "n/a", "null", "none", "-", "<na>", "nat"}
@@ -174,6 +174,67 @@ def parse_text(series: pd.Series) -> pd.Series:
         ["" if name.casefold() in _MISSING_NAMES else name for name in names] + [""], dtype=object
     )
     return pd.Series(plain[codes], index=series.index, dtype="str")
+
+
+def parse_free(series: pd.Series) -> pd.Series:
+    """Turn a column of the user's own into numbers where every cell is one, else leave it as it is.
+
+    Parameters
+    ----------
+    series : pandas.Series, length rows
+        Text cells or a typed column.
+
+    Returns
+    -------
+    pandas.Series, length rows
+        Whole numbers as int64, others as float (NaN where blank), anything else unchanged.
+    """
+    import pandas as pd
+
+    if not pd.api.types.is_string_dtype(series.dtype):
+        return series
+    codes, uniques = pd.factorize(series.astype("object"))
+    cells = [_plain_cell(cell) for cell in uniques]
+    known = [bool(_NUMBER.fullmatch(cell)) for cell in cells]
+    if not any(known) or not all(n or cell == "" for n, cell in zip(known, cells, strict=True)):
+        return parse_text(series)
+    values = np.array([float(cell) if n else np.nan for n, cell in zip(known, cells, strict=True)] + [np.nan])
+    numbers = values[codes]
+    whole = np.isfinite(numbers).all() and (numbers % 1 == 0).all() and np.abs(numbers).max() < 2**53
+    return pd.Series(numbers.astype(np.int64) if whole else numbers, index=series.index)
+
+
+def spelling_clashes(names: pd.Series) -> list[tuple[str, str]]:
+    """Find names that differ only in case or blanks.
+
+    Parameters
+    ----------
+    names : pandas.Series of str
+        A column of names.
+
+    Returns
+    -------
+    list of (clash, rare)
+        For every clash its spellings as one text, and the rarest of them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> spelling_clashes(pd.Series(["xnli", "XNLI", "xnli", "pawsx"]))
+    [("'XNLI', 'xnli'", 'XNLI')]
+    """
+    counts = names.value_counts()
+    spellings: dict[str, list[str]] = {}
+    for name in counts.index:
+        spellings.setdefault(" ".join(str(name).split()).casefold(), []).append(str(name))
+    return [
+        (
+            ", ".join(repr(name) for name in sorted(same)),
+            min(same, key=lambda name: (int(counts[name]), name)),
+        )
+        for same in spellings.values()
+        if len(same) > 1
+    ]
 
 
 def group_codes(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:

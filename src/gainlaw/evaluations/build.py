@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gainlaw._input import Faults, group_codes, parse_numbers, parse_text
+from gainlaw._input import Faults, group_codes, parse_free, parse_numbers, parse_text, spelling_clashes
 from gainlaw.evaluations.columns import (
     BASELINE,
     CANONICAL,
@@ -106,7 +106,11 @@ def _parse(raw: RawTable, faults: Faults, notes: list[str]) -> pd.DataFrame:
             columns[name], bad[name] = parse_numbers(raw.frame[name], name, faults)
         else:
             columns[name], bad[name] = np.full(size, np.nan), np.zeros(size, bool)
-    others = {name: raw.frame[name] for name in raw.frame if name not in columns and name not in CANONICAL}
+    others = {
+        name: parse_free(raw.frame[name])
+        for name in raw.frame
+        if name not in columns and name not in CANONICAL
+    }
     frame = pd.DataFrame(columns | others)
     frame["row"] = raw.lines
     report_schema_faults(frame[list(NUMBERS)], faults)
@@ -139,18 +143,10 @@ def _check_missing(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faul
 
 def _check_names(frame: pd.DataFrame, faults: Faults) -> None:
     for name in (*NAMES, "prompt", "split", "metric", "protocol"):
-        values = frame[name]
-        spellings: dict[str, set[str]] = {}
-        for value in values.unique():
-            spellings.setdefault(" ".join(value.split()).casefold(), set()).add(value)
-        for same in spellings.values():
-            if len(same) > 1:
-                rare = min(same, key=lambda value: (int(values.eq(value).sum()), value))
-                shown = ", ".join(repr(value) for value in sorted(same))
-                what = f"{shown} differ only in case or blanks"
-                faults.add(
-                    what, column=name, where=values.eq(rare).to_numpy(), hint="write one of them throughout"
-                )
+        for clash, rare in spelling_clashes(frame[name]):
+            where = frame[name].eq(rare).to_numpy()
+            hint = "write one of them throughout"
+            faults.add(f"{clash} differ only in case or blanks", column=name, where=where, hint=hint)
 
 
 def _check_scores(frame: pd.DataFrame, faults: Faults) -> None:

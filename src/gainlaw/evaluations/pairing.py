@@ -102,12 +102,9 @@ def _reasons(frame: pd.DataFrame, unpaired: np.ndarray, base: np.ndarray) -> tup
         codes = _joint_codes(sides, keys)
         known = np.isin(codes[len(baselines) :], codes[: len(baselines)])
         new = (reasons == "") & ~known
-        for value in left[step][new].unique():
-            where = new & (
-                left[step].isna() if value is None or value != value else left[step].eq(value)
-            ).to_numpy(bool)
-            shown = "blank" if value is None or value != value or value == "" else repr(value)
-            reasons[where] = _reason(step, shown)
+        names = left[step].astype("str").fillna("")
+        for value in names[new].unique():
+            reasons[new & names.eq(value).to_numpy(bool)] = _reason(step, repr(value) if value else "blank")
     reasons[reasons == ""] = "no baseline row with the same keys"
     return tuple(str(reason) for reason in reasons)
 

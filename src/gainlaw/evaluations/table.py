@@ -13,7 +13,7 @@ from gainlaw._input import RawTable, raw_from_frame, read_raw
 from gainlaw._io import write_frame_atomic
 from gainlaw.errors import InputError, Problem
 from gainlaw.evaluations.build import build_frame
-from gainlaw.evaluations.columns import DERIVED
+from gainlaw.evaluations.columns import BASELINE, DERIVED
 from gainlaw.evaluations.predictions import build_predictions
 
 if TYPE_CHECKING:
@@ -77,7 +77,11 @@ class Evaluations:
         return check_evaluations(self)
 
     def select(self, **wanted: Any) -> Evaluations:
-        """Keep the rows whose columns have the values wanted.
+        """Keep the rows whose columns have the values wanted, and the baselines they are compared with.
+
+        A condition on ``intermediate``, ``model`` or ``base_model`` chooses rows with an intermediate; the
+        baseline rows of the models they build on stay, so that what is selected still gives gains. Every
+        other condition holds for all rows.
 
         Parameters
         ----------
@@ -92,34 +96,46 @@ class Evaluations:
         Raises
         ------
         InputError
-            If a column or a value is not in the table.
+            If a column or a value is not in the table, or no row fits every condition.
 
         Examples
         --------
         >>> import gainlaw as gl
-        >>> len(gl.load_dataset("bloomz").select(task="xwinograd", language=["fr", "pt"]))
+        >>> evals = gl.load_dataset("bloomz")
+        >>> len(evals.select(task="xwinograd", language=["fr", "pt"]))
         32
+        >>> evals.select(intermediate="P3").frame["model"].unique().tolist()
+        ['bloom-7b1', 'bloom', 'bloomz-7b1-p3', 'bloomz-p3']
         """
         mask = np.ones(len(self.frame), bool)
+        chosen = np.ones(len(self.frame), bool)
         for column, value in wanted.items():
-            if column not in self.frame:
-                known = ", ".join(self.frame.columns)
-                raise InputError(
-                    Problem("no such column to select by", column, hint=f"columns: {known}"), self.source
-                )
-            values = list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
-            present = self.frame[column].isin(values).to_numpy(bool)
-            absent = [item for item in values if not self.frame[column].isin([item]).any()]
-            if absent:
-                shown = ", ".join(repr(item) for item in absent)
-                known = ", ".join(str(item) for item in self.frame[column].unique()[:20])
-                raise InputError(
-                    Problem(f"no row has {shown}", column, hint=f"present: {known}"), self.source
-                )
-            mask &= present
-        if not mask.any():
-            raise InputError("no row fits all the conditions of the selection", self.source)
-        return self._keep(mask)
+            fits = self._fits(column, value)
+            if column in {"intermediate", "model", "base_model"}:
+                chosen &= fits
+            else:
+                mask &= fits
+        baseline = self.frame["intermediate"].eq(BASELINE).to_numpy()
+        anchors = self.frame["base_model"][chosen & mask & ~baseline].unique()
+        serves = baseline & self.frame["model"].isin(anchors).to_numpy(bool)
+        keep = mask & (chosen | serves)
+        if not (mask & chosen).any():
+            raise InputError("no row fits all the conditions of the selection", self.source or None)
+        return self._keep(keep)
+
+    def _fits(self, column: str, value: Any) -> np.ndarray:
+        if column not in self.frame:
+            hint = f"columns: {', '.join(self.frame.columns)}"
+            raise InputError(Problem("no such column to select by", column, hint=hint), self.source or None)
+        values = list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
+        absent = [item for item in values if not self.frame[column].isin([item]).any()]
+        if absent:
+            shown = ", ".join(repr(item) for item in absent)
+            known = ", ".join(str(item) for item in self.frame[column].unique()[:20])
+            raise InputError(
+                Problem(f"no row has {shown}", column, hint=f"present: {known}"), self.source or None
+            )
+        return self.frame[column].isin(values).to_numpy(bool)
 
     def _keep(self, mask: np.ndarray) -> Evaluations:
         predictions = self.predictions

@@ -15,7 +15,7 @@ from gainlaw.evaluations.sampling import accuracy_variance, chance_of_rows
 from gainlaw.gains.covariance import BlockCovariance
 from gainlaw.gains.sampling import joint_covariance, mcnemar_variance
 from gainlaw.gains.scales import Contrast, adjusted_accuracy, contrast
-from gainlaw.gains.table import Gains
+from gainlaw.gains.table import Gains, order_columns
 from gainlaw.options import Scale, require_choice
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def compute_gains(evals: Evaluations, scale: Scale = "points", variance: Varianc
         common = Counter(pairing.reasons).most_common(3)
         why = "; ".join(f"{reason} ({count})" for reason, count in common)
         notes.append(f"{len(pairing.unpaired)} rows with an intermediate have no baseline row: {why}")
-    return Gains(_ordered(frame), scale, covariance, evals.source, evals.sha256, evals, tuple(notes))
+    return Gains(order_columns(frame), scale, covariance, evals.source, evals.sha256, evals, tuple(notes))
 
 
 def _why_nothing(evals: Evaluations, pairing: Pairing) -> Problem:
@@ -240,16 +240,3 @@ def _members(baseline: np.ndarray) -> list[np.ndarray]:
     order = np.argsort(baseline, kind="stable")
     cuts = np.flatnonzero(np.diff(baseline[order])) + 1
     return [np.sort(rows) for rows in np.split(order, cuts)]
-
-
-_ORDER = (
-    *("params", "model_family", "base_model", "model", "intermediate", "checkpoint"),
-    *("task", "language", "language_name", "language_family", "genus", *KEYS),
-    *("gain", "se", "scale", "baseline_score", "intermediate_score", "n_baseline", "n_intermediate"),
-    *("k_baseline", "k_intermediate", "chance", "variance", "block", "baseline_se", "row", "baseline_row"),
-)
-
-
-def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
-    first = [column for column in _ORDER if column in frame]
-    return frame[[*first, *(column for column in frame if column not in first)]].reset_index(drop=True)

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from gainlaw._input import Faults, RawTable, parse_numbers, parse_text, raw_from_frame, read_raw
+from gainlaw._input import (
+    Faults,
+    RawTable,
+    parse_free,
+    parse_numbers,
+    parse_text,
+    raw_from_frame,
+    read_raw,
+    spelling_clashes,
+)
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains.covariance import BlockCovariance
-from gainlaw.gains.table import Gains, covariance_path
+from gainlaw.gains.table import Gains, covariance_path, order_columns
 from gainlaw.options import Scale, choices
 
 if TYPE_CHECKING:
@@ -158,7 +167,9 @@ def _gains(raw: RawTable, scale: Scale | None, sidecar: pd.DataFrame | None) -> 
     for name in _NUMBERS:
         if name in raw.frame:
             columns[name], bad[name] = parse_numbers(raw.frame[name], name, faults)
-    rest = {name: raw.frame[name] for name in raw.frame if name not in columns and name != "scale"}
+    rest = {
+        name: parse_free(raw.frame[name]) for name in raw.frame if name not in columns and name != "scale"
+    }
     frame = pd.DataFrame(columns | rest)
     _check_numbers(frame, bad, faults)
     unit = _scale(raw, scale, faults)
@@ -169,7 +180,9 @@ def _gains(raw: RawTable, scale: Scale | None, sidecar: pd.DataFrame | None) -> 
     covariance = _rebuild(frame, sidecar, faults)
     faults.raise_any()
     assert covariance is not None
-    return Gains(_order(frame), unit, covariance.validate(), raw.source, raw.sha256, None, tuple(notes))
+    return Gains(
+        order_columns(frame), unit, covariance.validate(), raw.source, raw.sha256, None, tuple(notes)
+    )
 
 
 def _check_numbers(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faults) -> None:
@@ -247,13 +260,10 @@ def _check_labels(frame: pd.DataFrame, faults: Faults) -> None:
         blank = frame[name].eq("").to_numpy()
         if not blank.all():
             faults.add("no value, though other rows have one", column=name, where=blank)
-        for same in frame[name].str.casefold().unique():
-            spellings = frame[name][frame[name].str.casefold().eq(same)]
-            if len(spellings.unique()) > 1:
-                rare = spellings.value_counts().index[-1]
-                shown = ", ".join(repr(value) for value in sorted(spellings.unique()))
-                where = frame[name].eq(rare).to_numpy()
-                faults.add(f"{shown} differ only in case", column=name, where=where)
+        for clash, rare in spelling_clashes(frame[name]):
+            where = frame[name].eq(rare).to_numpy()
+            hint = "write one of them throughout"
+            faults.add(f"{clash} differ only in case or blanks", column=name, where=where, hint=hint)
     labels = [c for c in ("base_model", "intermediate", "task", "language") if c in frame]
     if len(labels) < 4:
         return
@@ -375,10 +385,3 @@ def _rebuild(frame: pd.DataFrame, sidecar: pd.DataFrame | None, faults: Faults) 
         cov[i, j] = cov[j, i] = off
         blocks.append((rows, cov))
     return None if faults.problems else BlockCovariance(se**2, tuple(blocks))
-
-
-def _order(frame: pd.DataFrame) -> pd.DataFrame:
-    from gainlaw.gains.compute import _ORDER
-
-    first = [column for column in _ORDER if column in frame]
-    return frame[[*first, *(column for column in frame if column not in first)]]

@@ -20,12 +20,27 @@ if TYPE_CHECKING:
 
     from gainlaw.evaluations import Evaluations
 
-__all__ = ["Gains", "covariance_path"]
+__all__ = ["IDENTITY", "Gains", "covariance_path", "order_columns"]
 
-IDENTITY = (
+IDENTITY = (  # what tells the contrasts of one study apart
     *("base_model", "model", "intermediate", "task", "language"),
     *("seed", "prompt", "split", "metric", "protocol"),
 )
+
+
+_ORDER = (
+    *("params", "model_family", "base_model", "model", "intermediate", "checkpoint"),
+    *("task", "language", "language_name", "language_family", "genus"),
+    *("seed", "prompt", "split", "metric", "protocol"),
+    *("gain", "se", "scale", "baseline_score", "intermediate_score", "n_baseline", "n_intermediate"),
+    *("k_baseline", "k_intermediate", "chance", "variance", "block", "baseline_se", "row", "baseline_row"),
+)
+
+
+def order_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of a gains table in their usual order, the user's own last, rows numbered anew."""
+    first = [column for column in _ORDER if column in frame]
+    return frame[[*first, *(column for column in frame if column not in first)]].reset_index(drop=True)
 
 
 def covariance_path(path: str | os.PathLike[str]) -> Path:
