@@ -1,1 +1,46 @@
-"""To be filled."""
+"""Claims: a small grammar, posterior probabilities, verdicts on two scales, and a frequentist line.
+
+>>> claim = parse_claim("slope[task=xnli] < slope[task=xcopa]")
+>>> [str(term) for term in claim.terms()]
+['slope[task=xnli]', 'slope[task=xcopa]']
+"""
+
+from gainlaw.claims.assess import assess, assess_file
+from gainlaw.claims.companion import companion
+from gainlaw.claims.file import ClaimEntry, ClaimFile, read_claims
+from gainlaw.claims.grammar import parse_claim
+from gainlaw.claims.rows import Needs, missing_rows
+from gainlaw.claims.syntax import Claim
+from gainlaw.claims.verdict import (
+    DEFAULT_ROPE,
+    DEFAULT_THRESHOLD,
+    VERDICTS,
+    Companion,
+    Judgement,
+    Verdict,
+    decide,
+    verdicts_frame,
+    write_verdicts,
+)
+
+__all__ = [
+    "DEFAULT_ROPE",
+    "DEFAULT_THRESHOLD",
+    "VERDICTS",
+    "Claim",
+    "ClaimEntry",
+    "ClaimFile",
+    "Companion",
+    "Judgement",
+    "Needs",
+    "Verdict",
+    "assess",
+    "assess_file",
+    "companion",
+    "decide",
+    "missing_rows",
+    "parse_claim",
+    "read_claims",
+    "verdicts_frame",
+    "write_verdicts",
+]

@@ -18,6 +18,7 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +30,7 @@ from gainlaw.errors import InputError
 
 __all__ = ["RobustTest", "cr2_test"]
 
+WorkingBlock = Callable[[NDArray[np.intp]], NDArray[np.float64]]
 RobustStatus = Literal["ok", "df below 4", "too few clusters", "singular", "no df"]
 
 
@@ -70,7 +72,7 @@ def cr2_test(
     clusters: ArrayLike,
     contrast: ArrayLike,
     *,
-    working: ArrayLike | None = None,
+    working: ArrayLike | WorkingBlock | None = None,
     weighted: bool = True,
     null: float = 0.0,
 ) -> RobustTest:
@@ -86,8 +88,9 @@ def cr2_test(
         Labels of the clusters; rows of different clusters are independent.
     contrast : array_like, shape (p,)
         The weights.
-    working : array_like, shape (n,) or (n, n), optional
-        Working variances or covariance; only its blocks within clusters are used. Identity by default.
+    working : array_like, shape (n,) or (n, n), or callable, optional
+        Working variances or covariance; only its blocks within clusters are used. A callable gets the rows of
+        a cluster, shape (m,), and returns their block, shape (m, m). Identity by default.
     weighted : bool
         Whether the weights are the inverse of `working` (as meta-analysis does) or 1 (least squares).
     null : float
@@ -181,9 +184,11 @@ def cr2_test(
     )
 
 
-def _block(working: ArrayLike | None, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+def _block(working: ArrayLike | WorkingBlock | None, rows: NDArray[np.intp]) -> NDArray[np.float64]:
     if working is None:
         return np.eye(len(rows))
+    if callable(working):
+        return np.asarray(working(rows), dtype=float)
     full = np.asarray(working, dtype=float)
     if full.ndim == 1:
         return np.diag(full[rows])

@@ -1,0 +1,375 @@
+"""Claims judged on fits: one claim, or a file of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gainlaw.claims.companion import adjust_companions, companion
+from gainlaw.claims.density import bayes_factor, directional_factor
+from gainlaw.claims.evaluate import FitDraws, count_chains, holds, probability
+from gainlaw.claims.file import ClaimEntry, read_claims
+from gainlaw.claims.forms import Measure, linear_form, measure
+from gainlaw.claims.grammar import parse_claim
+from gainlaw.claims.rows import missing_rows
+from gainlaw.claims.syntax import Claim, format_number
+from gainlaw.claims.verdict import (
+    DEFAULT_ROPE,
+    DEFAULT_THRESHOLD,
+    SCALE_NAMES,
+    Judgement,
+    Verdict,
+    decide,
+)
+from gainlaw.errors import InputError, Problem
+from gainlaw.options import Scale, require_choice
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["assess", "assess_file"]
+
+
+def assess(
+    fit: Fit,
+    claim: Claim | str,
+    *,
+    threshold: float = DEFAULT_THRESHOLD,
+    rope: float | Mapping[str, float] | None = None,
+    other: Fit | None = None,
+    scale: Scale | None = None,
+    log_odds: Claim | str | None = None,
+    both: bool = True,
+    ci_prob: float = 0.95,
+    name: str | None = None,
+    text: str = "",
+    source: str = "",
+) -> Verdict:
+    """Judge one claim.
+
+    A claim without a number in the unit of a scale (``slope < 0``) is judged on the fit's scale and on
+    chance-corrected log-odds; where the two do not agree the verdict is ``scale-dependent``. A claim with
+    such a number (``gain(10B) < 1``) is judged on the scale it means, points unless said otherwise, and on
+    log-odds too when `log_odds` says what it means there.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    claim : Claim or str
+        The claim.
+    threshold : float
+        Probability in (0.5, 1) from which a scale supports the claim; it refutes it at 1 - threshold.
+    rope : float or mapping of scale to float, optional
+        Half width of the region of practical equivalence around left = right. By default 1 point (0.1
+        log-odds) for claims about gains and slopes, and none for others.
+    other : Fit, optional
+        The fit of the same gains on the other scale. By default it is made when it is needed and kept with
+        the fit.
+    scale : str, optional
+        Judge on this scale only.
+    log_odds : Claim or str, optional
+        What the claim says on log-odds, where its numbers differ.
+    both : bool
+        Whether to judge on the second scale where the claim allows it.
+    ci_prob : float
+        Probability of the interval.
+    name, text, source : str, optional
+        Labels for the verdict.
+
+    Returns
+    -------
+    Verdict
+        What the data say.
+
+    Raises
+    ------
+    InputError
+        If the claim cannot be read, or an option is out of range.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz"), law="linear")  # doctest: +SKIP
+    >>> print(gl.assess(fit, "slope < 0"))  # doctest: +SKIP
+    """
+    parsed = parse_claim(claim) if isinstance(claim, str) else claim
+    twin = parse_claim(log_odds) if isinstance(log_odds, str) else log_odds
+    _check(threshold, ci_prob, rope)
+    if scale is not None:
+        require_choice(scale, Scale, "scale")
+    kind = measure(parsed)
+    labels = {"name": name or str(parsed), "claim": str(parsed), "text": text, "source": source}
+    missing = missing_rows(fit, parsed)
+    if missing:
+        return _untested(missing, threshold, labels)
+    primary, second, notes = _scales(fit, kind, scale, twin, both)
+    fits, reasons = _fits(fit, other, [s for s in (primary, second) if s])
+    if primary not in fits and kind.bound:
+        return _untested((f"gains on {SCALE_NAMES[primary]} ({reasons[primary]})",), threshold, labels)
+    judged = [s for s in (primary, second) if s and s in fits]
+    notes += [f"not judged on {SCALE_NAMES[s]}: {why}" for s, why in reasons.items()]
+    primary = judged[0]
+    return _judge(fits, judged, parsed, twin, kind, threshold, rope, ci_prob, notes, labels)
+
+
+def assess_file(fits: Fit | Sequence[Fit], path: str | os.PathLike[str]) -> list[Verdict]:
+    """Judge every claim of a file.
+
+    Each claim is judged on the first fit that has the rows it needs and, where the claim says which rows it
+    is about, does not mix them with others. p values are adjusted over the list by Holm's method.
+
+    Parameters
+    ----------
+    fits : Fit or sequence of Fit
+        The fits, the preferred one first.
+    path : path-like
+        The file; see `gainlaw.claims.read_claims`.
+
+    Returns
+    -------
+    list of Verdict
+        In the order of the file; a claim with ``for_each`` gives one verdict a group.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read; all its faults are reported together.
+    """
+    candidates = list(fits) if isinstance(fits, Sequence) else [fits]
+    if not candidates:
+        raise InputError("claims need at least one fit")
+    listed = read_claims(path)
+    verdicts: list[Verdict] = []
+    for entry in listed.entries:
+        verdicts += _entry(candidates, entry, listed.ci_prob)
+    return adjust_companions(verdicts)
+
+
+def _entry(candidates: Sequence[Fit], entry: ClaimEntry, ci_prob: float) -> list[Verdict]:
+    lacks = [missing_rows(fit, entry.claim, entry.needs, entry.where) for fit in candidates]
+    plain = entry.text.replace("{group}", f"every {entry.for_each}")
+    labels = {"name": entry.name, "claim": str(entry.claim), "text": plain, "source": entry.source}
+    best = min(range(len(candidates)), key=lambda k: len(lacks[k]))
+    if lacks[best]:
+        return [_untested(lacks[best], entry.threshold, labels)]
+    fit = candidates[best]
+    if entry.for_each is None:
+        return [_assess_entry(fit, entry, entry.claim, entry.log_odds, ci_prob)]
+    frame = fit.gains.frame
+    for column, wanted in entry.where:
+        frame = frame[frame[column].astype(str).isin(wanted)]
+    if entry.for_each not in frame.columns:
+        return [_untested((f"column {entry.for_each}",), entry.threshold, labels)]
+    out = []
+    for value in sorted(set(frame[entry.for_each].astype(str))):
+        claim = entry.claim.select(entry.for_each, value)
+        twin = entry.log_odds.select(entry.for_each, value) if entry.log_odds else None
+        named = replace(entry, name=f"{entry.name} [{value}]", text=entry.text.replace("{group}", value))
+        out.append(_assess_entry(fit, named, claim, twin, ci_prob))
+    return out
+
+
+def _assess_entry(fit: Fit, entry: ClaimEntry, claim: Claim, twin: Claim | None, ci_prob: float) -> Verdict:
+    return assess(
+        fit,
+        claim,
+        threshold=entry.threshold,
+        rope=dict(entry.rope) or None,
+        scale=entry.scale,
+        log_odds=twin,
+        ci_prob=ci_prob,
+        name=entry.name,
+        text=entry.text,
+        source=entry.source,
+    )
+
+
+def _check(threshold: float, ci_prob: float, rope: float | Mapping[str, float] | None) -> None:
+    problems = []
+    if not 0.5 < threshold < 1:
+        problems.append(Problem(f"threshold is {threshold}", hint="a probability between 0.5 and 1"))
+    if not 0 < ci_prob < 1:
+        problems.append(Problem(f"ci_prob is {ci_prob}", hint="a probability between 0 and 1"))
+    widths = rope if isinstance(rope, Mapping) else {} if rope is None else {"points": rope}
+    for key, value in widths.items():
+        require_choice(key, Scale, "rope")
+        if not (np.isfinite(value) and value >= 0):
+            problems.append(Problem(f"rope is {value}", hint="a half width >= 0"))
+    if problems:
+        raise InputError(problems)
+
+
+def _scales(
+    fit: Fit, kind: Measure, scale: Scale | None, twin: Claim | None, both: bool
+) -> tuple[str, str | None, list[str]]:
+    """Return the scale that carries the estimate, the second scale, and notes."""
+    if scale is not None:
+        second = "log_odds" if twin is not None and scale != "log_odds" else None
+        notes = [] if kind.bound or second else [f"judged on {SCALE_NAMES[scale]} only, as asked"]
+        return scale, second, notes
+    if kind.bound:
+        notes = [] if twin is not None else ["its number is in points: there is no twin on log-odds"]
+        return "points", "log_odds" if twin is not None and both else None, notes
+    primary = fit.scale if fit.scale != "log_odds" else "points"
+    notes = [] if both else [f"judged on {SCALE_NAMES[primary]} only, as asked"]
+    return primary, "log_odds" if both else None, notes
+
+
+def _fits(fit: Fit, other: Fit | None, scales: Sequence[str]) -> tuple[dict[str, Fit], dict[str, str]]:
+    """Return the fits by scale, made where they are missing, and why one could not be made."""
+    from gainlaw.hierarchy import other_scale_fit
+
+    fits = {each.scale: each for each in (other, fit) if each is not None}
+    reasons: dict[str, str] = {}
+    for scale in scales:
+        if scale in fits:
+            continue
+        try:
+            fits[scale] = other_scale_fit(fit, scale=scale)
+        except InputError as error:
+            reasons[scale] = " ".join(str(problem) for problem in error.problems)
+    return fits, reasons
+
+
+def _judge(
+    fits: Mapping[str, Fit],
+    scales: Sequence[str],
+    claim: Claim,
+    twin: Claim | None,
+    kind: Measure,
+    threshold: float,
+    rope: float | Mapping[str, float] | None,
+    ci_prob: float,
+    notes: list[str],
+    labels: Mapping[str, Any],
+) -> Verdict:
+    found = {}
+    for scale in scales:
+        said = twin if twin is not None and scale == "log_odds" and scale != scales[0] else claim
+        inside, difference = holds(said, FitDraws(fits[scale]))
+        found[scale] = (inside, difference, probability(inside, difference, count_chains(fits[scale])))
+    word, words, note = decide([(scale, found[scale][2].value) for scale in scales], threshold)
+    judgements = tuple(
+        Judgement(scale, found[scale][2].value, found[scale][2].mcse, each)
+        for scale, each in zip(scales, words, strict=True)
+    )
+    primary = scales[0]
+    fit = fits[primary]
+    inside, difference, p = found[primary]
+    estimate, low, high = _summary(difference, claim, ci_prob)
+    width = _rope(rope, primary, claim, kind)
+    p_rope = float(np.mean(np.abs(difference) < width)) if np.isfinite(width) else float("nan")
+    value, direction, prior_note = _bayes(fit, claim, inside, difference)
+    notes = [note] * bool(note) + notes + _caveats(fits, scales, claim, p.undefined)
+    by_scale = {j.scale: j.probability for j in judgements}
+    return Verdict(
+        **labels,
+        verdict=word,
+        probability=p.value,
+        probability_points=by_scale.get("points", float("nan")),
+        probability_log_odds=by_scale.get("log_odds", float("nan")),
+        mcse=p.mcse,
+        scale=primary,
+        unit=_unit(fit, claim, kind),
+        estimate=estimate,
+        ci_low=low,
+        ci_high=high,
+        ci_prob=ci_prob,
+        threshold=threshold,
+        rope=width,
+        p_rope=p_rope,
+        negligible=bool(p_rope >= threshold),
+        bayes_factor=value,
+        bayes_factor_direction=direction,
+        prior_note=prior_note,
+        companion=companion(fit, claim),
+        n_checkpoints=fit.n_checkpoints,
+        n_sizes=fit.n_sizes,
+        judgements=judgements,
+        note="; ".join(notes),
+    )
+
+
+def _untested(missing: Sequence[str], threshold: float, labels: Mapping[str, Any]) -> Verdict:
+    return Verdict(**labels, verdict="untested", threshold=threshold, missing="; ".join(missing))
+
+
+def _summary(difference: np.ndarray, claim: Claim, ci_prob: float) -> tuple[float, float, float]:
+    """Return mean (median where the claim is not linear) and interval over the draws that have a value."""
+    values = difference[~np.isnan(difference)]
+    if not len(values):
+        return float("nan"), float("nan"), float("nan")
+    # sizes of crossings overflow to infinity; quantiles between draws would then be inf - inf
+    method = "linear" if np.isfinite(values).all() else "inverted_cdf"
+    low, median, high = np.quantile(values, [(1 - ci_prob) / 2, 0.5, (1 + ci_prob) / 2], method=method)
+    centre = values.mean() if linear_form(claim.difference) else median
+    return float(centre), float(low), float(high)
+
+
+def _rope(rope: float | Mapping[str, float] | None, scale: str, claim: Claim, kind: Measure) -> float:
+    if isinstance(rope, Mapping):
+        return float(rope.get(scale, float("nan")))
+    if rope is not None:
+        return float(rope)
+    plain = kind.kind == "gain" and linear_form(claim.difference) is not None
+    return DEFAULT_ROPE[scale] if plain else float("nan")
+
+
+def _bayes(fit: Fit, claim: Claim, inside: np.ndarray, difference: np.ndarray) -> tuple[float, float, str]:
+    """Return both Bayes factors and the note on their priors."""
+    nan = float("nan")
+    try:
+        prior_inside, prior_difference = holds(claim, FitDraws(fit, prior=True))
+    except InputError as error:
+        return nan, nan, f"no prior draws: {error}"
+    direction = directional_factor(inside, prior_inside)
+    finite = prior_difference[np.isfinite(prior_difference)]
+    kinds = {term.name for term in claim.terms()}
+    stem = [n for n in fit.spec.priors if not n.startswith("rho")]
+    if kinds == {"slope"}:
+        stem = [n for n in stem if n == "slope" or n.endswith("_slope") or n == "exponent"]
+    elif kinds == {"effect"}:
+        stem = [n for n in stem if n.startswith("covariate:")]
+    listed = ", ".join(f"{n} ~ {fit.spec.priors[n]}" for n in stem)
+    shape = f"prior of the difference: mean {finite.mean():.3g}, sd {finite.std():.3g}" if len(finite) else ""
+    note = f"{shape} ({listed})"
+    if fit.spec.law.has_exponent or linear_form(claim.difference) is None:
+        return nan, direction, note
+    factor = bayes_factor(difference, prior_difference)
+    if factor.extrapolated:
+        note += "; no difference lies outside the posterior draws: the factor is an order of magnitude"
+    return factor.value, direction, note
+
+
+def _caveats(fits: Mapping[str, Fit], scales: Sequence[str], claim: Claim, undefined: float) -> list[str]:
+    out = [
+        f"the diagnostics of the fit on {SCALE_NAMES[scale]} failed: do not trust this"
+        for scale in scales
+        if fits[scale].diagnostics.status != "ok"
+    ]
+    if undefined > 0:
+        out.append(f"a side has no value in {undefined:.0%} of the draws, which count against the claim")
+    params = fits[scales[0]].gains.frame["params"].to_numpy(dtype=float, na_value=np.nan)
+    if np.isfinite(params).any():
+        low, high = float(np.nanmin(params)), float(np.nanmax(params))
+        asked = [n for term in claim.terms() if term.name in ("gain", "ratio") for n in term.args]
+        beyond = sorted({n for n in asked if not low * 0.999 <= n <= high * 1.001})
+        if beyond:
+            sizes = ", ".join(format_number(n) for n in beyond)
+            seen = f"{format_number(low)} to {format_number(high)}"
+            out.append(f"{sizes} lies outside the sizes seen ({seen}): an extrapolation")
+    return out
+
+
+def _unit(fit: Fit, claim: Claim, kind: Measure) -> str:
+    if kind.kind == "size":
+        return "parameters"
+    if kind.kind != "gain":
+        return ""
+    slopes = all(term.name == "slope" for term in claim.terms())
+    return f"{fit.unit} per decade" if slopes else str(fit.unit)

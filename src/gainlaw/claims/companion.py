@@ -1,0 +1,246 @@
+"""The frequentist line beside a claim: a mixed model by REML, and CR2 with the checkpoint as the cluster.
+
+The model has the grouping terms of the Bayesian fit. Fixed are the intercept, the slope, the covariates, the
+groups that the claim names (with slopes of their own where the term has them) and, for claims about what is
+observed (``overall``), tasks, intermediates and model families. Everything else is random: language families
+and languages, checkpoints, runs and their interactions; intercepts and slopes of a random term are
+independent, with sizes centred. An estimand that leaves a fixed factor open averages over its groups with
+equal weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.claims.forms import LinearForm, equivalence_form, linear_form
+from gainlaw.claims.mixed import MixedFit, fit_mixed
+from gainlaw.claims.robust import RobustTest, cr2_test
+from gainlaw.claims.small_sample import ContrastTest, contrast_test, holm
+from gainlaw.claims.syntax import Claim, Term
+from gainlaw.claims.verdict import Companion, Verdict
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["adjust_companions", "companion"]
+
+Array = NDArray[np.float64]
+DESIGN_FACTORS = ("task", "intermediate", "model_family")
+REFERENCE_SIZE = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class _Design:
+    """A fixed design in full dummy coding, the random designs, and where every column stands."""
+
+    X: Array
+    Z: tuple[Array, ...]
+    fixed: dict[str, tuple[int, int, tuple[str, ...]]]  # term: first column, first slope column or -1, groups
+    covariates: dict[str, int]
+    slope_column: int
+
+
+def companion(fit: Fit, claim: Claim) -> Companion:
+    """Return the frequentist line of a claim.
+
+    Parameters
+    ----------
+    fit : Fit
+        The Bayesian fit: its gains, their sampling covariance and its terms are used, not its draws.
+    claim : Claim
+        A claim that is linear in slopes, gains and effects, or ``abs(linear) < number``, which is judged by
+        two one-sided tests; its estimate is then that of the expression inside ``abs``.
+
+    Returns
+    -------
+    Companion
+        The line; where there is no test, the reason stands in its status.
+    """
+    if fit.spec.law.has_exponent:
+        return Companion("none", f"no linear mixed model for the law {fit.spec.law.name}")
+    band = equivalence_form(claim)
+    form = band[0] if band else linear_form(claim.difference)
+    if form is None or not form.weights:
+        return Companion("none", "the claim is not linear in slopes and gains")
+    design = _design(fit, form)
+    contrast = np.zeros(design.X.shape[1])
+    for term, weight in form.weights:
+        row = _row(fit, design, term)
+        if isinstance(row, str):
+            return Companion("none", row)
+        contrast += weight * row
+    X, c = _estimable(design.X, contrast)
+    if X is None or c is None:
+        return Companion("none", "these rows do not determine the contrast")
+    gains = fit.gains
+    y = gains.frame["gain"].to_numpy(dtype=float)
+    mixed = fit_mixed(y, X, design.Z, S=gains.covariance, residual=fit.spec.residual)
+    clusters = gains.frame["checkpoint"].astype(str).to_numpy()
+    working = _working(gains.covariance, design.Z, mixed, residual=fit.spec.residual)
+    if band is None:
+        return _directional(
+            claim.op, form, contrast_test(mixed, c, null=-form.constant), y, X, clusters, c, working
+        )
+    return _equivalence(form, band[1], mixed, y, X, clusters, c, working)
+
+
+def adjust_companions(verdicts: list[Verdict]) -> list[Verdict]:
+    """Return the verdicts with Holm-adjusted p values over the whole list."""
+    p = [verdict.companion.p if verdict.companion else float("nan") for verdict in verdicts]
+    return [
+        verdict
+        if verdict.companion is None
+        else replace(verdict, companion=replace(verdict.companion, p_holm=float(adjusted)))
+        for verdict, adjusted in zip(verdicts, holm(p), strict=True)
+    ]
+
+
+def _sizes(fit: Fit) -> Array:
+    params = fit.gains.frame["params"].to_numpy(dtype=float, na_value=np.nan)
+    return np.nan_to_num(np.log10(params / REFERENCE_SIZE))
+
+
+def _design(fit: Fit, form: LinearForm) -> _Design:
+    terms = [term for term, _ in form.weights]
+    named = {key for term in terms for key, _ in term.selector.group}
+    observed = any(term.selector.level == "overall" for term in terms)
+    x = _sizes(fit)
+    has_slope = fit.spec.law.has_slope
+    columns = [np.ones(len(x))] + ([x] if has_slope else [])
+    fixed: dict[str, tuple[int, int, tuple[str, ...]]] = {}
+    random: list[Array] = []
+    for group in fit.spec.terms:
+        dummies = (np.asarray(group.index)[:, None] == np.arange(len(group.groups))).astype(float)
+        is_named = group.name in named or (group.name == "language_family" and "language" in named)
+        if not group.replicate and (is_named or (observed and group.name in DESIGN_FACTORS)):
+            start = len(columns)
+            columns += list(dummies.T)
+            slope_start = len(columns) if group.slope else -1
+            columns += list((dummies * x[:, None]).T) if group.slope else []
+            fixed[group.name] = (start, slope_start, group.groups)
+            continue
+        random.append(dummies)
+        if group.slope:
+            random.append(dummies * (x - x.mean())[:, None])
+    covariates: dict[str, int] = {}
+    for name in fit.spec.covariates:
+        covariates[name] = len(columns)
+        values = fit.gains.frame[name].to_numpy(dtype=float)
+        columns.append(values - values.mean())
+    return _Design(np.column_stack(columns), tuple(random), fixed, covariates, 1 if has_slope else -1)
+
+
+def _row(fit: Fit, design: _Design, term: Term) -> Array | str:
+    """Return the fixed coefficients' weights in one estimand, or why there are none."""
+    row = np.zeros(design.X.shape[1])
+    group = dict(term.selector.group)
+    if term.name == "effect":
+        name = group.pop("covariate")
+        if name not in design.covariates:
+            return f"the fit has no covariate {name}"
+        row[design.covariates[name]] = 1.0
+        return row
+    if term.name == "slope" and design.slope_column < 0:
+        return "the law has no slope"
+    frame = fit.gains.frame
+    if "language" in group and "language_family" in design.fixed and "language_family" not in group:
+        family = frame.loc[frame["language"].astype(str) == group["language"], "language_family"]
+        group["language_family"] = str(family.iloc[0]) if len(family) else ""
+    for key, value in group.items():
+        if key not in frame.columns or value not in set(frame[key].astype(str)):
+            return f"no rows with {key}={value}"
+        if key not in design.fixed and frame[key].nunique() > 1:
+            return f"the model has no term for {key}"
+    level = 1.0 if term.name == "gain" else 0.0
+    tilt = float(np.log10(term.args[0] / REFERENCE_SIZE)) if term.name == "gain" else 1.0
+    row[0] = level
+    if design.slope_column >= 0:
+        row[design.slope_column] = tilt
+    for name, (start, slope_start, groups) in design.fixed.items():
+        weights = np.array([float(g == group[name]) if name in group else 1.0 / len(groups) for g in groups])
+        row[start : start + len(groups)] = level * weights
+        if slope_start >= 0:
+            row[slope_start : slope_start + len(groups)] = tilt * weights
+    return row
+
+
+def _estimable(X: Array, contrast: Array) -> tuple[Array, Array] | tuple[None, None]:
+    """Return a full-rank design with the same span and the contrast in it; None where it is not estimable."""
+    scale = np.sqrt((X**2).sum(axis=0))
+    scale[scale == 0] = 1.0
+    _, values, rows = np.linalg.svd(X / scale, full_matrices=False)
+    keep = values > 1e-9 * values[0]
+    basis = rows[keep].T
+    inside = basis.T @ (contrast / scale)
+    if np.abs(basis @ inside - contrast / scale).max() > 1e-7 * max(np.abs(contrast / scale).max(), 1e-300):
+        return None, None
+    return (X / scale) @ basis, inside
+
+
+def _working(covariance: Any, Z: tuple[Array, ...], mixed: MixedFit, *, residual: bool) -> Any:
+    """Return the function that gives a cluster's block of the estimated covariance of y."""
+    lookup = {int(row): (rows, block) for rows, block in covariance.blocks for row in rows}
+    variances = np.nan_to_num(mixed.variances)
+
+    def block(rows: NDArray[np.intp]) -> Array:
+        out = np.diag(np.asarray(covariance.variance, dtype=float)[rows])
+        place = {int(row): k for k, row in enumerate(rows)}
+        for row in rows:
+            if int(row) in lookup:
+                members, known = lookup[int(row)]
+                k = int(np.flatnonzero(np.asarray(members) == row)[0])
+                for other, value in zip(members, known[k], strict=True):
+                    if int(other) in place:
+                        out[place[int(row)], place[int(other)]] = value
+        for random, variance in zip(Z, variances, strict=False):
+            out += variance * random[rows] @ random[rows].T
+        return out + (variances[-1] * np.eye(len(rows)) if residual else 0.0)
+
+    return block
+
+
+def _one_sided(test: ContrastTest | RobustTest, op: str) -> float:
+    return test.p_less if op in ("<", "<=") else test.p_greater
+
+
+def _directional(
+    op: str, form: LinearForm, test: ContrastTest, y: Array, X: Array, clusters: Any, c: Array, working: Any
+) -> Companion:
+    robust = cr2_test(y, X, clusters, c, working=working, null=-form.constant)
+    return Companion(
+        method=test.method,
+        status=test.status,
+        estimate=test.estimate + form.constant,
+        se=test.se,
+        df=test.df,
+        p=_one_sided(test, op),
+        cr2_se=robust.se,
+        cr2_df=robust.df,
+        cr2_p=_one_sided(robust, op),
+        cr2_status=robust.status,
+    )
+
+
+def _equivalence(
+    form: LinearForm, width: float, mixed: MixedFit, y: Array, X: Array, clusters: Any, c: Array, working: Any
+) -> Companion:
+    """Two one-sided tests (Schuirmann 1987, doi:10.1007/BF01068419): the larger p value counts."""
+    nulls = (width - form.constant, -width - form.constant)
+    tests = [contrast_test(mixed, c, null=null) for null in nulls]
+    robust = [cr2_test(y, X, clusters, c, working=working, null=null) for null in nulls]
+    return Companion(
+        method=f"{tests[0].method}, two one-sided tests",
+        status=tests[0].status,
+        estimate=tests[0].estimate + form.constant,
+        se=tests[0].se,
+        df=tests[0].df,
+        p=float(np.maximum(tests[0].p_less, tests[1].p_greater)),
+        cr2_se=robust[0].se,
+        cr2_df=robust[0].df,
+        cr2_p=float(np.maximum(robust[0].p_less, robust[1].p_greater)),
+        cr2_status=robust[0].status,
+    )

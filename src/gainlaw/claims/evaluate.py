@@ -1,0 +1,209 @@
+"""The value of a claim's expressions in every posterior draw, and the probability that the claim holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.claims.syntax import Apply, Claim, Expr, Negate, Number, Selector, Term
+from gainlaw.errors import InputError
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["FitDraws", "Lookup", "Probability", "evaluate", "holds", "probability"]
+
+Array = NDArray[np.float64]
+Lookup = Callable[[Term], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Probability:
+    """A posterior probability and what is known of it.
+
+    Parameters
+    ----------
+    value : float
+        Share of the draws in which the claim holds.
+    mcse : float
+        Its Monte Carlo standard error, from the effective sample size of the indicator.
+    undefined : float
+        Share of the draws in which a side has no value (a curve that never crosses the threshold); in these
+        the claim counts as not holding.
+    """
+
+    value: float
+    mcse: float
+    undefined: float
+
+
+class FitDraws:
+    """The draws of every estimand of one fit, each computed once.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    prior : bool
+        Whether to draw from the prior instead of the posterior.
+    """
+
+    def __init__(self, fit: Fit, *, prior: bool = False) -> None:
+        self.fit = fit
+        self.prior = prior
+        self._curves: dict[Selector, object] = {}
+        self._draws: dict[Term, Array] = {}
+
+    def __call__(self, term: Term) -> Array:
+        """Return the draws of one estimand, shape (draws,)."""
+        if term not in self._draws:
+            self._draws[term] = np.asarray(self._compute(term), dtype=float).reshape(-1)
+        return self._draws[term]
+
+    def _curve(self, selector: Selector):  # type: ignore[no-untyped-def]
+        from gainlaw.estimands import curve
+
+        if selector not in self._curves:
+            group = dict(selector.group)
+            self._curves[selector] = curve(self.fit, level=selector.level, prior=self.prior, **group)
+        return self._curves[selector]
+
+    def _compute(self, term: Term) -> Array:
+        if term.name == "effect":
+            return _effect(self.fit, dict(term.selector.group)["covariate"], prior=self.prior)
+        line = self._curve(term.selector)
+        if term.name == "slope":
+            return line.slope()
+        if term.name == "gain":
+            return np.asarray(line.gain(np.array([term.args[0]])))[:, 0]
+        if term.name == "ratio":
+            return line.ratio(*term.args)
+        return line.crossing(term.args[0])
+
+
+def _effect(fit: Fit, name: str, *, prior: bool) -> Array:
+    """Return the draws of a covariate's coefficient, shape (draws,)."""
+    group = fit.posterior["prior" if prior else "posterior"]
+    variable = f"covariate:{name}"
+    if variable not in group:
+        raise InputError(f"the fit has no covariate {name!r}; fit with covariates=({name!r},)")
+    return np.asarray(group[variable].values, dtype=float).reshape(-1)
+
+
+def evaluate(expr: Expr, lookup: Lookup) -> Array:
+    """Return the value of an expression in every draw.
+
+    Parameters
+    ----------
+    expr : Expr
+        The expression.
+    lookup : callable
+        ``lookup(term) -> ndarray (draws,)``: aligned draws of an estimand.
+
+    Returns
+    -------
+    ndarray, shape (draws,) or ()
+        The values; NaN where one has none.
+
+    Examples
+    --------
+    >>> from gainlaw.claims.grammar import parse_claim
+    >>> claim = parse_claim("abs(slope) - 1 < 0")
+    >>> evaluate(claim.left, lambda term: np.array([-3.0, 0.5])).tolist()
+    [2.0, -0.5]
+    """
+    if isinstance(expr, Number):
+        return np.asarray(expr.value)
+    if isinstance(expr, Term):
+        return lookup(expr)
+    if isinstance(expr, Negate):
+        return -evaluate(expr.operand, lookup)
+    if isinstance(expr, Apply):
+        args = np.broadcast_arrays(*[evaluate(arg, lookup) for arg in expr.args])
+        if expr.name == "abs":
+            return np.abs(args[0])
+        return np.min(args, axis=0) if expr.name == "min" else np.max(args, axis=0)
+    left, right = evaluate(expr.left, lookup), evaluate(expr.right, lookup)
+    if expr.op == "+":
+        return left + right
+    if expr.op == "-":
+        return left - right
+    if expr.op == "*":
+        return left * right
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(left / np.where(right == 0, np.nan, right))
+
+
+def holds(claim: Claim, lookup: Lookup) -> tuple[NDArray[np.bool_], Array]:
+    """Return in which draws a claim holds, and left side minus right side.
+
+    Parameters
+    ----------
+    claim : Claim
+        The claim.
+    lookup : callable
+        Draws of an estimand.
+
+    Returns
+    -------
+    inside : ndarray of bool, shape (draws,)
+        Whether it holds; False where a side has no value.
+    difference : ndarray, shape (draws,)
+        Left minus right; NaN where a side has no value.
+    """
+    difference = np.atleast_1d(evaluate(claim.left, lookup) - evaluate(claim.right, lookup))
+    compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[claim.op]
+    return np.asarray(compare(difference, 0.0)), difference
+
+
+def probability(inside: NDArray[np.bool_], difference: Array, chains: int = 1) -> Probability:
+    """Return the share of draws in which a claim holds, with its Monte Carlo error.
+
+    The error is ``sqrt(p (1 - p) / ess)`` with the effective sample size of the indicator and ``p`` drawn
+    away from 0 and 1 by half a draw, so that "all draws agree" is not read as "certain".
+
+    Parameters
+    ----------
+    inside : ndarray of bool, shape (draws,)
+        Whether the claim holds, chains one after another.
+    difference : ndarray, shape (draws,)
+        Left minus right.
+    chains : int
+        Number of chains.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> d = rng.normal(-1.0, 1.0, 4000)
+    >>> p = probability(d < 0, d, chains=4)
+    >>> round(p.value, 2), 0.004 < p.mcse < 0.008
+    (0.85, True)
+    """
+    n = len(inside)
+    size = _effective_size(inside.astype(float), chains)
+    share = float(inside.mean())
+    softened = (share * size + 0.5) / (size + 1.0)
+    return Probability(
+        value=share,
+        mcse=float(np.sqrt(softened * (1.0 - softened) / size)),
+        undefined=float(np.isnan(difference).sum() / n),
+    )
+
+
+def _effective_size(values: Array, chains: int) -> float:
+    n = len(values)
+    if n < 8 * max(chains, 1) or n % max(chains, 1) or values.min() == values.max():
+        return float(n)
+    from arviz_stats.base import array_stats
+
+    size = float(array_stats.ess(values.reshape(chains, -1), method="mean"))
+    return min(size, float(n)) if np.isfinite(size) and size > 0 else float(n)
+
+
+def count_chains(fit: Fit) -> int:
+    """Return the number of chains behind the draws of a fit."""
+    return int(fit.posterior["posterior"].sizes.get("chain", 1))

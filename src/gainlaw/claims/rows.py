@@ -1,0 +1,142 @@
+"""Which rows a claim needs, and what of them a fit lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gainlaw.claims.syntax import Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gainlaw.hierarchy import Fit
+
+__all__ = ["NEED_COLUMNS", "Needs", "Where", "missing_rows"]
+
+NEED_COLUMNS = {
+    "tasks": "task",
+    "languages": "language",
+    "language_families": "language_family",
+    "intermediates": "intermediate",
+    "model_families": "model_family",
+    "base_models": "base_model",
+}
+"""Keys of ``needs`` that list values, and the columns that must have them."""
+
+Where = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The rows that a claim needs before it can be judged.
+
+    Parameters
+    ----------
+    tasks, languages, language_families, intermediates, model_families, base_models : tuple of str
+        Values of which every one must be there.
+    covariates : tuple of str
+        Covariates that the fit must have.
+    min_sizes, min_checkpoints : int
+        Least number of distinct sizes and checkpoints.
+    """
+
+    tasks: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    language_families: tuple[str, ...] = ()
+    intermediates: tuple[str, ...] = ()
+    model_families: tuple[str, ...] = ()
+    base_models: tuple[str, ...] = ()
+    covariates: tuple[str, ...] = ()
+    min_sizes: int = 0
+    min_checkpoints: int = 0
+
+
+def missing_rows(fit: Fit, claim: Claim, needs: Needs | None = None, where: Where = ()) -> tuple[str, ...]:
+    """Return what a fit lacks for a claim, in words; nothing when the claim can be judged on it.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    claim : Claim
+        The claim; the groups it names must be among the rows.
+    needs : Needs, optional
+        What else the claim needs.
+    where : tuple of (column, values)
+        Which rows the claim is about. The fit must have such rows and must not mix them with others, unless
+        every estimand of the claim names its group in that column.
+    """
+    needs = needs or Needs()
+    frame = fit.gains.frame
+    out: list[str] = []
+    for column, wanted in where:
+        out += _where(frame, claim, column, wanted)
+        kept = frame[column].astype(str).isin(wanted) if column in frame.columns else None
+        if kept is not None and kept.any():
+            frame = frame[kept]
+    for key, column in NEED_COLUMNS.items():
+        out += _values(frame, column, getattr(needs, key))
+    named: dict[str, list[str]] = {}
+    for term in claim.terms():
+        for key, value in term.selector.group:
+            if key != "covariate":
+                named.setdefault(key, []).append(value)
+    for column, values in named.items():
+        out += _values(frame, column, tuple(dict.fromkeys(values)))
+    out += _covariates(fit, claim, needs)
+    out += _sizes(fit, claim, needs, frame)
+    return tuple(dict.fromkeys(out))
+
+
+def _where(frame: pd.DataFrame, claim: Claim, column: str, wanted: tuple[str, ...]) -> list[str]:
+    names = " or ".join(wanted)
+    if column not in frame.columns:
+        return [f"rows with {column} = {names} (there is no column {column})"]
+    present = set(frame[column].astype(str))
+    if not present & set(wanted):
+        return [f"rows with {column} = {names} (there: {_list(sorted(present))})"]
+    others = sorted(present - set(wanted))
+    picked = all(dict(term.selector.group).get(column) in wanted for term in claim.terms())
+    if others and not picked:
+        return [f"a fit on rows with {column} = {names} alone (this one mixes in {_list(others)})"]
+    return []
+
+
+def _values(frame: pd.DataFrame, column: str, wanted: tuple[str, ...]) -> list[str]:
+    if not wanted:
+        return []
+    if column not in frame.columns:
+        return [f"column {column} (needed: {_list(wanted)})"]
+    present = set(frame[column].astype(str))
+    absent = [value for value in wanted if value not in present]
+    if not absent:
+        return []
+    there = _list(sorted(present)) if present else "none"
+    return [f"rows with {column} = {_list(absent)} (there: {there})"]
+
+
+def _covariates(fit: Fit, claim: Claim, needs: Needs) -> list[str]:
+    named = [dict(t.selector.group)["covariate"] for t in claim.terms() if t.name == "effect"]
+    wanted = dict.fromkeys([*needs.covariates, *named])
+    return [f"a fit with the covariate {name}" for name in wanted if name not in fit.spec.covariates]
+
+
+def _sizes(fit: Fit, claim: Claim, needs: Needs, frame: pd.DataFrame) -> list[str]:
+    out = []
+    shapes = any(term.name in ("slope", "ratio", "crossing") for term in claim.terms())
+    if shapes and not fit.spec.law.has_slope:
+        out.append(f"a fit with a slope (the law of this one is {fit.spec.law.name})")
+    sizes = int(frame["params"].nunique()) if "params" in frame.columns else 0
+    least = max(needs.min_sizes, 2 if shapes else 0)
+    if sizes < least:
+        out.append(f"{least} model sizes (there: {sizes})")
+    checkpoints = int(frame["checkpoint"].nunique()) if "checkpoint" in frame.columns else 0
+    if checkpoints < needs.min_checkpoints:
+        out.append(f"{needs.min_checkpoints} checkpoints (there: {checkpoints})")
+    return out
+
+
+def _list(values: tuple[str, ...] | list[str], limit: int = 6) -> str:
+    shown = ", ".join(str(value) for value in list(values)[:limit])
+    return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown

@@ -1,0 +1,341 @@
+"""Verdicts: the record of a judged claim, the decision rule, and the table of a list."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from gainlaw.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "DEFAULT_ROPE",
+    "DEFAULT_THRESHOLD",
+    "VERDICTS",
+    "Companion",
+    "Judgement",
+    "Verdict",
+    "VerdictWord",
+    "decide",
+    "verdicts_frame",
+    "write_verdicts",
+]
+
+VerdictWord = Literal["supported", "refuted", "inconclusive", "scale-dependent", "untested"]
+VERDICTS: tuple[VerdictWord, ...] = ("supported", "refuted", "inconclusive", "scale-dependent", "untested")
+"""What can be said of a claim."""
+
+DEFAULT_THRESHOLD = 0.975
+"""A scale supports a claim from this posterior probability, and refutes it at one minus it."""
+
+DEFAULT_ROPE: dict[str, float] = {"points": 1.0, "log_odds": 0.1, "normalized": 2.0, "error_reduction": 2.0}
+"""Half width of practical equivalence: one point, and about as much on the other scales."""
+
+SCALE_NAMES = {
+    "points": "points",
+    "log_odds": "log-odds",
+    "normalized": "normalized points",
+    "error_reduction": "error reduction",
+}
+_NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """The frequentist line beside a verdict.
+
+    Parameters
+    ----------
+    method : str
+        How it was computed: ``"REML, Kenward-Roger"``; two one-sided tests for a claim ``abs(...) < d``.
+    status : str
+        ``ok``, ``boundary`` (a variance estimated as 0), or why there is no test.
+    estimate, se : float
+        Left side minus right side of the claim, and its standard error, in the unit of the scale.
+    df : float
+        Degrees of freedom of t.
+    p : float
+        One-sided p value: small when the data speak for the claim, near 1 when they speak against it.
+    p_holm : float
+        `p` adjusted by Holm's method over the list of claims; NaN for a claim judged alone.
+    cr2_se, cr2_df, cr2_p : float
+        The same from cluster-robust CR2 standard errors with the checkpoint as the cluster.
+    cr2_status : str
+        The status of these.
+    """
+
+    method: str
+    status: str
+    estimate: float = _NAN
+    se: float = _NAN
+    df: float = _NAN
+    p: float = _NAN
+    p_holm: float = _NAN
+    cr2_se: float = _NAN
+    cr2_df: float = _NAN
+    cr2_p: float = _NAN
+    cr2_status: str = ""
+
+    def __str__(self) -> str:
+        """Return the line as text."""
+        if not np.isfinite(self.p):
+            return f"{self.method}: no test ({self.status})"
+        return f"{self.method}: {self.estimate:.3g} (se {self.se:.3g}, df {self.df:.1f}), p = {self.p:.3g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one scale says of a claim.
+
+    Parameters
+    ----------
+    scale : str
+        The scale.
+    probability : float
+        Posterior probability that the claim holds.
+    mcse : float
+        Its Monte Carlo standard error.
+    word : {"supported", "refuted", "inconclusive"}
+        The verdict on this scale alone.
+    """
+
+    scale: str
+    probability: float
+    mcse: float
+    word: VerdictWord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A judged claim.
+
+    Parameters
+    ----------
+    name : str
+        The claim's name in its file, or its text.
+    claim : str
+        The claim in canonical form.
+    verdict : {"supported", "refuted", "inconclusive", "scale-dependent", "untested"}
+        What the data say, on every scale the claim applies to.
+    probability : float
+        Posterior probability of the claim on `scale`.
+    probability_points, probability_log_odds : float
+        The same on either scale; NaN on a scale where the claim was not judged.
+    mcse : float
+        Monte Carlo standard error of `probability`.
+    scale, unit : str
+        The scale and the unit of the estimate and of everything below.
+    estimate, ci_low, ci_high : float
+        Left side minus right side: posterior mean (median where the claim is not linear in its estimands) and
+        equal-tailed interval.
+    ci_prob : float
+        Probability of the interval.
+    threshold : float
+        Probability from which a scale supports the claim; it refutes it at 1 - threshold.
+    rope : float
+        Half width of the region of practical equivalence around left = right; NaN where there is none.
+    p_rope : float
+        Posterior probability that left and right differ by less than `rope`.
+    negligible : bool
+        Whether `p_rope` reaches the threshold.
+    bayes_factor : float
+        Savage-Dickey ``BF10`` of a difference against none; NaN where it does not apply.
+    bayes_factor_direction : float
+        Posterior odds of the claim over its prior odds; NaN where it does not apply.
+    prior_note : str
+        The priors behind the Bayes factors, and how far to trust them.
+    companion : Companion or None
+        The frequentist line; None where the claim has none.
+    missing : str
+        What is missing, for an untested claim.
+    n_checkpoints, n_sizes : int
+        Distinct checkpoints and sizes behind the fit; 0 for an untested claim.
+    judgements : tuple of Judgement
+        What every scale says.
+    text, source : str
+        The claim in plain words, and where it comes from.
+    note : str
+        What else a reader must know: which scale disagrees, failed diagnostics, extrapolation.
+    """
+
+    name: str
+    claim: str
+    verdict: VerdictWord
+    probability: float = _NAN
+    probability_points: float = _NAN
+    probability_log_odds: float = _NAN
+    mcse: float = _NAN
+    scale: str = ""
+    unit: str = ""
+    estimate: float = _NAN
+    ci_low: float = _NAN
+    ci_high: float = _NAN
+    ci_prob: float = 0.95
+    threshold: float = 0.975
+    rope: float = _NAN
+    p_rope: float = _NAN
+    negligible: bool = False
+    bayes_factor: float = _NAN
+    bayes_factor_direction: float = _NAN
+    prior_note: str = ""
+    companion: Companion | None = None
+    missing: str = ""
+    n_checkpoints: int = 0
+    n_sizes: int = 0
+    judgements: tuple[Judgement, ...] = ()
+    text: str = ""
+    source: str = ""
+    note: str = ""
+
+    def __str__(self) -> str:
+        """Return the verdict as one readable line."""
+        label = self.claim if self.name == self.claim else f"{self.name}: {self.claim}"
+        if self.verdict == "untested":
+            return f"{label} -> untested: {self.missing}"
+        odds = ", ".join(f"{_probability(j.probability)} on {SCALE_NAMES[j.scale]}" for j in self.judgements)
+        size = (
+            f"{_number(self.estimate)} [{_number(self.ci_low)}, {_number(self.ci_high)}] {self.unit}".strip()
+        )
+        counts = f"{self.n_checkpoints} checkpoints, {self.n_sizes} sizes"
+        return f"{label} -> {self.verdict} ({odds}; difference {size}; {counts})"
+
+
+def decide(
+    probabilities: Sequence[tuple[str, float]], threshold: float
+) -> tuple[VerdictWord, list[VerdictWord], str]:
+    """Return the verdict of the posterior probabilities of a claim on one or two scales.
+
+    On one scale: ``supported`` from `threshold`, ``refuted`` up to ``1 - threshold``, else ``inconclusive``.
+    On two scales the verdict they share; ``scale-dependent`` where they do not share one.
+
+    Parameters
+    ----------
+    probabilities : sequence of (str, float)
+        Scale and probability.
+    threshold : float
+        In (0.5, 1).
+
+    Returns
+    -------
+    verdict : str
+        The verdict.
+    words : list of str
+        The verdict on each scale alone.
+    note : str
+        For ``scale-dependent``: what each scale says, in words.
+
+    Examples
+    --------
+    >>> decide([("points", 0.999), ("log_odds", 0.6)], 0.975)[::2]
+    ('scale-dependent', 'supported on points (P = 0.999), inconclusive on log-odds (P = 0.60)')
+    >>> decide([("points", 0.01), ("log_odds", 0.02)], 0.975)[0]
+    'refuted'
+    """
+    words: list[VerdictWord] = []
+    for _, p in probabilities:
+        supported, refuted = p >= threshold, p <= 1.0 - threshold
+        words.append("supported" if supported else "refuted" if refuted else "inconclusive")
+    if len(set(words)) == 1:
+        return words[0], words, ""
+    said = [
+        f"{word} on {SCALE_NAMES[scale]} ({_probability(p)})"
+        for word, (scale, p) in zip(words, probabilities, strict=True)
+    ]
+    return "scale-dependent", words, ", ".join(said)
+
+
+def verdicts_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """Return verdicts as a table, one a row.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+        From `gainlaw.assess` or `gainlaw.assess_file`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``name, claim, verdict, probability`` first, then the fields of `Verdict` and of its
+        `Companion` (prefix ``companion_``). Numbers that do not exist are NaN.
+    """
+    import pandas as pd
+
+    fields = [
+        *("name", "claim", "verdict", "probability", "probability_points", "probability_log_odds", "mcse"),
+        *(
+            "estimate",
+            "ci_low",
+            "ci_high",
+            "ci_prob",
+            "unit",
+            "scale",
+            "threshold",
+            "rope",
+            "p_rope",
+            "negligible",
+        ),
+        *("bayes_factor", "bayes_factor_direction", "prior_note"),
+    ]
+    line = [
+        *("method", "status", "estimate", "se", "df", "p", "p_holm"),
+        *("cr2_se", "cr2_df", "cr2_p", "cr2_status"),
+    ]
+    rest = ["n_checkpoints", "n_sizes", "missing", "note", "text", "source"]
+    empty = Companion("", "")
+    rows = [
+        {
+            **{field: getattr(verdict, field) for field in fields},
+            **{f"companion_{field}": getattr(verdict.companion or empty, field) for field in line},
+            **{field: getattr(verdict, field) for field in rest},
+        }
+        for verdict in verdicts
+    ]
+    return pd.DataFrame(rows, columns=[*fields, *[f"companion_{field}" for field in line], *rest])
+
+
+def write_verdicts(verdicts: Sequence[Verdict], path: str | os.PathLike[str]) -> Path:
+    """Write verdicts as CSV or Parquet, by the suffix; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+        The verdicts.
+    path : path-like
+        A ``.csv`` or ``.parquet`` file.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        For another suffix.
+    """
+    from gainlaw._io import write_frame_atomic
+
+    target = Path(path)
+    if target.suffix.lower() not in (".csv", ".parquet"):
+        raise InputError(
+            Problem(f"verdicts cannot be written to {target.name}", hint="name it .csv or .parquet")
+        )
+    write_frame_atomic(verdicts_frame(verdicts), target)
+    return target
+
+
+def _probability(p: float) -> str:
+    if p > 0.999 or p < 0.001:
+        return "P > 0.999" if p > 0.5 else "P < 0.001"
+    return f"P = {p:.3f}" if p > 0.99 or p < 0.01 else f"P = {p:.2f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1e6 else f"{value:.2e}"

@@ -1,0 +1,704 @@
+"""Judging claims: draws to probabilities, two scales to verdicts, fits to choose from, files to lists."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy.special import ndtr
+
+import gainlaw.estimands
+import gainlaw.hierarchy
+from gainlaw.claims import (
+    assess,
+    assess_file,
+    decide,
+    missing_rows,
+    parse_claim,
+    read_claims,
+    verdicts_frame,
+    write_verdicts,
+)
+from gainlaw.claims.density import bayes_factor, density_at, directional_factor
+from gainlaw.claims.evaluate import evaluate, holds, probability
+from gainlaw.claims.rows import Needs
+from gainlaw.errors import InputError
+from gainlaw.gains.covariance import BlockCovariance
+from gainlaw.hierarchy.terms import choose_terms
+
+DRAWS = 4000
+SIZES = (560e6, 1.1e9, 1.7e9, 3e9, 7.1e9, 176e9)
+
+
+class Line:
+    """A linear curve with known draws of gain at 1e9 and slope."""
+
+    def __init__(self, level, tilt):
+        self.level, self.tilt = level, tilt
+
+    def slope(self):
+        return self.tilt
+
+    def gain(self, params):
+        return self.level[:, None] + self.tilt[:, None] * np.log10(np.asarray(params) / 1e9)
+
+    def ratio(self, first, second):
+        both = self.gain(np.array([first, second]))
+        return both[:, 0] / both[:, 1]
+
+    def crossing(self, threshold):
+        with np.errstate(over="ignore"):
+            size = 1e9 * 10 ** ((threshold - self.level) / self.tilt)
+        return np.where(self.tilt < 0, size, np.nan)
+
+
+def make_fit(scale="points", lines=None, frame=None, status="ok", law="linear", covariates=(), prior_sd=10.0):
+    """A stand-in for a fit: draws by group, a frame of gains, no terms."""
+    rng = np.random.default_rng(0)
+    if frame is None:
+        frame = pd.DataFrame(
+            [
+                {"task": task, "language": language, "intermediate": "xP3", "params": size}
+                for task in ("xnli", "xcopa")
+                for language in ("sw", "tr")
+                for size in SIZES
+            ]
+        )
+        frame["checkpoint"] = frame["params"].map(str)
+        frame["language_family"] = frame["language"].map({"sw": "Atlantic-Congo", "tr": "Turkic"})
+        frame["model_family"] = "BLOOM"
+    x = np.log10(frame["params"].to_numpy() / 1e9)
+    frame = frame.assign(gain=5.0 - 3.0 * x + rng.normal(size=len(frame)), se=1.0)
+    for name in covariates:
+        frame[name] = (frame["language"] == "sw").astype(float)
+    terms, _, residual = choose_terms(frame, x, has_slope=law != "constant")
+    lines = lines or {(): (5.0, -3.0, 1.0)}
+    effects = {f"covariate:{name}": (("chain", "draw"), np.full((4, 1000), 2.0)) for name in covariates}
+    tree = xr.DataTree.from_dict(
+        {group: xr.Dataset(effects, coords={"chain": range(4)}) for group in ("posterior", "prior")}
+    )
+    return SimpleNamespace(
+        scale=scale,
+        unit={"points": "points", "log_odds": "log-odds"}[scale],
+        lines={key: draw_line(value, seed) for seed, (key, value) in enumerate(lines.items(), start=7)},
+        prior_line=draw_line((0.0, 0.0, prior_sd), 3),
+        posterior=tree,
+        gains=SimpleNamespace(frame=frame, covariance=BlockCovariance(np.ones(len(frame)), ()), scale=scale),
+        spec=SimpleNamespace(
+            law=SimpleNamespace(name=law, has_slope=law != "constant", has_exponent=law == "offset_power"),
+            terms=terms,
+            covariates=covariates,
+            residual=residual,
+            priors={"intercept": "normal(0, 20)", "slope": "normal(0, 10)"},
+        ),
+        diagnostics=SimpleNamespace(status=status),
+        n_checkpoints=frame["checkpoint"].nunique(),
+        n_sizes=frame["params"].nunique(),
+    )
+
+
+def draw_line(value, seed):
+    level, tilt, sd = value
+    rng = np.random.default_rng(seed)
+    return Line(level + sd * rng.normal(size=DRAWS), tilt + sd * rng.normal(size=DRAWS))
+
+
+@pytest.fixture(autouse=True)
+def fake_curves(monkeypatch):
+    """Let the claims read the stand-ins' lines."""
+
+    def curve(fit, level="overall", prior=False, **group):
+        if prior:
+            return fit.prior_line
+        key = tuple(sorted(group.items()))
+        return fit.lines.get((level, *key), fit.lines.get(key, fit.lines[()]))
+
+    def no_other(fit, *, scale):
+        raise InputError("the scores behind the gains are not known")
+
+    monkeypatch.setattr(gainlaw.estimands, "curve", curve, raising=False)
+    monkeypatch.setattr(gainlaw.hierarchy, "other_scale_fit", no_other, raising=False)
+
+
+# --- draws -----------------------------------------------------------------------------------------------
+
+
+def test_expressions_are_evaluated_draw_by_draw():
+    draws = {"slope": np.array([-1.0, 2.0, -4.0]), "gain": np.array([1.0, -2.0, 0.0])}
+
+    def value(text):
+        return evaluate(parse_claim(f"{text} < slope").left, lambda term: draws[term.name]).tolist()
+
+    assert value("2 * slope - 1") == [-3.0, 3.0, -9.0]
+    assert value("abs(slope) / 2") == [0.5, 1.0, 2.0]
+    assert value("-(slope + gain(1e9))") == [0.0, 0.0, 4.0]
+    assert value("min(slope, gain(1e9), 0.5)") == [-1.0, -2.0, -4.0]
+    assert value("max(slope, -2)") == [-1.0, 2.0, -2.0]
+    assert np.isnan(value("slope / gain(1e9)")).tolist() == [False, False, True]
+
+
+def test_all_draws_are_aligned():
+    """slope < slope is never true, whatever the spread."""
+    draws = np.random.default_rng(1).normal(size=100)
+    assert not holds(parse_claim("slope < slope"), lambda term: draws)[0].any()
+
+
+def test_probability_and_its_error():
+    rng = np.random.default_rng(2)
+    independent = rng.normal(size=4000)
+    p = probability(independent < 1, independent - 1, chains=4)
+    assert p.value == pytest.approx(0.841, abs=0.02)
+    assert p.mcse == pytest.approx((0.841 * 0.159 / 4000) ** 0.5, rel=0.3)
+    sticky = np.repeat(rng.normal(size=200), 20)
+    assert probability(sticky < 1, sticky - 1, chains=4).mcse > 3 * p.mcse
+    certain = probability(np.ones(1000, dtype=bool), np.zeros(1000), chains=4)
+    assert certain.value == 1.0
+    assert 0 < certain.mcse < 0.001
+
+
+# --- the rule --------------------------------------------------------------------------------------------
+
+RULE = [
+    ((0.99,), "supported"),
+    ((0.975,), "supported"),
+    ((0.97,), "inconclusive"),
+    ((0.025,), "refuted"),
+    ((0.03,), "inconclusive"),
+    ((0.99, 0.98), "supported"),
+    ((0.01, 0.02), "refuted"),
+    ((0.5, 0.9), "inconclusive"),
+    ((0.99, 0.5), "scale-dependent"),
+    ((0.5, 0.01), "scale-dependent"),
+    ((0.99, 0.01), "scale-dependent"),
+]
+
+
+@pytest.mark.parametrize(("probabilities", "expected"), RULE)
+def test_decision_rule(probabilities, expected):
+    scales = ["points", "log_odds"][: len(probabilities)]
+    verdict, words, note = decide(list(zip(scales, probabilities, strict=True)), 0.975)
+    assert verdict == expected
+    assert len(words) == len(probabilities)
+    assert bool(note) == (expected == "scale-dependent")
+
+
+def test_scale_dependent_says_what_each_scale_says():
+    assert decide([("points", 0.9995), ("log_odds", 0.01)], 0.975)[2] == (
+        "supported on points (P > 0.999), refuted on log-odds (P = 0.01)"
+    )
+
+
+@pytest.mark.parametrize("noise", [1.0, 0.2])
+def test_a_constant_log_odds_gain_is_rarely_called_decisive(noise):
+    """Where the slope on log-odds is 0 and the posterior calibrated, few runs find one direction on both."""
+    rng = np.random.default_rng(5)
+    decisive = 0
+    for _ in range(4000):
+        centre = noise * rng.normal()
+        below = float(ndtr(-centre / noise))
+        verdict = decide([("points", 0.9999), ("log_odds", below)], 0.975)[0]
+        decisive += verdict in ("supported", "refuted")
+    assert decisive / 4000 < 0.035
+
+
+# --- one claim -------------------------------------------------------------------------------------------
+
+
+def test_one_scale_when_the_other_is_out_of_reach():
+    verdict = assess(make_fit(), "slope < 0")
+    assert verdict.verdict == "supported"
+    assert verdict.probability == verdict.probability_points > 0.99
+    assert np.isnan(verdict.probability_log_odds)
+    assert "not judged on log-odds: the scores behind the gains are not known" in verdict.note
+    assert verdict.estimate == pytest.approx(-3.0, abs=0.1)
+    assert (verdict.ci_low, verdict.ci_high) == pytest.approx((-4.96, -1.04), abs=0.2)
+    assert (verdict.unit, verdict.n_checkpoints, verdict.n_sizes) == ("points per decade", 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("tilt", "expected", "note"),
+    [
+        (-1.0, "supported", ""),
+        (0.0, "scale-dependent", "supported on points"),
+        (1.0, "scale-dependent", "refuted on log-odds"),
+    ],
+)
+def test_two_scales(tilt, expected, note):
+    other = make_fit("log_odds", {(): (0.5, tilt, 0.1)})
+    verdict = assess(make_fit(), "slope < 0", other=other)
+    assert verdict.verdict == expected
+    assert note in verdict.note
+    assert [j.scale for j in verdict.judgements] == ["points", "log_odds"]
+    assert verdict.scale == "points"
+
+
+def test_a_fit_on_log_odds_comes_second():
+    verdict = assess(make_fit("log_odds", {(): (0.5, -1.0, 0.1)}), "slope < 0", other=make_fit())
+    assert verdict.scale == "points"
+    assert verdict.unit == "points per decade"
+    assert verdict.probability_log_odds > 0.99
+
+
+def test_the_other_fit_is_made_when_it_is_missing(monkeypatch):
+    made = []
+
+    def other(fit, *, scale):
+        made.append(scale)
+        return make_fit(scale, {(): (0.5, 1.0, 0.1)})
+
+    monkeypatch.setattr(gainlaw.hierarchy, "other_scale_fit", other, raising=False)
+    assert assess(make_fit(), "slope < 0").verdict == "scale-dependent"
+    assert made == ["log_odds"]
+    assert assess(make_fit(), "slope < 0", both=False).verdict == "supported"
+    assert assess(make_fit(), "gain(1e9) < 1").verdict == "refuted"
+    assert made == ["log_odds"]
+
+
+def test_a_number_binds_a_claim_to_points():
+    fit, other = make_fit(), make_fit("log_odds", {(): (0.5, -1.0, 0.1)})
+    verdict = assess(fit, "gain(1e9) < 1", other=other)
+    assert verdict.verdict == "refuted"
+    assert np.isnan(verdict.probability_log_odds)
+    assert "in points" in verdict.note
+    twin = assess(fit, "gain(1e9) < 1", other=other, log_odds="gain(1e9) < 1")
+    assert twin.verdict == "scale-dependent"
+    assert twin.probability_log_odds > 0.99
+
+
+def test_a_number_in_points_without_a_fit_on_points():
+    verdict = assess(make_fit("log_odds", {(): (0.5, -1.0, 0.1)}), "gain(1e9) < 1")
+    assert verdict.verdict == "untested"
+    assert verdict.missing == "gains on points (the scores behind the gains are not known)"
+
+
+def test_one_scale_on_request():
+    verdict = assess(make_fit(), "slope < 0", scale="points", other=make_fit("log_odds", {(): (0, 1.0, 0.1)}))
+    assert verdict.verdict == "supported"
+    assert "points only, as asked" in verdict.note
+
+
+def test_groups_and_levels_are_told_apart():
+    fit = make_fit(
+        lines={
+            (): (5.0, -3.0, 0.1),
+            ("population",): (5.0, 3.0, 0.1),
+            (("task", "xnli"),): (5.0, -1.0, 0.1),
+            (("task", "xcopa"),): (5.0, -2.0, 0.1),
+        }
+    )
+    assert assess(fit, "slope[population] < 0").verdict == "refuted"
+    assert assess(fit, "slope[task=xcopa] < slope[task=xnli]").verdict == "supported"
+    assert assess(fit, "slope[task=xcopa] < slope[task=xnli]").estimate == pytest.approx(-1.0, abs=0.02)
+
+
+def test_practical_equivalence():
+    fit = make_fit(lines={(): (5.0, 0.1, 0.2)})
+    verdict = assess(fit, "slope < 0")
+    assert (verdict.verdict, verdict.rope, verdict.negligible) == ("inconclusive", 1.0, True)
+    assert verdict.p_rope > 0.99
+    assert assess(fit, "slope < 0", rope=0.1).p_rope < 0.6
+    assert assess(fit, "slope < 0", rope={"log_odds": 0.1}).rope != 0.1
+    assert np.isnan(assess(fit, "abs(slope) < 1").rope)
+    assert assess(fit, "abs(slope) < 1").verdict == "supported"
+
+
+def test_crossings_that_do_not_exist_count_against_the_claim():
+    fit = make_fit(lines={(): (5.0, -0.5, 1.0)})
+    verdict = assess(fit, "crossing(1) < 1e30")
+    rising = float((fit.lines[()].tilt >= 0).mean())
+    assert "no value in" in verdict.note
+    assert verdict.probability <= 1 - rising
+    assert verdict.unit == "parameters"
+    assert np.isfinite(verdict.estimate)
+
+
+def test_ratio():
+    verdict = assess(make_fit(lines={(): (5.0, -3.0, 0.1)}), "ratio(1e9, 10e9) > 1")
+    assert verdict.verdict == "supported"
+    assert verdict.estimate == pytest.approx(1.5, abs=0.05)
+    assert np.isnan(verdict.bayes_factor)
+    assert verdict.bayes_factor_direction > 1
+    assert verdict.unit == ""
+
+
+def test_extrapolation_and_failed_diagnostics_are_said():
+    verdict = assess(make_fit(status="failed"), "gain(1e13) < 1")
+    assert "10T lies outside the sizes seen (560M to 176B)" in verdict.note
+    assert "diagnostics of the fit on points failed" in verdict.note
+    assert "outside" not in assess(make_fit(), "gain(10e9) < 1").note
+
+
+def test_covariate_effects():
+    verdict = assess(make_fit(covariates=("unseen",)), "effect[covariate=unseen] > 0")
+    assert (verdict.verdict, verdict.estimate) == ("supported", 2.0)
+    assert assess(make_fit(), "effect[covariate=unseen] > 0").missing == "a fit with the covariate unseen"
+
+
+def test_threshold():
+    fit = make_fit(lines={(): (5.0, -1.3, 1.0)})
+    assert assess(fit, "slope < 0").verdict == "inconclusive"
+    assert assess(fit, "slope < 0", threshold=0.8).verdict == "supported"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threshold": 0.5}, "threshold is 0.5"),
+        ({"threshold": 1.0}, "threshold is 1.0"),
+        ({"ci_prob": 0.0}, "ci_prob is 0.0"),
+        ({"rope": -1.0}, "rope is -1.0"),
+        ({"rope": {"percent": 1.0}}, "rope is 'percent'"),
+        ({"scale": "percent"}, "scale is 'percent'"),
+    ],
+)
+def test_options_out_of_range(options, message):
+    with pytest.raises(InputError, match=message):
+        assess(make_fit(), "slope < 0", **options)
+
+
+# --- what is missing -------------------------------------------------------------------------------------
+
+
+def test_missing_groups_are_named():
+    fit = make_fit()
+    assert missing_rows(fit, parse_claim("slope < 0")) == ()
+    assert missing_rows(fit, parse_claim("slope[task=pawsx] < slope[task=xnli]")) == (
+        "rows with task = pawsx (there: xcopa, xnli)",
+    )
+    assert missing_rows(fit, parse_claim("slope[school=a] < 0")) == ("column school (needed: a)",)
+    assert assess(fit, "slope[task=pawsx] < 0").verdict == "untested"
+
+
+def test_needs():
+    needs = Needs(
+        tasks=("xnli", "bucc", "tatoeba"), model_families=("XLM-R",), min_sizes=7, min_checkpoints=9
+    )
+    lacks = missing_rows(make_fit(), parse_claim("slope < 0"), needs)
+    assert lacks == (
+        "rows with task = bucc, tatoeba (there: xcopa, xnli)",
+        "rows with model_family = XLM-R (there: BLOOM)",
+        "7 model sizes (there: 6)",
+        "9 checkpoints (there: 6)",
+    )
+
+
+def test_one_size_has_no_slope():
+    fit = make_fit()
+    fit.gains.frame = fit.gains.frame.assign(params=1e9)
+    assert missing_rows(fit, parse_claim("slope < 0")) == ("2 model sizes (there: 1)",)
+    assert missing_rows(fit, parse_claim("gain(1e9) > 0")) == ()
+    constant = make_fit(law="constant")
+    assert missing_rows(constant, parse_claim("slope < 0")) == (
+        "a fit with a slope (the law of this one is constant)",
+    )
+
+
+def mixed_frame():
+    frame = make_fit().gains.frame
+    more = frame[frame["params"] > 5e9]
+    both = [frame, more.assign(intermediate="P3"), more.assign(intermediate="xP3mt")]
+    return pd.concat(both, ignore_index=True)
+
+
+def test_where_refuses_a_mixture_unless_the_claim_picks():
+    mixture = make_fit(frame=mixed_frame())
+    only = (("intermediate", ("xP3",)),)
+    assert missing_rows(mixture, parse_claim("slope < 0"), where=only) == (
+        "a fit on rows with intermediate = xP3 alone (this one mixes in P3, xP3mt)",
+    )
+    assert missing_rows(mixture, parse_claim("slope[intermediate=xP3] < 0"), where=only) == ()
+    assert missing_rows(make_fit(), parse_claim("slope < 0"), where=only) == ()
+    absent = missing_rows(make_fit(), parse_claim("slope < 0"), where=(("intermediate", ("P3",)),))
+    assert absent == ("rows with intermediate = P3 (there: xP3)",)
+    column = missing_rows(make_fit(), parse_claim("slope < 0"), where=(("prompt", ("a",)),))
+    assert column == ("rows with prompt = a (there is no column prompt)",)
+
+
+def test_where_narrows_what_needs_looks_at():
+    needs = Needs(min_sizes=3)
+    claim = parse_claim("slope[intermediate=P3] < 0")
+    lacks = missing_rows(make_fit(frame=mixed_frame()), claim, needs, (("intermediate", ("P3",)),))
+    assert lacks == ("3 model sizes (there: 2)",)
+
+
+# --- files -----------------------------------------------------------------------------------------------
+
+FILE = """
+threshold = 0.9
+rope = { points = 0.5 }
+
+[[claim]]
+name = "shrinks"
+claim = "slope < 0"
+where = { intermediate = ["xP3"] }
+
+[[claim]]
+name = "by task"
+claim = "slope < 0"
+for_each = "task"
+text = "It shrinks on {group}."
+where = { intermediate = ["xP3"] }
+
+[[claim]]
+name = "English-only"
+claim = "gain(10B)[intermediate=P3] < gain(10B)[intermediate=xP3]"
+threshold = 0.99
+
+[[claim]]
+name = "squad"
+claim = "gain(560M)[intermediate=squad] > 0"
+needs = { tasks = ["bucc"] }
+source = "Phang et al. 2020"
+"""
+
+
+def write(tmp_path, text):
+    path = tmp_path / "claims.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_file_on_two_fits(tmp_path):
+    mixture = make_fit(
+        frame=mixed_frame(),
+        lines={
+            (): (1.0, 1.0, 0.1),
+            (("intermediate", "P3"),): (2.0, 0.0, 0.1),
+            (("intermediate", "xP3"),): (5.0, 0.0, 0.1),
+        },
+    )
+    verdicts = assess_file([mixture, make_fit()], write(tmp_path, FILE))
+    assert [(v.name, v.verdict) for v in verdicts] == [
+        ("shrinks", "supported"),
+        ("by task [xcopa]", "supported"),
+        ("by task [xnli]", "supported"),
+        ("English-only", "supported"),
+        ("squad", "untested"),
+    ]
+    shrinks, xcopa, _, english, squad = verdicts
+    assert (shrinks.threshold, shrinks.rope, english.threshold) == (0.9, 0.5, 0.99)
+    assert xcopa.claim == "slope[task=xcopa] < 0"
+    assert xcopa.text == "It shrinks on xcopa."
+    assert english.estimate == pytest.approx(-3.0, abs=0.05)
+    assert squad.missing == (
+        "rows with task = bucc (there: xcopa, xnli); rows with intermediate = squad (there: P3, xP3, xP3mt)"
+    )
+    assert squad.source == "Phang et al. 2020"
+    assert squad.companion is None
+
+
+def test_holm_is_over_the_list(tmp_path):
+    verdicts = assess_file(make_fit(), write(tmp_path, FILE))
+    tested = [v.companion for v in verdicts if v.companion is not None and np.isfinite(v.companion.p)]
+    assert len(tested) == 3
+    smallest = min(tested, key=lambda line: line.p)
+    assert smallest.p_holm == pytest.approx(min(1.0, 3 * smallest.p))
+    assert all(line.p_holm >= line.p for line in tested)
+    assert np.isnan(assess(make_fit(), "slope < 0").companion.p_holm)
+
+
+def test_the_nearest_fit_explains_what_is_missing(tmp_path):
+    text = '[[claim]]\nname = "a"\nclaim = "slope[task=pawsx, language=qu] < 0"\n'
+    near = make_fit(frame=make_fit().gains.frame.assign(language="qu"))
+    (verdict,) = assess_file([make_fit(), near], write(tmp_path, text))
+    assert verdict.missing == "rows with task = pawsx (there: xcopa, xnli)"
+
+
+BAD = """
+version = 2
+threshold = 0.4
+colour = "blue"
+rope = { percent = 1.0 }
+
+[[claim]]
+name = "a"
+claim = "slop < 0"
+
+[[claim]]
+name = "a"
+claim = "slope < 0"
+treshold = 0.9
+for_each = "planet"
+
+[[claim]]
+claim = "slope < crossing(0)"
+
+[[claim]]
+name = "b"
+rope = -1
+scale = "percent"
+needs = { tasks = [], planets = ["mars"], min_sizes = -1 }
+where = ["xP3"]
+
+[[claim]]
+name = "c"
+claim = "slope[task=xnli] < 0"
+for_each = "task"
+text = 3
+"""
+
+
+def test_every_fault_of_a_file_is_named_at_once(tmp_path):
+    with pytest.raises(InputError) as error:
+        read_claims(write(tmp_path, BAD))
+    message = str(error.value)
+    for words in [
+        "version is 2",
+        "threshold is 0.4; a probability between 0.5 and 1",
+        "unknown key 'colour'; allowed: version, threshold",
+        "rope names the scale 'percent'",
+        "claim 'a': claim: unknown name 'slop'; did you mean 'slope'?",
+        "claim 'a': the name is given twice",
+        "claim 'a': unknown key 'treshold'",
+        "claim 'a': for_each is 'planet'",
+        "claim 3: it has no name",
+        "claim 3: claim: the claim compares things of different kinds",
+        "claim 'b': it claims nothing",
+        "claim 'b': rope is -1",
+        "claim 'b': scale is 'percent'",
+        "claim 'b': needs: tasks is []",
+        "claim 'b': needs: unknown key 'planets'",
+        "claim 'b': needs: min_sizes is -1",
+        "claim 'b': where is ['xP3']",
+        "claim 'c': for_each is 'task', but every estimand names its task already",
+        "claim 'c': text is 3",
+    ]:
+        assert words in message, words
+    assert len(error.value.problems) == 19
+    assert "claims.toml: 19 problems" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "there are no claims"),
+        (b"claim = 3", "there are no claims"),
+        (b"[[claim]\n", "not a TOML file"),
+        ("[[claim]]\nname = 'a'".encode("utf-16"), "not a TOML file"),
+        (bytes(range(256)), "not a TOML file"),
+    ],
+)
+def test_files_that_are_no_claims(tmp_path, content, message):
+    path = tmp_path / "claims.toml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_claims(path)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_claims(tmp_path / "no.toml")
+    with pytest.raises(InputError, match="a folder"):
+        read_claims(tmp_path)
+    with pytest.raises(InputError, match="at least one fit"):
+        assess_file([], tmp_path / "no.toml")
+
+
+def test_the_claims_of_the_field_read_and_the_source_paper_is_untested():
+    from pathlib import Path
+
+    path = Path(__file__).parents[1] / "analysis" / "claims.toml"
+    listed = read_claims(path)
+    assert len({entry.name for entry in listed.entries}) == len(listed.entries) >= 24
+    verdicts = assess_file(make_fit(), path)
+    paper = [v for v in verdicts if "2005.13013" in v.source]
+    assert len(paper) >= 15
+    for verdict in paper:
+        assert verdict.verdict == "untested"
+        assert "model_family = XLM-R" in verdict.missing
+    field = {v.name: v.verdict for v in verdicts if "2005.13013" not in v.source}
+    assert field["shrinks"] == "supported"
+    assert field["shrinks by task [xnli]"] == "supported"
+    assert field["English-only gains less"] == "untested"
+    assert field["unseen languages gain less"] == "untested"
+
+
+# --- Bayes factors ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.5, 1.0])
+def test_savage_dickey_on_a_conjugate_normal(mean):
+    """y ~ N(theta, 1), theta ~ N(0, 4): BF10 = m1(y) / N(y; 0, 1), in closed form."""
+    y = 2.5 * mean
+    exact = np.exp(-0.5 * y**2 / 5) / 5**0.5 / np.exp(-0.5 * y**2)
+    rng = np.random.default_rng(3)
+    posterior = rng.normal(0.8 * y, 0.8**0.5, 8000)
+    factor = bayes_factor(posterior, rng.normal(0, 2, 8000))
+    assert not factor.extrapolated
+    assert np.log(factor.value) == pytest.approx(np.log(exact), abs=0.15)
+    assert factor.log_error < 0.15
+
+
+@pytest.mark.parametrize("spread", ["normal", "t", "skew", "hierarchy"])
+def test_densities_of_many_shapes(spread):
+    from scipy import stats
+
+    rng = np.random.default_rng(4)
+    if spread == "hierarchy":
+        scale = np.abs(rng.normal(0, 5, 20000))
+        z = rng.normal(0, 3, 20000) + scale * rng.normal(size=20000)
+        grid = np.abs(np.random.default_rng(9).normal(0, 5, 200000))
+        exact = np.mean(stats.norm.pdf(0, 0, np.sqrt(9 + grid**2)))
+    else:
+        shape = {"normal": stats.norm(1, 2), "t": stats.t(4, 0.5), "skew": stats.skewnorm(3, -1)}[spread]
+        z, exact = shape.rvs(8000, random_state=rng), shape.pdf(0)
+    assert density_at(z).log_value == pytest.approx(np.log(exact), abs=0.12)
+
+
+def test_density_far_outside_the_draws_is_flagged():
+    factor = bayes_factor(
+        np.random.default_rng(6).normal(8, 1, 4000), np.random.default_rng(7).normal(0, 5, 4000)
+    )
+    assert factor.extrapolated
+    assert factor.value > 1e3
+
+
+def test_density_without_draws_is_missing():
+    assert np.isnan(density_at(np.ones(100)).log_value)
+    assert np.isnan(density_at(np.arange(5.0)).log_value)
+    assert np.isnan(bayes_factor(np.full(100, 2.0), np.arange(100.0)).value)
+    assert np.isnan(directional_factor([], [True]))
+
+
+def test_bayes_factors_of_a_verdict_show_their_prior():
+    verdict = assess(make_fit(lines={(): (5.0, -2.0, 1.0)}), "slope < 0")
+    exact = (2 * np.pi * 100) ** -0.5 / ((2 * np.pi) ** -0.5 * np.exp(-2.0))
+    assert verdict.bayes_factor == pytest.approx(exact, rel=0.2)
+    assert 20 < verdict.bayes_factor_direction < 100
+    assert "sd 10" in verdict.prior_note
+    assert "slope ~ normal(0, 10)" in verdict.prior_note
+    assert "intercept" not in verdict.prior_note
+    certain = assess(make_fit(lines={(): (5.0, -20.0, 1.0)}), "slope < 0")
+    assert "order of magnitude" in certain.prior_note
+
+
+# --- the table -------------------------------------------------------------------------------------------
+
+
+def test_a_verdict_is_one_line():
+    other = make_fit("log_odds", {(): (0.5, 0.0, 0.1)})
+    line = str(assess(make_fit(), "slope < 0", other=other))
+    assert line.startswith("slope < 0 -> scale-dependent (P = 0.99")
+    assert "on points, P = 0." in line
+    assert "points per decade; 6 checkpoints, 6 sizes" in line
+    assert "\n" not in line
+    missing = assess(make_fit(), "slope[task=pawsx] < 0", name="PAWS-X")
+    assert str(missing) == (
+        "PAWS-X: slope[task=pawsx] < 0 -> untested: rows with task = pawsx (there: xcopa, xnli)"
+    )
+
+
+def test_table_and_file(tmp_path):
+    verdicts = assess_file(make_fit(), write(tmp_path, FILE))
+    frame = verdicts_frame(verdicts)
+    assert list(frame.columns[:4]) == ["name", "claim", "verdict", "probability"]
+    assert frame["probability"].isna().tolist() == [v.verdict == "untested" for v in verdicts]
+    back = pd.read_csv(write_verdicts(verdicts, tmp_path / "out.csv"))
+    assert list(back.columns) == list(frame.columns)
+    np.testing.assert_allclose(back["probability"], frame["probability"])
+    assert not list(verdicts_frame([]).index)
+    with pytest.raises(InputError, match=r"name it \.csv"):
+        write_verdicts(verdicts, tmp_path / "out.xlsx")
