@@ -43,11 +43,10 @@ class Line:
         return self.tilt
 
     def gain(self, params):
-        return self.level[:, None] + self.tilt[:, None] * np.log10(np.asarray(params) / 1e9)
+        return self.level + self.tilt * np.log10(params / 1e9)
 
     def ratio(self, first, second):
-        both = self.gain(np.array([first, second]))
-        return both[:, 0] / both[:, 1]
+        return self.gain(first) / self.gain(second)
 
     def crossing(self, threshold):
         with np.errstate(over="ignore"):
@@ -76,10 +75,7 @@ def make_fit(scale="points", lines=None, frame=None, status="ok", law="linear", 
         frame[name] = (frame["language"] == "sw").astype(float)
     terms, _, residual = choose_terms(frame, x, has_slope=law != "constant")
     lines = lines or {(): (5.0, -3.0, 1.0)}
-    effects = {f"covariate:{name}": (("chain", "draw"), np.full((4, 1000), 2.0)) for name in covariates}
-    tree = xr.DataTree.from_dict(
-        {group: xr.Dataset(effects, coords={"chain": range(4)}) for group in ("posterior", "prior")}
-    )
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(coords={"chain": range(4), "draw": range(1000)})})
     return SimpleNamespace(
         scale=scale,
         unit={"points": "points", "log_odds": "log-odds"}[scale],
@@ -110,16 +106,21 @@ def draw_line(value, seed):
 def fake_curves(monkeypatch):
     """Let the claims read the stand-ins' lines."""
 
-    def curve(fit, level="overall", prior=False, **group):
+    def curve(fit, level=None, *, prior=False, **group):
+        assert level is None or not group
         if prior:
             return fit.prior_line
-        key = tuple(sorted(group.items()))
-        return fit.lines.get((level, *key), fit.lines.get(key, fit.lines[()]))
+        key = (level,) if level == "population" else tuple(sorted(group.items()))
+        return fit.lines.get(key, fit.lines[()])
 
     def no_other(fit, *, scale):
         raise InputError("the scores behind the gains are not known")
 
-    monkeypatch.setattr(gainlaw.estimands, "curve", curve, raising=False)
+    def covariate_effect(fit, name, *, prior=False):
+        return np.full(DRAWS, 0.0 if prior else 2.0)
+
+    monkeypatch.setattr(gainlaw.estimands, "curve", curve)
+    monkeypatch.setattr(gainlaw.estimands, "covariate_effect", covariate_effect)
     monkeypatch.setattr(gainlaw.hierarchy, "other_scale_fit", no_other, raising=False)
 
 
@@ -368,7 +369,10 @@ def test_missing_groups_are_named():
     assert missing_rows(fit, parse_claim("slope[task=pawsx] < slope[task=xnli]")) == (
         "rows with task = pawsx (there: xcopa, xnli)",
     )
-    assert missing_rows(fit, parse_claim("slope[school=a] < 0")) == ("column school (needed: a)",)
+    del fit.gains.frame["language_family"]
+    assert missing_rows(fit, parse_claim("slope[language_family=Turkic] < 0")) == (
+        "column language_family (needed: Turkic)",
+    )
     assert assess(fit, "slope[task=pawsx] < 0").verdict == "untested"
 
 

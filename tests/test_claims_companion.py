@@ -177,7 +177,7 @@ def test_covariates():
         ("abs(slope) > 1", "linear", "not linear"),
         ("slope < 0", "offset_power", "no linear mixed model for the law offset_power"),
         ("slope < 0", "constant", "the law has no slope"),
-        ("slope[task=z] < 0", "linear", "no rows with task=z"),
+        ("slope[task=z] < 0", "linear", "task 'z' is not in the fit"),
     ],
 )
 def test_claims_without_a_line_say_why(text, law, reason):

@@ -304,9 +304,11 @@ def _summary(difference: np.ndarray, claim: Claim, ci_prob: float) -> tuple[floa
     values = difference[~np.isnan(difference)]
     if not len(values):
         return float("nan"), float("nan"), float("nan")
-    # sizes of crossings overflow to infinity; quantiles between draws would then be inf - inf
-    method = "linear" if np.isfinite(values).all() else "inverted_cdf"
-    low, median, high = np.quantile(values, [(1 - ci_prob) / 2, 0.5, (1 + ci_prob) / 2], method=method)
+    levels = [(1 - ci_prob) / 2, 0.5, (1 + ci_prob) / 2]
+    if np.isfinite(values).all():
+        low, median, high = np.quantile(values, levels)
+    else:  # sizes of crossings overflow to infinity, and inf - inf is no quantile
+        low, median, high = np.sort(values)[[round(level * (len(values) - 1)) for level in levels]]
     centre = values.mean() if linear_form(claim.difference) else median
     return float(centre), float(low), float(high)
 

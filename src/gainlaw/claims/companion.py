@@ -4,8 +4,8 @@ The model has the grouping terms of the Bayesian fit. Fixed are the intercept, t
 groups that the claim names (with slopes of their own where the term has them) and, for claims about what is
 observed (``overall``), tasks, intermediates and model families. Everything else is random: language families
 and languages, checkpoints, runs and their interactions; intercepts and slopes of a random term are
-independent, with sizes centred. An estimand that leaves a fixed factor open averages over its groups with
-equal weights.
+independent, with sizes centred. An estimand that leaves a fixed factor open averages over its groups on the
+reference grid, as the posterior estimands do.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gainlaw.claims.robust import RobustTest, cr2_test
 from gainlaw.claims.small_sample import ContrastTest, contrast_test, holm
 from gainlaw.claims.syntax import Claim, Term
 from gainlaw.claims.verdict import Companion, Verdict
+from gainlaw.errors import InputError
 
 if TYPE_CHECKING:
     from gainlaw.hierarchy import Fit
@@ -39,7 +40,7 @@ class _Design:
 
     X: Array
     Z: tuple[Array, ...]
-    fixed: dict[str, tuple[int, int, tuple[str, ...]]]  # term: first column, first slope column or -1, groups
+    fixed: dict[str, tuple[int, int]]  # term: first column, first slope column or -1
     covariates: dict[str, int]
     slope_column: int
 
@@ -111,7 +112,7 @@ def _design(fit: Fit, form: LinearForm) -> _Design:
     x = _sizes(fit)
     has_slope = fit.spec.law.has_slope
     columns = [np.ones(len(x))] + ([x] if has_slope else [])
-    fixed: dict[str, tuple[int, int, tuple[str, ...]]] = {}
+    fixed: dict[str, tuple[int, int]] = {}
     random: list[Array] = []
     for group in fit.spec.terms:
         dummies = (np.asarray(group.index)[:, None] == np.arange(len(group.groups))).astype(float)
@@ -121,7 +122,7 @@ def _design(fit: Fit, form: LinearForm) -> _Design:
             columns += list(dummies.T)
             slope_start = len(columns) if group.slope else -1
             columns += list((dummies * x[:, None]).T) if group.slope else []
-            fixed[group.name] = (start, slope_start, group.groups)
+            fixed[group.name] = (start, slope_start)
             continue
         random.append(dummies)
         if group.slope:
@@ -136,6 +137,8 @@ def _design(fit: Fit, form: LinearForm) -> _Design:
 
 def _row(fit: Fit, design: _Design, term: Term) -> Array | str:
     """Return the fixed coefficients' weights in one estimand, or why there are none."""
+    from gainlaw.estimands.grid import check_selection, reference_weights
+
     row = np.zeros(design.X.shape[1])
     group = dict(term.selector.group)
     if term.name == "effect":
@@ -146,25 +149,24 @@ def _row(fit: Fit, design: _Design, term: Term) -> Array | str:
         return row
     if term.name == "slope" and design.slope_column < 0:
         return "the law has no slope"
-    frame = fit.gains.frame
-    if "language" in group and "language_family" in design.fixed and "language_family" not in group:
-        family = frame.loc[frame["language"].astype(str) == group["language"], "language_family"]
-        group["language_family"] = str(family.iloc[0]) if len(family) else ""
-    for key, value in group.items():
-        if key not in frame.columns or value not in set(frame[key].astype(str)):
-            return f"no rows with {key}={value}"
-        if key not in design.fixed and frame[key].nunique() > 1:
+    try:
+        check_selection(fit, group)
+    except InputError as error:
+        return "; ".join(problem.message for problem in error.problems)
+    for key in group:
+        if key not in design.fixed and fit.gains.frame[key].nunique() > 1:
             return f"the model has no term for {key}"
     level = 1.0 if term.name == "gain" else 0.0
     tilt = float(np.log10(term.args[0] / REFERENCE_SIZE)) if term.name == "gain" else 1.0
     row[0] = level
     if design.slope_column >= 0:
         row[design.slope_column] = tilt
-    for name, (start, slope_start, groups) in design.fixed.items():
-        weights = np.array([float(g == group[name]) if name in group else 1.0 / len(groups) for g in groups])
-        row[start : start + len(groups)] = level * weights
+    grid = reference_weights(fit.spec, fit.gains, group)
+    for name, (start, slope_start) in design.fixed.items():
+        weights = grid[name]
+        row[start : start + len(weights)] = level * weights
         if slope_start >= 0:
-            row[slope_start : slope_start + len(groups)] = tilt * weights
+            row[slope_start : slope_start + len(weights)] = tilt * weights
     return row
 
 

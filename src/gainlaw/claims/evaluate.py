@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.claims.syntax import Apply, Claim, Expr, Negate, Number, Selector, Term
-from gainlaw.errors import InputError
 
 if TYPE_CHECKING:
+    from gainlaw.estimands import Curve
     from gainlaw.hierarchy import Fit
 
 __all__ = ["FitDraws", "Lookup", "Probability", "evaluate", "holds", "probability"]
@@ -55,7 +55,7 @@ class FitDraws:
     def __init__(self, fit: Fit, *, prior: bool = False) -> None:
         self.fit = fit
         self.prior = prior
-        self._curves: dict[Selector, object] = {}
+        self._curves: dict[Selector, Curve] = {}
         self._draws: dict[Term, Array] = {}
 
     def __call__(self, term: Term) -> Array:
@@ -64,34 +64,27 @@ class FitDraws:
             self._draws[term] = np.asarray(self._compute(term), dtype=float).reshape(-1)
         return self._draws[term]
 
-    def _curve(self, selector: Selector):  # type: ignore[no-untyped-def]
+    def _curve(self, selector: Selector) -> Curve:
         from gainlaw.estimands import curve
 
         if selector not in self._curves:
-            group = dict(selector.group)
-            self._curves[selector] = curve(self.fit, level=selector.level, prior=self.prior, **group)
+            level = None if selector.group else selector.level
+            self._curves[selector] = curve(self.fit, level, prior=self.prior, **dict(selector.group))
         return self._curves[selector]
 
     def _compute(self, term: Term) -> Array:
         if term.name == "effect":
-            return _effect(self.fit, dict(term.selector.group)["covariate"], prior=self.prior)
+            from gainlaw.estimands import covariate_effect
+
+            return covariate_effect(self.fit, dict(term.selector.group)["covariate"], prior=self.prior)
         line = self._curve(term.selector)
         if term.name == "slope":
             return line.slope()
         if term.name == "gain":
-            return np.asarray(line.gain(np.array([term.args[0]])))[:, 0]
+            return line.gain(term.args[0])
         if term.name == "ratio":
             return line.ratio(*term.args)
         return line.crossing(term.args[0])
-
-
-def _effect(fit: Fit, name: str, *, prior: bool) -> Array:
-    """Return the draws of a covariate's coefficient, shape (draws,)."""
-    group = fit.posterior["prior" if prior else "posterior"]
-    variable = f"covariate:{name}"
-    if variable not in group:
-        raise InputError(f"the fit has no covariate {name!r}; fit with covariates=({name!r},)")
-    return np.asarray(group[variable].values, dtype=float).reshape(-1)
 
 
 def evaluate(expr: Expr, lookup: Lookup) -> Array:

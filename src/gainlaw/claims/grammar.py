@@ -24,6 +24,7 @@ import re
 from decimal import Decimal
 
 from gainlaw.claims.syntax import (
+    KEY_ORDER,
     SUFFIX,
     WORD,
     Apply,
@@ -261,6 +262,10 @@ class _Parser:
             if key is None:
                 raise self.fail("expected population, overall or key=value", hint="for example [task=xnli]")
             if self.take("="):
+                if key not in KEY_ORDER:
+                    near = difflib.get_close_matches(key, KEY_ORDER, n=1)
+                    hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(KEY_ORDER)}"
+                    raise self.fail(f"claims cannot fix {key!r}", start, hint)
                 if key in group:
                     raise self.fail(f"{key} is given twice", start)
                 group[key] = self.value()
@@ -273,6 +278,8 @@ class _Parser:
             if not self.take(","):
                 break
         self.expect("]", "to close the selector")
+        if level is not None and group:
+            raise self.fail(f"{level} fixes no group", hint="name the level or the groups, not both")
         return Selector(level or "overall", ordered_group(tuple(group.items())))
 
     def value(self) -> str:

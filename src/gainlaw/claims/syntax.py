@@ -42,8 +42,8 @@ class Selector:
     group: tuple[tuple[str, str], ...] = ()
 
     def with_group(self, key: str, value: str) -> Selector:
-        """Return the selector with `key` set to `value`, unless it already fixes `key`."""
-        if key in dict(self.group):
+        """Return the selector with `key` set to `value`, unless it already fixes `key` or the population."""
+        if key in dict(self.group) or self.level == "population":
             return self
         return replace(self, group=ordered_group((*self.group, (key, value))))
 
@@ -196,9 +196,7 @@ def format_number(value: float) -> str:
 
 def ordered_group(group: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """Return the groups of a selector in the canonical order: task, family, language, and the rest."""
-    return tuple(
-        sorted(group, key=lambda item: (KEY_ORDER.index(item[0]) if item[0] in KEY_ORDER else 99, item[0]))
-    )
+    return tuple(sorted(group, key=lambda item: KEY_ORDER.index(item[0])))
 
 
 def _quote(value: str) -> str:
