@@ -419,6 +419,8 @@ def test_truncated_parquet(tmp_path: Path) -> None:
         ("params", [1.5] * 8, "whole number"),
         ("n_examples", [np.nan] * 8, "no stderr"),
         ("score", [object()] * 8, "text where a number belongs"),
+        ("score", [[0.5]] * 8, "text where a number belongs"),
+        ("params", [{"size": 7}] * 8, "text where a number belongs"),
     ],
 )
 def test_typed_frames(column: str, values: list[object], says: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,7 +118,13 @@ def raw_from_frame(frame: pd.DataFrame, source: str = "") -> RawTable:
     if not len(frame):
         raise InputError(Problem("the table has no rows"), name)
     clean = frame.reset_index(drop=True).set_axis(names, axis=1)
+    for column in clean.select_dtypes("object"):
+        clean[column] = clean[column].map(_as_cell)  # lists and the like, which no column of ours holds
     return RawTable(clean, np.arange(len(clean)) + 2, source)
+
+
+def _as_cell(value: object) -> object:
+    return value if isinstance(value, Hashable) else str(value)
 
 
 def _nearby(file: Path) -> str:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gainlaw.evaluations.columns import BASELINE, KEYS, is_count_metric
+from gainlaw.evaluations.columns import BASELINE, KEYS
+from gainlaw.evaluations.flags import Flag, find_flags
 from gainlaw.evaluations.pairing import Pairing, pair_rows
-from gainlaw.evaluations.sampling import accuracy_variance, chance_of_rows
-from gainlaw.languages import UNLISTED
 from gainlaw.tasks import chance as task_chance
 from gainlaw.tasks import find_task
 
@@ -19,39 +18,7 @@ if TYPE_CHECKING:
 
     from gainlaw.evaluations.table import Evaluations
 
-__all__ = ["SMALL_N", "Check", "Flag", "check_evaluations"]
-
-SMALL_N = 200
-"""Fewer examples than this and the standard error of one accuracy exceeds 3 points."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """One kind of remark on some rows.
-
-    Attributes
-    ----------
-    name : str
-        A short key: ``at_chance``, ``at_ceiling``, ``small_n``, ...
-    severity : {"info", "warning"}
-        Whether it is worth knowing, or worth mending.
-    text : str
-        The remark and what follows from it, in one sentence.
-    rows : tuple of int
-        Lines of the file, in order; empty when it concerns the table as a whole.
-    count : int
-        How many rows.
-    """
-
-    name: str
-    severity: str
-    text: str
-    rows: tuple[int, ...] = ()
-
-    @property
-    def count(self) -> int:
-        """How many rows it concerns."""
-        return len(self.rows)
+__all__ = ["Check", "check_evaluations"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,7 +142,7 @@ def check_evaluations(evals: Evaluations) -> Check:
         languages=_languages(known),
         pairs=_pairs(frame, pairing),
         unpaired=_unpaired(frame, pairing),
-        flags=_flags(frame, pairing),
+        flags=find_flags(frame, pairing),
         notes=evals.notes,
     )
 
@@ -273,137 +240,3 @@ def _unpaired(frame: pd.DataFrame, pairing: Pairing) -> pd.DataFrame:
     keys = [key for key in KEYS if not (frame[key].isna() | frame[key].astype("str").eq("")).all()]
     columns = ["row", "model", "base_model", "intermediate", "task", "language", *keys]
     return frame.iloc[pairing.unpaired][columns].assign(reason=list(pairing.reasons)).reset_index(drop=True)
-
-
-def _flags(frame: pd.DataFrame, pairing: Pairing) -> tuple[Flag, ...]:
-    flags: list[Flag] = []
-    lines = frame["row"].to_numpy()
-
-    def flag(name: str, severity: str, text: str, where: np.ndarray) -> None:
-        rows = tuple(int(row) for row in np.unique(lines[where]))
-        if rows:
-            flags.append(Flag(name, severity, text, rows))
-
-    score, n, k = (frame[c].to_numpy(float) for c in ("score", "n_examples", "n_correct"))
-    se = np.sqrt(accuracy_variance(score, k, n, frame["stderr"].to_numpy(float)))
-    chance = chance_of_rows(frame)
-    base, top = pairing.baseline, pairing.intermediate
-    differs = frame["params"].to_numpy()[base] != frame["params"].to_numpy()[top]
-    flag(
-        "params_differ",
-        "warning",
-        "the two rows of a pair have different params; the baseline's are used",
-        top[differs],
-    )
-    differs = frame["model_family"].to_numpy()[base] != frame["model_family"].to_numpy()[top]
-    flag(
-        "family_differs",
-        "warning",
-        "the two rows of a pair name different model families; the baseline's is used",
-        top[differs],
-    )
-    differs = np.isfinite(n[base]) & np.isfinite(n[top]) & (n[base] != n[top])
-    flag(
-        "n_differs",
-        "warning",
-        "the two rows of a pair have different numbers of examples: are they the same items?",
-        top[differs],
-    )
-    flag(
-        "unlisted_language",
-        "warning",
-        "the language is not in the table of languages; its family is 'unlisted'",
-        frame["language_family"].eq(UNLISTED).to_numpy(),
-    )
-    flag(
-        "chance_unknown",
-        "warning",
-        "the guess rate is not known, so no chance-corrected scale: add n_classes or chance",
-        np.isnan(chance),
-    )
-    counted = frame["metric"].map(is_count_metric).to_numpy(bool)
-    flag(
-        "no_counts",
-        "warning",
-        "the metric is no share of items, so there are no counts for the log-odds model",
-        ~counted,
-    )
-    error = frame["stderr"].to_numpy(float)
-    binomial = np.sqrt(score * (1 - score) / n)
-    off = np.isfinite(error) & np.isfinite(binomial) & (binomial > 0) & (np.abs(error / binomial - 1) > 0.1)
-    flag(
-        "stderr_not_binomial",
-        "info",
-        "stderr is more than 10% away from the binomial one; stderr is used",
-        off,
-    )
-    average = np.isfinite(k) & (np.abs(score - k / n) > np.maximum(_printed(score), 1e-9))
-    flag(
-        "not_k_of_n",
-        "info",
-        "the score is no whole number of examples (an average?); counts are rounded",
-        average,
-    )
-    flag(
-        "at_chance",
-        "info",
-        "the score is within 2 standard errors of guessing, or below",
-        score - chance <= 2 * se,
-    )
-    flag("at_ceiling", "info", "the score is within 2 standard errors of 1", 1 - score <= 2 * se)
-    flag(
-        "small_n",
-        "info",
-        f"fewer than {SMALL_N} examples: one accuracy has a standard error above 3 points",
-        n < SMALL_N,
-    )
-    for column, word in (
-        ("metric", "metrics"),
-        ("split", "splits"),
-        ("protocol", "protocols"),
-        ("prompt", "prompts"),
-    ):
-        flags += _mixed(frame.iloc[top], column, word)
-    if len(pairing.unpaired):
-        flag(
-            "unpaired",
-            "warning",
-            "rows with an intermediate that have no baseline row; left out of the gains",
-            _mask(frame, pairing.unpaired),
-        )
-    flag(
-        "unused_baseline", "info", "baseline rows that no row is compared with", _mask(frame, pairing.unused)
-    )
-    return tuple(sorted(flags, key=lambda f: f.severity != "warning"))
-
-
-def _mask(frame: pd.DataFrame, positions: np.ndarray) -> np.ndarray:
-    mask = np.zeros(len(frame), bool)
-    mask[positions] = True
-    return mask
-
-
-def _printed(score: np.ndarray) -> np.ndarray:
-    """Half a unit of the last digit with which each score was printed (at most six are looked for)."""
-    half = np.full(score.shape, 0.5e-6)
-    for digits in range(5, 1, -1):
-        half = np.where(
-            np.isclose(score, np.round(score, digits), rtol=0, atol=1e-12), 0.501 * 10.0**-digits, half
-        )
-    return half
-
-
-def _mixed(pairs: pd.DataFrame, column: str, word: str) -> list[Flag]:
-    """Return a warning when the same cell is compared in several metrics (splits, ...), else a remark."""
-    if pairs.empty or pairs[column].nunique() < 2:
-        return []
-    values = ", ".join(sorted(value or "(blank)" for value in pairs[column].unique()))
-    cell = ["base_model", "model", "intermediate", "task", "language", "seed"]
-    overlap = pairs.groupby(cell, dropna=False)[column].nunique().gt(1).any()
-    if overlap:
-        text = (
-            f"the same cell is compared in several {word} ({values}): no independent experiments; select one"
-        )
-        return [Flag(f"mixed_{column}", "warning", text, tuple(int(row) for row in pairs["row"]))]
-    text = f"several {word} in one table: {values}"
-    return [Flag(f"mixed_{column}", "info", text, tuple(int(row) for row in pairs["row"]))]

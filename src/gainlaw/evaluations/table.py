@@ -47,6 +47,13 @@ class Evaluations:
         What the reader mended or dropped.
     predictions : pandas.DataFrame or None
         Item-level answers, with ``position``: the row of `frame` each belongs to.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> evals = gl.load_dataset("bloomz")
+    >>> len(evals), len(evals.gains())
+    (672, 420)
     """
 
     frame: pd.DataFrame
@@ -152,8 +159,8 @@ class Evaluations:
         Parameters
         ----------
         path : path-like
-            A ``.csv`` or ``.parquet`` file, or a folder, which then gets ``evaluations.csv`` and, when items
-            are kept, ``predictions.parquet``.
+            A ``.csv`` or ``.parquet`` file; anything else is a folder, which gets ``evaluations.csv`` and,
+            when items are kept, ``predictions.parquet``.
 
         Returns
         -------
@@ -163,7 +170,7 @@ class Evaluations:
         import pandas as pd
 
         target = Path(path)
-        folder = target.suffix == ""
+        folder = target.suffix.lower() not in {".csv", ".parquet", ".pq"}
         frame = self.frame.drop(columns=[c for c in DERIVED if c in self.frame and c != "language_family"])
         ratio = frame["n_correct"] / frame["n_examples"]
         exact = (
@@ -261,6 +268,18 @@ def evaluations_from_frame(
     ------
     InputError
         Every fault at once.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> cell = {"model_family": "XLM-R", "params": 560_000_000, "task": "xnli", "language": "sw"}
+    >>> rows = [
+    ...     {**cell, "model": "xlmr", "intermediate": "none", "n_correct": 3707, "n_examples": 5010},
+    ...     {**cell, "model": "xlmr-squad", "base_model": "xlmr", "intermediate": "squad",
+    ...      "n_correct": 3757, "n_examples": 5010},
+    ... ]
+    >>> evaluations_from_frame(pd.DataFrame(rows)).gains().frame["gain"].round(2).item()
+    1.0
     """
     return evaluations_from_raw(raw_from_frame(frame, source), predictions, require_pairs)
 

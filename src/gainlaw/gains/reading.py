@@ -40,7 +40,7 @@ _NUMBERS = ("params", "gain", "se", "seed", *_FRACTIONS, *_COUNTS, "block", "bas
 
 
 def read_gains(path: str | os.PathLike[str]) -> Gains:
-    """Read a gains table.
+    r"""Read a gains table.
 
     Parameters
     ----------
@@ -58,6 +58,14 @@ def read_gains(path: str | os.PathLike[str]) -> Gains:
     ------
     InputError
         Every fault of the file at once: the column, the lines and what to write instead.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "effects.csv"
+    >>> _ = file.write_text("task,params,gain,se\nxnli,560000000,2.8,1.5\nxnli,7000000000,0.8,1.0\n")
+    >>> read_gains(file).frame["gain"].tolist()
+    [2.8, 0.8]
     """
     raw = read_raw(path)
     side = covariance_path(path)

@@ -76,6 +76,13 @@ class Gains:
         The scores behind the gains.
     notes : tuple of str
         What was mended, dropped or assumed.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> gains = gl.load_dataset("bloomz").gains(scale="points")
+    >>> len(gains), gains.unit, len(gains.covariance.blocks)
+    (420, 'points', 84)
     """
 
     frame: pd.DataFrame
