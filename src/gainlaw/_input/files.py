@@ -118,8 +118,9 @@ def raw_from_frame(frame: pd.DataFrame, source: str = "") -> RawTable:
     if not len(frame):
         raise InputError(Problem("the table has no rows"), name)
     clean = frame.reset_index(drop=True).set_axis(names, axis=1)
-    for column in clean.select_dtypes("object"):
-        clean[column] = clean[column].map(_as_cell)  # lists and the like, which no column of ours holds
+    for column in names:
+        if pd.api.types.is_object_dtype(clean[column].dtype):
+            clean[column] = clean[column].map(_as_cell)  # lists and the like, which no column of ours holds
     return RawTable(clean, np.arange(len(clean)) + 2, source)
 
 
