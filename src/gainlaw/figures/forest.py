@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.tables.formats import MINUS, format_interval, format_number, slope_unit, title_of
+from gainlaw.tables.estimates import group_labels
+from gainlaw.tables.formats import (
+    MINUS,
+    format_interval,
+    format_number,
+    format_probability,
+    slope_unit,
+    title_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,8 +60,8 @@ def forest_data(fit: Fit, level: str = "task", estimand: str = "slope") -> pd.Da
     Returns
     -------
     pandas.DataFrame
-        level, group, label, mean, low50, high50, ci_low, ci_high, p_positive, n_languages, n_checkpoints,
-        n_rows; groups by their mean, then the overall and the population rows.
+        level, group, label, mean, low50, high50, ci_low, ci_high, ci_prob, p_positive, n_languages,
+        n_checkpoints, n_rows; groups by their mean, then the overall and the population rows.
 
     Raises
     ------
@@ -67,22 +75,27 @@ def forest_data(fit: Fit, level: str = "task", estimand: str = "slope") -> pd.Da
     if level not in cells:
         raise InputError(Problem(f"the fit has no level {level!r}", hint="a column of its gains"))
     chosen = [(level, group) for group in sorted(cells[level].astype(str).unique())]
+    labels = group_labels(fit)
+    prob = float(fit.estimates["ci_prob"].iloc[0])
+    tail = (1 - prob) / 2
     rows = []
     for name, group in [*chosen, ("overall", ""), ("population", "")]:
-        line = curve(fit, **{name: group}) if group else curve(fit, level=name)
+        where: dict[str, Any] = {name: group} if group else {"level": name}
+        line = curve(fit, **where)
         draws = line.slope() if estimand == "slope" else line.gain(np.array([1e9]))[:, 0]
         kept = cells[cells[level].astype(str) == group] if group else cells
-        low, low50, high50, high = np.quantile(draws, [0.025, 0.25, 0.75, 0.975])
+        low, low50, high50, high = np.quantile(draws, [tail, 0.25, 0.75, 1 - tail])
         rows.append(
             {
                 "level": name,
                 "group": group,
-                "label": title_of(group) if group else _TOP[name],
+                "label": labels.get(group, title_of(group)) if group else _TOP[name],
                 "mean": float(draws.mean()),
                 "low50": low50,
                 "high50": high50,
                 "ci_low": low,
                 "ci_high": high,
+                "ci_prob": prob,
                 "p_positive": float((draws > 0).mean()),
                 "n_languages": kept["language"].nunique() if "language" in kept else np.nan,
                 "n_checkpoints": kept["checkpoint"].nunique() if "checkpoint" in kept else np.nan,
@@ -162,7 +175,7 @@ def _draw_numbers(axes: Axes, rows: pd.DataFrame, heights: np.ndarray) -> None:
     axes.set_axis_off()
     axes.set_xlim(0, 1)
     digits = 2 if rows["mean"].abs().max() < 3 else 1
-    heads = ((0.0, "left", "mean [95% interval]"), (0.66, "right", "P(> 0)"))
+    heads = ((0.0, "left", f"mean [{100 * rows['ci_prob'].iloc[0]:g}% interval]"), (0.66, "right", "P(> 0)"))
     for place, align, text in (*heads, (0.83, "right", "lang."), (1.0, "right", "ckpt.")):
         axes.annotate(
             text, (place, 1.0), xycoords="axes fraction", ha=align, va="bottom", fontsize=7, color="#4D4D4D"
@@ -171,7 +184,7 @@ def _draw_numbers(axes: Axes, rows: pd.DataFrame, heights: np.ndarray) -> None:
         interval = format_interval(row["ci_low"], row["ci_high"], digits, MINUS)
         cells = (
             (0.0, "left", f"{format_number(row['mean'], digits, MINUS)} {interval}"),
-            (0.66, "right", f"{row['p_positive']:.3f}"),
+            (0.66, "right", format_probability(row["p_positive"])),
             (0.83, "right", format_number(row["n_languages"], 0)),
             (1.0, "right", format_number(row["n_checkpoints"], 0)),
         )

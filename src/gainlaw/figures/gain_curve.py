@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +75,8 @@ def gain_curve_data(
     groups = ["overall"] if by is None else sorted(frame[by].astype(str).unique())
     bands = []
     for group in groups:
-        line = curve(fit, level="overall") if by is None else curve(fit, **{by: group})
+        chosen: dict[str, Any] = {"level": "overall"} if by is None else {by: group}
+        line = curve(fit, **chosen)
         bands.append(band_frame(group, sizes, line.gain(sizes)))
     kept = [name for name in ("params", "gain", "se", "checkpoint", "task", "language") if name in frame]
     cells = frame[kept].assign(panel="overall" if by is None else frame[by].astype(str))

@@ -195,7 +195,7 @@ def _task_sentence(fit: Fit, values: dict[str, float]) -> str:
     _keep(values, "slope_task_high", high)
     digits = _digits(fit)
     return (
-        f"By task it runs from {_numbers(low, digits)} ({group_title('task', low['group'])}) to "
+        f"By task the slope runs from {_numbers(low, digits)} ({group_title('task', low['group'])}) to "
         f"{_numbers(high, digits)} ({group_title('task', high['group'])})."
     )
 

@@ -25,7 +25,7 @@ __all__ = ["Content", "Exhibit", "Fits", "Verdicts", "arrange_fits", "collect"]
 type Verdicts = Sequence[Verdict] | pd.DataFrame
 
 #: Levels that get a forest and a table of slopes, where the fit has them.
-LEVELS = ("task", "language_family", "intermediate", "model_family")
+LEVELS = ("task", "language_family", "language", "intermediate", "model_family")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,10 @@ class Content:
     tables: Mapping[str, Table]
     figures: Mapping[str, Exhibit]
     width: pd.DataFrame
+
+    def has(self, name: str) -> bool:
+        """Return whether there is a table or a figure of that name."""
+        return name in self.tables or name in self.figures
 
 
 def arrange_fits(fits: Fit | Sequence[Fit] | Mapping[str, Fit]) -> Fits:
@@ -190,7 +194,7 @@ def _tables(fits: Fits, verdicts: Verdicts, comparison: pd.DataFrame | None) -> 
         tables.append(make.compare_table(comparison))
     tables += [make.diagnostics_table(main), make.priors_table(main), make.sensitivity_table(main)]
     if has_slope(main) and len(main.diagnostics.influence):
-        tables.append(make.influence_table(main))
+        tables.append(replace(make.influence_table(main), name="influence_table"))
     tables.append(make.estimates_table(main))
     return [table for table in tables if table is not None and len(table.frame)]
 
@@ -285,5 +289,5 @@ def _figures(fits: Fits, width: pd.DataFrame) -> list[Exhibit]:
         caption = "Observed mean and spread of the gains of each checkpoint beside what the model replicates."
         exhibits.append(Exhibit("predictive", plots.plot_predictive(main), caption))
     caption = "Prior and posterior of the standard deviations: median, 50% and 95% interval."
-    exhibits.append(Exhibit("priors", plots.plot_priors(main), caption))
+    exhibits.append(Exhibit("priors_figure", plots.plot_priors(main), caption))
     return exhibits

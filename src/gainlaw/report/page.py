@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -10,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import gainlaw
 from gainlaw.figures import figure_svg
-from gainlaw.report.content import Content, Exhibit, Verdicts, has_slope, levels
+from gainlaw.report.content import Content, Exhibit, Verdicts
+from gainlaw.report.outline import outline
 from gainlaw.report.words import (
     REFERENCES,
     bibtex,
@@ -20,7 +23,6 @@ from gainlaw.report.words import (
     equation_mathml,
     likelihood_words,
     term_words,
-    width_words,
 )
 from gainlaw.tables import claims_frame
 from gainlaw.tables.formats import (
@@ -35,6 +37,7 @@ from gainlaw.tables.html import slug
 
 if TYPE_CHECKING:
     from gainlaw.hierarchy import Fit
+    from gainlaw.tables import Table
 
 __all__ = ["render_page"]
 
@@ -70,7 +73,7 @@ def render_page(content: Content, verdicts: Verdicts, title: str) -> str:
         trim_blocks=False,
     )
     css = files("gainlaw.report").joinpath("templates/report.css").read_text(encoding="utf-8")
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         title=title,
         subtitle=data_words(content.fits.main),
         answer=content.answer,
@@ -80,6 +83,7 @@ def render_page(content: Content, verdicts: Verdicts, title: str) -> str:
         version=gainlaw.__version__,
         render=Markup,
     )
+    return _numbered(page)
 
 
 def _named(content: Content) -> dict[str, Fit]:
@@ -90,108 +94,63 @@ def _named(content: Content) -> dict[str, Fit]:
 
 
 def _sections(content: Content, verdicts: Verdicts) -> list[Section]:
-    show = _Show(content)
-    main = content.fits.main
-    by = levels(main) if has_slope(main) else levels(main, "gain")
-    results = [show.figure("slope")] if has_slope(main) else []
-    for level in by:
-        results += [show.figure(f"forest_{level}"), show.table(f"slopes_{level}")]
-    results += [show.table(f"gain_at_{level}") for level in levels(main, "gain")]
-    results.append(show.figure("scales"))
-    others = [name for name in (*content.figures, *content.tables) if name.startswith("other_")]
-    return [
-        Section("answer", "The answer", _some([_lead(content), _facts(content), show.figure("gain_curve")])),
-        Section(
-            "data",
-            "Data",
-            _some(
-                [
-                    _paragraph(data_words(main)),
-                    show.table("data"),
-                    show.table("checkpoints"),
-                    show.table("gains"),
-                    show.figure("scores"),
-                    _list("Notes on the data", main.gains.notes),
-                ]
-            ),
-        ),
-        Section("method", "Method", _some(_method(main))),
-        Section("results", "Results", _some(results)),
-        Section(
-            "width",
-            "Why the interval is wide",
-            _some(
-                [
-                    _paragraph(width_words(content.width, 2 if main.scale == "log_odds" else 1)),
-                    show.figure("width"),
-                    show.table("sds"),
-                    show.figure("influence"),
-                    show.table("influence"),
-                ]
-            ),
-        ),
-        Section(
-            "claims",
-            "Claims",
-            _some([_counts(verdicts), show.table("claims"), _missing(verdicts), show.table("companions")]),
-        ),
-        Section(
-            "others",
-            "Other laws and other intermediate training",
-            _some([*(show.any(name) for name in others), show.table("compare")]),
-        ),
-        Section(
-            "diagnostics",
-            "Diagnostics",
-            _some([_verdict_on(content), show.table("diagnostics"), show.figure("predictive")]),
-        ),
-        Section(
-            "priors",
-            "Priors and sensitivity",
-            _some([show.table("priors"), show.figure("priors"), show.table("sensitivity")]),
-        ),
-        Section(
-            "estimates", "Every estimate", _some([_details("Show all estimates", show.table("estimates"))])
-        ),
-        Section("cite", "How to reproduce and cite", _some(_cite(content))),
+    show, main = _Show(content), content.fits.main
+    before = {"method": _method(main)}
+    after = {
+        "data": [_list("Notes on the data", main.gains.notes)],
+        "claims": [_missing(verdicts)],
+    }
+    sections = [
+        Section("answer", "The answer", _some([_lead(content), _facts(content), show.any("gain_curve")]))
     ]
+    for chapter in outline(content, verdicts):
+        failed = chapter.id == "diagnostics" and main.diagnostics.status != "ok"
+        words = _paragraph(chapter.words, "banner" if failed else "")
+        shown = [show.any(name) for name in chapter.names]
+        blocks = [words, *before.get(chapter.id, []), *shown, *after.get(chapter.id, [])]
+        sections.append(Section(chapter.id, chapter.title, _some(blocks)))
+    details = [
+        _details("Slopes by language", show.any("slopes_language")),
+        _details("Gains by language", show.any("gain_at_language")),
+        _details("All estimates but those of single languages", show.any("estimates")),
+    ]
+    sections.append(Section("estimates", "Every estimate", _some(details)))
+    sections.append(Section("cite", "How to reproduce and cite", _some(_cite(content))))
+    return sections
 
 
+def _numbered(page: str) -> str:
+    """Give tables and figures their numbers, in the order in which they stand on the page."""
+    for kind in ("Table", "Figure"):
+        numbers = itertools.count(1)
+        page = re.sub(f"<b>{kind} #</b>", lambda _, k=kind, n=numbers: f"<b>{k} {next(n)}.</b>", page)  # type: ignore[misc]
+    return page
+
+
+@dataclass(frozen=True, slots=True)
 class _Show:
-    """Tables and figures by name, numbered in the order in which they are asked for."""
+    """The tables and figures of a report by name, as HTML; their numbers come last (`_numbered`)."""
 
-    def __init__(self, content: Content) -> None:
-        self.content = content
-        self.numbers = {"Table": 0, "Figure": 0}
-
-    def _number(self, kind: str) -> str:
-        self.numbers[kind] += 1
-        return f"{kind} {self.numbers[kind]}"
+    content: Content
 
     def any(self, name: str) -> str:
-        """Return a figure or a table."""
-        return self.figure(name) if name in self.content.figures else self.table(name)
+        """Return the table or figure of that name, or nothing where the report has none."""
+        if name in self.content.figures:
+            return self.figure(self.content.figures[name])
+        return self.table(self.content.tables[name]) if name in self.content.tables else ""
 
-    def table(self, name: str) -> str:
-        """Return a table, or nothing where the report has none of that name."""
-        table = self.content.tables.get(name)
-        if table is None:
-            return ""
-        html, caption = table.to_html(), escape(table.caption)
-        return html.replace(
-            f">{caption}</caption>", f"><b>{self._number('Table')}.</b> {caption}</caption>", 1
-        )
+    def table(self, table: Table) -> str:
+        """Return a table with room for its number."""
+        caption = escape(table.caption)
+        return table.to_html().replace(f">{caption}</caption>", f"><b>Table #</b> {caption}</caption>", 1)
 
-    def figure(self, name: str) -> str:
-        """Return a figure with its caption, or nothing where the report has none of that name."""
-        exhibit: Exhibit | None = self.content.figures.get(name)
-        if exhibit is None:
-            return ""
-        key = f"fig-{slug(name)}"
+    def figure(self, exhibit: Exhibit) -> str:
+        """Return a figure with its caption and room for its number."""
+        key = f"fig-{slug(exhibit.name)}"
         label = escape(exhibit.figure.alt, quote=True)
         svg = figure_svg(exhibit.figure, key).replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
         width = "half" if exhibit.narrow else "wide"
-        caption = f"<figcaption><b>{self._number('Figure')}.</b> {escape(exhibit.caption)}</figcaption>"
+        caption = f"<figcaption><b>Figure #</b> {escape(exhibit.caption)}</figcaption>"
         return f'<figure id="{key}" class="{width}">\n{svg}\n{caption}\n</figure>'
 
 
@@ -256,8 +215,8 @@ def _facts(content: Content) -> str:
 def _method(fit: Fit) -> list[str]:
     terms = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in term_words(fit))
     law = fit.spec.law
-    slope = " and β the slope per decade there" if law.has_slope else ""
-    exponent = "; b > 0 bends the curve towards its asymptote" if law.has_exponent else ""
+    slope = " and <i>β</i> the slope per decade there" if law.has_slope else ""
+    exponent = "; <i>b</i> &gt; 0 bends the curve towards its asymptote" if law.has_exponent else ""
     return [
         _paragraph(
             "The gain of every combination of checkpoint, intermediate training, task and language "
@@ -265,11 +224,10 @@ def _method(fit: Fit) -> list[str]:
             "N:"
         ),
         f'<div class="equation">{equation_mathml(fit)}</div>',
-        _paragraph(
-            f"with a the gain at one billion parameters{slope}{exponent}. The u and v are deviations of "
-            "the groups of each term, normal around zero with standard deviations learned from the data "
-            "(partial pooling); e is the sampling error, whose covariance is known. The terms:"
-        ),
+        f"<p>with <i>a</i> the gain at one billion parameters{slope}{exponent}. The <i>u</i> and <i>v</i> "
+        "are deviations of the groups of each term, normal around zero with standard deviations learned "
+        "from the data (partial pooling); <i>e</i> is the sampling error, whose covariance is known. The "
+        "terms:</p>",
         f'<dl class="terms">{terms}</dl>' if terms else "",
         _paragraph(likelihood_words(fit)),
         _paragraph(
@@ -278,23 +236,6 @@ def _method(fit: Fit) -> list[str]:
         ),
         _list("Left out because the data cannot identify it", dropped_words(fit)),
     ]
-
-
-def _verdict_on(content: Content) -> str:
-    if content.answer.trusted:
-        return _paragraph(
-            "All checks passed: the chains agree, they hold enough independent draws for every reported "
-            "number, and none of them diverged."
-        )
-    return '<p class="banner">Checks failed; see the rows marked failed.</p>'
-
-
-def _counts(verdicts: Verdicts) -> str:
-    if not len(verdicts):
-        return ""
-    counts = claims_frame(verdicts)["verdict"].value_counts()
-    parts = [f"{count} {name}" for name, count in counts.items()]
-    return _paragraph(f"{len(verdicts)} claims were judged: {', '.join(parts)}.")
 
 
 def _missing(verdicts: Verdicts) -> str:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import gainlaw
-from gainlaw.report.content import Content, Verdicts, has_slope, levels
+from gainlaw.report.content import Content, Verdicts
+from gainlaw.report.outline import outline
 from gainlaw.report.words import (
     REFERENCES,
-    data_words,
     diagnostics_words,
     dropped_words,
     equation_latex,
     likelihood_words,
     names_of,
     term_words,
-    width_words,
 )
 from gainlaw.tables.formats import scale_title
 from gainlaw.tables.latex import escape_latex
@@ -71,58 +70,32 @@ def render_paper(content: Content, verdicts: Verdicts, title: str) -> str:
         failures=[escape_latex(line) for line in diagnostics_words(fits)],
         sections=[part for part in _parts(content, verdicts) if part.blocks],
         references=[(key, escape_latex(text)) for key, text in REFERENCES],
-        appendix=_some([_table(content, "estimates")]),
+        appendix=_some([_table(content, "slopes_language"), _table(content, "estimates")]),
     )
 
 
 def _parts(content: Content, verdicts: Verdicts) -> list[Part]:
-    main = content.fits.main
-    by = levels(main) if has_slope(main) else levels(main, "gain")
-    results = [_figure(content, "gain_curve"), _figure(content, "slope")]
-    for level in by:
-        results += [_figure(content, f"forest_{level}"), _table(content, f"slopes_{level}")]
-    results += [_table(content, f"gain_at_{level}") for level in levels(main, "gain")]
-    results.append(_figure(content, "scales"))
-    others = [name for name in (*content.figures, *content.tables) if name.startswith("other_")]
-    data = ("data", "checkpoints", "gains")
-    digits = 2 if main.scale == "log_odds" else 1
-    width = [_prose(width_words(content.width, digits)), _figure(content, "width"), _table(content, "sds")]
-    return [
-        Part(
-            "data",
-            "Data",
-            _some(
-                [
-                    _prose(data_words(main)),
-                    *(_table(content, name) for name in data),
-                    _figure(content, "scores"),
-                ]
-            ),
-        ),
-        Part("method", "Method", _some(_method(main))),
-        Part("results", "Results", _some(results)),
-        Part(
-            "width",
-            "Why the interval is wide",
-            _some([*width, _figure(content, "influence"), _table(content, "influence")]),
-        ),
-        Part("claims", "Claims", _some([_table(content, "claims"), _table(content, "companions")])),
-        Part(
-            "others",
-            "Other laws and other intermediate training",
-            _some([*(_any(content, name) for name in others), _table(content, "compare")]),
-        ),
-        Part(
-            "diagnostics",
-            "Diagnostics",
-            _some([_table(content, "diagnostics"), _figure(content, "predictive")]),
-        ),
-        Part(
-            "priors",
-            "Priors and sensitivity",
-            _some([_table(content, "priors"), _figure(content, "priors"), _table(content, "sensitivity")]),
-        ),
+    parts = []
+    for chapter in outline(content, verdicts):
+        names = ("gain_curve", *chapter.names) if chapter.id == "results" else chapter.names
+        method = _method(content.fits.main) if chapter.id == "method" else []
+        words = [_prose(chapter.words), *method, _pointers(content, names)]
+        parts.append(
+            Part(chapter.id, chapter.title, _some([*words, *(_any(content, name) for name in names)]))
+        )
+    return parts
+
+
+def _pointers(content: Content, names: Sequence[str]) -> str:
+    """Point to the tables and figures of a chapter, which float."""
+    figures = [rf"\ref{{fig:{name}}}" for name in names if name in content.figures]
+    tables = [rf"\ref{{{content.tables[name].label}}}" for name in names if name in content.tables]
+    parts = [
+        f"{kind}{'s' if len(references) > 1 else ''}~{names_of(references)}"
+        for kind, references in (("Figure", figures), ("Table", tables))
+        if references
     ]
+    return f"See {' and '.join(parts)}.\n" if parts else ""
 
 
 def _some(blocks: Iterable[str]) -> tuple[str, ...]:
@@ -169,8 +142,8 @@ def _method(fit: Fit) -> list[str]:
             "parameters:"
         )
         + f"\n\\begin{{equation}}\n{equation_latex(fit)}\n\\end{{equation}}\n"
-        + f"with $a$ the gain at one billion parameters{slope}. The $u$ and $v$ are deviations of the groups of "
-        "each term, normal around zero with standard deviations learned from the data; $e$ is the "
+        + f"with $a$ the gain at one billion parameters{slope}. The $u$ and $v$ are deviations of the groups "
+        "of each term, normal around zero with standard deviations learned from the data; $e$ is the "
         "sampling error, whose covariance is known.",
         f"\\begin{{description}}\\setlength{{\\itemsep}}{{0pt}}\n{terms}\\end{{description}}"
         if terms

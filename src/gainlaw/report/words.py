@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import gainlaw
-from gainlaw.tables.formats import MINUS, format_interval, format_number, format_params, level_title
+from gainlaw.tables.formats import MINUS, format_interval, format_number, format_params, parameter_title
 
 if TYPE_CHECKING:
     from gainlaw.hierarchy import Fit
@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 __all__ = [
     "REFERENCES",
     "bibtex",
+    "check_words",
+    "claims_words",
     "data_words",
     "diagnostics_words",
     "dropped_words",
     "equation_latex",
     "equation_mathml",
     "likelihood_words",
+    "names_of",
+    "others_words",
+    "priors_words",
+    "results_words",
     "term_words",
     "width_words",
 ]
@@ -81,9 +87,7 @@ def term_words(fit: Fit) -> list[tuple[str, str]]:
         what = _TERMS.get(term.name, "groups differ")
         own = "an intercept and a slope" if term.slope else "an intercept"
         tied = ", correlated" if term.correlated else ""
-        name = level_title(term.name).replace("language family", "family") if "_" in term.name else term.name
-        title = {"checkpoint_task": "checkpoint × task", "checkpoint_language_family": "checkpoint × family"}
-        lines.append((title.get(term.name, name), f"{what} ({term.n_groups} groups, each with {own}{tied})"))
+        lines.append((parameter_title(term.name), f"{what} ({term.n_groups} groups, each with {own}{tied})"))
     if fit.spec.residual:
         lines.append(("residual", "what is left between single gains beyond their sampling error"))
     return lines
@@ -168,6 +172,62 @@ def width_words(width: pd.DataFrame, digits: int = 1) -> str:
     )
 
 
+def results_words(fit: Fit) -> str:
+    """Return how to read the results."""
+    if not fit.spec.law.has_slope:
+        return (
+            "Overall averages over the groups observed; population is what new groups would show on average."
+        )
+    return (
+        "The slope is the change of the expected gain when the number of parameters grows tenfold. The "
+        "groups' values are pulled towards each other as far as the data support it (partial pooling). "
+        "Overall averages over the groups observed, each with the same weight; population is the mean of "
+        "the hierarchy, what new tasks and language families would show on average: a different question "
+        "with a wider answer."
+    )
+
+
+def priors_words(fit: Fit) -> str:
+    """Return how to read the priors."""
+    return (
+        f"Every prior is written in the unit of the gain ({fit.unit}). Where prior and posterior of a "
+        "standard deviation look alike, the data say little about it and the prior speaks. Power scaling "
+        "shows which results would move if the prior, or the likelihood, counted a little more or less."
+    )
+
+
+def check_words(fit: Fit) -> str:
+    """Return in one sentence whether the checks passed."""
+    if fit.diagnostics.status == "ok":
+        return (
+            "All checks passed: the chains agree, they hold enough independent draws for every reported "
+            "number, and none of them diverged."
+        )
+    failed = [check.name for check in fit.diagnostics.checks if check.passed is False]
+    return f"Checks failed ({names_of(failed)}): the numbers of this fit must not be trusted."
+
+
+def claims_words(frame: pd.DataFrame) -> str:
+    """Return how many claims got which verdict.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        As `gainlaw.tables.claims_frame` returns it.
+    """
+    counts = [f"{count} {name}" for name, count in frame["verdict"].value_counts().items()]
+    return (
+        f"{len(frame)} claims: {names_of(counts)}. A claim about scale must hold in points and in "
+        "chance-corrected log-odds, because a constant gain in log-odds looks like a shrinking one in "
+        "points when baselines near the ceiling, and like a growing one when they leave chance."
+    )
+
+
+def others_words(names: Sequence[str]) -> str:
+    """Return what stands beside the main fit."""
+    return f"Fits beside the main one: {names_of(names)}." if names else ""
+
+
 def diagnostics_words(fits: Mapping[str, Fit]) -> list[str]:
     """Return one sentence for every failed check of any fit; empty when all is well."""
     return [
@@ -177,6 +237,9 @@ def diagnostics_words(fits: Mapping[str, Fit]) -> list[str]:
         for check in fit.diagnostics.checks
         if check.passed is False
     ]
+
+
+_OPEN, _CLOSE = ('<mo stretchy="false">(</mo>', '<mo stretchy="false">)</mo>')
 
 
 def equation_mathml(fit: Fit) -> str:
@@ -193,15 +256,15 @@ def equation_mathml(fit: Fit) -> str:
     own = f"<msub><mi>u</mi>{group}</msub>"
     if slope:
         own += f"<mo>+</mo><msub><mi>v</mi>{group}</msub><msub><mi>x</mi><mi>i</mi></msub>"
-        own = f"<mrow><mo>(</mo>{own}<mo>)</mo></mrow>"
+        own = f"<mrow>{_OPEN}{own}{_CLOSE}</mrow>"
     residual = "<mo>+</mo><msub><mi>ε</mi><mi>i</mi></msub>" if fit.spec.residual else ""
+    size = "<msub><mi>N</mi><mi>i</mi></msub><mo>/</mo><msup><mn>10</mn><mn>9</mn></msup>"
     return (
         '<math display="block"><mrow><msub><mi>g</mi><mi>i</mi></msub><mo>=</mo><mi>a</mi>'
         f"{shape}<mo>+</mo><munder><mo>∑</mo><mi>t</mi></munder>{own}{residual}<mo>+</mo>"
         '<msub><mi>e</mi><mi>i</mi></msub><mo>,</mo><mspace width="1.5em"></mspace>'
-        "<msub><mi>x</mi><mi>i</mi></msub>"
-        "<mo>=</mo><msub><mi>log</mi><mn>10</mn></msub><mo>(</mo><msub><mi>N</mi><mi>i</mi></msub><mo>/</mo>"
-        "<msup><mn>10</mn><mn>9</mn></msup><mo>)</mo></mrow></math>"
+        "<msub><mi>x</mi><mi>i</mi></msub><mo>=</mo><msub><mi>log</mi><mn>10</mn></msub>"
+        f"{_OPEN}{size}{_CLOSE}</mrow></math>"
     )
 
 

@@ -37,8 +37,8 @@ def diagnostics_table(fit: Fit) -> Table:
     columns = (
         Column("check", "Check", width=0.2),
         Column("status", "Result", "status"),
-        Column("value", "Value", "number", 3),
-        Column("limit", "Limit", "number", 2),
+        Column("value", "Value", "general"),
+        Column("limit", "Limit", "general"),
         Column("text", "In words", width=0.38),
     )
     return Table("diagnostics", "Checks of the fit.", frame, columns, size="footnotesize")

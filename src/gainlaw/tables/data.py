@@ -44,6 +44,7 @@ def data_table(gains: Gains) -> Table:
                 "median_se": float(part["se"].median()),
             }
         )
+    frame = pd.DataFrame(rows)
     columns = (
         Column("task", "Task"),
         Column("rows", "Gains", "count"),
@@ -52,16 +53,16 @@ def data_table(gains: Gains) -> Table:
         Column("checkpoints", "Checkpoints", "count"),
         Column("sizes", "Sizes", "count"),
         Column("chance", "Chance (%)", "number", 1),
-        Column("examples_low", "Examples, min", "count"),
-        Column("examples_high", "max", "count"),
+        Column("examples_low", "Items, min", "count"),
+        Column("examples_high", "Items, max", "count"),
         Column("median_se", "Median s.e.", "number", 2 if gains.scale == "log_odds" else 1),
     )
     caption = "The data: gains by target task, with the languages and the checkpoints behind them."
     notes = (
         "A gain is the score after intermediate training minus that of the same checkpoint without it.",
-        "Examples are test items per language; s.e. is the sampling error of one gain.",
+        "Items are test examples per language; s.e. is the sampling error of one gain.",
     )
-    return Table("data", caption, pd.DataFrame(rows), _known(columns, pd.DataFrame(rows)), notes)
+    return Table("data", caption, frame, _known(columns, frame), notes, size="footnotesize")
 
 
 def checkpoints_table(gains: Gains) -> Table:
@@ -108,7 +109,7 @@ def checkpoints_table(gains: Gains) -> Table:
         "tasks and languages it was scored on."
     )
     notes = ("Before, after and gain are plain means over the gains of a checkpoint.",)
-    return Table("checkpoints", caption, frame, _known(columns, frame), notes)
+    return Table("checkpoints", caption, frame, _known(columns, frame), notes, size="footnotesize")
 
 
 def gains_table(gains: Gains) -> Table:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.tables.formats import (
+    MISSING,
+    format_number,
     format_params,
     level_title,
     parameter_title,
@@ -28,8 +32,24 @@ _BOTH = (
 )
 
 
-def group_title(level: str, group: str) -> str:
+def group_labels(fit: Fit) -> dict[str, str]:
+    """Return the printed name of every group that has one in the data: languages by their codes."""
+    cells = fit.gains.frame
+    if "language" not in cells or "language_name" not in cells:
+        return {}
+    known = cells[["language", "language_name"]].dropna().drop_duplicates("language")
+    return dict(zip(known["language"].astype(str), known["language_name"].astype(str), strict=True))
+
+
+def group_title(level: str, group: str, labels: Mapping[str, str] | None = None) -> str:
     """Return the words for one row of the estimates.
+
+    Parameters
+    ----------
+    level, group : str
+        As in the estimates.
+    labels : mapping of str to str, optional
+        Printed names of groups (`group_labels`).
 
     Examples
     --------
@@ -38,7 +58,10 @@ def group_title(level: str, group: str) -> str:
     """
     if not group:
         return level_title(level)
-    return ", ".join(title_of(part.split("=", 1)[-1]) for part in group.split(", "))
+    if level == "model":
+        return f"sd of {parameter_title(group)}" if group.startswith("tau_") else parameter_title(group)
+    names = [part.split("=", 1)[-1] for part in re.split(r", ?(?=\w+=)", group)]
+    return ", ".join((labels or {}).get(name, title_of(name)) for name in names)
 
 
 def slopes_table(fit: Fit, level: str = "task") -> Table:
@@ -63,7 +86,7 @@ def slopes_table(fit: Fit, level: str = "task") -> Table:
     if not (kept["level"] == level).any():
         raise InputError(Problem(f"the fit has no slopes by {level}", hint="see the levels of its estimates"))
     frame = _ordered(kept, level)
-    frame = _with_counts(_with_titles(frame), fit.gains.frame)
+    frame = _with_counts(_with_titles(frame, group_labels(fit)), fit.gains.frame)
     unit, digits = slope_unit(fit.scale), _digits(fit)
     columns = (
         Column("row", level_title(level).capitalize()),
@@ -97,13 +120,14 @@ def gain_at_table(fit: Fit, level: str = "task") -> Table:
     ]
     kept = _ordered(kept, level)
     sizes = sorted(kept["params"].dropna().unique())
+    labels = group_labels(fit)
     records = []
     for (block, name, group), part in kept.groupby(["block", "level", "group"], sort=False):
         record: dict[str, object] = {
             "block": block,
             "level": name,
             "group": group,
-            "row": group_title(str(name), str(group)),
+            "row": group_title(str(name), str(group), labels) if group else str(name),
         }
         for row in part.to_dict("records"):
             key = format_params(row["params"])
@@ -114,13 +138,15 @@ def gain_at_table(fit: Fit, level: str = "task") -> Table:
     columns = [Column("row", level_title(level).capitalize())]
     for size in sizes:
         key = format_params(size)
-        columns.append(Column(f"gain_{key}", key, "number", digits))
-        columns.append(Column(f"low_{key}", _interval_title(kept), "interval", digits, high=f"high_{key}"))
-    caption = f"Expected gain ({fit.unit}) at given model sizes, by {level_title(level)}."
+        columns.append(Column(f"gain_{key}", key, "estimate", digits, low=f"low_{key}", high=f"high_{key}"))
+    caption = (
+        f"Expected gain ({fit.unit}) at given model sizes with its {_interval_title(kept)}, by "
+        f"{level_title(level)}."
+    )
     observed = fit.gains.frame["params"]
     notes = (
-        f"Sizes observed: {format_params(observed.min())} to {format_params(observed.max())}; "
-        "others are extrapolation.",
+        f"Sizes observed: {format_params(observed.min())} to {format_params(observed.max())}; what lies "
+        "outside is extrapolation.",
     )
     return Table(
         f"gain_at_{level}", caption, frame, tuple(columns), notes, rule_by="block", size="footnotesize"
@@ -128,23 +154,24 @@ def gain_at_table(fit: Fit, level: str = "task") -> Table:
 
 
 def estimates_table(fit: Fit) -> Table:
-    """Return every estimate of a fit with its convergence numbers.
+    """Return every estimate of a fit but those of single languages, with its convergence numbers.
 
     Parameters
     ----------
     fit : Fit
         A fit.
     """
-    frame = fit.estimates.reset_index(drop=True)
-    frame = _with_titles(frame)
+    frame = fit.estimates[fit.estimates["level"] != "language"].reset_index(drop=True)
+    frame = _with_titles(frame, group_labels(fit))
     digits = _digits(fit)
+    frame["shown"] = [_shown(row, "median", digits) for row in frame.to_dict("records")]
+    frame["shown_interval"] = [_shown_interval(row, digits) for row in frame.to_dict("records")]
     columns = (
-        Column("estimand", "Estimand"),
         Column("row", "Group"),
+        Column("estimand", "Estimand"),
         Column("params", "Size", "params"),
-        Column("mean", "Mean", "number", digits),
-        Column("sd", "s.d.", "number", digits),
-        Column("ci_low", _interval_title(frame), "interval", digits, high="ci_high"),
+        Column("shown", "Median", "right"),
+        Column("shown_interval", _interval_title(frame), "right"),
         Column("p_positive", "P(> 0)", "probability"),
         Column("rhat", "R-hat", "number", 3),
         Column("ess_bulk", "ESS bulk", "count"),
@@ -152,7 +179,21 @@ def estimates_table(fit: Fit) -> Table:
     )
     law = fit.spec.law.name.replace("_", " ")
     caption = f"Every estimate of the {law} law on {fit.unit}, with its convergence numbers."
-    return Table("estimates", caption, frame, columns, rule_by="estimand", size="scriptsize")
+    notes = (
+        "A crossing is the size at which the gain is zero. A ratio is the gain at the size given over "
+        "that at the smallest size reported.",
+    )
+    return Table("estimates", caption, frame, columns, notes, rule_by="row", size="scriptsize")
+
+
+def _shown(row: Mapping[Hashable, Any], key: str, digits: int) -> str:
+    value = float(row[key])
+    return format_params(value) if row["estimand"] == "crossing" else format_number(value, digits)
+
+
+def _shown_interval(row: Mapping[Hashable, Any], digits: int) -> str:
+    ends = _shown(row, "ci_low", digits), _shown(row, "ci_high", digits)
+    return MISSING if MISSING in ends else f"[{ends[0]}, {ends[1]}]"
 
 
 def sds_table(fit: Fit) -> Table:
@@ -206,10 +247,10 @@ def _ordered(rows: pd.DataFrame, level: str) -> pd.DataFrame:
     return frame.drop(columns=["rank", "best"]).reset_index(drop=True)
 
 
-def _with_titles(rows: pd.DataFrame) -> pd.DataFrame:
+def _with_titles(rows: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     """Add the words for each row."""
     titles = [
-        group_title(str(level), str(group))
+        group_title(str(level), str(group), labels)
         for level, group in zip(rows["level"], rows["group"].fillna(""), strict=True)
     ]
     return rows.assign(row=titles)
@@ -220,7 +261,7 @@ def _with_counts(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     counts = []
     for group in rows["group"]:
         kept = cells
-        for part in str(group).split(", ") if group else []:
+        for part in re.split(r", ?(?=\w+=)", str(group)) if group else []:
             name, value = part.split("=", 1)
             kept = kept[kept[name].astype(str) == value]
         counts.append(

@@ -9,6 +9,7 @@ __all__ = [
     "MINUS",
     "MISSING",
     "format_count",
+    "format_general",
     "format_interval",
     "format_number",
     "format_params",
@@ -54,6 +55,7 @@ _LEVELS = {
     "intermediate": "intermediate training",
     "model_family": "model family",
 }
+
 
 _SCALES = {
     "points": "percentage points",
@@ -108,6 +110,19 @@ def format_count(value: float) -> str:
     return f"{round(value):,}"
 
 
+def format_general(value: float, minus: str = "-") -> str:
+    """Write a number with four significant digits at most; missing is a dash.
+
+    Examples
+    --------
+    >>> format_general(1650.0), format_general(1.00412), format_general(0.7)
+    ('1650', '1.004', '0.7')
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value:.4g}".replace("-", minus)
+
+
 def format_interval(low: float, high: float, digits: int = 1, minus: str = "-") -> str:
     """Write an interval in brackets; missing when either end is.
 
@@ -145,13 +160,17 @@ def format_params(params: float) -> str:
     --------
     >>> [format_params(n) for n in (560e6, 1.1e9, 176e9, 1_247_000_000)]
     ['560M', '1.1B', '176B', '1.25B']
+    >>> format_params(1e19), format_params(3.0)
+    ('> 1000T', '< 1K')
     """
-    if params is None or not math.isfinite(params):
+    if params is None or math.isnan(params):
         return MISSING
+    if params > 1e15 or params < 999.5:
+        return "> 1000T" if params > 1e15 else "< 1K"
     for size, suffix in _SUFFIXES:
         if params >= size * 0.9995:
             return f"{float(f'{params / size:.3g}'):g}{suffix}"
-    return f"{params:.3g}"
+    return "1K"
 
 
 def title_of(name: str) -> str:
@@ -201,6 +220,7 @@ def slope_unit(scale: str) -> str:
 _WORDS = {
     "checkpoint": "checkpoint",
     "run": "run",
+    "task_language": "task × language",
     "checkpoint_task": "checkpoint × task",
     "checkpoint_language_family": "checkpoint × family",
     "residual": "residual",

@@ -55,6 +55,8 @@ def render_html(table: Table) -> str:
 
 
 def _class(column: Column) -> str:
+    if column.width is not None:
+        return "text wrap"
     return "text" if column.left else "num"
 
 
@@ -65,5 +67,5 @@ def _cell(column: Column, text: str, *, first: bool) -> str:
     if column.kind == "status":
         inner = f'<span class="status {slug(text)}">{inner}</span>'
     if first and column.left:
-        return f'<th scope="row" class="text">{inner}</th>'
+        return f'<th scope="row" class="{_class(column)}">{inner}</th>'
     return f'<td class="{_class(column)}">{inner}</td>'

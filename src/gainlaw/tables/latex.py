@@ -7,12 +7,16 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from gainlaw.tables.formats import MISSING, format_interval, format_number, format_probability
+from gainlaw.tables.formats import MISSING, format_number, format_probability
 
 if TYPE_CHECKING:
     from gainlaw.tables.table import Column, Table
 
 __all__ = ["escape_latex", "render_latex"]
+
+# Cells of these kinds are set from the right as they are; the numbers in them go through siunitx.
+_RIGHT = {"interval", "estimate", "general", "params", "right"}
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 
 #: Tables with more rows than this are a longtable.
 LONG = 40
@@ -186,7 +190,9 @@ def render_latex(table: Table, *, floating: bool = True) -> str:
     tabular += [*body, r"\bottomrule", r"\end{tabular}"]
     if not floating:
         return "\n".join(tabular) + "\n"
-    lines = [r"\begin{table}[htbp]", r"\centering", caption, label, rf"\{table.size}", *tabular, *notes]
+    narrow = [r"\setlength{\tabcolsep}{4pt}"] if table.size in {"footnotesize", "scriptsize"} else []
+    lines = [r"\begin{table}[htbp]", r"\centering", caption, label, rf"\{table.size}", *narrow]
+    lines += [*tabular, *notes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
@@ -199,7 +205,7 @@ def _heading(column: Column) -> str:
     text = escape_latex(column.title)
     if column.width is not None or column.left:
         return text
-    return rf"\multicolumn{{1}}{{r}}{{{text}}}" if column.kind in {"interval", "params"} else f"{{{text}}}"
+    return rf"\multicolumn{{1}}{{r}}{{{text}}}" if column.kind in _RIGHT else f"{{{text}}}"
 
 
 def _column_spec(table: Table, column: Column) -> str:
@@ -207,7 +213,7 @@ def _column_spec(table: Table, column: Column) -> str:
         return rf">{{\raggedright\arraybackslash}}p{{{column.width:g}\linewidth}}"
     if column.left:
         return "l"
-    if column.kind in {"interval", "params"}:
+    if column.kind in _RIGHT:
         return "r"
     return f"S[table-format={_table_format(table, column)}]"
 
@@ -219,6 +225,11 @@ def _table_format(table: Table, column: Column) -> str:
     whole = max((len(text.lstrip("-").split(".")[0]) for text in shown), default=1)
     sign = "-" if any(text.startswith("-") for text in shown) else ""
     return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"
+
+
+def _breakable(code: str) -> str:
+    """Let a long expression break after its brackets, commas and signs."""
+    return re.sub(r"(\{\]\}|[(,=)])", r"\1\\allowbreak{}", code)
 
 
 def _missing(value: object) -> bool:
@@ -239,15 +250,12 @@ def _cell(column: Column, row: dict[str, object]) -> str:
     if column.left:
         shown = column.show(row)
         text = escape_latex(shown)
-        return rf"\texttt{{{text}}}" if column.kind == "code" and shown != MISSING else text
-    if column.kind == "params":
-        return escape_latex(column.show(row))
-    if column.kind == "interval":
-        shown = format_interval(row[column.key], row[column.high], column.decimals)  # type: ignore[arg-type]
-        if shown == MISSING:
-            return "--"
-        low, high = shown.strip("[]").split(", ")
-        return rf"{{[}}\num{{{low}}}, \num{{{high}}}{{]}}"
+        if column.kind == "code" and shown != MISSING:
+            return rf"\texttt{{{_breakable(text) if column.width else text}}}"
+        return text
+    if column.kind in _RIGHT:
+        shown = escape_latex(column.show(row))
+        return shown if column.kind in {"params", "right"} else _NUMBER.sub(r"\\num{\g<0>}", shown)
     value = row[column.key]
     if _missing(value):
         return "{--}"

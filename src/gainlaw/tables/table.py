@@ -13,6 +13,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.tables.formats import (
     MISSING,
     format_count,
+    format_general,
     format_interval,
     format_number,
     format_params,
@@ -21,9 +22,22 @@ from gainlaw.tables.formats import (
 
 __all__ = ["Column", "Kind", "Table"]
 
-Kind = Literal["text", "code", "status", "number", "interval", "probability", "count", "params"]
+Kind = Literal[
+    "text",
+    "code",
+    "status",
+    "right",
+    "number",
+    "general",
+    "interval",
+    "estimate",
+    "probability",
+    "count",
+    "params",
+]
 
 _LEFT = {"text", "code", "status"}
+_WORDS = {*_LEFT, "right"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +50,15 @@ class Column:
         The column of the frame.
     title : str
         The heading.
-    kind : {"text", "code", "status", "number", "interval", "probability", "count", "params"}
-        What the values are. `status` is text that the HTML form colours ("ok", "failed", a verdict).
+    kind : Kind
+        What the values are: ``text``; ``code``; ``status``, text that the HTML form colours ("ok",
+        "failed", a verdict); ``right``, text set from the right; ``number`` with fixed decimals;
+        ``general``, numbers of unlike size with four significant digits; ``interval``; ``estimate``, a
+        number with its interval behind it; ``probability``; ``count``; ``params``, a model size.
     digits : int, optional
         Decimals of numbers and intervals (1 unless given) and of probabilities (3 unless given).
-    high : str
-        For an interval, the column of its upper end (`key` is the lower one).
+    low, high : str
+        The columns of an estimate's interval; for an interval, `key` is the lower end.
     width : float, optional
         For long text, the share of the line that the column may take in LaTeX; it wraps.
     """
@@ -50,6 +67,7 @@ class Column:
     title: str
     kind: Kind = "text"
     digits: int | None = None
+    low: str = ""
     high: str = ""
     width: float | None = None
 
@@ -63,7 +81,7 @@ class Column:
         """The decimals shown."""
         if self.digits is not None:
             return self.digits
-        return {"probability": 3, "number": 1, "interval": 1}.get(self.kind, 0)
+        return {"probability": 3, "number": 1, "interval": 1, "estimate": 1}.get(self.kind, 0)
 
     def show(self, row: dict[str, Any], minus: str = "-") -> str:
         """Return the cell of one row as plain text.
@@ -74,10 +92,15 @@ class Column:
         '[-1.2, 4.0]'
         """
         value = row[self.key]
-        if self.left:
+        if self.kind in _WORDS:
             return MISSING if value is None or value is pd.NA or value != value or value == "" else str(value)
         if self.kind == "interval":
             return format_interval(row[self.key], row[self.high], self.decimals, minus)
+        if self.kind == "estimate":
+            interval = format_interval(row[self.low], row[self.high], self.decimals, minus)
+            return f"{format_number(value, self.decimals, minus)} {interval}"
+        if self.kind == "general":
+            return format_general(value, minus)
         if self.kind == "probability":
             return format_probability(value, self.decimals)
         if self.kind == "count":
@@ -141,7 +164,7 @@ class Table:
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", self.name):
             hint = "lower-case letters, digits, _ and -"
             problems.append(Problem(f"{self.name!r} is no name for a table", hint=hint))
-        keys = [key for column in self.columns for key in (column.key, column.high) if key]
+        keys = [key for column in self.columns for key in (column.key, column.low, column.high) if key]
         keys += [self.rule_by] if self.rule_by else []
         problems += [
             Problem("the table's frame has no such column", key)

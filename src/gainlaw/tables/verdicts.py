@@ -46,8 +46,8 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table:
     """
     frame = claims_frame(verdicts)
     columns = (
-        Column("words", "Claim", width=0.25),
-        Column("claim", "Expression", "code", width=0.2),
+        Column("words", "Claim", width=0.24),
+        Column("claim", "Expression", "code", width=0.19),
         Column("verdict", "Verdict", "status"),
         Column("probability_points", "P, points", "probability"),
         Column("probability_log_odds", "P, log-odds", "probability"),

@@ -1,0 +1,97 @@
+"""The outline of a report: which words, tables and figures stand in which chapter of page and paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gainlaw.report.content import Content, Verdicts, has_slope, levels
+from gainlaw.report.words import (
+    check_words,
+    claims_words,
+    data_words,
+    others_words,
+    priors_words,
+    results_words,
+    width_words,
+)
+from gainlaw.tables import claims_frame
+
+__all__ = ["Chapter", "outline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter of the report.
+
+    Parameters
+    ----------
+    id : str
+        A word for links.
+    title : str
+        The heading.
+    words : str
+        The paragraph that opens it, plain text; may be empty.
+    names : tuple of str
+        The tables and figures, in order; those that the content lacks are left out.
+    """
+
+    id: str
+    title: str
+    words: str
+    names: tuple[str, ...]
+
+
+def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
+    """Return the chapters between the answer and the references; empty ones are left out.
+
+    Parameters
+    ----------
+    content : Content
+        Tables, figures and fits.
+    verdicts : sequence of Verdict or pandas.DataFrame
+        The judged claims.
+    """
+    main = content.fits.main
+    by = levels(main) if has_slope(main) else levels(main, "gain")
+    results = ["slope"]
+    for level in by:
+        results += [f"forest_{level}", *([f"slopes_{level}"] if level != "language" else [])]
+    results += [f"gain_at_{level}" for level in levels(main, "gain") if level != "language"]
+    digits = 2 if main.scale == "log_odds" else 1
+    chapters = [
+        Chapter("data", "Data", data_words(main), ("data", "checkpoints", "gains", "scores")),
+        Chapter("method", "Method", "", ()),
+        Chapter("results", "Results", results_words(main), (*results, "scales")),
+        Chapter(
+            "width",
+            "Why the interval is wide",
+            width_words(content.width, digits),
+            ("width", "sds", "influence", "influence_table"),
+        ),
+        Chapter(
+            "claims",
+            "Claims",
+            claims_words(claims_frame(verdicts)) if len(verdicts) else "",
+            ("claims", "companions"),
+        ),
+        Chapter(
+            "others",
+            "Other laws and other intermediate training",
+            others_words(list(content.fits.others)),
+            ("other_laws", "compare", "other_intermediate", "other_gain_at_intermediate", "other_gains"),
+        ),
+        Chapter("diagnostics", "Diagnostics", check_words(main), ("diagnostics", "predictive")),
+        Chapter(
+            "priors", "Priors and sensitivity", priors_words(main), ("priors", "priors_figure", "sensitivity")
+        ),
+    ]
+    known = [
+        Chapter(
+            chapter.id,
+            chapter.title,
+            chapter.words,
+            tuple(name for name in chapter.names if content.has(name)),
+        )
+        for chapter in chapters
+    ]
+    return tuple(chapter for chapter in known if chapter.words or chapter.names or chapter.id == "method")
