@@ -35,10 +35,10 @@ _EXPORTS = {
     "list_datasets": "datasets",
     "load_languages": "languages",
     "law": "laws",
-    "Fit": "hierarchy",
-    "fit": "hierarchy",
-    "load_fit": "hierarchy",
-    "compare": "hierarchy",
+    "Fit": "fitting",
+    "fit": "fitting",
+    "load_fit": "fitting",
+    "compare": "fitting",
     "prior": "hierarchy",
     "curve": "estimands",
     "assess": "claims",
@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     from gainlaw.estimands import curve
     from gainlaw.evaluations import Evaluations, evaluations_from_frame, read_evaluations
     from gainlaw.gains import Gains, compute_gains, gains_from_frame, read_gains, read_table
-    from gainlaw.hierarchy import Fit, compare, fit, load_fit, prior
+    from gainlaw.fitting import Fit, compare, fit, load_fit
+    from gainlaw.hierarchy import prior
     from gainlaw.languages import load_languages
     from gainlaw.laws import law
     from gainlaw.report import write_report

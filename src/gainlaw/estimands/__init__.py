@@ -1,1 +1,26 @@
-"""To be filled."""
+"""Estimands: from posterior draws to gains at any size, slopes, ratios, crossings and rankings."""
+
+from __future__ import annotations
+
+from gainlaw.estimands.curve import Curve, covariate_effect, curve, new_checkpoint, new_group
+from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of, reference_weights
+from gainlaw.estimands.ranking import rank_groups
+from gainlaw.estimands.table import MIN_ESS, RHAT_LIMIT, default_sizes, estimate_table, summarise
+
+__all__ = [
+    "MIN_ESS",
+    "RHAT_LIMIT",
+    "SELECTABLE",
+    "Curve",
+    "FitLike",
+    "covariate_effect",
+    "curve",
+    "default_sizes",
+    "estimate_table",
+    "levels_of",
+    "new_checkpoint",
+    "new_group",
+    "rank_groups",
+    "reference_weights",
+    "summarise",
+]

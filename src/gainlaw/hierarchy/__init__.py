@@ -1,1 +1,23 @@
-"""To be filled."""
+"""Hierarchical laws: terms, priors, the model matrix, and the engine that samples the posterior.
+
+The engine's modules (`nuts`, `model`, `ops` and the kernels) load PyMC and numba; nothing here imports them until a
+model is sampled.
+"""
+
+from __future__ import annotations
+
+from gainlaw.hierarchy.priors import Prior, prior
+from gainlaw.hierarchy.problem import ModelSpec, build_problem, specify
+from gainlaw.hierarchy.terms import CANDIDATES, Dropped, Term, choose_terms
+
+__all__ = [
+    "CANDIDATES",
+    "Dropped",
+    "ModelSpec",
+    "Prior",
+    "Term",
+    "build_problem",
+    "choose_terms",
+    "prior",
+    "specify",
+]

@@ -1,0 +1,138 @@
+"""The reference grid: which weights turn group effects into the gain of a level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.gains import Gains
+from gainlaw.hierarchy.problem import ModelSpec
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["SELECTABLE", "FitLike", "Weights", "check_selection", "levels_of", "reference_weights"]
+
+SELECTABLE = ("task", "language_family", "language", "intermediate", "model_family")
+"""Columns that a level may fix."""
+
+Weights = dict[str, NDArray[np.float64]]
+
+
+class FitLike(Protocol):
+    """What an estimand needs of a fit."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model."""
+        ...
+
+    @property
+    def gains(self) -> Gains:
+        """The data."""
+        ...
+
+    @property
+    def posterior(self) -> xr.DataTree:
+        """Posterior and prior draws."""
+        ...
+
+
+def levels_of(gains: Gains, column: str) -> list[str]:
+    """Return the groups of a column, sorted; empty when the column is missing or blank."""
+    if column not in gains.frame.columns:
+        return []
+    values = gains.frame[column].dropna().astype(str)
+    return sorted(value for value in values.unique() if value)
+
+
+def check_selection(fit: FitLike, selection: Mapping[str, str]) -> None:
+    """Raise an `InputError` that names every column or group which the fit does not have."""
+    problems = []
+    for column, group in selection.items():
+        if column not in SELECTABLE:
+            problems.append(Problem(f"no level {column!r}", hint=f"levels: {', '.join(SELECTABLE)}"))
+            continue
+        known = levels_of(fit.gains, column)
+        if group not in known:
+            hint = f"groups: {', '.join(known)}" if known else "the gains have no such column"
+            problems.append(Problem(f"{column} {group!r} is not in the fit", hint=hint))
+    if not problems and "language" in selection and "language_family" in selection:
+        frame = fit.gains.frame
+        own = frame.loc[frame["language"] == selection["language"], "language_family"].iloc[0]
+        if own != selection["language_family"]:
+            problems.append(Problem(f"language {selection['language']!r} is in family {own!r}"))
+    if problems:
+        raise InputError(problems)
+
+
+def reference_weights(spec: ModelSpec, gains: Gains, selection: Mapping[str, str]) -> Weights:
+    """Return the weight of every group effect in the gain of a level.
+
+    What the selection fixes has weight one on its group. Everything else is averaged over the groups observed, each
+    task, each language, each intermediate and each model family counting the same, as in estimated marginal means;
+    a language's family goes with it. Replicate terms (checkpoints, runs) and the residual have no weight: they are
+    what the law is estimated through, not part of it.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    gains : Gains
+        The data.
+    selection : mapping of str to str
+        Groups fixed, by column; empty for the overall level.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Weights over the groups of every term that is not a replicate. They sum to one, or to zero for a
+        combination that was never observed (its effect is then at its prior mean).
+    """
+    frame = gains.frame
+    base = np.ones(len(frame), dtype=bool)
+    for column in ("language", "language_family"):
+        if column in selection:
+            base &= (frame[column].astype(str) == selection[column]).to_numpy()
+    weights: Weights = {}
+    for term in spec.terms:
+        if term.replicate:
+            continue
+        mask = (
+            base if set(term.columns) & {"language", "language_family"} else np.ones(len(frame), dtype=bool)
+        )
+        for column in term.columns:
+            if column in selection:
+                mask = mask & (frame[column].astype(str) == selection[column]).to_numpy()
+        weights[term.name] = _average(term.name, term.columns, term.index, term.n_groups, frame, mask)
+    return weights
+
+
+def _average(
+    name: str,
+    columns: tuple[str, ...],
+    index: NDArray[np.int64],
+    n_groups: int,
+    frame: pd.DataFrame,
+    mask: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    if not mask.any():
+        return np.zeros(n_groups)
+    if name == "language_family" and "language" in frame.columns:
+        pairs = pd.DataFrame({"group": index[mask], "unit": frame["language"].astype(str).to_numpy()[mask]})
+        counts = pairs.drop_duplicates()["group"].value_counts()
+    elif len(columns) > 1:
+        # Interactions: each group of the first column counts the same, whatever the number of its partners.
+        pairs = pd.DataFrame({"group": index[mask], "unit": frame[columns[0]].astype(str).to_numpy()[mask]})
+        pairs = pairs.drop_duplicates()
+        counts = (1.0 / pairs.groupby("unit")["group"].transform("size")).groupby(pairs["group"]).sum()
+    else:
+        counts = pd.Series(1.0, index=np.unique(index[mask]))
+    weight = np.zeros(n_groups)
+    weight[counts.index.to_numpy(dtype=int)] = counts.to_numpy(dtype=float)
+    return weight / weight.sum()

@@ -1,0 +1,22 @@
+"""Fits: a model sampled, summarised, checked, recorded and kept."""
+
+from __future__ import annotations
+
+from gainlaw.fitting.compare import compare
+from gainlaw.fitting.diagnostics import Check, Diagnostics
+from gainlaw.fitting.fit import Fit, fit, other_scale_fit
+from gainlaw.fitting.predict import predict
+from gainlaw.fitting.store import check_target, load_fit, save_fit
+
+__all__ = [
+    "Check",
+    "Diagnostics",
+    "Fit",
+    "check_target",
+    "compare",
+    "fit",
+    "load_fit",
+    "other_scale_fit",
+    "predict",
+    "save_fit",
+]

@@ -1,0 +1,365 @@
+"""Fit a hierarchical law to gains: the one function, and the frozen result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.estimands import estimate_table
+from gainlaw.evaluations import Evaluations
+from gainlaw.fitting.diagnostics import Diagnostics, run_checks
+from gainlaw.fitting.influence import leave_checkpoints_out
+from gainlaw.fitting.record import build_record, count_distinct
+from gainlaw.fitting.sensitivity import prior_sensitivity
+from gainlaw.gains import Gains
+from gainlaw.hierarchy.priors import Prior
+from gainlaw.hierarchy.problem import ModelSpec, build_problem, specify
+from gainlaw.laws import law as law_of
+from gainlaw.options import Engine, LawName, Scale, require_choice
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+__all__ = ["Fit", "fit", "other_scale_fit"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """A hierarchical law fitted to gains.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model: law, scale, terms kept and dropped, priors.
+    gains : Gains
+        The data.
+    posterior : xarray.DataTree
+        Draws: groups ``posterior``, ``prior``, ``sample_stats``, ``log_likelihood``, ``posterior_predictive`` and
+        ``observed_data``.
+    estimates : DataFrame
+        Every estimand at every level, see `gainlaw.estimands.estimate_table`.
+    diagnostics : Diagnostics
+        Checks, influence of checkpoints, prior sensitivity.
+    record : dict
+        What was asked and run, on what, with what.
+    path : Path or None
+        The fit directory it was read from.
+    """
+
+    spec: ModelSpec
+    gains: Gains
+    posterior: xr.DataTree
+    estimates: pd.DataFrame = field(default_factory=pd.DataFrame)
+    diagnostics: Diagnostics | None = None
+    record: dict[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+    @property
+    def scale(self) -> Scale:
+        """The scale of the gain."""
+        return self.spec.scale
+
+    @property
+    def unit(self) -> str:
+        """The unit of the gain."""
+        return self.spec.unit
+
+    @property
+    def status(self) -> str:
+        """``ok`` or ``failed``: a failed fit must not be used."""
+        return self.diagnostics.status if self.diagnostics is not None else "unchecked"
+
+    @property
+    def n_rows(self) -> int:
+        """The number of gains."""
+        return len(self.gains.frame)
+
+    @property
+    def n_checkpoints(self) -> int:
+        """The number of distinct checkpoints: the replicates behind every slope."""
+        return count_distinct(self, "checkpoint")
+
+    @property
+    def n_sizes(self) -> int:
+        """The number of distinct model sizes."""
+        return count_distinct(self, "params")
+
+    def summary(self, level: str | None = None) -> pd.DataFrame:
+        """Return the estimates, all or of one level.
+
+        Parameters
+        ----------
+        level : str, optional
+            ``population``, ``overall``, ``task``, ``language_family``, ``language``, ``intermediate``,
+            ``model_family``, ``covariate`` or ``model``.
+
+        Raises
+        ------
+        InputError
+            If the fit has no estimates at that level.
+        """
+        if level is None:
+            return self.estimates.copy()
+        part = self.estimates[self.estimates["level"] == level]
+        if part.empty:
+            levels = ", ".join(dict.fromkeys(self.estimates["level"]))
+            raise InputError(
+                Problem(f"the fit has no estimates at level {level!r}", hint=f"it has: {levels}")
+            )
+        return part.reset_index(drop=True)
+
+    def predict(
+        self,
+        params: float | Sequence[float],
+        *,
+        new: Sequence[str] = (),
+        level: str | None = None,
+        ci_prob: float = 0.95,
+        seed: int = 0,
+        **group: str,
+    ) -> pd.DataFrame:
+        """Predict the gain at given sizes, see `gainlaw.fitting.predict`.
+
+        Examples
+        --------
+        >>> fit.predict(params=13e9, task="xnli")  # doctest: +SKIP
+        """
+        from gainlaw.fitting.predict import predict
+
+        return predict(self, params, new=new, level=level, ci_prob=ci_prob, seed=seed, **group)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the fit directory, see `gainlaw.fitting.store.save_fit`."""
+        from gainlaw.fitting.store import save_fit
+
+        return save_fit(self, Path(path), overwrite=overwrite)
+
+    def plot_forest(self, level: str = "task", **options: Any) -> Figure:
+        """Draw a forest plot of a level, see `gainlaw.figures`."""
+        from gainlaw import figures
+
+        return figures.plot_forest(self, level=level, **options)
+
+    def plot_gain(self, **options: Any) -> Figure:
+        """Draw gain against size with posterior bands, see `gainlaw.figures`."""
+        from gainlaw import figures
+
+        return figures.plot_gain(self, **options)
+
+
+def fit(
+    data: Gains | Evaluations,
+    law: LawName | str = "linear",
+    *,
+    scale: Scale | None = None,
+    engine: Engine | str = "nuts",
+    terms: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    covariates: Sequence[str] = (),
+    priors: Mapping[str, str | Prior] | None = None,
+    draws: int = 1000,
+    tune: int = 500,
+    chains: int = 4,
+    seed: int = 0,
+    ci_prob: float = 0.95,
+    params: Sequence[float] | None = None,
+    progress: Progress | None = None,
+) -> Fit:
+    r"""Fit a hierarchical law of the gain against model size.
+
+    With ``x = log10(params / 1e9)`` and the law's shape ``h``,
+
+    .. math::
+
+        \mathrm{gain}_i = (\mu_0 + \mu_1 h(x_i)) + \sum_t (u_{t,g(i)} + v_{t,g(i)} h(x_i))
+            + c_{\mathrm{checkpoint}(i)} + \dots + r_i + e_i,
+
+    where the terms ``t`` (tasks, language families, ...) and the replicates (checkpoint, checkpoint by task, ...)
+    are those that the data can identify, ``r`` is a residual and ``e`` the sampling error with its known
+    covariance. On the log-odds scale with counts at hand, the binomial likelihood of each pair takes the place of
+    ``e``.
+
+    Parameters
+    ----------
+    data : Gains or Evaluations
+        Gains, or evaluations from which they are computed.
+    law : {"linear", "offset_power", "constant"}
+        The law.
+    scale : {"points", "log_odds", "normalized", "error_reduction"}, optional
+        The scale; by default that of the gains, or points.
+    engine : {"nuts"}
+        How the posterior is computed.
+    terms, exclude : sequence of str, optional
+        Consider only these terms; leave those out.
+    covariates : sequence of str
+        Numeric columns that shift the gain; they are centred.
+    priors : mapping of str to str or Prior, optional
+        Priors by parameter name, e.g. ``{"tau_task": "halfnormal(5)"}``, in the unit of the scale.
+    draws, tune, chains : int
+        Draws kept and spent on tuning for each chain; number of chains.
+    seed : int
+        Seed of everything random: the same seed gives the same numbers.
+    ci_prob : float
+        Probability of the intervals.
+    params : sequence of float, optional
+        Sizes at which the gain is reported.
+    progress : callable, optional
+        Called with (done, total) draws.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    InputError
+        For options or data that cannot be used.
+
+    Notes
+    -----
+    A fit whose diagnostics fail is returned all the same, with ``status`` ``failed``.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> gains = gl.load_dataset("bloomz").gains(scale="points")
+    >>> result = gl.fit(gains, law="linear")  # doctest: +SKIP
+    >>> result.summary(level="task")  # doctest: +SKIP
+    """
+    start = time.perf_counter()
+    require_choice(engine, Engine, "engine")
+    _check_numbers(draws, tune, chains, seed, ci_prob)
+    law_name = law
+    chosen = law_of(law_name)
+    gains = _as_gains(data, scale)
+    spec = specify(gains, chosen, terms=terms, exclude=exclude, covariates=covariates, priors=priors)
+    problem = build_problem(gains, spec)
+    from gainlaw.hierarchy.nuts import sample
+    from gainlaw.hierarchy.posterior import build_tree
+
+    result = sample(problem, gains, draws=draws, tune=tune, chains=chains, seed=seed, progress=progress)
+    tree = build_tree(problem, gains, result, seed)
+    bare = Fit(spec, gains, tree)
+    estimates = estimate_table(bare, sizes=params, ci_prob=ci_prob)
+    checks = run_checks(bare, estimates, result.attempts)
+    status = "failed" if any(check.passed is False for check in checks) else "ok"
+    diagnostics = Diagnostics(
+        cast("Any", status), checks, leave_checkpoints_out(bare, ci_prob), prior_sensitivity(bare)
+    )
+    resolved = {
+        "law": law_name,
+        "scale": gains.scale,
+        "engine": engine,
+        "terms": None if terms is None else list(terms),
+        "exclude": list(exclude),
+        "covariates": list(covariates),
+        "draws": draws,
+        "tune": tune,
+        "chains": chains,
+        "seed": seed,
+        "ci_prob": ci_prob,
+        "params": None if params is None else [float(size) for size in params],
+    }
+    given = {
+        **resolved,
+        "scale": scale,
+        "priors": {name: str(value) for name, value in (priors or {}).items()},
+    }
+    record = build_record(
+        bare, given=given, resolved=resolved, status=status, seconds=time.perf_counter() - start
+    )
+    return replace(bare, estimates=estimates, diagnostics=diagnostics, record=record)
+
+
+def other_scale_fit(base: Fit, scale: Scale | None = None, *, progress: Progress | None = None) -> Fit | None:
+    """Return the same model on the other scale, read from the fit directory or fitted and kept there.
+
+    Parameters
+    ----------
+    base : Fit
+        A fit.
+    scale : str, optional
+        By default log-odds for a fit on points, points for any other.
+    progress : callable, optional
+        Called with (done, total) draws if it has to be fitted.
+
+    Returns
+    -------
+    Fit or None
+        None when the scores behind the gains are not known, so that no other scale exists.
+
+    Notes
+    -----
+    Priors that were given for one scale do not carry over to another: the companion has its scale's defaults.
+    """
+    wanted: Scale = scale or ("log_odds" if base.scale == "points" else "points")
+    if wanted == base.scale:
+        return base
+    directory = None if base.path is None else base.path / f"scale_{wanted}"
+    if directory is not None and (directory / "fit.json").exists():
+        from gainlaw.fitting.store import load_fit
+
+        return load_fit(directory)
+    try:
+        gains = base.gains.to_scale(wanted)
+    except InputError:
+        return None
+    used = base.record["arguments"]["resolved"]
+    names = (
+        "terms",
+        "exclude",
+        "covariates",
+        "draws",
+        "tune",
+        "chains",
+        "seed",
+        "ci_prob",
+        "params",
+        "engine",
+    )
+    options = {name: used[name] for name in names}
+    companion = fit(gains, law=base.spec.law.name, progress=progress, **options)
+    if directory is not None:
+        companion.save(directory)
+        companion = replace(companion, path=directory)
+    return companion
+
+
+def _as_gains(data: Gains | Evaluations, scale: Scale | None) -> Gains:
+    if scale is not None:
+        require_choice(scale, Scale, "scale")
+    if isinstance(data, Evaluations):
+        return data.gains(scale=scale or "points")
+    if not isinstance(data, Gains):
+        raise InputError(
+            Problem(
+                f"fit takes gains or evaluations, not {type(data).__name__}", hint="see gl.read_evaluations"
+            )
+        )
+    return data if scale is None else data.to_scale(scale)
+
+
+def _check_numbers(draws: int, tune: int, chains: int, seed: int, ci_prob: float) -> None:
+    problems = []
+    for name, value, low in (
+        ("draws", draws, 100),
+        ("tune", tune, 100),
+        ("chains", chains, 2),
+        ("seed", seed, 0),
+    ):
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < low:
+            problems.append(Problem(f"{name} is {value!r}", hint=f"a whole number, {low} or more"))
+    if not 0.5 <= ci_prob < 1:
+        problems.append(Problem(f"ci_prob is {ci_prob!r}", hint="at least 0.5 and below 1"))
+    if problems:
+        raise InputError(problems, source="options")

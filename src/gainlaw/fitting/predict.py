@@ -1,0 +1,77 @@
+"""Predicted gains: the mean, a new checkpoint, a new task or family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.estimands import FitLike, curve, new_checkpoint, new_group, summarise
+from gainlaw.laws import decades
+
+__all__ = ["predict"]
+
+
+def predict(
+    fit: FitLike,
+    params: float | Sequence[float],
+    *,
+    new: Sequence[str] = (),
+    level: str | None = None,
+    ci_prob: float = 0.95,
+    seed: int = 0,
+    **group: str,
+) -> pd.DataFrame:
+    """Predict the gain at given sizes.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    params : float or sequence of float
+        Sizes, in parameters.
+    new : sequence of str
+        Terms whose group is new, never observed: ``["task"]``, ``["language_family", "language"]``, ...
+    level : {"population", "overall"}, optional
+        The level when no group is fixed; ``overall`` by default.
+    ci_prob : float
+        Probability of the intervals.
+    seed : int
+        Seed of the new effects.
+    **group : str
+        Groups to fix, e.g. ``task="xnli"``.
+
+    Returns
+    -------
+    DataFrame
+        For every size two rows: ``mean`` (the law itself) and ``new_checkpoint`` (one more checkpoint of that size),
+        with the estimate columns and ``extrapolation``, the decades beyond the observed sizes (0 inside).
+
+    Raises
+    ------
+    InputError
+        For sizes, levels or groups that cannot be used.
+    """
+    sizes = np.atleast_1d(np.asarray(params, dtype=float))
+    if not (np.isfinite(sizes) & (sizes > 0)).all() or not len(sizes):
+        raise InputError(Problem(f"params {params!r} cannot be a size", hint="positive numbers, e.g. 13e9"))
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
+    base = curve(fit, level, **group)
+    if new:
+        base = new_group(base, fit, new, rng)
+    replicate = new_checkpoint(base, fit, rng)
+    x = decades(sizes)
+    low, high = base.x_range
+    beyond = np.maximum(np.maximum(low - x, x - high), 0.0) if fit.spec.law.has_slope else np.zeros(len(x))
+    parts = []
+    for kind, each in (("mean", base), ("new_checkpoint", replicate)):
+        table = summarise(each.gain(sizes).T, each.n_chains, ci_prob)
+        table.insert(0, "kind", kind)
+        table.insert(0, "params", sizes)
+        table.insert(0, "group", each.group)
+        table.insert(0, "level", each.level)
+        table["extrapolation"] = beyond
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True).sort_values(["params", "kind"], ignore_index=True)

@@ -1,0 +1,108 @@
+"""The versioned record of a fit: what was asked, what was run, on what, with what."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from gainlaw import __version__
+from gainlaw.estimands import FitLike
+
+__all__ = ["RECORD_VERSION", "build_record"]
+
+RECORD_VERSION = 1
+
+_PACKAGES = ("numpy", "scipy", "pandas", "xarray", "pymc", "pytensor", "nutpie", "numba", "arviz-stats")
+
+
+def build_record(
+    fit: FitLike, *, given: Mapping[str, Any], resolved: Mapping[str, Any], status: str, seconds: float
+) -> dict[str, Any]:
+    """Return the record of a fit.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    given, resolved : mapping
+        Arguments as they were given, and as they were used.
+    status : str
+        ``ok`` or ``failed``.
+    seconds : float
+        Wall time of the fit. It stands in the record alone, so that every other file depends on the inputs only.
+    """
+    spec, frame = fit.spec, fit.gains.frame
+    return {
+        "record_version": RECORD_VERSION,
+        "gainlaw_version": __version__,
+        "status": status,
+        "seconds": round(seconds, 2),
+        "arguments": {"given": dict(given), "resolved": dict(resolved)},
+        "model": {
+            "law": spec.law.name,
+            "formula": spec.law.formula,
+            "scale": spec.scale,
+            "unit": spec.unit,
+            "likelihood": spec.likelihood,
+            "terms": [
+                {
+                    "name": term.name,
+                    "groups": term.n_groups,
+                    "slope": term.slope,
+                    "correlated": term.correlated,
+                    "replicate": term.replicate,
+                }
+                for term in spec.terms
+            ],
+            "dropped": [{"name": each.name, "reason": each.reason} for each in spec.dropped],
+            "residual": spec.residual,
+            "covariates": dict(zip(spec.covariates, spec.covariate_means, strict=True)),
+            "priors": {name: str(prior) for name, prior in spec.priors.items()},
+        },
+        "data": {
+            "source": fit.gains.source,
+            "sha256": fit.gains.sha256,
+            "rows": len(frame),
+            "checkpoints": count_distinct(fit, "checkpoint"),
+            "sizes": count_distinct(fit, "params"),
+        },
+        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "git": _git(),
+    }
+
+
+def count_distinct(fit: FitLike, column: str) -> int:
+    """Return the number of distinct known values of a column of the gains."""
+    if column not in fit.gains.frame.columns:
+        return 0
+    values = fit.gains.frame[column].dropna()
+    return int(values[values.astype(str) != ""].nunique())
+
+
+def _git() -> dict[str, Any] | None:
+    """Return commit and dirty flag of the working directory's repository, None outside one."""
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+            cwd=Path.cwd(),
+        ).stdout.strip()
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+            cwd=Path.cwd(),
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "dirty": bool(dirty)}

@@ -1,0 +1,432 @@
+"""Tables and geometry of the binomial model: what `binomial_kernels.binomial_joint` needs besides the design."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.gains import Gains
+from gainlaw.hierarchy import binomial_kernels, kernels
+from gainlaw.hierarchy.problem import ModelProblem
+
+__all__ = ["BinomialTables", "Geometry", "build_geometry", "build_tables", "log_odds_sites", "site_data"]
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+KNOTS = 256
+# Knots per posterior sd of a table; the cubic's error is then below 1e-6 in log likelihood for counts above 20.
+KNOTS_PER_SD = 5.0
+# The chance-corrected log-odds of any accuracy that counts can tell from the floor or the ceiling lie well inside.
+ETA_LIMIT = 16.0
+# Trapezoid nodes per sd of the narrowest factor: the rule's error falls like exp(-2 pi^2 (sd / step)^2).
+NODES_PER_SD = 1.25
+SITE_ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BinomialTables:
+    """Tabulated likelihoods of every row, and the quadrature of rows that share a baseline.
+
+    Parameters
+    ----------
+    single : ndarray of int, shape (n,)
+        1 where the row has its baseline to itself.
+    lo, step : ndarray, shape (n,)
+        First knot and spacing of each row's table.
+    knots, slopes : ndarray, shape (n, KNOTS)
+        Log likelihood and its derivative: in the gain for a single row, in the intermediate model's log-odds for a
+        row in a block.
+    first, members : ndarray of int
+        Rows of block b: ``members[first[b]:first[b + 1]]``.
+    node_first : ndarray of int
+        Nodes of block b: ``node_first[b]:node_first[b + 1]``.
+    nodes, node_weight : ndarray
+        Baseline log-odds and log weights (log posterior of the baseline plus log spacing).
+    site, site_variance : ndarray, shape (n,)
+        Mean and variance of the gain under its likelihood alone and a wide prior.
+    """
+
+    single: Int
+    lo: Float
+    step: Float
+    knots: Float
+    slopes: Float
+    first: Int
+    members: Int
+    node_first: Int
+    nodes: Float
+    node_weight: Float
+    site: Float
+    site_variance: Float
+
+    def arrays(self) -> tuple[NDArray, ...]:
+        """Return the arrays in the order in which the kernels take them."""
+        return (
+            self.single,
+            self.lo,
+            self.step,
+            self.knots,
+            self.slopes,
+            self.first,
+            self.members,
+            self.node_first,
+            self.nodes,
+            self.node_weight,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Geometry:
+    """The coordinates that the sampler moves in, see `binomial_kernels.binomial_joint`."""
+
+    anchor: Float
+    anchor_variance: Float
+    spread: Float
+    site: Float
+    site_variance: Float
+    mode: Float
+
+
+@numba.njit(cache=True)
+def _log_binomial(k, n, c, eta):
+    """Log likelihood of `k` of `n` at chance-corrected log-odds `eta`, and its derivative (no constant)."""
+    if eta > 0:
+        e = np.exp(-eta)
+        s = 1.0 / (1.0 + e)
+        log_1s = -eta - np.log1p(e)
+    else:
+        e = np.exp(eta)
+        s = e / (1.0 + e)
+        log_1s = -np.log1p(e)
+    p = c + (1.0 - c) * s
+    f = (n - k) * (np.log1p(-c) + log_1s)
+    d = -(n - k) * s
+    if k > 0:
+        f += k * np.log(p)
+        d += k * (1.0 - c) * s * (1.0 - s) / p
+    return f, d
+
+
+@numba.njit(cache=True)
+def _log_baseline(k, n, c, eta):
+    """Log posterior of a baseline's log-odds under a uniform prior on chance-corrected accuracy (no constant)."""
+    f, _ = _log_binomial(k, n, c, eta)
+    return f - abs(eta) - 2.0 * np.log1p(np.exp(-abs(eta)))
+
+
+@numba.njit(cache=True)
+def _moments(k, n, c, limit):
+    """Mean and sd of log-odds under the logistic prior, by a two-pass grid."""
+    lo, hi = -limit, limit
+    mean, sd = 0.0, 1.0
+    for _ in range(3):
+        m = 801
+        top = -np.inf
+        logs = np.empty(m)
+        for i in range(m):
+            logs[i] = _log_baseline(k, n, c, lo + (hi - lo) * i / (m - 1))
+            top = max(top, logs[i])
+        s0 = s1 = s2 = 0.0
+        for i in range(m):
+            e = lo + (hi - lo) * i / (m - 1)
+            w = np.exp(logs[i] - top)
+            s0 += w
+            s1 += w * e
+            s2 += w * e * e
+        mean = s1 / s0
+        sd = np.sqrt(max(s2 / s0 - mean * mean, 1e-12))
+        lo, hi = max(-limit, mean - 12.0 * sd), min(limit, mean + 12.0 * sd)
+    return mean, sd
+
+
+@numba.njit(cache=True)
+def _quadrature(k, n, c, limit, step):
+    """Trapezoid nodes over a baseline's log-odds and their log weights, normalised to one."""
+    m = int(np.ceil(2.0 * limit / step)) + 1
+    logs = np.empty(m)
+    top = -np.inf
+    for i in range(m):
+        logs[i] = _log_baseline(k, n, c, -limit + step * i)
+        top = max(top, logs[i])
+    keep = logs > top - 32.0
+    nodes = np.empty(keep.sum())
+    weights = np.empty(nodes.shape[0])
+    count = 0
+    total = 0.0
+    for i in range(m):
+        if keep[i]:
+            nodes[count] = -limit + step * i
+            weights[count] = logs[i]
+            total += np.exp(logs[i] - top)
+            count += 1
+    return nodes, weights - top - np.log(total)
+
+
+@numba.njit(cache=True)
+def _pair_table(k1, n1, c, nodes, weights, lo, step, knots, slopes):
+    """Fill the table of ``log L(gain)``, the baseline integrated out."""
+    logs = np.empty(nodes.shape[0])
+    steep = np.empty(nodes.shape[0])
+    for j in range(knots.shape[0]):
+        gain = lo + step * j
+        top = -np.inf
+        for i in range(nodes.shape[0]):
+            f, d = _log_binomial(k1, n1, c, nodes[i] + gain)
+            logs[i] = f + weights[i]
+            steep[i] = d
+            top = max(top, logs[i])
+        total = 0.0
+        pull = 0.0
+        for i in range(nodes.shape[0]):
+            w = np.exp(logs[i] - top)
+            total += w
+            pull += w * steep[i]
+        knots[j] = top + np.log(total)
+        slopes[j] = pull / total
+
+
+def build_tables(gains: Gains) -> BinomialTables:
+    """Tabulate the likelihood of every gain.
+
+    Parameters
+    ----------
+    gains : Gains
+        Gains on the log-odds scale with counts and chance levels.
+    """
+    frame = gains.frame
+    k0, n0, k1, n1, c = (
+        frame[name].to_numpy(dtype=float)
+        for name in ("k_baseline", "n_baseline", "k_intermediate", "n_intermediate", "chance")
+    )
+    n = len(frame)
+    single = np.ones(n, dtype=np.int64)
+    for rows, _ in gains.covariance.blocks:
+        single[rows] = 0
+    lo, step = np.empty(n), np.empty(n)
+    knots, slopes = np.empty((n, KNOTS)), np.empty((n, KNOTS))
+    site, site_variance = np.empty(n), np.empty(n)
+    for i in range(n):
+        mean0, sd0 = _moments(k0[i], n0[i], c[i], ETA_LIMIT)
+        mean1, sd1 = _moments(k1[i], n1[i], c[i], ETA_LIMIT)
+        site[i], site_variance[i] = mean1 - mean0, sd0**2 + sd1**2
+        if single[i]:
+            width = np.sqrt(site_variance[i])
+            step[i] = width / KNOTS_PER_SD
+            lo[i] = site[i] - step[i] * KNOTS / 2
+            nodes, weights = _quadrature(
+                k0[i], n0[i], c[i], ETA_LIMIT, min(sd0, sd1) / NODES_PER_SD / np.sqrt(2.0)
+            )
+            _pair_table(k1[i], n1[i], c[i], nodes, weights, lo[i], step[i], knots[i], slopes[i])
+        else:
+            step[i] = sd1 / KNOTS_PER_SD
+            lo[i] = mean1 - step[i] * KNOTS / 2
+            for j in range(KNOTS):
+                knots[i, j], slopes[i, j] = _log_binomial(k1[i], n1[i], c[i], lo[i] + step[i] * j)
+    first, members, node_first, nodes_all, weights_all = [0], [], [0], [], []
+    for rows, _ in gains.covariance.blocks:
+        sds = [_moments(k1[i], n1[i], c[i], ETA_LIMIT)[1] for i in rows]
+        a = rows[0]
+        sds.append(_moments(k0[a], n0[a], c[a], ETA_LIMIT)[1])
+        spacing = min(sds) / NODES_PER_SD / np.sqrt(len(sds))
+        nodes, weights = _quadrature(k0[a], n0[a], c[a], ETA_LIMIT, spacing)
+        members.extend(int(i) for i in rows)
+        first.append(len(members))
+        nodes_all.append(nodes)
+        weights_all.append(weights)
+        node_first.append(node_first[-1] + len(nodes))
+    return BinomialTables(
+        single=single,
+        lo=lo,
+        step=step,
+        knots=knots,
+        slopes=slopes,
+        first=np.array(first, dtype=np.int64),
+        members=np.array(members, dtype=np.int64),
+        node_first=np.array(node_first, dtype=np.int64),
+        nodes=np.concatenate(nodes_all) if nodes_all else np.zeros(0),
+        node_weight=np.concatenate(weights_all) if weights_all else np.zeros(0),
+        site=site,
+        site_variance=site_variance,
+    )
+
+
+def log_odds_sites(gains: Gains) -> tuple[Float, Float]:
+    """Return mean and variance of each gain in log-odds under its own counts and the baseline's uniform prior."""
+    tables = build_tables(gains)
+    return tables.site, tables.site_variance
+
+
+def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
+    """Choose the sampler's coordinates at the mode of a Gaussian approximation.
+
+    Each row's likelihood is summarised by a Gaussian site, refined at the posterior that the sites give; the
+    hyperparameters go to their mode under the sites; there the conditional posterior of the coefficients gives a
+    pseudo-observation of every effect and their correlations.
+    """
+    blocks = problem.n_blocks
+    design = problem.design
+    site, variance = tables.site.copy(), tables.site_variance.copy()
+    hyper: dict[str, float] | None = None
+    for _ in range(SITE_ROUNDS):
+        data = site_data(problem, site, variance)
+        hyper = _mode(problem, data, hyper)
+        packed = problem.pack({name: np.array([value]) for name, value in hyper.items()})[0]
+        a, b = kernels._normal_equations(packed, blocks, data[1], np.ones(len(site)), *data[2:])[:2]
+        inverse = np.linalg.inv(a)
+        site, variance = _refine_sites(problem, tables, packed, inverse, b, site, variance)
+    scale = _own_scale(problem, packed)
+    mean = scale * (inverse @ b)
+    sd = scale * np.sqrt(np.diag(inverse))
+    # Invert the pull of the prior: the pseudo-observation that would give this posterior mean and sd.
+    precision = np.maximum(1.0 / sd**2 - 1.0 / scale**2, 1e-6 / scale**2)
+    correlation = inverse / np.sqrt(np.outer(np.diag(inverse), np.diag(inverse)))
+    # spread @ spread.T is the correlation matrix; the flip makes the factor upper triangular.
+    spread = np.ascontiguousarray(np.linalg.cholesky(correlation[::-1, ::-1])[::-1, ::-1])
+    mode = np.array([hyper[name] for name in problem.hyper]) if hyper else np.zeros(0)
+    return Geometry(mean / sd**2 / precision, 1.0 / precision, spread, site, variance, mode)
+
+
+def _own_scale(problem: ModelProblem, packed: Float) -> Float:
+    """Return the prior sd of every effect, a correlated slope's given its intercept."""
+    blocks = problem.n_blocks
+    scale = np.empty(problem.design.n_columns)
+    for k, block in enumerate(problem.design.blocks):
+        scale[block.start : block.start + block.size] = packed[k]
+        if block.slope_start >= 0:
+            root = np.sqrt(1.0 - packed[2 * blocks + k] ** 2)
+            scale[block.slope_start : block.slope_start + block.size] = packed[blocks + k] * root
+    return scale
+
+
+def site_data(problem: ModelProblem, site: Float, variance: Float) -> tuple:
+    """Return the inputs of the Gaussian kernels with the sites as data."""
+    design = problem.design
+    return (
+        problem.n_blocks,
+        site - row_offsets(problem),
+        variance,
+        np.ones(len(site)),
+        problem.slope_mean,
+        design.block,
+        design.group,
+        design.value,
+        design.starts,
+        design.slope_starts,
+        design.n_columns,
+    )
+
+
+def _refine_sites(
+    problem: ModelProblem,
+    tables: BinomialTables,
+    packed: Float,
+    inverse: Float,
+    b: Float,
+    site: Float,
+    variance: Float,
+) -> tuple[Float, Float]:
+    """Match each site's slope and curvature to the likelihood over one posterior sd around the posterior mean."""
+    design, blocks = problem.design, problem.n_blocks
+    rows = _dense_rows(problem, packed)
+    tau2 = packed[3 * blocks] ** 2
+    line = rows @ (inverse @ b) + row_offsets(problem) + problem.slope_mean * packed[3 * blocks + 1 :]
+    line_variance = np.einsum("ij,jk,ik->i", rows, inverse, rows)
+    share = tau2 / (variance + tau2)
+    mean = line + share * (site - line)
+    sd = np.sqrt(variance * share + (1.0 - share) ** 2 * line_variance)
+    colour = np.zeros(len(site), dtype=np.int64)
+    for k in range(len(tables.first) - 1):
+        members = tables.members[tables.first[k] : tables.first[k + 1]]
+        colour[members] = np.arange(len(members))
+    slope, curvature = np.zeros(len(site)), np.zeros(len(site))
+    for c in range(int(colour.max()) + 1 if len(colour) else 0):
+        here = colour == c
+        sides = []
+        for sign in (-1.0, 1.0):
+            gradient = np.zeros(len(site))
+            binomial_kernels._likelihood(
+                np.where(here, mean + sign * sd, mean), *tables.arrays(), gradient, np.zeros(len(site))
+            )
+            sides.append(gradient)
+        slope[here] = 0.5 * (sides[0] + sides[1])[here]
+        curvature[here] = ((sides[1] - sides[0]) / (2.0 * sd))[here]
+    widest = 25.0 * np.maximum(sd**2, 1e-6)
+    new = np.where(curvature < -1.0 / widest, -1.0 / np.minimum(curvature, -1.0 / widest), widest)
+    return mean + new * slope, new
+
+
+def _dense_rows(problem: ModelProblem, packed: Float) -> Float:
+    """Return the model matrix of the standardised coefficients, shape (n, q)."""
+    design, blocks = problem.design, problem.n_blocks
+    h = packed[3 * blocks + 1 :]
+    rows = np.zeros((len(h), design.n_columns))
+    at = np.arange(len(h))
+    for k, block in enumerate(design.blocks):
+        tau0, tau1, rho = packed[k], packed[blocks + k], packed[2 * blocks + k]
+        group, value = design.group[:, k], design.value[:, k]
+        rows[at, block.start + group] += value * (tau0 + tau1 * rho * h)
+        if block.slope_start >= 0:
+            rows[at, block.slope_start + group] += value * tau1 * np.sqrt(1.0 - rho**2) * h
+    return rows
+
+
+def row_offsets(problem: ModelProblem) -> Float:
+    """Return the prior mean of the intercept and the covariates at every row."""
+    priors, spec = problem.spec.priors, problem.spec
+    offset = np.full(len(problem.y), priors["intercept"].arguments[0])
+    for column, name in enumerate(spec.covariates, start=1):
+        offset = offset + priors[f"covariate:{name}"].arguments[0] * problem.design.value[:, column]
+    return offset
+
+
+def _mode(problem: ModelProblem, data: tuple, previous: dict[str, float] | None) -> dict[str, float]:
+    """Return the posterior mode of the hyperparameters under the sites, in log sd and atanh correlation."""
+    from scipy.optimize import minimize
+
+    names, priors = problem.hyper, problem.spec.priors
+    if not names:
+        return {}
+    is_rho = np.array([name.startswith("rho_") for name in names])
+    if previous is None:
+        start = np.array(
+            [0.0 if r else np.log(priors[n].scale / 3.0) for n, r in zip(names, is_rho, strict=True)]
+        )
+    else:
+        start = np.array(
+            [
+                np.arctanh(previous[n]) if r else np.log(previous[n])
+                for n, r in zip(names, is_rho, strict=True)
+            ]
+        )
+
+    def values(u: Float) -> Float:
+        return np.where(is_rho, np.tanh(u), np.exp(np.clip(u, -30, 30)))
+
+    def objective(u: Float) -> tuple[float, Float]:
+        value = values(u)
+        packed = problem.pack({name: np.array([v]) for name, v in zip(names, value, strict=True)})[0]
+        total, gradient = kernels.gaussian_marginal(packed, *data)
+        slope = np.where(is_rho, 1.0 - value**2, value)
+        g = np.array([gradient[position] for position in problem.position]) * slope
+        if problem.spec.law.has_exponent:
+            k = names.index("exponent")
+            eps = 1e-5
+            shape = problem.spec.law.shape
+            dh = (shape(problem.x, value[k] + eps) - shape(problem.x, value[k])) / eps
+            g[k] = (gradient[3 * problem.n_blocks + 1 :] @ dh) * value[k]
+        for k, name in enumerate(names):
+            eps = 1e-5
+            density = [
+                float(priors[name].log_density(values(u + d * np.eye(len(u))[k])[k]))
+                for d in (-eps, 0.0, eps)
+            ]
+            total += density[1] + (np.log(1.0 - value[k] ** 2) if is_rho[k] else u[k])
+            g[k] += (density[2] - density[0]) / (2 * eps) + (-2.0 * value[k] if is_rho[k] else 1.0)
+        return -total, -g
+
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=[(-12.0, 12.0)] * len(names))
+    return dict(zip(names, values(found.x).tolist(), strict=True))

@@ -1,0 +1,154 @@
+"""The model matrix of a hierarchical law, as short rows of a sparse matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.hierarchy.terms import Term
+
+__all__ = ["Block", "Design", "build_design", "rotate_design"]
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A set of coefficients that share one scale: a term's groups, or one fixed effect.
+
+    Parameters
+    ----------
+    name : str
+        ``mu``, ``covariate:NAME`` or the term's name.
+    start : int
+        The first intercept column.
+    slope_start : int
+        The first slope column, or -1.
+    size : int
+        The number of groups.
+    """
+
+    name: str
+    start: int
+    slope_start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """Rows of the model matrix in padded sparse form.
+
+    Entry ``k`` of row ``i`` says: the effects of block ``block[i, k]``, group ``group[i, k]``, enter the row with
+    weight ``value[i, k]`` (intercept) and ``value[i, k] * h[i]`` (slope).
+
+    Parameters
+    ----------
+    blocks : tuple of Block
+        The coefficient layout; ``mu`` is first.
+    block, group : ndarray of int, shape (n, K)
+        Block and group of each entry; block -1 pads.
+    value : ndarray, shape (n, K)
+        Weights.
+    n_columns : int
+        The number of coefficients.
+    """
+
+    blocks: tuple[Block, ...]
+    block: Int
+    group: Int
+    value: Float
+    n_columns: int
+
+    @property
+    def starts(self) -> Int:
+        """First intercept column of every block."""
+        return np.array([each.start for each in self.blocks], dtype=np.int64)
+
+    @property
+    def slope_starts(self) -> Int:
+        """First slope column of every block, -1 where it has none."""
+        return np.array([each.slope_start for each in self.blocks], dtype=np.int64)
+
+
+def build_design(
+    terms: Sequence[Term], covariates: Float, names: Sequence[str], *, has_slope: bool
+) -> Design:
+    """Lay out the coefficients and write every row's entries.
+
+    Parameters
+    ----------
+    terms : sequence of Term
+        The grouping terms.
+    covariates : ndarray, shape (n, C)
+        Covariate values, already centred if they should be.
+    names : sequence of str
+        Their names.
+    has_slope : bool
+        Whether the population mean has a slope.
+    """
+    n = len(covariates)
+    blocks: list[Block] = []
+    start = 0
+
+    def add(name: str, size: int, slope: bool) -> None:
+        nonlocal start
+        blocks.append(Block(name, start, start + size if slope else -1, size))
+        start += size * (2 if slope else 1)
+
+    add("mu", 1, has_slope)
+    for name in names:
+        add(f"covariate:{name}", 1, False)
+    for term in terms:
+        add(term.name, term.n_groups, term.slope)
+    width = len(blocks)
+    block = np.tile(np.arange(width, dtype=np.int64), (n, 1))
+    group = np.zeros((n, width), dtype=np.int64)
+    value = np.ones((n, width))
+    value[:, 1 : 1 + len(names)] = covariates
+    for position, term in enumerate(terms, start=1 + len(names)):
+        group[:, position] = term.index
+    return Design(tuple(blocks), block, group, value, start)
+
+
+def rotate_design(design: Design, rotations: Sequence[tuple[Int, Float]]) -> Design:
+    """Return the design of ``Q' Z`` for a block-orthogonal ``Q``.
+
+    Parameters
+    ----------
+    design : Design
+        The design of ``Z``.
+    rotations : sequence of (rows, Q)
+        Orthogonal matrices on disjoint sets of rows; other rows stay as they are.
+    """
+    if not rotations:
+        return design
+    rows: dict[int, dict[tuple[int, int], float]] = {}
+    for members, q in rotations:
+        for a, target in enumerate(members):
+            merged: dict[tuple[int, int], float] = {}
+            for b, origin in enumerate(members):
+                for k in range(design.block.shape[1]):
+                    key = (int(design.block[origin, k]), int(design.group[origin, k]))
+                    if key[0] >= 0:
+                        merged[key] = merged.get(key, 0.0) + float(q[b, a] * design.value[origin, k])
+            rows[int(target)] = merged
+    width = max(design.block.shape[1], max(len(entries) for entries in rows.values()))
+    n = len(design.block)
+    block = np.full((n, width), -1, dtype=np.int64)
+    group = np.zeros((n, width), dtype=np.int64)
+    value = np.zeros((n, width))
+    old = design.block.shape[1]
+    block[:, :old], group[:, :old], value[:, :old] = design.block, design.group, design.value
+    for row, entries in rows.items():
+        keys = sorted(entries)
+        block[row] = -1
+        value[row] = 0.0
+        group[row] = 0
+        block[row, : len(keys)] = [key[0] for key in keys]
+        group[row, : len(keys)] = [key[1] for key in keys]
+        value[row, : len(keys)] = [entries[key] for key in keys]
+    return Design(design.blocks, block, group, value, design.n_columns)

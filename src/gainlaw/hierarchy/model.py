@@ -1,0 +1,175 @@
+"""The PyMC model of a hierarchical law: priors on the scales, the rest in one compiled likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from gainlaw.hierarchy.ops import BinomialJoint, GaussianMarginal
+from gainlaw.hierarchy.priors import Prior
+from gainlaw.hierarchy.problem import ModelProblem
+
+__all__ = ["build_model", "compile_model", "hyper_families", "model_data"]
+
+Structure = tuple[tuple[str, int], ...]
+
+
+def hyper_families(problem: ModelProblem) -> Structure:
+    """Return the families of priors in use and the number of hyperparameters of each, which fix the graph."""
+    counts: dict[str, int] = {}
+    for name in problem.hyper:
+        family = problem.spec.priors[name].family
+        counts[family] = counts.get(family, 0) + 1
+    return tuple(sorted(counts.items()))
+
+
+def hyper_order(problem: ModelProblem) -> list[str]:
+    """Return the hyperparameters in the order of `hyper_families`."""
+    families = [family for family, _ in hyper_families(problem)]
+    return sorted(problem.hyper, key=lambda name: families.index(problem.spec.priors[name].family))
+
+
+def _prior_data(problem: ModelProblem) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    order = hyper_order(problem)
+    for family, _ in hyper_families(problem):
+        priors: Sequence[Prior] = [
+            problem.spec.priors[name] for name in order if problem.spec.priors[name].family == family
+        ]
+        data[f"{family}_arguments"] = np.array([each.arguments for each in priors], dtype=float)
+    place = dict(zip(problem.hyper, problem.position, strict=True))
+    data["order"] = np.array([i for i, name in enumerate(order) if place[name] >= 0], dtype=np.int64)
+    data["position"] = np.array([place[name] for name in order if place[name] >= 0], dtype=np.int64)
+    data["base"] = problem.base
+    if problem.spec.law.has_exponent:
+        data["x"] = problem.x
+    return data
+
+
+GAUSSIAN = (
+    "n_blocks", "y", "variance", "unit", "slope_mean", "block", "group", "value", "starts", "slope_starts", "n_columns",
+)  # fmt: skip
+BINOMIAL = (
+    "n_blocks", "offset", "slope_mean", "block", "group", "value", "starts", "slope_starts", "sizes", "anchor",
+    "anchor_variance", "spread", "site", "site_variance", "single", "lo", "step", "knots", "slopes", "first", "members",
+    "node_first", "nodes", "node_weight",
+)  # fmt: skip
+_INTEGER = {
+    "n_blocks", "block", "group", "starts", "slope_starts", "n_columns", "sizes", "single", "first",
+    "members", "node_first",
+}  # fmt: skip
+_MATRIX = {"block", "group", "value", "spread", "knots", "slopes"}
+_SCALAR = {"n_blocks", "slope_mean", "n_columns"}
+
+
+def model_data(problem: ModelProblem, binomial: tuple[Any, ...] | None = None) -> dict[str, Any]:
+    """Return every array that the compiled model reads, by the name of its data container.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    binomial : tuple, optional
+        The inputs of `binomial_kernels.binomial_joint` after the packed vector; without them the Gaussian model's.
+    """
+    data = _prior_data(problem)
+    if binomial is not None:
+        return data | dict(zip(BINOMIAL, map(_typed, BINOMIAL, binomial), strict=True))
+    design = problem.rotated
+    values = (
+        problem.n_blocks,
+        problem.y_rotated,
+        problem.variance,
+        problem.unit,
+        problem.slope_mean,
+        design.block,
+        design.group,
+        design.value,
+        design.starts,
+        design.slope_starts,
+        design.n_columns,
+    )
+    return data | dict(zip(GAUSSIAN, map(_typed, GAUSSIAN, values), strict=True))
+
+
+def _typed(name: str, value: Any) -> Any:
+    return np.asarray(value, dtype=np.int64 if name in _INTEGER else np.float64)
+
+
+def _container(name: str) -> Any:
+    """Declare a data container of the right type and rank; its value is a placeholder."""
+    shape = (2, 2) if name in _MATRIX else () if name in _SCALAR else (2,)
+    return pm.Data(name, np.zeros(shape, dtype=np.int64 if name in _INTEGER else np.float64))
+
+
+def _hyperparameters(structure: Structure) -> Any:
+    """Declare the hyperparameters, one vector a family, and return them as one vector."""
+    vectors = []
+    for family, size in structure:
+        a = pm.Data(f"{family}_arguments", np.ones((size, 2 if family in ("normal", "halfstudent_t") else 1)))
+        if family == "halfnormal":
+            vectors.append(pm.HalfNormal(family, sigma=a[:, 0], shape=size))
+        elif family == "halfcauchy":
+            vectors.append(pm.HalfCauchy(family, beta=a[:, 0], shape=size))
+        elif family == "halfstudent_t":
+            vectors.append(pm.HalfStudentT(family, nu=a[:, 0], sigma=a[:, 1], shape=size))
+        elif family == "exponential":
+            vectors.append(pm.Exponential(family, lam=1.0 / a[:, 0], shape=size))
+        else:
+            vectors.append(2.0 * pm.Beta(family, alpha=a[:, 0], beta=a[:, 0], shape=size) - 1.0)
+    return pt.concatenate(vectors)
+
+
+def _packed(structure: Structure, exponent_at: int) -> Any:
+    """Return the packed vector of the kernels as a function of the hyperparameters."""
+    psi = _hyperparameters(structure)
+    base = pm.Data("base", np.zeros(8))
+    order = pm.Data("order", np.zeros(1, dtype=np.int64))
+    position = pm.Data("position", np.zeros(1, dtype=np.int64))
+    theta = pt.set_subtensor(base[position], psi[order])
+    if exponent_at >= 0:
+        x = pm.Data("x", np.zeros(2))
+        rate = psi[exponent_at] * np.log(10.0)
+        shape = -pt.expm1(-rate * x) / rate
+        theta = pt.concatenate([theta[: -x.shape[0]], shape])
+    return theta
+
+
+@lru_cache(maxsize=16)
+def compile_model(structure: Structure, exponent_at: int, n_zeta: int) -> Any:
+    """Compile the model of one structure; data of any shape are filled in afterwards.
+
+    Parameters
+    ----------
+    structure : tuple of (family, count)
+        From `hyper_families`.
+    exponent_at : int
+        The exponent's place among the hyperparameters, -1 for a law without one.
+    n_zeta : int
+        Coordinates of coefficients and residuals in the binomial model; 0 for the Gaussian model.
+
+    Returns
+    -------
+    nutpie.CompiledModel
+    """
+    import nutpie
+
+    return nutpie.compile_pymc_model(build_model(structure, exponent_at, n_zeta))
+
+
+def build_model(structure: Structure, exponent_at: int, n_zeta: int) -> pm.Model:
+    """Return the PyMC model of one structure, with placeholders for the data; see `compile_model`."""
+    with pm.Model() as model:
+        theta = _packed(structure, exponent_at)
+        if n_zeta == 0:
+            pm.Potential("likelihood", GaussianMarginal()(theta, *map(_container, GAUSSIAN))[0])
+        else:
+            zeta = pm.Flat("zeta", shape=n_zeta, initval=np.zeros(n_zeta))
+            packed = pt.concatenate([theta, zeta])
+            pm.Potential("likelihood", BinomialJoint()(packed, *map(_container, BINOMIAL))[0])
+    return model

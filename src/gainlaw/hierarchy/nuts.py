@@ -1,0 +1,254 @@
+"""The engine ``nuts``: PyMC model, nutpie sampler, coefficients drawn exactly where the model is Gaussian."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.gains import Gains
+from gainlaw.hierarchy import binomial, binomial_kernels, kernels
+from gainlaw.hierarchy.model import compile_model, hyper_families, hyper_order, model_data
+from gainlaw.hierarchy.problem import ModelProblem
+
+__all__ = ["Draws", "Progress", "sample"]
+
+Float = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+# Target acceptance of the first attempt and of the retries after divergences.
+ACCEPTANCE = (0.9, 0.97, 0.99)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draws:
+    """What an engine returns.
+
+    Parameters
+    ----------
+    hyper : dict of str to ndarray, shape (chains, draws)
+        Hyperparameters by name.
+    effects : ndarray, shape (chains, draws, q)
+        Coefficients in the unit of the scale, in the order of the design's columns.
+    gains : ndarray, shape (chains, draws, n), or None
+        The latent gain of every row, where the engine samples it.
+    stats : dict of str to ndarray, shape (chains, draws)
+        ``diverging``, ``energy``, ``tree_depth``, ``n_steps``.
+    attempts : tuple of dict
+        Target acceptance and divergences of every attempt; the last one is kept.
+    """
+
+    hyper: dict[str, Float]
+    effects: Float
+    gains: Float | None
+    stats: dict[str, NDArray[Any]]
+    attempts: tuple[dict[str, float], ...]
+
+
+def sample(
+    problem: ModelProblem,
+    gains: Gains,
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    seed: int,
+    progress: Progress | None = None,
+) -> Draws:
+    """Sample the posterior of a hierarchical law.
+
+    The Gaussian model samples the hyperparameters with every coefficient integrated out, then draws the
+    coefficients from their exact conditional; the binomial model samples everything, in coordinates chosen at the
+    mode. Divergent runs are repeated with a higher target acceptance, and say so.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    gains : Gains
+        Its data.
+    draws, tune, chains : int
+        Draws kept and tuned for each chain; chains.
+    seed : int
+        Seed of everything random here.
+    progress : callable, optional
+        Called with (done, total) draws.
+    """
+    if problem.spec.likelihood == "binomial":
+        return _sample_binomial(problem, gains, draws, tune, chains, seed, progress)
+    return _sample_gaussian(problem, draws, tune, chains, seed, progress)
+
+
+def _sample_gaussian(
+    problem: ModelProblem, draws: int, tune: int, chains: int, seed: int, progress: Progress | None
+) -> Draws:
+    if problem.hyper:
+        tree, attempts = _run(problem, model_data(problem), 0, draws, tune, chains, seed, progress)
+        hyper, stats = _hyper_draws(problem, tree), _stats(tree)
+    else:
+        hyper, stats, attempts = {}, _no_stats(chains, draws), ()
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
+    flat = {name: value.reshape(-1) for name, value in hyper.items()}
+    packed = problem.pack(flat) if flat else np.tile(problem.base, (chains * draws, 1))
+    design = problem.rotated
+    sizes = np.array([block.size for block in design.blocks], dtype=np.int64)
+    normals = rng.standard_normal((len(packed), design.n_columns))
+    effects = kernels.conditional_draws(
+        packed,
+        normals,
+        problem.n_blocks,
+        problem.y_rotated,
+        problem.variance,
+        problem.unit,
+        problem.slope_mean,
+        design.block,
+        design.group,
+        design.value,
+        design.starts,
+        design.slope_starts,
+        sizes,
+        design.n_columns,
+    )
+    return Draws(hyper, _add_means(problem, effects).reshape(chains, draws, -1), None, stats, attempts)
+
+
+def _sample_binomial(
+    problem: ModelProblem,
+    gains: Gains,
+    draws: int,
+    tune: int,
+    chains: int,
+    seed: int,
+    progress: Progress | None,
+) -> Draws:
+    tables = binomial.build_tables(gains)
+    geometry = binomial.build_geometry(problem, tables)
+    design = problem.design
+    sizes = np.array([block.size for block in design.blocks], dtype=np.int64)
+    data = (
+        problem.n_blocks,
+        binomial.row_offsets(problem),
+        problem.slope_mean,
+        design.block,
+        design.group,
+        design.value,
+        design.starts,
+        design.slope_starts,
+        sizes,
+        geometry.anchor,
+        geometry.anchor_variance,
+        geometry.spread,
+        geometry.site,
+        geometry.site_variance,
+        *tables.arrays(),
+    )
+    tree, attempts = _run(
+        problem,
+        model_data(problem, data),
+        len(problem.y) + design.n_columns,
+        draws,
+        tune,
+        chains,
+        seed,
+        progress,
+    )
+    hyper = _hyper_draws(problem, tree)
+    zeta = tree["posterior"]["zeta"].to_numpy().reshape(chains * draws, -1)
+    packed = np.concatenate(
+        [problem.pack({name: value.reshape(-1) for name, value in hyper.items()}), zeta], axis=1
+    )
+    effects, latent = binomial_kernels.effects_and_gains(packed, *data)
+    return Draws(
+        hyper,
+        _add_means(problem, effects).reshape(chains, draws, -1),
+        latent.reshape(chains, draws, -1),
+        _stats(tree),
+        attempts,
+    )
+
+
+def _run(
+    problem: ModelProblem,
+    data: dict[str, Any],
+    n_zeta: int,
+    draws: int,
+    tune: int,
+    chains: int,
+    seed: int,
+    progress: Progress | None,
+) -> tuple[Any, tuple[dict[str, float], ...]]:
+    import nutpie
+    from threadpoolctl import threadpool_limits
+
+    order = hyper_order(problem)
+    exponent = order.index("exponent") if problem.spec.law.has_exponent else -1
+    compiled = compile_model(hyper_families(problem), exponent, n_zeta).with_data(**data)
+    callback = None
+    if progress is not None:
+
+        def callback(states: list[Any]) -> None:
+            progress(
+                sum(state.finished_draws for state in states), sum(state.total_draws for state in states)
+            )
+
+    attempts: list[dict[str, float]] = []
+    for attempt, acceptance in enumerate(ACCEPTANCE):
+        with threadpool_limits(1):
+            tree = nutpie.sample(
+                compiled,
+                draws=draws,
+                tune=tune,
+                chains=chains,
+                cores=min(chains, os.cpu_count() or 1),
+                seed=int(np.random.SeedSequence(seed, spawn_key=(0, attempt)).generate_state(1)[0]),
+                save_warmup=False,
+                progress_bar=False,
+                progress_callback=callback,
+                target_accept=acceptance,
+            )
+        divergences = int(tree["sample_stats"]["diverging"].sum())
+        attempts.append({"target_accept": acceptance, "divergences": divergences})
+        if divergences == 0:
+            break
+    return tree, tuple(attempts)
+
+
+def _hyper_draws(problem: ModelProblem, tree: Any) -> dict[str, Float]:
+    hyper: dict[str, Float] = {}
+    order = hyper_order(problem)
+    start = 0
+    for family, size in hyper_families(problem):
+        values = tree["posterior"][family].to_numpy()
+        for k in range(size):
+            name = order[start + k]
+            hyper[name] = 2.0 * values[..., k] - 1.0 if family == "lkj" else values[..., k]
+        start += size
+    return {name: hyper[name] for name in problem.hyper}
+
+
+def _stats(tree: Any) -> dict[str, NDArray[Any]]:
+    stats = tree["sample_stats"]
+    names = {"diverging": "diverging", "energy": "energy", "depth": "tree_depth", "n_steps": "n_steps"}
+    return {target: stats[name].to_numpy() for name, target in names.items() if name in stats}
+
+
+def _no_stats(chains: int, draws: int) -> dict[str, NDArray[Any]]:
+    return {"diverging": np.zeros((chains, draws), dtype=bool)}
+
+
+def _add_means(problem: ModelProblem, effects: Float) -> Float:
+    """Add the prior means of the fixed effects, which the kernels work without."""
+    priors = problem.spec.priors
+    effects = effects.copy()
+    for block in problem.design.blocks:
+        if block.name == "mu":
+            effects[:, block.start] += priors["intercept"].arguments[0]
+            if block.slope_start >= 0:
+                effects[:, block.slope_start] += priors["slope"].arguments[0]
+        elif block.name.startswith("covariate:"):
+            effects[:, block.start] += priors[block.name].arguments[0]
+    return effects

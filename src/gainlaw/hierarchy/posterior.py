@@ -1,0 +1,176 @@
+"""From an engine's draws to the one DataTree that everything above reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.gains import Gains
+from gainlaw.hierarchy.problem import ModelProblem
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from gainlaw.hierarchy.nuts import Draws
+
+__all__ = ["PRIOR_DRAWS", "REPLICATES", "build_tree", "linear_predictor", "prior_draws"]
+
+Float = NDArray[np.float64]
+
+PRIOR_DRAWS = 4000
+"""Draws of the prior kept with every fit."""
+
+REPLICATES = 400
+"""Posterior predictive replicates kept with every fit."""
+
+
+def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> xr.DataTree:
+    """Assemble posterior, prior, likelihood and replicated data.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    gains : Gains
+        Its data.
+    draws : Draws
+        What the engine returned.
+    seed : int
+        Seed of the prior draws and the replicates.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior``, ``prior``, ``sample_stats``, ``log_likelihood``, ``posterior_predictive`` and
+        ``observed_data``.
+    """
+    import xarray as xr
+
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
+    chains, per_chain = draws.effects.shape[:2]
+    flat = draws.effects.reshape(chains * per_chain, -1)
+    exponent = draws.hyper["exponent"].reshape(-1) if "exponent" in draws.hyper else None
+    line = linear_predictor(problem, flat, exponent)
+    tau = draws.hyper["tau_residual"].reshape(-1) if "tau_residual" in draws.hyper else np.zeros(len(flat))
+    if problem.spec.likelihood == "binomial":
+        from gainlaw.hierarchy import binomial, binomial_kernels
+
+        latent = draws.gains.reshape(len(flat), -1)
+        tables = binomial.build_tables(gains)
+        log_lik = binomial_kernels.row_log_likelihood(latent, *tables.arrays())
+    else:
+        latent = None
+        total = gains.covariance.variance[None, :] + tau[:, None] ** 2
+        log_lik = -0.5 * (np.log(2.0 * np.pi * total) + (problem.y[None, :] - line) ** 2 / total)
+    picked = np.linspace(0, len(flat) - 1, min(REPLICATES, len(flat))).astype(int)
+    replicated = _replicate(gains, line[picked], tau[picked], None if latent is None else latent[picked], rng)
+    row = {"row": np.arange(len(problem.y))}
+    hyper, effects = prior_draws(problem, rng)
+    shape = (chains, per_chain, -1)
+    groups = {
+        "posterior": _parameters(problem, draws.hyper, draws.effects),
+        "prior": _parameters(problem, {k: v[None, :] for k, v in hyper.items()}, effects[None]),
+        "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in draws.stats.items()}),
+        "log_likelihood": xr.Dataset(
+            {"gain": (("chain", "draw", "row"), log_lik.reshape(shape))}, coords=row
+        ),
+        "posterior_predictive": xr.Dataset({"gain": (("sample", "row"), replicated)}, coords=row),
+        "observed_data": xr.Dataset({"gain": (("row",), problem.y)}, coords=row),
+    }
+    return xr.DataTree.from_dict(groups)
+
+
+def linear_predictor(problem: ModelProblem, effects: Float, exponent: Float | None) -> Float:
+    """Return the law plus every effect at every row, shape (draws, n), without the residual.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    effects : ndarray, shape (draws, q)
+        Coefficients, prior means included.
+    exponent : ndarray, shape (draws,), or None
+        Draws of the exponent, for laws with one.
+    """
+    design, law = problem.design, problem.spec.law
+    h = law.shape(problem.x, None if exponent is None else exponent[:, None])
+    line = np.zeros((len(effects), len(problem.x)))
+    for k, block in enumerate(design.blocks):
+        group, value = design.group[:, k], design.value[:, k]
+        line += value * effects[:, block.start + group]
+        if block.slope_start >= 0:
+            line += value * h * effects[:, block.slope_start + group]
+    return line
+
+
+def prior_draws(problem: ModelProblem, rng: np.random.Generator) -> tuple[dict[str, Float], Float]:
+    """Draw hyperparameters, shape (draws,), and coefficients, shape (draws, q), from the prior."""
+    priors = problem.spec.priors
+    hyper = {name: priors[name].sample(PRIOR_DRAWS, rng) for name in problem.hyper}
+    effects = np.empty((PRIOR_DRAWS, problem.design.n_columns))
+    for block in problem.design.blocks:
+        first = slice(block.start, block.start + block.size)
+        if block.name == "mu" or block.name.startswith("covariate:"):
+            name = "intercept" if block.name == "mu" else block.name
+            effects[:, first] = priors[name].sample(PRIOR_DRAWS, rng)[:, None]
+            if block.slope_start >= 0:
+                effects[:, block.slope_start] = priors["slope"].sample(PRIOR_DRAWS, rng)
+            continue
+        z = rng.standard_normal((PRIOR_DRAWS, block.size))
+        effects[:, first] = hyper[f"tau_{block.name}"][:, None] * z
+        if block.slope_start >= 0:
+            rho = hyper.get(f"rho_{block.name}", np.zeros(PRIOR_DRAWS))[:, None]
+            own = rng.standard_normal((PRIOR_DRAWS, block.size))
+            slope = hyper[f"tau_{block.name}_slope"][:, None] * (rho * z + np.sqrt(1.0 - rho**2) * own)
+            effects[:, block.slope_start : block.slope_start + block.size] = slope
+    return hyper, effects
+
+
+def _parameters(problem: ModelProblem, hyper: dict[str, Float], effects: Float) -> xr.Dataset:
+    """Name every parameter; effects have shape (chains, draws, q)."""
+    import xarray as xr
+
+    variables: dict[str, tuple[tuple[str, ...], Float]] = {
+        name: (("chain", "draw"), value) for name, value in hyper.items()
+    }
+    coords: dict[str, list[str]] = {}
+    covariates: list[Float] = []
+    terms = {term.name: term for term in problem.spec.terms}
+    for block in problem.design.blocks:
+        first = effects[..., block.start : block.start + block.size]
+        if block.name.startswith("covariate:"):
+            covariates.append(first[..., 0])
+            continue
+        parts = [first]
+        coef = "coef_intercept"
+        if block.slope_start >= 0:
+            parts.append(effects[..., block.slope_start : block.slope_start + block.size])
+            coef = "coef"
+        coords[coef] = ["intercept", "slope"][: len(parts)]
+        stacked = np.stack(parts, axis=-1)
+        if block.name == "mu":
+            variables["mu"] = (("chain", "draw", coef), stacked[..., 0, :])
+        else:
+            group = f"{block.name}_group"
+            coords[group] = list(terms[block.name].groups)
+            variables[block.name] = (("chain", "draw", group, coef), stacked)
+    if covariates:
+        coords["covariate_name"] = list(problem.spec.covariates)
+        variables["covariate"] = (("chain", "draw", "covariate_name"), np.stack(covariates, axis=-1))
+    return xr.Dataset(variables, coords=coords)
+
+
+def _replicate(
+    gains: Gains, line: Float, tau: Float, latent: Float | None, rng: np.random.Generator
+) -> Float:
+    """Draw new data, shape (replicates, n): a new residual and new sampling error, the same groups."""
+    noise = rng.standard_normal(line.shape) * gains.frame["se"].to_numpy(dtype=float)
+    for rows, covariance in gains.covariance.blocks:
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.clip(values, 0.0, None))
+        noise[:, rows] = rng.standard_normal((len(line), len(rows))) @ root.T
+    if latent is not None:
+        return latent + noise
+    return line + tau[:, None] * rng.standard_normal(line.shape) + noise

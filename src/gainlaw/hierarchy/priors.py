@@ -1,0 +1,256 @@
+"""Priors: small immutable records, written in the unit of the scale, printed and overridable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.options import Scale
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy.terms import Term
+
+__all__ = ["FAMILIES", "Prior", "default_priors", "override_priors", "prior"]
+
+FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "normal": ("mean", "sd"),
+        "halfnormal": ("scale",),
+        "halfcauchy": ("scale",),
+        "halfstudent_t": ("nu", "scale"),
+        "exponential": ("mean",),
+        "lkj": ("eta",),
+    }
+)
+"""The families of priors and the names of their arguments."""
+
+# One unit of each scale in points, roughly, for accuracies in the middle of the range: it carries the defaults over.
+_UNIT: Mapping[str, float] = MappingProxyType(
+    {"points": 1.0, "log_odds": 0.1, "normalized": 2.0, "error_reduction": 2.0}
+)
+
+_POINTS: Mapping[str, float] = MappingProxyType(
+    {
+        "intercept": 20.0,
+        "slope": 10.0,
+        "covariate": 10.0,
+        "tau_task": 10.0,
+        "tau_task_slope": 5.0,
+        "tau_language_family": 5.0,
+        "tau_language_family_slope": 2.5,
+        "tau_language": 5.0,
+        "tau_language_slope": 2.5,
+        "tau_task_language": 5.0,
+        "tau_intermediate": 10.0,
+        "tau_intermediate_slope": 5.0,
+        "tau_model_family": 5.0,
+        "tau_checkpoint": 5.0,
+        "tau_run": 5.0,
+        "tau_checkpoint_task": 5.0,
+        "tau_checkpoint_language_family": 2.5,
+        "tau_residual": 5.0,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """One prior distribution.
+
+    Parameters
+    ----------
+    family : str
+        One of `FAMILIES`: ``normal(mean, sd)`` for coefficients; ``halfnormal(scale)``, ``halfcauchy(scale)``,
+        ``halfstudent_t(nu, scale)`` or ``exponential(mean)`` for standard deviations and the exponent;
+        ``lkj(eta)`` for the correlation of an intercept with its slope.
+    arguments : tuple of float
+        The family's arguments, in the unit of the scale.
+
+    Examples
+    --------
+    >>> str(Prior("halfnormal", (5.0,)))
+    'halfnormal(5)'
+    """
+
+    family: str
+    arguments: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Check the family and its arguments."""
+        if self.family not in FAMILIES:
+            raise InputError(
+                Problem(f"prior family {self.family!r} is not known", hint=f"allowed: {', '.join(FAMILIES)}")
+            )
+        names = FAMILIES[self.family]
+        if len(self.arguments) != len(names):
+            raise InputError(
+                Problem(f"prior {self.family} takes {len(names)} argument(s): {', '.join(names)}")
+            )
+        for name, value in zip(names, self.arguments, strict=True):
+            if not np.isfinite(value) or (name != "mean" or self.family == "exponential") and value <= 0:
+                raise InputError(
+                    Problem(f"prior {self.family}: {name} is {value}", hint="it must be finite and positive")
+                )
+
+    def __str__(self) -> str:
+        """Return the prior as it is written in options and reports."""
+        return f"{self.family}({', '.join(f'{value:g}' for value in self.arguments)})"
+
+    @property
+    def scale(self) -> float:
+        """The prior's scale (its sd for a normal), in the unit of the scale."""
+        return self.arguments[-1]
+
+    def sample(self, size: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Draw `size` values; the correlation of an ``lkj`` prior lies in (-1, 1)."""
+        a = self.arguments
+        if self.family == "normal":
+            return rng.normal(a[0], a[1], size)
+        if self.family == "halfnormal":
+            return np.abs(rng.normal(0.0, a[0], size))
+        if self.family == "halfcauchy":
+            return np.abs(a[0] * rng.standard_cauchy(size))
+        if self.family == "halfstudent_t":
+            return np.abs(a[1] * rng.standard_t(a[0], size))
+        if self.family == "exponential":
+            return rng.exponential(a[0], size)
+        return 2.0 * rng.beta(a[0], a[0], size) - 1.0
+
+    def log_density(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the log density at `value` (for an sd, at ``value > 0``)."""
+        from scipy import stats
+
+        a = self.arguments
+        if self.family == "normal":
+            return stats.norm.logpdf(value, a[0], a[1])
+        if self.family == "halfnormal":
+            return stats.halfnorm.logpdf(value, scale=a[0])
+        if self.family == "halfcauchy":
+            return stats.halfcauchy.logpdf(value, scale=a[0])
+        if self.family == "halfstudent_t":
+            return np.log(2.0) + stats.t.logpdf(value, a[0], scale=a[1])
+        if self.family == "exponential":
+            return stats.expon.logpdf(value, scale=a[0])
+        return stats.beta.logpdf((np.asarray(value) + 1.0) / 2.0, a[0], a[0]) - np.log(2.0)
+
+
+def prior(text: str) -> Prior:
+    """Read a prior written as ``family(arguments)``.
+
+    Parameters
+    ----------
+    text : str
+        For example ``"halfnormal(5)"`` or ``"normal(0, 10)"``.
+
+    Raises
+    ------
+    InputError
+        If the text is not a prior.
+
+    Examples
+    --------
+    >>> prior("normal(0, 10)").scale
+    10.0
+    """
+    match = re.fullmatch(r"\s*([a-z_]+)\s*\(([^()]*)\)\s*", text)
+    if match is None:
+        raise InputError(
+            Problem(f"prior {text!r} cannot be read", hint="write family(arguments), e.g. halfnormal(5)")
+        )
+    try:
+        arguments = tuple(float(part) for part in match[2].split(",") if part.strip())
+    except ValueError:
+        raise InputError(Problem(f"prior {text!r} has an argument that is not a number")) from None
+    return Prior(match[1], arguments)
+
+
+def default_priors(
+    scale: Scale, terms: Sequence[Term], covariates: Sequence[str], *, has_slope: bool, has_exponent: bool
+) -> dict[str, Prior]:
+    """Return the default prior of every parameter of a model, by name.
+
+    The defaults are weakly informative on points and carried to the other scales by one factor: 0.1 log-odds,
+    2 normalised points and 2 per cent of errors for 1 point.
+
+    Parameters
+    ----------
+    scale : str
+        The scale of the gain.
+    terms : sequence of Term
+        The grouping terms in the model.
+    covariates : sequence of str
+        Names of covariates.
+    has_slope, has_exponent : bool
+        What the law has.
+    """
+    unit = _UNIT[scale]
+    half = {name: Prior("halfnormal", (value * unit,)) for name, value in _POINTS.items()}
+    priors = {"intercept": Prior("normal", (0.0, _POINTS["intercept"] * unit))}
+    if has_slope:
+        priors["slope"] = Prior("normal", (0.0, _POINTS["slope"] * unit))
+    for name in covariates:
+        priors[f"covariate:{name}"] = Prior("normal", (0.0, _POINTS["covariate"] * unit))
+    for term in terms:
+        priors[f"tau_{term.name}"] = half.get(f"tau_{term.name}", half["tau_task"])
+        if term.slope:
+            priors[f"tau_{term.name}_slope"] = half.get(f"tau_{term.name}_slope", half["tau_task_slope"])
+        if term.correlated:
+            priors[f"rho_{term.name}"] = Prior("lkj", (2.0,))
+    priors["tau_residual"] = half["tau_residual"]
+    if has_exponent:
+        priors["exponent"] = Prior("halfnormal", (0.5,))
+    return priors
+
+
+def override_priors(
+    defaults: Mapping[str, Prior], given: Mapping[str, str | Prior] | None
+) -> dict[str, Prior]:
+    """Return the defaults with those of `given` in their place.
+
+    Raises
+    ------
+    InputError
+        For every unknown name and every prior whose family does not suit its parameter, all at once.
+    """
+    result = dict(defaults)
+    problems: list[Problem] = []
+    for name, value in (given or {}).items():
+        if name not in defaults:
+            problems.append(
+                Problem(
+                    f"prior for {name!r}: the model has no such parameter",
+                    hint=f"it has: {', '.join(defaults)}",
+                )
+            )
+            continue
+        try:
+            chosen = prior(value) if isinstance(value, str) else value
+        except InputError as error:
+            problems.extend(error.problems)
+            continue
+        wanted = _kind(defaults[name].family)
+        if _kind(chosen.family) != wanted:
+            problems.append(
+                Problem(
+                    f"prior for {name!r}: {chosen.family} does not suit a {wanted}",
+                    hint="allowed: " + ", ".join(family for family in FAMILIES if _kind(family) == wanted),
+                )
+            )
+            continue
+        result[name] = chosen
+    if problems:
+        raise InputError(problems, source="priors")
+    return result
+
+
+def _kind(family: str) -> str:
+    if family == "normal":
+        return "coefficient"
+    return "correlation" if family == "lkj" else "standard deviation"

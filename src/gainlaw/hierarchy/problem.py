@@ -1,0 +1,322 @@
+"""A model specification and the arrays that an engine needs, built from a table of gains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.gains import UNITS, Gains, require_sizes
+from gainlaw.hierarchy.design import Design, build_design, rotate_design
+from gainlaw.hierarchy.priors import Prior, default_priors, override_priors
+from gainlaw.hierarchy.terms import Dropped, Term, choose_terms
+from gainlaw.laws import Law, decades
+from gainlaw.options import Scale
+
+__all__ = ["ModelSpec", "ModelProblem", "build_problem", "specify"]
+
+Float = NDArray[np.float64]
+Likelihood = Literal["gaussian", "binomial"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelSpec:
+    """A hierarchical model of one table of gains.
+
+    Parameters
+    ----------
+    law : Law
+        The law of the population mean and of every term with slopes.
+    scale : str
+        The scale of the gain.
+    likelihood : {"gaussian", "binomial"}
+        ``gaussian``: gains with a known sampling covariance. ``binomial``: counts of both models, the
+        baseline's own log-odds integrated out under a uniform prior on its chance-corrected accuracy.
+    terms : tuple of Term
+        The grouping terms.
+    dropped : tuple of Dropped
+        Terms that the data cannot identify, and why.
+    residual : bool
+        Whether there is a residual sd beside the terms.
+    covariates : tuple of str
+        Columns of the gains that shift the gain.
+    covariate_means : tuple of float
+        What was subtracted from them.
+    priors : dict of str to Prior
+        The prior of every top-level parameter.
+    """
+
+    law: Law
+    scale: Scale
+    likelihood: Likelihood
+    terms: tuple[Term, ...]
+    dropped: tuple[Dropped, ...]
+    residual: bool
+    covariates: tuple[str, ...]
+    covariate_means: tuple[float, ...]
+    priors: dict[str, Prior]
+
+    @property
+    def unit(self) -> str:
+        """The unit of the gain on this scale."""
+        return UNITS[self.scale]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelProblem:
+    """The arrays behind a `ModelSpec`.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    design : Design
+        The model matrix.
+    rotated : Design
+        The model matrix after the rotation that makes the sampling covariance diagonal.
+    x : ndarray, shape (n,)
+        Decades from 1e9 parameters.
+    y : ndarray, shape (n,)
+        Gains.
+    y_rotated, variance, unit : ndarray, shape (n,)
+        Rotated gains less the prior means of intercept and covariates, eigenvalues of the sampling covariance,
+        and the rotated vector of ones.
+    hyper : tuple of str
+        Names of the hyperparameters, in the engine's order.
+    position : ndarray of int
+        Where each of them stands in the packed vector; -1 for the exponent, which acts through the shape.
+    base : ndarray
+        The packed vector with every constant in place.
+    """
+
+    spec: ModelSpec
+    design: Design
+    rotated: Design
+    x: Float
+    y: Float
+    y_rotated: Float
+    variance: Float
+    unit: Float
+    slope_mean: float
+    hyper: tuple[str, ...]
+    position: NDArray[np.int64]
+    base: Float
+
+    @property
+    def n_blocks(self) -> int:
+        """The number of coefficient blocks."""
+        return len(self.design.blocks)
+
+    def pack(self, values: Mapping[str, Float]) -> Float:
+        """Return packed vectors, shape (draws, p), from flat draws of the hyperparameters.
+
+        Parameters
+        ----------
+        values : mapping of str to ndarray, shape (draws,)
+            Draws of every hyperparameter.
+        """
+        draws = len(next(iter(values.values()))) if values else 1
+        packed = np.tile(self.base, (draws, 1))
+        for name, position in zip(self.hyper, self.position, strict=True):
+            if position >= 0:
+                packed[:, position] = values[name]
+        if self.spec.law.has_exponent:
+            start = 3 * self.n_blocks + 1
+            packed[:, start:] = self.spec.law.shape(self.x[None, :], values["exponent"][:, None])
+        return packed
+
+
+def specify(
+    gains: Gains,
+    law: Law,
+    *,
+    terms: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    covariates: Sequence[str] = (),
+    priors: Mapping[str, str | Prior] | None = None,
+) -> ModelSpec:
+    """Choose the model that a table of gains supports.
+
+    Parameters
+    ----------
+    gains : Gains
+        The data.
+    law : Law
+        The law.
+    terms, exclude : sequence of str, optional
+        Consider only these terms; leave those out.
+    covariates : sequence of str
+        Numeric columns of the gains.
+    priors : mapping, optional
+        Priors that replace the defaults.
+
+    Raises
+    ------
+    InputError
+        For sizes that cannot carry the law, unknown terms or priors, covariates that are missing, not numeric or
+        without variation.
+    """
+    frame = gains.frame
+    x = _sizes(gains, law)
+    chosen, dropped, residual = choose_terms(
+        frame, x, has_slope=law.has_slope, include=terms, exclude=exclude
+    )
+    values = _covariates(gains, covariates)
+    defaults = default_priors(
+        gains.scale, chosen, covariates, has_slope=law.has_slope, has_exponent=law.has_exponent
+    )
+    if not residual:
+        defaults.pop("tau_residual")
+    return ModelSpec(
+        law=law,
+        scale=gains.scale,
+        likelihood="binomial" if _has_counts(gains) and gains.scale == "log_odds" else "gaussian",
+        terms=chosen,
+        dropped=dropped,
+        residual=residual,
+        covariates=tuple(covariates),
+        covariate_means=tuple(float(value) for value in values.mean(axis=0)),
+        priors=override_priors(defaults, priors),
+    )
+
+
+def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
+    """Return the arrays of a model.
+
+    Parameters
+    ----------
+    gains : Gains
+        The data.
+    spec : ModelSpec
+        The model, from `specify` on the same data.
+    """
+    law, priors = spec.law, spec.priors
+    x = _sizes(gains, law)
+    y = gains.frame["gain"].to_numpy(dtype=float)
+    covariates = _covariates(gains, spec.covariates) - np.array(spec.covariate_means)
+    design = build_design(spec.terms, covariates, spec.covariates, has_slope=law.has_slope)
+    rotations, variance = _rotations(gains)
+    rotated = rotate_design(design, rotations)
+    offset = np.full(len(y), priors["intercept"].arguments[0])
+    for column, name in enumerate(spec.covariates):
+        offset = offset + priors[f"covariate:{name}"].arguments[0] * covariates[:, column]
+    blocks = len(design.blocks)
+    base = np.zeros(3 * blocks + 1 + len(y))
+    base[0] = priors["intercept"].scale
+    if law.has_slope:
+        base[blocks] = priors["slope"].scale
+    for position, name in enumerate(spec.covariates, start=1):
+        base[position] = priors[f"covariate:{name}"].scale
+    if not law.has_exponent:
+        base[3 * blocks + 1 :] = law.shape(x, None)
+    hyper, position_of = _hyperparameters(spec, blocks)
+    return ModelProblem(
+        spec=spec,
+        design=design,
+        rotated=rotated,
+        x=x,
+        y=y,
+        y_rotated=_rotate(y - offset, rotations),
+        variance=variance,
+        unit=_rotate(np.ones(len(y)), rotations),
+        slope_mean=priors["slope"].arguments[0] if law.has_slope else 0.0,
+        hyper=hyper,
+        position=position_of,
+        base=base,
+    )
+
+
+def _hyperparameters(spec: ModelSpec, blocks: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    names: list[str] = []
+    positions: list[int] = []
+    first = 1 + len(spec.covariates)
+    for offset, term in enumerate(spec.terms):
+        block = first + offset
+        names.append(f"tau_{term.name}")
+        positions.append(block)
+        if term.slope:
+            names.append(f"tau_{term.name}_slope")
+            positions.append(blocks + block)
+        if term.correlated:
+            names.append(f"rho_{term.name}")
+            positions.append(2 * blocks + block)
+    if spec.residual:
+        names.append("tau_residual")
+        positions.append(3 * blocks)
+    if spec.law.has_exponent:
+        names.append("exponent")
+        positions.append(-1)
+    return tuple(names), np.array(positions, dtype=np.int64)
+
+
+def _sizes(gains: Gains, law: Law) -> Float:
+    frame = gains.frame
+    params = (
+        frame["params"].to_numpy(dtype=float, na_value=np.nan)
+        if "params" in frame.columns
+        else np.full(len(frame), np.nan)
+    )
+    if not law.has_slope:
+        return np.nan_to_num(decades(params), nan=0.0)
+    if np.isnan(params).any():
+        raise InputError(
+            Problem(
+                f"the {law.name} law needs the model size of every row",
+                "params",
+                hint="add the column, or fit law=constant",
+            )
+        )
+    require_sizes(gains, law.name)
+    return decades(params)
+
+
+def _covariates(gains: Gains, names: Sequence[str]) -> Float:
+    frame = gains.frame
+    problems: list[Problem] = []
+    columns: list[Float] = []
+    for name in names:
+        if name not in frame.columns:
+            problems.append(
+                Problem("no such column for a covariate", name, hint=f"columns: {', '.join(frame.columns)}")
+            )
+            continue
+        try:
+            values = frame[name].to_numpy(dtype=float, na_value=np.nan)
+        except (TypeError, ValueError):
+            problems.append(Problem("a covariate must be numeric", name, hint="code a label as 0 and 1"))
+            continue
+        if not np.isfinite(values).all():
+            problems.append(Problem("a covariate has missing or infinite values", name))
+        elif np.ptp(values) == 0:
+            problems.append(Problem("a covariate has the same value in every row", name))
+        else:
+            columns.append(values)
+    if problems:
+        raise InputError(problems, source=gains.source)
+    return np.stack(columns, axis=1) if columns else np.zeros((len(frame), 0))
+
+
+def _has_counts(gains: Gains) -> bool:
+    columns = ("k_baseline", "n_baseline", "k_intermediate", "n_intermediate", "chance")
+    return all(name in gains.frame.columns and gains.frame[name].notna().all() for name in columns)
+
+
+def _rotations(gains: Gains) -> tuple[list[tuple[NDArray[np.int64], Float]], Float]:
+    variance = np.array(gains.covariance.variance, dtype=float)
+    rotations = []
+    for rows, covariance in gains.covariance.blocks:
+        values, vectors = np.linalg.eigh(covariance)
+        variance[rows] = np.clip(values, 0.0, None)
+        rotations.append((np.asarray(rows, dtype=np.int64), vectors))
+    return rotations, variance
+
+
+def _rotate(vector: Float, rotations: Sequence[tuple[NDArray[np.int64], Float]]) -> Float:
+    rotated = vector.copy()
+    for rows, vectors in rotations:
+        rotated[rows] = vectors.T @ vector[rows]
+    return rotated

@@ -1,0 +1,29 @@
+"""The linear law: the gain is linear in the logarithm of size."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gainlaw.laws.base import Array, Law
+
+__all__ = ["LINEAR"]
+
+
+def _shape(x: Array, exponent: Array | None = None) -> Array:
+    return np.asarray(x, dtype=float)
+
+
+def _inverse(h: Array, exponent: Array | None = None) -> Array:
+    return np.asarray(h, dtype=float)
+
+
+LINEAR = Law(
+    name="linear",
+    formula="gain = a + beta * x,  x = log10(params / 1e9)",
+    latex=r"g(N) = a + \beta\,x,\quad x = \log_{10}(N/10^9)",
+    has_slope=True,
+    has_exponent=False,
+    shape=_shape,
+    inverse=_inverse,
+    description="the gain changes by the same amount with every factor of ten in size",
+)

@@ -1,0 +1,73 @@
+r"""The offset power law: the gain approaches an asymptote as a power of size.
+
+In the usual form ``gain = asymptote + coefficient * (N / N0)^(-b)`` the three parameters are nearly
+collinear over one or two decades. Here it is written as
+
+.. math:: g(N) = a + \beta\,\frac{1 - (N/N_0)^{-b}}{b \ln 10}, \qquad b > 0,
+
+with ``a`` the gain at ``N0 = 1e9`` and ``beta`` the local slope per decade there. The usual parameters follow:
+``asymptote = a + beta / (b ln 10)`` and ``coefficient = -beta / (b ln 10)``. As ``b -> 0`` the law becomes the
+linear law, so the two are nested and a small exponent says "no bend can be seen".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gainlaw.laws.base import Array, Law
+
+__all__ = ["OFFSET_POWER", "asymptote"]
+
+_LN10 = float(np.log(10.0))
+# Below this the closed form loses digits to cancellation; the series is then exact to double precision.
+_SMALL = 1e-6
+
+
+def _shape(x: Array, exponent: Array | None = None) -> Array:
+    if exponent is None:
+        raise ValueError("the offset power law needs an exponent")
+    x = np.asarray(x, dtype=float)
+    rate = np.asarray(exponent, dtype=float) * _LN10
+    small = np.abs(rate) < _SMALL
+    safe = np.where(small, 1.0, rate)
+    return np.where(small, x - 0.5 * rate * x**2, -np.expm1(-safe * x) / safe)
+
+
+def _inverse(h: Array, exponent: Array | None = None) -> Array:
+    if exponent is None:
+        raise ValueError("the offset power law needs an exponent")
+    h = np.asarray(h, dtype=float)
+    rate = np.asarray(exponent, dtype=float) * _LN10
+    small = np.abs(rate) < _SMALL
+    safe = np.where(small, 1.0, rate)
+    inside = 1.0 - h * safe
+    exact = -np.log(np.where(inside > 0, inside, np.nan)) / safe
+    return np.where(small, h + 0.5 * rate * h**2, exact)
+
+
+def asymptote(intercept: Array, slope: Array, exponent: Array) -> Array:
+    """Return the gain that the law approaches as size grows without bound.
+
+    Parameters
+    ----------
+    intercept, slope, exponent : array
+        Draws of ``a``, ``beta`` and ``b`` (``b > 0``); they broadcast.
+
+    Examples
+    --------
+    >>> round(float(asymptote(1.0, 2.302585093, 1.0)), 6)
+    2.0
+    """
+    return np.asarray(intercept) + np.asarray(slope) / (np.asarray(exponent) * _LN10)
+
+
+OFFSET_POWER = Law(
+    name="offset_power",
+    formula="gain = a + beta * (1 - 10^(-b x)) / (b ln 10),  x = log10(params / 1e9)",
+    latex=r"g(N) = a + \beta\,\frac{1 - (N/10^9)^{-b}}{b \ln 10}",
+    has_slope=True,
+    has_exponent=True,
+    shape=_shape,
+    inverse=_inverse,
+    description="the gain approaches an asymptote as a power of size",
+)
