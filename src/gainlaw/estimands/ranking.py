@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gainlaw.estimands.curve import curve
+from gainlaw.estimands.curves import curve
 from gainlaw.estimands.grid import FitLike, levels_of
 
 __all__ = ["rank_groups"]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gainlaw.estimands.curve import Curve, covariate_effect, curve
+from gainlaw.estimands.curves import Curve, covariate_effect, curve
 from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of
 from gainlaw.laws import asymptote
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gainlaw.fitting.compare import compare
+from gainlaw.fitting.comparison import compare
+from gainlaw.fitting.core import Fit, fit, other_scale_fit
 from gainlaw.fitting.diagnostics import Check, Diagnostics
-from gainlaw.fitting.fit import Fit, fit, other_scale_fit
-from gainlaw.fitting.predict import predict
-from gainlaw.fitting.store import check_target, load_fit, save_fit
+from gainlaw.fitting.prediction import predict
+from gainlaw.fitting.storage import check_target, load_fit, save_fit
 
 __all__ = [
     "Check",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.gains import Gains
 from gainlaw.hierarchy import binomial_kernels, kernels
+from gainlaw.hierarchy.binomial_quadrature import log_binomial, moments, pair_table, quadrature
 from gainlaw.hierarchy.problem import ModelProblem
 
 __all__ = ["BinomialTables", "Geometry", "build_geometry", "build_tables", "log_odds_sites", "site_data"]
@@ -91,104 +91,6 @@ class Geometry:
     mode: Float
 
 
-@numba.njit(cache=True)
-def _log_binomial(k, n, c, eta):
-    """Log likelihood of `k` of `n` at chance-corrected log-odds `eta`, and its derivative (no constant)."""
-    if eta > 0:
-        e = np.exp(-eta)
-        s = 1.0 / (1.0 + e)
-        log_1s = -eta - np.log1p(e)
-    else:
-        e = np.exp(eta)
-        s = e / (1.0 + e)
-        log_1s = -np.log1p(e)
-    p = c + (1.0 - c) * s
-    f = (n - k) * (np.log1p(-c) + log_1s)
-    d = -(n - k) * s
-    if k > 0:
-        f += k * np.log(p)
-        d += k * (1.0 - c) * s * (1.0 - s) / p
-    return f, d
-
-
-@numba.njit(cache=True)
-def _log_baseline(k, n, c, eta):
-    """Log posterior of a baseline's log-odds under a uniform prior on chance-corrected accuracy (no constant)."""
-    f, _ = _log_binomial(k, n, c, eta)
-    return f - abs(eta) - 2.0 * np.log1p(np.exp(-abs(eta)))
-
-
-@numba.njit(cache=True)
-def _moments(k, n, c, limit):
-    """Mean and sd of log-odds under the logistic prior, by a two-pass grid."""
-    lo, hi = -limit, limit
-    mean, sd = 0.0, 1.0
-    for _ in range(3):
-        m = 801
-        top = -np.inf
-        logs = np.empty(m)
-        for i in range(m):
-            logs[i] = _log_baseline(k, n, c, lo + (hi - lo) * i / (m - 1))
-            top = max(top, logs[i])
-        s0 = s1 = s2 = 0.0
-        for i in range(m):
-            e = lo + (hi - lo) * i / (m - 1)
-            w = np.exp(logs[i] - top)
-            s0 += w
-            s1 += w * e
-            s2 += w * e * e
-        mean = s1 / s0
-        sd = np.sqrt(max(s2 / s0 - mean * mean, 1e-12))
-        lo, hi = max(-limit, mean - 12.0 * sd), min(limit, mean + 12.0 * sd)
-    return mean, sd
-
-
-@numba.njit(cache=True)
-def _quadrature(k, n, c, limit, step):
-    """Trapezoid nodes over a baseline's log-odds and their log weights, normalised to one."""
-    m = int(np.ceil(2.0 * limit / step)) + 1
-    logs = np.empty(m)
-    top = -np.inf
-    for i in range(m):
-        logs[i] = _log_baseline(k, n, c, -limit + step * i)
-        top = max(top, logs[i])
-    keep = logs > top - 32.0
-    nodes = np.empty(keep.sum())
-    weights = np.empty(nodes.shape[0])
-    count = 0
-    total = 0.0
-    for i in range(m):
-        if keep[i]:
-            nodes[count] = -limit + step * i
-            weights[count] = logs[i]
-            total += np.exp(logs[i] - top)
-            count += 1
-    return nodes, weights - top - np.log(total)
-
-
-@numba.njit(cache=True)
-def _pair_table(k1, n1, c, nodes, weights, lo, step, knots, slopes):
-    """Fill the table of ``log L(gain)``, the baseline integrated out."""
-    logs = np.empty(nodes.shape[0])
-    steep = np.empty(nodes.shape[0])
-    for j in range(knots.shape[0]):
-        gain = lo + step * j
-        top = -np.inf
-        for i in range(nodes.shape[0]):
-            f, d = _log_binomial(k1, n1, c, nodes[i] + gain)
-            logs[i] = f + weights[i]
-            steep[i] = d
-            top = max(top, logs[i])
-        total = 0.0
-        pull = 0.0
-        for i in range(nodes.shape[0]):
-            w = np.exp(logs[i] - top)
-            total += w
-            pull += w * steep[i]
-        knots[j] = top + np.log(total)
-        slopes[j] = pull / total
-
-
 def build_tables(gains: Gains) -> BinomialTables:
     """Tabulate the likelihood of every gain.
 
@@ -210,29 +112,33 @@ def build_tables(gains: Gains) -> BinomialTables:
     knots, slopes = np.empty((n, KNOTS)), np.empty((n, KNOTS))
     site, site_variance = np.empty(n), np.empty(n)
     for i in range(n):
-        mean0, sd0 = _moments(k0[i], n0[i], c[i], ETA_LIMIT)
-        mean1, sd1 = _moments(k1[i], n1[i], c[i], ETA_LIMIT)
+        mean0, sd0 = moments(k0[i], n0[i], c[i], ETA_LIMIT)
+        mean1, sd1 = moments(k1[i], n1[i], c[i], ETA_LIMIT)
         site[i], site_variance[i] = mean1 - mean0, sd0**2 + sd1**2
         if single[i]:
             width = np.sqrt(site_variance[i])
             step[i] = width / KNOTS_PER_SD
             lo[i] = site[i] - step[i] * KNOTS / 2
-            nodes, weights = _quadrature(
+            nodes, weights = quadrature(
                 k0[i], n0[i], c[i], ETA_LIMIT, min(sd0, sd1) / NODES_PER_SD / np.sqrt(2.0)
             )
-            _pair_table(k1[i], n1[i], c[i], nodes, weights, lo[i], step[i], knots[i], slopes[i])
+            pair_table(k1[i], n1[i], c[i], nodes, weights, lo[i], step[i], knots[i], slopes[i])
         else:
             step[i] = sd1 / KNOTS_PER_SD
             lo[i] = mean1 - step[i] * KNOTS / 2
             for j in range(KNOTS):
-                knots[i, j], slopes[i, j] = _log_binomial(k1[i], n1[i], c[i], lo[i] + step[i] * j)
-    first, members, node_first, nodes_all, weights_all = [0], [], [0], [], []
+                knots[i, j], slopes[i, j] = log_binomial(k1[i], n1[i], c[i], lo[i] + step[i] * j)
+    first: list[int] = [0]
+    members: list[int] = []
+    node_first: list[int] = [0]
+    nodes_all: list[Float] = []
+    weights_all: list[Float] = []
     for rows, _ in gains.covariance.blocks:
-        sds = [_moments(k1[i], n1[i], c[i], ETA_LIMIT)[1] for i in rows]
+        sds = [moments(k1[i], n1[i], c[i], ETA_LIMIT)[1] for i in rows]
         a = rows[0]
-        sds.append(_moments(k0[a], n0[a], c[a], ETA_LIMIT)[1])
+        sds.append(moments(k0[a], n0[a], c[a], ETA_LIMIT)[1])
         spacing = min(sds) / NODES_PER_SD / np.sqrt(len(sds))
-        nodes, weights = _quadrature(k0[a], n0[a], c[a], ETA_LIMIT, spacing)
+        nodes, weights = quadrature(k0[a], n0[a], c[a], ETA_LIMIT, spacing)
         members.extend(int(i) for i in rows)
         first.append(len(members))
         nodes_all.append(nodes)
@@ -268,14 +174,13 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
     pseudo-observation of every effect and their correlations.
     """
     blocks = problem.n_blocks
-    design = problem.design
     site, variance = tables.site.copy(), tables.site_variance.copy()
     hyper: dict[str, float] | None = None
     for _ in range(SITE_ROUNDS):
         data = site_data(problem, site, variance)
         hyper = _mode(problem, data, hyper)
         packed = problem.pack({name: np.array([value]) for name, value in hyper.items()})[0]
-        a, b = kernels._normal_equations(packed, blocks, data[1], np.ones(len(site)), *data[2:])[:2]
+        a, b = kernels.normal_equations(packed, blocks, data[1], np.ones(len(site)), *data[2:])[:2]
         inverse = np.linalg.inv(a)
         site, variance = _refine_sites(problem, tables, packed, inverse, b, site, variance)
     scale = _own_scale(problem, packed)
@@ -330,7 +235,7 @@ def _refine_sites(
     variance: Float,
 ) -> tuple[Float, Float]:
     """Match each site's slope and curvature to the likelihood over one posterior sd around the posterior mean."""
-    design, blocks = problem.design, problem.n_blocks
+    blocks = problem.n_blocks
     rows = _dense_rows(problem, packed)
     tau2 = packed[3 * blocks] ** 2
     line = rows @ (inverse @ b) + row_offsets(problem) + problem.slope_mean * packed[3 * blocks + 1 :]
@@ -348,7 +253,7 @@ def _refine_sites(
         sides = []
         for sign in (-1.0, 1.0):
             gradient = np.zeros(len(site))
-            binomial_kernels._likelihood(
+            binomial_kernels.likelihood(
                 np.where(here, mean + sign * sd, mean), *tables.arrays(), gradient, np.zeros(len(site))
             )
             sides.append(gradient)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["binomial_joint", "effects_and_gains", "row_log_likelihood"]
+__all__ = ["binomial_joint", "effects_and_gains", "likelihood", "row_log_likelihood"]
 
 
 @numba.njit(cache=True)
@@ -40,7 +40,7 @@ def _interpolate(lo, step, knots, slopes, at):
 
 
 @numba.njit(cache=True)
-def _likelihood(
+def likelihood(
     gain, single, lo, step, knots, slopes, first, members, node_first, nodes, node_weight, gradient, row_value
 ):
     """Return the log likelihood of all gains; add its gradient to `gradient` and write each row's share.
@@ -210,7 +210,7 @@ def binomial_joint(
             gain[i] = f
             total -= 0.5 * noise[i] ** 2
     g_gain = np.zeros(n)
-    total += _likelihood(
+    total += likelihood(
         gain,
         single,
         lo,
@@ -324,7 +324,7 @@ def row_log_likelihood(
     """Return each row's log likelihood, shape (draws, n), up to a constant; a block's stands at its first row."""
     out = np.zeros(gains.shape)
     for s in range(gains.shape[0]):
-        _likelihood(
+        likelihood(
             gains[s], single, lo, step, knots, slopes, first, members, node_first, nodes, node_weight,
             np.zeros(gains.shape[1]), out[s],
         )  # fmt: skip

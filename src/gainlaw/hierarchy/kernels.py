@@ -14,7 +14,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["conditional_draws", "conditional_moments", "gaussian_marginal"]
+__all__ = ["conditional_draws", "conditional_moments", "gaussian_marginal", "normal_equations"]
 
 
 @numba.njit(cache=True)
@@ -40,7 +40,7 @@ def _row(i, block, group, value, starts, slopes, tau0, tau1, rho, h, columns, we
 
 
 @numba.njit(cache=True)
-def _normal_equations(
+def normal_equations(
     theta, n_blocks, y, keep, variance, unit, slope_mean, block, group, value, starts, slopes, q
 ):
     """Return ``A``, ``B' W r``, the weights ``w``, the centred data ``r`` and ``log|R|`` over the kept rows."""
@@ -99,7 +99,7 @@ def gaussian_marginal(theta, n_blocks, y, variance, unit, slope_mean, block, gro
     """
     n = y.shape[0]
     keep = np.ones(n)
-    a, b, w, r, log_det = _normal_equations(
+    a, b, w, r, log_det = normal_equations(
         theta, n_blocks, y, keep, variance, unit, slope_mean, block, group, value, starts, slopes, q
     )
     factor = np.linalg.cholesky(a)
@@ -190,7 +190,7 @@ def conditional_draws(
     keep = np.ones(y.shape[0])
     for s in range(thetas.shape[0]):
         theta = thetas[s]
-        a, b, _, _, _ = _normal_equations(
+        a, b, _, _, _ = normal_equations(
             theta, n_blocks, y, keep, variance, unit, slope_mean, block, group, value, starts, slopes, q
         )
         factor = np.linalg.cholesky(a)
@@ -237,7 +237,7 @@ def conditional_moments(
     spread = np.empty((draws, m))
     kept = keep.sum()
     for s in range(draws):
-        a, b, w, r, log_det = _normal_equations(
+        a, b, w, r, log_det = normal_equations(
             thetas[s], n_blocks, y, keep, variance, unit, slope_mean, block, group, value, starts, slopes, q
         )
         factor = np.linalg.cholesky(a)

@@ -37,12 +37,10 @@ class _LogDensity(Op):
         outputs[0][0] = np.asarray(value)
         outputs[1][0] = gradient
 
-    def L_op(self, inputs: list[Any], outputs: list[Any], cotangents: list[Any]) -> list[Any]:
+    def pullback(self, inputs: list[Any], outputs: list[Any], cotangents: list[Any]) -> list[Any]:
         """Return the gradient in the vector."""
         rest = [disconnected_type() for _ in inputs[1:]]
         return [cotangents[0] * outputs[1], *rest]
-
-    pullback = L_op
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Only the vector is connected."""
@@ -81,8 +79,8 @@ def _binomial(op: BinomialJoint, node: Apply, **kwargs: Any) -> Any:
         single, lo, step, knots, steep, first, members, node_first, nodes, node_weight,
     ):  # fmt: skip
         total, gradient = binomial_kernels.binomial_joint(
-            packed, blocks[()], offset, slope[()], block, group, value, starts, slopes, sizes, anchor, anchor_var,
-            spread, site, var, single, lo, step, knots, steep, first, members, node_first, nodes, node_weight,
+            packed, blocks[()], offset, slope[()], block, group, value, starts, slopes, sizes, anchor,
+            anchor_var, spread, site, var, single, lo, step, knots, steep, first, members, node_first, nodes, node_weight,
         )  # fmt: skip
         return np.asarray(total), gradient
 

@@ -94,7 +94,7 @@ class Prior:
                 Problem(f"prior {self.family} takes {len(names)} argument(s): {', '.join(names)}")
             )
         for name, value in zip(names, self.arguments, strict=True):
-            if not np.isfinite(value) or (name != "mean" or self.family == "exponential") and value <= 0:
+            if not np.isfinite(value) or ((name != "mean" or self.family == "exponential") and value <= 0):
                 raise InputError(
                     Problem(f"prior {self.family}: {name} is {value}", hint="it must be finite and positive")
                 )

@@ -17,7 +17,7 @@ from gainlaw.hierarchy.terms import Dropped, Term, choose_terms
 from gainlaw.laws import Law, decades
 from gainlaw.options import Scale
 
-__all__ = ["ModelSpec", "ModelProblem", "build_problem", "specify"]
+__all__ = ["ModelProblem", "ModelSpec", "build_problem", "specify"]
 
 Float = NDArray[np.float64]
 Likelihood = Literal["gaussian", "binomial"]

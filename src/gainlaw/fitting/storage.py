@@ -18,7 +18,7 @@ from gainlaw.fitting.diagnostics import Diagnostics
 from gainlaw.fitting.record import RECORD_VERSION
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.fit import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["FILES", "load_fit", "save_fit"]
 
@@ -60,10 +60,10 @@ def save_fit(fit: Fit, path: Path, *, overwrite: bool = False) -> Path:
         write_text_atomic(temporary / "diagnostics.json", _json(fit.diagnostics.to_dict()))
         files = {each.name: sha256_file(each) for each in sorted(temporary.iterdir()) if each.is_file()}
         write_text_atomic(temporary / "fit.json", _json({**fit.record, "files": files}))
-        os.chmod(temporary, 0o777 & ~_umask())
+        temporary.chmod(0o777 & ~_umask())
         if path.exists():
             shutil.rmtree(path)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -105,7 +105,7 @@ def load_fit(path: str | Path) -> Fit:
     InputError
         If files are missing, changed since they were written, or of a newer version.
     """
-    from gainlaw.fitting.fit import Fit
+    from gainlaw.fitting.core import Fit
     from gainlaw.gains import read_gains
     from gainlaw.hierarchy.problem import specify
     from gainlaw.laws import law

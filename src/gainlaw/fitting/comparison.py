@@ -12,7 +12,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.influence import PARETO_K_LIMIT
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.fit import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["compare"]
 

@@ -128,19 +128,19 @@ class Fit:
         seed: int = 0,
         **group: str,
     ) -> pd.DataFrame:
-        """Predict the gain at given sizes, see `gainlaw.fitting.predict`.
+        """Predict the gain at given sizes, see `gainlaw.fitting.prediction.predict`.
 
         Examples
         --------
         >>> fit.predict(params=13e9, task="xnli")  # doctest: +SKIP
         """
-        from gainlaw.fitting.predict import predict
+        from gainlaw.fitting.prediction import predict
 
         return predict(self, params, new=new, level=level, ci_prob=ci_prob, seed=seed, **group)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the fit directory, see `gainlaw.fitting.store.save_fit`."""
-        from gainlaw.fitting.store import save_fit
+        """Write the fit directory, see `gainlaw.fitting.storage.save_fit`."""
+        from gainlaw.fitting.storage import save_fit
 
         return save_fit(self, Path(path), overwrite=overwrite)
 
@@ -307,7 +307,7 @@ def other_scale_fit(base: Fit, scale: Scale | None = None, *, progress: Progress
         return base
     directory = None if base.path is None else base.path / f"scale_{wanted}"
     if directory is not None and (directory / "fit.json").exists():
-        from gainlaw.fitting.store import load_fit
+        from gainlaw.fitting.storage import load_fit
 
         return load_fit(directory)
     try:
