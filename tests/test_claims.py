@@ -11,7 +11,7 @@ import xarray as xr
 from scipy.special import ndtr
 
 import gainlaw.estimands
-import gainlaw.hierarchy
+import gainlaw.fitting
 from gainlaw.claims import (
     assess,
     assess_file,
@@ -54,6 +54,16 @@ class Line:
         return np.where(self.tilt < 0, size, np.nan)
 
 
+class Rows(SimpleNamespace):
+    """A stand-in for gains without scores."""
+
+    def __init__(self, frame, covariance):
+        super().__init__(frame=frame, covariance=covariance)
+
+    def to_scale(self, scale):
+        raise InputError("the scores behind the gains are not known")
+
+
 def make_fit(scale="points", lines=None, frame=None, status="ok", law="linear", covariates=(), prior_sd=10.0):
     """A stand-in for a fit: draws by group, a frame of gains, no terms."""
     rng = np.random.default_rng(0)
@@ -82,7 +92,7 @@ def make_fit(scale="points", lines=None, frame=None, status="ok", law="linear", 
         lines={key: draw_line(value, seed) for seed, (key, value) in enumerate(lines.items(), start=7)},
         prior_line=draw_line((0.0, 0.0, prior_sd), 3),
         posterior=tree,
-        gains=SimpleNamespace(frame=frame, covariance=BlockCovariance(np.ones(len(frame)), ()), scale=scale),
+        gains=Rows(frame, BlockCovariance(np.ones(len(frame)), ())),
         spec=SimpleNamespace(
             law=SimpleNamespace(name=law, has_slope=law != "constant", has_exponent=law == "offset_power"),
             terms=terms,
@@ -90,7 +100,7 @@ def make_fit(scale="points", lines=None, frame=None, status="ok", law="linear", 
             residual=residual,
             priors={"intercept": "normal(0, 20)", "slope": "normal(0, 10)"},
         ),
-        diagnostics=SimpleNamespace(status=status),
+        status=status,
         n_checkpoints=frame["checkpoint"].nunique(),
         n_sizes=frame["params"].nunique(),
     )
@@ -113,15 +123,15 @@ def fake_curves(monkeypatch):
         key = (level,) if level == "population" else tuple(sorted(group.items()))
         return fit.lines.get(key, fit.lines[()])
 
-    def no_other(fit, *, scale):
-        raise InputError("the scores behind the gains are not known")
+    def no_other(fit, scale=None):
+        return None
 
     def covariate_effect(fit, name, *, prior=False):
         return np.full(DRAWS, 0.0 if prior else 2.0)
 
     monkeypatch.setattr(gainlaw.estimands, "curve", curve)
     monkeypatch.setattr(gainlaw.estimands, "covariate_effect", covariate_effect)
-    monkeypatch.setattr(gainlaw.hierarchy, "other_scale_fit", no_other, raising=False)
+    monkeypatch.setattr(gainlaw.fitting, "other_scale_fit", no_other)
 
 
 # --- draws -----------------------------------------------------------------------------------------------
@@ -246,11 +256,11 @@ def test_a_fit_on_log_odds_comes_second():
 def test_the_other_fit_is_made_when_it_is_missing(monkeypatch):
     made = []
 
-    def other(fit, *, scale):
+    def other(fit, scale=None):
         made.append(scale)
         return make_fit(scale, {(): (0.5, 1.0, 0.1)})
 
-    monkeypatch.setattr(gainlaw.hierarchy, "other_scale_fit", other, raising=False)
+    monkeypatch.setattr(gainlaw.fitting, "other_scale_fit", other)
     assert assess(make_fit(), "slope < 0").verdict == "scale-dependent"
     assert made == ["log_odds"]
     assert assess(make_fit(), "slope < 0", both=False).verdict == "supported"

@@ -5,9 +5,9 @@
 ['slope[task=xnli]', 'slope[task=xcopa]']
 """
 
-from gainlaw.claims.assess import assess, assess_file
-from gainlaw.claims.companion import companion
+from gainlaw.claims.assessment import assess, assess_file
 from gainlaw.claims.file import ClaimEntry, ClaimFile, read_claims
+from gainlaw.claims.frequentist import companion
 from gainlaw.claims.grammar import parse_claim
 from gainlaw.claims.rows import Needs, missing_rows
 from gainlaw.claims.syntax import Claim

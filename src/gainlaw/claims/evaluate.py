@@ -13,7 +13,7 @@ from gainlaw.claims.syntax import Apply, Claim, Expr, Negate, Number, Selector, 
 
 if TYPE_CHECKING:
     from gainlaw.estimands import Curve
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["FitDraws", "Lookup", "Probability", "evaluate", "holds", "probability"]
 

@@ -21,6 +21,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gainlaw.claims.reml import Model, Point, evaluate_point, kenward_roger_parts
 from gainlaw.errors import InputError
 
 __all__ = ["MixedFit", "Rotates", "fit_mixed"]
@@ -85,7 +86,7 @@ def fit_mixed(
     S: ArrayLike | Rotates | None = None,
     *,
     residual: bool = True,
-    max_iter: int = 200,
+    max_iter: int = 100,
 ) -> MixedFit:
     """Fit a linear mixed model with known sampling covariance by REML.
 
@@ -126,35 +127,23 @@ def fit_mixed(
     ('boundary', 7.686, 4.072)
     """
     problem = _Problem.build(y, X, Z, S, residual)
-    if np.linalg.matrix_rank(problem.x) < problem.p or problem.p >= problem.n:
-        return _singular(problem)
-    if problem.m == 0:
+    model = problem.model
+    if problem.rank < model.p or model.p >= model.n:
+        return _singular(model)
+    if model.m == 0:
         return _finish(problem, np.empty(0), converged=True)
-    start = np.full(problem.m, 0.5 / problem.m)
-    theta, converged = _maximise(problem, start, max_iter)
+    theta, converged = _maximise(model, max_iter)
     return _finish(problem, theta, converged=converged)
 
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """The model in rotated coordinates, with y in units of its residual sd."""
+    """The model with y in units of its residual sd, and what is needed to undo that."""
 
-    a: Array  # (n, q + p + 1): random designs, fixed design, y
-    x: Array  # (n, p) fixed design as given
-    s: Array  # (n,) known variances after rotation and scaling
-    blocks: tuple[slice, ...]
-    q: int
-    p: int
-    residual: bool
+    model: Model
+    log_xx: float
+    rank: int
     unit: float
-
-    @property
-    def n(self) -> int:
-        return len(self.s)
-
-    @property
-    def m(self) -> int:
-        return len(self.blocks) + self.residual
 
     @classmethod
     def build(
@@ -180,7 +169,9 @@ class _Problem:
         ends = np.cumsum([0, *[block.shape[1] for block in random]])
         blocks = tuple(slice(int(lo), int(hi)) for lo, hi in pairwise(ends))
         a = rotate(np.column_stack([*random, fixed, target / unit]))
-        return cls(a, fixed, known / unit**2, blocks, int(ends[-1]), fixed.shape[1], residual, unit)
+        model = Model(a, known / unit**2, blocks, int(ends[-1]), fixed.shape[1], residual)
+        log_xx = float(np.linalg.slogdet(fixed.T @ fixed)[1])
+        return cls(model, log_xx, int(np.linalg.matrix_rank(fixed)), unit)
 
 
 def _rotation(S: ArrayLike | Rotates | None, n: int) -> tuple[Array, Callable[[Array], Array]]:
@@ -204,163 +195,100 @@ def _rotation(S: ArrayLike | Rotates | None, n: int) -> tuple[Array, Callable[[A
     return np.clip(values, 0.0, None), lambda a: vectors.T @ a
 
 
-@dataclass(frozen=True, slots=True)
-class _Point:
-    """The restricted likelihood and its parts at one set of variances."""
-
-    loglik: float
-    score: Array
-    information: Array
-    w: Array
-    k0: Array  # V^-1 = W - W A0 k0 A0' W over the random columns, padded with zeros to q + p
-    k: Array  # the same for P
-    phi: Array
-    w1: Array
-    w2: Array
-
-
-def _evaluate(problem: _Problem, theta: Array) -> _Point | None:
-    """Return the restricted likelihood at `theta` (scaled), or None where V is not positive definite."""
-    q, p, n = problem.q, problem.p, problem.n
-    tail = float(theta[-1]) if problem.residual else 0.0
-    d = problem.s + tail
-    if d.min() <= 0:
-        return None
-    w, a = 1.0 / d, problem.a
-    aw = a * w[:, None]
-    w1, w2 = a.T @ aw, aw.T @ aw
-    root = np.zeros(q)
-    for block, value in zip(problem.blocks, theta, strict=False):
-        root[block] = np.sqrt(value)
-    inner = np.eye(q) + root[:, None] * w1[:q, :q] * root[None, :]
-    try:
-        chol = np.linalg.cholesky(inner)
-        half = np.linalg.solve(chol, np.diag(root))
-        g = half.T @ half
-        k0 = np.zeros((q + p, q + p))
-        k0[:q, :q] = g
-        t = np.vstack([-g @ w1[:q, q : q + p], np.eye(p)])
-        info_x = w1[q : q + p, q : q + p] - w1[q : q + p, :q] @ g @ w1[:q, q : q + p]
-        chol_x = np.linalg.cholesky((info_x + info_x.T) / 2)
-    except np.linalg.LinAlgError:
-        return None
-    phi = np.linalg.inv(info_x)
-    phi = (phi + phi.T) / 2
-    k = k0 + t @ phi @ t.T
-    zx = slice(0, q + p)
-    apa = w1 - w1[:, zx] @ k @ w1[zx]
-    kw = k @ w1[zx]
-    appa = w2 - w2[:, zx] @ kw - kw.T @ w2[zx] + kw.T @ w2[zx, zx] @ kw
-    logdet = float(-np.log(w).sum() + 2 * np.log(np.diag(chol)).sum() + 2 * np.log(np.diag(chol_x)).sum())
-    loglik = -0.5 * (logdet + float(apa[-1, -1]))
-    m = problem.m
-    score, information = np.empty(m), np.empty((m, m))
-    for i, bi in enumerate(problem.blocks):
-        score[i] = 0.5 * (float(apa[bi, -1] @ apa[bi, -1]) - float(np.trace(apa[bi, bi])))
-        for j, bj in enumerate(problem.blocks):
-            information[i, j] = 0.5 * float((apa[bi, bj] ** 2).sum())
-    if problem.residual:
-        w3 = aw.T @ (aw * w[:, None])
-        kw2 = k @ w2[zx, zx]
-        trace_p = float(w.sum() - np.trace(kw2))
-        trace_pp = float((w**2).sum() - 2 * np.trace(k @ w3[zx, zx]) + np.trace(kw2 @ kw2))
-        score[-1] = 0.5 * (float(appa[-1, -1]) - trace_p)
-        information[-1, -1] = 0.5 * trace_pp
-        for i, bi in enumerate(problem.blocks):
-            information[i, -1] = information[-1, i] = 0.5 * float(np.trace(appa[bi, bi]))
-    if not np.isfinite(loglik) or n <= p:
-        return None
-    return _Point(loglik, score, information, w, k0, k, phi, w1, w2)
-
-
-def _maximise(problem: _Problem, start: Array, max_iter: int) -> tuple[Array, bool]:
-    """Maximise over variances >= 0: a quasi-Newton search, then projected Fisher scoring to polish."""
+def _maximise(model: Model, max_iter: int) -> tuple[Array, bool]:
+    """Maximise over variances >= 0: projected Fisher scoring, and a quasi-Newton search where that stalls."""
+    floor = np.zeros(model.m)
+    if model.residual and model.s.min() <= 0:
+        floor[-1] = 1e-10
+    start = np.full(model.m, 0.5 / model.m)
+    first = evaluate_point(model, start)
+    if first is None:
+        return start, False
+    # a variance whose effects lie in the span of the fixed design has no information: it stays at 0
+    known = np.diag(first.information) * start**2 > 1e-9
+    ceiling = np.where(known, 1e8, floor)
+    theta, converged = _score_steps(model, np.minimum(start, ceiling), floor, ceiling, max_iter)
+    if converged:
+        return theta, True
     from scipy.optimize import minimize
 
-    floor = np.zeros(problem.m)
-    if problem.residual and problem.s.min() <= 0:
-        floor[-1] = 1e-10
+    def negative(values: Array) -> tuple[float, Array]:
+        point = evaluate_point(model, values)
+        return (1e10, np.zeros(model.m)) if point is None else (-point.loglik, -point.score)
 
-    def negative(theta: Array) -> tuple[float, Array]:
-        point = _evaluate(problem, theta)
-        return (1e10, np.zeros(problem.m)) if point is None else (-point.loglik, -point.score)
-
-    bounds = [(float(low), 1e8) for low in floor]
+    bounds = [(float(low), float(high)) for low, high in zip(floor, ceiling, strict=True)]
     found = minimize(
-        negative, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": max_iter}
+        negative, theta, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": max_iter}
     )
-    theta = np.maximum(found.x, floor)
-    best = _evaluate(problem, theta)
+    return _score_steps(model, np.clip(found.x, floor, ceiling), floor, ceiling, max_iter)
+
+
+def _score_steps(
+    model: Model, start: Array, floor: Array, ceiling: Array, max_iter: int
+) -> tuple[Array, bool]:
+    """Projected Fisher scoring with step halving; return the variances and whether the score is settled."""
+    theta = start
+    best = evaluate_point(model, theta)
     if best is None:
         return theta, False
-    for _ in range(50):
-        free = (theta > floor) | (best.score > 0)
-        gain = np.where(free, best.score, 0.0) * np.maximum(theta, 1e-3)
-        if np.abs(gain).max() < 1e-9:
+    for _ in range(max_iter):
+        free = _free(theta, best, floor, ceiling)
+        if _unsettled(theta, best, free) < 1e-8:
             return theta, True
-        step = np.zeros(problem.m)
-        block = best.information[np.ix_(free, free)]
-        step[free] = np.linalg.lstsq(block, best.score[free], rcond=1e-12)[0]
-        for shrink in 0.5 ** np.arange(20):
-            trial = np.maximum(theta + shrink * step, floor)
-            point = _evaluate(problem, trial)
-            if point is not None and point.loglik >= best.loglik - 1e-13 * abs(best.loglik):
+        step = np.zeros(model.m)
+        diagonal = np.sqrt(np.maximum(np.diag(best.information), 1e-300))
+        scaled = best.information / np.outer(diagonal, diagonal)
+        block, pull = scaled[np.ix_(free, free)], (best.score / diagonal)[free]
+        step[free] = np.linalg.lstsq(block, pull, rcond=1e-10)[0] / diagonal[free]
+        trial, point = theta, None
+        for shrink in 0.5 ** np.arange(12):
+            trial = np.clip(theta + shrink * step, floor, ceiling)
+            point = evaluate_point(model, trial)
+            if point is not None and point.loglik >= best.loglik - 1e-12 * (1 + abs(best.loglik)):
                 break
-        else:
-            break
-        if point is None or np.abs(trial - theta).max() < 1e-13:
+            point = None
+        if point is None or np.abs(trial - theta).max() < 1e-14:
             break
         theta, best = trial, point
-    settled = np.abs(np.where((theta > floor) | (best.score > 0), best.score, 0.0) * np.maximum(theta, 1e-3))
-    return theta, bool(settled.max() < 1e-5)
+    return theta, bool(_unsettled(theta, best, _free(theta, best, floor, ceiling)) < 1e-5)
+
+
+def _free(theta: Array, point: Point, floor: Array, ceiling: Array) -> NDArray[np.bool_]:
+    """Return which variances can move: not held, and not pushed against their bound."""
+    return np.asarray((ceiling > floor) & ((theta > floor) | (point.score > 0)))
+
+
+def _unsettled(theta: Array, point: Point, free: NDArray[np.bool_]) -> float:
+    """Return the largest gain in log-likelihood, to first order, of changing one free variance by itself."""
+    return float(np.abs(np.where(free, point.score, 0.0) * np.maximum(theta, 1e-3)).max(initial=0.0))
 
 
 def _finish(problem: _Problem, theta: Array, *, converged: bool) -> MixedFit:
-    point = _evaluate(problem, theta)
+    model, unit = problem.model, problem.unit
+    point = evaluate_point(model, theta)
     if point is None:
-        return _singular(problem)
-    q, p, m, unit = problem.q, problem.p, problem.m, problem.unit
-    xs = slice(q, q + p)
-    zx = slice(0, q + p)
-    beta = point.phi @ (point.w1[xs, -1] - point.w1[xs, zx] @ point.k0 @ point.w1[zx, -1])
-    a = problem.a[:, : q + p]
-    w1, w2 = point.w1[zx, zx], point.w2[zx, zx]
-    reduce = np.eye(q + p) - point.k0 @ w1
-    e1 = w1 @ reduce
-    e2 = reduce.T @ w2 @ reduce
-    w3 = (a * point.w[:, None] ** 3).T @ a
-    e3 = reduce.T @ (w3 - w2 @ point.k0 @ w2) @ reduce
-    ps, qs = np.empty((m, p, p)), np.empty((m, m, p, p))
-    for i, bi in enumerate(problem.blocks):
-        ps[i] = -e1[xs, bi] @ e1[bi, xs]
-        for j, bj in enumerate(problem.blocks):
-            qs[i, j] = e1[xs, bi] @ e1[bi, bj] @ e1[bj, xs]
-        if problem.residual:
-            qs[i, -1] = e1[xs, bi] @ e2[bi, xs]
-            qs[-1, i] = qs[i, -1].T
-    if problem.residual:
-        ps[-1], qs[-1, -1] = -e2[xs, xs], e3[xs, xs]
-    log_xx = float(np.linalg.slogdet(problem.x.T @ problem.x)[1])
-    dof = problem.n - p
-    loglik = point.loglik - dof * (0.5 * np.log(2 * np.pi) + np.log(unit)) + 0.5 * log_xx
-    at_zero = bool((theta <= 1e-8).any())
-    status: MixedStatus = "not converged" if not converged else "boundary" if at_zero else "ok"
+        return _singular(model)
+    parts = kenward_roger_parts(model, theta)
+    dof = model.n - model.p
+    loglik = point.loglik - dof * (0.5 * np.log(2 * np.pi) + np.log(unit)) + 0.5 * problem.log_xx
+    at_zero = theta <= 1e-8
+    status: MixedStatus = "not converged" if not converged else "boundary" if at_zero.any() else "ok"
     return MixedFit(
         status=status,
-        beta=beta * unit,
+        beta=point.beta * unit,
         covariance=point.phi * unit**2,
-        variances=np.where(theta <= 1e-8, 0.0, theta) * unit**2,
+        variances=np.where(at_zero, 0.0, theta) * unit**2,
         information=point.information / unit**4,
-        p_matrices=ps / unit**4,
-        q_matrices=qs / unit**6,
+        p_matrices=parts.p_matrices / unit**4,
+        q_matrices=parts.q_matrices / unit**6,
         loglik=float(loglik),
         score=point.score / unit**2,
-        n=problem.n,
+        n=model.n,
     )
 
 
-def _singular(problem: _Problem) -> MixedFit:
-    p, m = problem.p, problem.m
+def _singular(model: Model) -> MixedFit:
+    p, m = model.p, model.m
     return MixedFit(
         status="singular",
         beta=np.full(p, np.nan),
@@ -371,5 +299,5 @@ def _singular(problem: _Problem) -> MixedFit:
         q_matrices=np.full((m, m, p, p), np.nan),
         loglik=float("nan"),
         score=np.full(m, np.nan),
-        n=problem.n,
+        n=model.n,
     )

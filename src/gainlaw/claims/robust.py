@@ -153,7 +153,7 @@ def cr2_test(
     for j, (i, f, root, w, v) in enumerate(zip(rows, phi, roots, wx, pwx, strict=True)):
         left = v @ m @ x[i].T
         residual_cov = f - left - left.T + x[i] @ middle @ x[i].T
-        adjust = root.T @ _inverse_root(root @ residual_cov @ root.T) @ root
+        adjust = root.T @ _inverse_root(root @ residual_cov @ root.T, _rank(residual_cov, root)) @ root
         load = adjust.T @ (w @ (m @ c))
         scores[j] = float(load @ (target[i] - x[i] @ beta))
         size += float(np.abs(load) @ np.abs(target[i]))
@@ -168,7 +168,7 @@ def cr2_test(
     plain = float(c @ middle @ c)
     if not expected > 1e-10 * plain or not variance > (1e-12 * size) ** 2:
         return _no_test("no df", len(names), estimate)
-    df = expected**2 / float((cross**2).sum())
+    df = float(expected / np.linalg.norm(cross)) ** 2
     statistic = (estimate - null) / variance**0.5
     less, greater = t_probability(statistic, df), t_probability(-statistic, df)
     return RobustTest(
@@ -195,14 +195,20 @@ def _block(working: ArrayLike | WorkingBlock | None, rows: NDArray[np.intp]) -> 
     return full[np.ix_(rows, rows)]
 
 
-def _inverse_root(b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the symmetric pseudo-inverse square root of a positive semi-definite matrix."""
-    values, vectors = np.linalg.eigh((b + b.T) / 2)
-    keep = values > 1e-10 * max(float(values.max()), 0.0)
-    if not keep.any():
+def _rank(residual_cov: NDArray[np.float64], root: NDArray[np.float64]) -> int:
+    """Return the rank of a residual covariance, judged against the working covariance ``root' root``."""
+    half = np.linalg.solve(root.T, residual_cov)
+    white = np.linalg.solve(root.T, half.T)
+    return int((np.linalg.eigvalsh((white + white.T) / 2) > 1e-8).sum())
+
+
+def _inverse_root(b: NDArray[np.float64], rank: int) -> NDArray[np.float64]:
+    """Return the symmetric pseudo-inverse square root of a positive semi-definite matrix of known rank."""
+    if rank == 0:
         return np.zeros_like(b)
-    kept = vectors[:, keep]
-    return (kept / np.sqrt(values[keep])) @ kept.T
+    values, vectors = np.linalg.eigh((b + b.T) / 2)
+    values, vectors = values[-rank:], vectors[:, -rank:]
+    return (vectors / np.sqrt(np.maximum(values, 1e-300))) @ vectors.T
 
 
 def _no_test(status: RobustStatus, n_clusters: int, estimate: float = float("nan")) -> RobustTest:

@@ -10,7 +10,7 @@ from gainlaw.claims.syntax import Claim
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["NEED_COLUMNS", "Needs", "Where", "missing_rows"]
 

@@ -25,7 +25,7 @@ from gainlaw.claims.verdict import Companion, Verdict
 from gainlaw.errors import InputError
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["adjust_companions", "companion"]
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from gainlaw.claims.companion import adjust_companions, companion
 from gainlaw.claims.density import bayes_factor, directional_factor
 from gainlaw.claims.evaluate import FitDraws, count_chains, holds, probability
 from gainlaw.claims.file import ClaimEntry, read_claims
 from gainlaw.claims.forms import Measure, linear_form, measure
+from gainlaw.claims.frequentist import adjust_companions, companion
 from gainlaw.claims.grammar import parse_claim
 from gainlaw.claims.rows import missing_rows
 from gainlaw.claims.syntax import Claim, format_number
@@ -29,7 +29,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.options import Scale, require_choice
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["assess", "assess_file"]
 
@@ -97,24 +97,13 @@ def assess(
     >>> fit = gl.fit(gl.load_dataset("bloomz"), law="linear")  # doctest: +SKIP
     >>> print(gl.assess(fit, "slope < 0"))  # doctest: +SKIP
     """
-    parsed = parse_claim(claim) if isinstance(claim, str) else claim
-    twin = parse_claim(log_odds) if isinstance(log_odds, str) else log_odds
-    _check(threshold, ci_prob, rope)
-    if scale is not None:
-        require_choice(scale, Scale, "scale")
-    kind = measure(parsed)
-    labels = {"name": name or str(parsed), "claim": str(parsed), "text": text, "source": source}
-    missing = missing_rows(fit, parsed)
-    if missing:
-        return _untested(missing, threshold, labels)
-    primary, second, notes = _scales(fit, kind, scale, twin, both)
-    fits, reasons = _fits(fit, other, [s for s in (primary, second) if s])
-    if primary not in fits and kind.bound:
-        return _untested((f"gains on {SCALE_NAMES[primary]} ({reasons[primary]})",), threshold, labels)
-    judged = [s for s in (primary, second) if s and s in fits]
-    notes += [f"not judged on {SCALE_NAMES[s]}: {why}" for s, why in reasons.items()]
-    primary = judged[0]
-    return _judge(fits, judged, parsed, twin, kind, threshold, rope, ci_prob, notes, labels)
+    return _assess(
+        _Partners(fit, other),
+        parse_claim(claim) if isinstance(claim, str) else claim,
+        parse_claim(log_odds) if isinstance(log_odds, str) else log_odds,
+        _Request(threshold, rope, scale, both, ci_prob),
+        {"name": name, "text": text, "source": source},
+    )
 
 
 def assess_file(fits: Fit | Sequence[Fit], path: str | os.PathLike[str]) -> list[Verdict]:
@@ -140,7 +129,7 @@ def assess_file(fits: Fit | Sequence[Fit], path: str | os.PathLike[str]) -> list
     InputError
         If the file cannot be read; all its faults are reported together.
     """
-    candidates = list(fits) if isinstance(fits, Sequence) else [fits]
+    candidates = [_Partners(fit) for fit in (fits if isinstance(fits, Sequence) else [fits])]
     if not candidates:
         raise InputError("claims need at least one fit")
     listed = read_claims(path)
@@ -150,17 +139,19 @@ def assess_file(fits: Fit | Sequence[Fit], path: str | os.PathLike[str]) -> list
     return adjust_companions(verdicts)
 
 
-def _entry(candidates: Sequence[Fit], entry: ClaimEntry, ci_prob: float) -> list[Verdict]:
-    lacks = [missing_rows(fit, entry.claim, entry.needs, entry.where) for fit in candidates]
+def _entry(candidates: Sequence[_Partners], entry: ClaimEntry, ci_prob: float) -> list[Verdict]:
+    lacks = [missing_rows(each.fit, entry.claim, entry.needs, entry.where) for each in candidates]
     plain = entry.text.replace("{group}", f"every {entry.for_each}")
     labels = {"name": entry.name, "claim": str(entry.claim), "text": plain, "source": entry.source}
     best = min(range(len(candidates)), key=lambda k: len(lacks[k]))
     if lacks[best]:
         return [_untested(lacks[best], entry.threshold, labels)]
-    fit = candidates[best]
+    partners = candidates[best]
+    request = _Request(entry.threshold, dict(entry.rope) or None, entry.scale, True, ci_prob)
     if entry.for_each is None:
-        return [_assess_entry(fit, entry, entry.claim, entry.log_odds, ci_prob)]
-    frame = fit.gains.frame
+        named = {"name": entry.name, "text": entry.text, "source": entry.source}
+        return [_assess(partners, entry.claim, entry.log_odds, request, named)]
+    frame = partners.fit.gains.frame
     for column, wanted in entry.where:
         frame = frame[frame[column].astype(str).isin(wanted)]
     if entry.for_each not in frame.columns:
@@ -169,24 +160,44 @@ def _entry(candidates: Sequence[Fit], entry: ClaimEntry, ci_prob: float) -> list
     for value in sorted(set(frame[entry.for_each].astype(str))):
         claim = entry.claim.select(entry.for_each, value)
         twin = entry.log_odds.select(entry.for_each, value) if entry.log_odds else None
-        named = replace(entry, name=f"{entry.name} [{value}]", text=entry.text.replace("{group}", value))
-        out.append(_assess_entry(fit, named, claim, twin, ci_prob))
+        text = entry.text.replace("{group}", value)
+        named = {"name": f"{entry.name} [{value}]", "text": text, "source": entry.source}
+        out.append(_assess(partners, claim, twin, request, named))
     return out
 
 
-def _assess_entry(fit: Fit, entry: ClaimEntry, claim: Claim, twin: Claim | None, ci_prob: float) -> Verdict:
-    return assess(
-        fit,
-        claim,
-        threshold=entry.threshold,
-        rope=dict(entry.rope) or None,
-        scale=entry.scale,
-        log_odds=twin,
-        ci_prob=ci_prob,
-        name=entry.name,
-        text=entry.text,
-        source=entry.source,
-    )
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """How to judge: the options of `assess`."""
+
+    threshold: float
+    rope: float | Mapping[str, float] | None
+    scale: Scale | None
+    both: bool
+    ci_prob: float
+
+
+def _assess(
+    partners: _Partners, claim: Claim, twin: Claim | None, request: _Request, named: Mapping[str, Any]
+) -> Verdict:
+    _check(request.threshold, request.ci_prob, request.rope)
+    if request.scale is not None:
+        require_choice(request.scale, Scale, "scale")
+    kind = measure(claim)
+    labels = {**named, "name": named["name"] or str(claim), "claim": str(claim)}
+    missing = missing_rows(partners.fit, claim)
+    if missing:
+        return _untested(missing, request.threshold, labels)
+    primary, second, notes = _scales(partners.fit, kind, request.scale, twin, request.both)
+    asked = [primary, second] if second else [primary]
+    for each in asked:
+        partners.want(each)
+    if primary not in partners.fits and (kind.bound or request.scale is not None):
+        lacks = f"gains on {SCALE_NAMES[primary]} ({partners.reasons[primary]})"
+        return _untested((lacks,), request.threshold, labels)
+    judged = [each for each in asked if each in partners.fits]
+    notes += [f"not judged on {SCALE_NAMES[s]}: {partners.reasons[s]}" for s in asked if s not in judged]
+    return _judge(partners.fits, judged, claim, twin, kind, request, notes, labels)
 
 
 def _check(threshold: float, ci_prob: float, rope: float | Mapping[str, float] | None) -> None:
@@ -220,20 +231,31 @@ def _scales(
     return primary, "log_odds" if both else None, notes
 
 
-def _fits(fit: Fit, other: Fit | None, scales: Sequence[str]) -> tuple[dict[str, Fit], dict[str, str]]:
-    """Return the fits by scale, made where they are missing, and why one could not be made."""
-    from gainlaw.hierarchy import other_scale_fit
+class _Partners:
+    """The fits of the same gains on other scales: those given, and those made when they are asked for."""
 
-    fits = {each.scale: each for each in (other, fit) if each is not None}
-    reasons: dict[str, str] = {}
-    for scale in scales:
-        if scale in fits:
-            continue
+    def __init__(self, fit: Fit, other: Fit | None = None) -> None:
+        self.fit = fit
+        self.fits: dict[str, Fit] = {each.scale: each for each in (other, fit) if each is not None}
+        self.reasons: dict[str, str] = {}
+
+    def want(self, scale: str) -> None:
+        """Make sure that the fit on `scale`, or the reason why there is none, is there."""
+        from gainlaw.fitting import other_scale_fit
+
+        if scale in self.fits or scale in self.reasons:
+            return
+        made, reason = None, "the scores behind the gains are not known"
         try:
-            fits[scale] = other_scale_fit(fit, scale=scale)
+            made = other_scale_fit(self.fit, cast("Scale", scale))
+            if made is None:
+                self.fit.gains.to_scale(cast("Scale", scale))
         except InputError as error:
-            reasons[scale] = " ".join(str(problem) for problem in error.problems)
-    return fits, reasons
+            reason = "; ".join(problem.message for problem in error.problems)
+        if made is None:
+            self.reasons[scale] = reason
+        else:
+            self.fits[scale] = made
 
 
 def _judge(
@@ -242,9 +264,7 @@ def _judge(
     claim: Claim,
     twin: Claim | None,
     kind: Measure,
-    threshold: float,
-    rope: float | Mapping[str, float] | None,
-    ci_prob: float,
+    request: _Request,
     notes: list[str],
     labels: Mapping[str, Any],
 ) -> Verdict:
@@ -253,7 +273,7 @@ def _judge(
         said = twin if twin is not None and scale == "log_odds" and scale != scales[0] else claim
         inside, difference = holds(said, FitDraws(fits[scale]))
         found[scale] = (inside, difference, probability(inside, difference, count_chains(fits[scale])))
-    word, words, note = decide([(scale, found[scale][2].value) for scale in scales], threshold)
+    word, words, note = decide([(scale, found[scale][2].value) for scale in scales], request.threshold)
     judgements = tuple(
         Judgement(scale, found[scale][2].value, found[scale][2].mcse, each)
         for scale, each in zip(scales, words, strict=True)
@@ -261,8 +281,8 @@ def _judge(
     primary = scales[0]
     fit = fits[primary]
     inside, difference, p = found[primary]
-    estimate, low, high = _summary(difference, claim, ci_prob)
-    width = _rope(rope, primary, claim, kind)
+    estimate, low, high = _summary(difference, claim, request.ci_prob)
+    width = _rope(request.rope, primary, claim, kind)
     p_rope = float(np.mean(np.abs(difference) < width)) if np.isfinite(width) else float("nan")
     value, direction, prior_note = _bayes(fit, claim, inside, difference)
     notes = [note] * bool(note) + notes + _caveats(fits, scales, claim, p.undefined)
@@ -279,11 +299,11 @@ def _judge(
         estimate=estimate,
         ci_low=low,
         ci_high=high,
-        ci_prob=ci_prob,
-        threshold=threshold,
+        ci_prob=request.ci_prob,
+        threshold=request.threshold,
         rope=width,
         p_rope=p_rope,
-        negligible=bool(p_rope >= threshold),
+        negligible=bool(p_rope >= request.threshold),
         bayes_factor=value,
         bayes_factor_direction=direction,
         prior_note=prior_note,
@@ -352,7 +372,7 @@ def _caveats(fits: Mapping[str, Fit], scales: Sequence[str], claim: Claim, undef
     out = [
         f"the diagnostics of the fit on {SCALE_NAMES[scale]} failed: do not trust this"
         for scale in scales
-        if fits[scale].diagnostics.status != "ok"
+        if fits[scale].status == "failed"
     ]
     if undefined > 0:
         out.append(f"a side has no value in {undefined:.0%} of the draws, which count against the claim")
