@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gainlaw.cli.printing import OutputFormat, show
-from gainlaw.cli.sources import exit_untrusted, open_fit, refuse_same_file
+from gainlaw.cli.sources import announce_other_scale, exit_untrusted, open_fit, refuse_same_file
 from gainlaw.errors import InputError, Problem
 
 __all__ = ["claims"]
@@ -32,22 +32,19 @@ def claims(
     The fit on the other scale is made when it is missing, and kept in the fit directory.
     """
     import gainlaw
-    from gainlaw.claims import verdicts_frame
+    from gainlaw.claims import write_verdicts
     from gainlaw.tables import claims_table
 
     *directories, file = paths
     if not directories or file.is_dir():
         hint = "write gainlaw claims DIR... CLAIMS.toml"
-        raise InputError(
-            Problem("a file of claims is needed after the fit directories", "CLAIMS.toml", hint=hint)
-        )
+        raise InputError(Problem("a file of claims is needed after the fit directories", hint=hint))
     if output is not None:
         refuse_same_file(str(file), output)
     fits = [open_fit(directory) for directory in directories]
+    announce_other_scale(fits)
     verdicts = gainlaw.assess_file(fits, file)
     if output is not None:
-        from gainlaw._io import write_frame_atomic
-
-        write_frame_atomic(verdicts_frame(verdicts), output)
+        write_verdicts(verdicts, output)
     show(claims_table(verdicts), form)
     exit_untrusted(fits)

@@ -25,9 +25,9 @@ def compare(
     from gainlaw.tables import compare_table
 
     if len(directories) < 2:
-        raise InputError(Problem("a comparison takes two fit directories or more", "DIR"))
-    if len(set(directories)) < len(directories):
-        raise InputError(Problem("a fit directory is named twice", "DIR"))
+        raise InputError(Problem("a comparison takes two fit directories or more"))
+    if len({directory.resolve() for directory in directories}) < len(directories):
+        raise InputError(Problem("a fit directory is named twice"))
     fits = {str(directory): open_fit(directory) for directory in directories}
     show(compare_table(gainlaw.compare(fits)), form)
     exit_untrusted(list(fits.values()))

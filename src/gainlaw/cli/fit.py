@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gainlaw.cli.directories import new_directory
-from gainlaw.cli.sources import Predictions, Table, Where, open_table, parse_pairs
+from gainlaw.cli.printing import progress_bar
+from gainlaw.cli.sources import Predictions, Table, Where, exit_untrusted, open_table, parse_pairs, parse_size
+from gainlaw.cli.summary import print_fit
+from gainlaw.errors import InputError, Problem
 from gainlaw.options import Engine, LawName, Scale
 
 __all__ = ["fit"]
@@ -45,12 +46,12 @@ def fit(
     ] = None,
     params: Annotated[
         list[str] | None,
-        typer.Option(metavar="SIZE", help="Report the gain at this size too, e.g. 13B; repeat for more."),
+        typer.Option(metavar="SIZE", help="Report the gain at these sizes, e.g. 13B; repeat for more."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Draws kept, a chain.")] = 1000,
-    tune: Annotated[int, typer.Option(min=1, help="Warm-up draws, a chain.")] = 1000,
-    chains: Annotated[int, typer.Option(min=1, help="Chains.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 0,
+    draws: Annotated[int, typer.Option(help="Draws kept, a chain.")] = 1000,
+    tune: Annotated[int, typer.Option(help="Warm-up draws, a chain.")] = 500,
+    chains: Annotated[int, typer.Option(help="Chains.")] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 0,
     predictions: Predictions = None,
     where: Where = None,
     overwrite: Annotated[
@@ -62,25 +63,42 @@ def fit(
     Checkpoints are the replicates. Terms that the data cannot identify are left out, and the output says
     which. The directory written is complete in itself: it keeps the data, the posterior and the record.
     """
-    with new_directory(output, overwrite=overwrite, marker="fit.json") as directory:
-        table = open_table(evals, predictions=predictions, where=where)
-        import gainlaw
+    import gainlaw
+    from gainlaw.fitting import check_target
 
+    check_target(output, overwrite=overwrite)
+    priors = parse_pairs(prior or (), "--prior", "NAME=PRIOR")
+    sizes = _sizes(params)
+    table = open_table(evals, predictions=predictions, where=where)
+    with progress_bar("sampling") as progress:
         result = gainlaw.fit(
             table,
             law=law,
             scale=scale,
             engine=engine,
             ci_prob=ci_prob,
-            terms=tuple(term) if term else None,
-            drop=tuple(drop or ()),
-            covariates=tuple(covariate or ()),
-            priors=parse_pairs(prior or (), "--prior", "NAME=PRIOR"),
-            params=tuple(params) if params else None,
+            terms=term or None,
+            exclude=drop or (),
+            covariates=covariate or (),
+            priors=priors,
+            params=sizes,
             draws=draws,
             tune=tune,
             chains=chains,
             seed=seed,
-            progress=sys.stderr.isatty(),
+            progress=progress,
         )
-        result.save(directory)
+    result.save(output, overwrite=overwrite)
+    print_fit(result)
+    typer.echo(f"\nwrote {output}")
+    exit_untrusted([result])
+
+
+def _sizes(texts: list[str] | None) -> list[float] | None:
+    if not texts:
+        return None
+    sizes = [parse_size(text) for text in texts]
+    wrong = [text for text, size in zip(texts, sizes, strict=True) if size <= 0]
+    if wrong:
+        raise InputError(Problem(f"{', '.join(wrong)} cannot be a size", hint="for example 13B"))
+    return sizes

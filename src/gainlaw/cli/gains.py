@@ -41,7 +41,7 @@ def gains(
     table = open_table(evals, predictions=predictions, where=where)
     if isinstance(table, Gains):
         if variance != "auto":
-            raise InputError(Problem("the table holds gains, whose variance is given", "--variance"))
+            raise InputError(Problem("the table holds gains, whose variance is given; leave out --variance"))
         result = table if scale is None else table.to_scale(scale)
     else:
         result = table.gains(scale=scale or "points", variance=variance)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import typer
@@ -15,7 +16,17 @@ if TYPE_CHECKING:
 
     from gainlaw.tables import Table
 
-__all__ = ["OutputFormat", "console", "note", "records", "show", "show_json", "warn"]
+__all__ = [
+    "OutputFormat",
+    "console",
+    "note",
+    "progress_bar",
+    "records",
+    "show",
+    "show_frame",
+    "show_json",
+    "warn",
+]
 
 OutputFormat = Literal["table", "csv", "json"]
 
@@ -41,6 +52,24 @@ def console() -> Console:
     return Output(width=wide, highlight=False, emoji=False, markup=False)
 
 
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Give a function of (done, total) that moves a bar on standard error, or None where no terminal is."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+
+        def move(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield move
+
+
 def note(text: str) -> None:
     """Print a sentence on standard error, so that standard output stays a table or a record."""
     typer.echo(text, err=True)
@@ -61,12 +90,18 @@ def show(table: Table, output: OutputFormat = "table") -> None:
     output : {"table", "csv", "json"}
         The form.
     """
-    if output == "csv":
-        typer.echo(table.to_csv(), nl=False)
-    elif output == "json":
-        show_json(records(table.frame))
-    else:
+    if output == "table":
         _show_rich(table)
+    else:
+        show_frame(table.frame, output)
+
+
+def show_frame(frame: pd.DataFrame, output: Literal["csv", "json"]) -> None:
+    """Print a frame as CSV at full precision, or as a JSON list of records."""
+    if output == "csv":
+        typer.echo(frame.to_csv(index=False, lineterminator="\n"), nl=False)
+    else:
+        show_json(records(frame))
 
 
 def show_json(value: object) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gainlaw.cli.guard import UNTRUSTED
-from gainlaw.cli.printing import warn
+from gainlaw.cli.printing import note, warn
 from gainlaw.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gainlaw.evaluations import Evaluations
+    from gainlaw.fitting import Fit
     from gainlaw.gains import Gains
-    from gainlaw.hierarchy import Fit
 
 __all__ = [
     "Directory",
     "Predictions",
     "Table",
     "Where",
+    "announce_other_scale",
     "describe_gains",
     "exit_untrusted",
     "open_fit",
@@ -97,7 +98,7 @@ def open_table(
     table: Evaluations | Gains
     if source.startswith(_PREFIX):
         if predictions is not None:
-            raise InputError(Problem("a bundled dataset takes no predictions", "--predictions"))
+            raise InputError(Problem("a bundled dataset takes no --predictions"))
         table = _open_dataset(source.removeprefix(_PREFIX))
     elif predictions is not None:
         from gainlaw.evaluations import read_evaluations
@@ -119,7 +120,7 @@ def _open_dataset(text: str) -> Evaluations:
     unknown = [option for option in pairs if option not in known]
     if unknown:
         hint = f"a dataset has the options {', '.join(known)}; select rows with --where"
-        raise InputError(Problem(f"no option is called {', '.join(unknown)}", _PREFIX + name, hint=hint))
+        raise InputError(Problem(f"{_PREFIX}{name} has no option {', '.join(unknown)}", hint=hint))
     return load_dataset(name, **pairs)  # type: ignore[arg-type]  # the loader checks the values
 
 
@@ -196,9 +197,9 @@ def parse_pairs(texts: Sequence[str], option: str, form: str) -> dict[str, str]:
     for text in texts:
         name, mark, value = (part.strip() for part in text.partition("="))
         if not (name and mark and value):
-            raise InputError(Problem(f"{text!r} cannot be read", option, hint=f"write {form}"))
+            raise InputError(Problem(f"{option} {text!r} cannot be read", hint=f"write {form}"))
         if name in pairs:
-            raise InputError(Problem(f"{name} is given twice", option))
+            raise InputError(Problem(f"{option}: {name} is given twice"))
         pairs[name] = value
     return pairs
 
@@ -207,7 +208,7 @@ def refuse_same_file(source: str, output: Path) -> None:
     """Raise an InputError if the output would replace the input."""
     path = Path(source)
     if path.exists() and output.exists() and path.samefile(output):
-        raise InputError(Problem("the output would replace the input", "--output"))
+        raise InputError(Problem("the output would replace the input"))
 
 
 def describe_gains(gains: Gains) -> str:
@@ -265,15 +266,23 @@ def open_fit(directory: Path) -> Fit:
     InputError
         If it is not a fit directory.
     """
-    from gainlaw.hierarchy import load_fit
+    from gainlaw.fitting import load_fit
 
     fit = load_fit(directory)
-    if fit.diagnostics.status != "ok":
+    if fit.status != "ok":
         warn(f"{directory}: diagnostics failed; do not trust these numbers (gainlaw summary shows which)")
     return fit
 
 
+def announce_other_scale(fits: Sequence[Fit]) -> None:
+    """Say on standard error that a fit on the other scale has to be made first, which takes a while."""
+    for fit in fits:
+        other = "log_odds" if fit.scale == "points" else "points"
+        if fit.path is not None and not (fit.path / f"scale_{other}").is_dir():
+            note(f"fitting {fit.path} on {other} too; it is kept there")
+
+
 def exit_untrusted(fits: Sequence[Fit]) -> None:
     """End with exit code 1 if the diagnostics of any fit failed."""
-    if any(fit.diagnostics.status != "ok" for fit in fits):
+    if any(fit.status != "ok" for fit in fits):
         raise typer.Exit(UNTRUSTED)

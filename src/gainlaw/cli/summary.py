@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw.cli.printing import OutputFormat, console, records, show, show_json
+from gainlaw.cli.printing import OutputFormat, console, show, show_frame
 from gainlaw.cli.sources import Directory, exit_untrusted, open_fit
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import Level
@@ -14,7 +15,8 @@ from gainlaw.options import Level
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
+    from gainlaw.tables import Table
 
 __all__ = ["print_fit", "summary"]
 
@@ -34,14 +36,10 @@ def summary(
     fit = open_fit(directory)
     if output == "table":
         if estimand:
-            raise InputError(Problem("--estimand goes with --format csv or json", "--estimand"))
+            raise InputError(Problem("--estimand goes with --format csv or json"))
         print_fit(fit, level)
     else:
-        frame = _estimates(fit, level, estimand)
-        if output == "csv":
-            typer.echo(frame.to_csv(index=False, lineterminator="\n"), nl=False)
-        else:
-            show_json(records(frame))
+        show_frame(_estimates(fit, level, estimand), output)
     exit_untrusted([fit])
 
 
@@ -50,7 +48,7 @@ def print_fit(fit: Fit, level: str | None = None) -> None:
 
     Parameters
     ----------
-    fit : gainlaw.hierarchy.Fit
+    fit : gainlaw.Fit
         The fit.
     level : str, optional
         The groups to show; without it the two averages, the spread of the terms and the diagnostics.
@@ -65,7 +63,7 @@ def print_fit(fit: Fit, level: str | None = None) -> None:
     estimates = fit.estimates
     if level is not None and not (estimates["level"] == level).any():
         known = ", ".join(dict.fromkeys(estimates["level"]))
-        raise InputError(Problem(f"the fit has no estimates by {level}", "--level", hint=f"it has: {known}"))
+        raise InputError(Problem(f"the fit has no estimates by {level}", hint=f"it has: {known}"))
     out = console()
     out.print(_headline(fit))
     shown = level or "overall"
@@ -79,17 +77,28 @@ def print_fit(fit: Fit, level: str | None = None) -> None:
         parts += [tables.sds_table(fit), tables.diagnostics_table(fit)]
     for part in parts:
         out.print()
-        show(part)
+        show(part if level else _averages(part))
     if level is None and fit.spec.dropped:
         out.print("\nLeft out of the model:")
-        for name, reason in fit.spec.dropped:
-            out.print(f"  {name}: {reason}")
+        for dropped in fit.spec.dropped:
+            out.print(f"  {dropped.name}: {dropped.reason}")
+
+
+def _averages(table: Table) -> Table:
+    """Name the first column for the two averages, which is all that the table has."""
+    first, *others = table.columns
+    if first.key != "row":
+        return table
+    columns = (replace(first, title="Average"), *others)
+    return replace(
+        table, caption=table.caption.replace(", by overall (observed groups)", ""), columns=columns
+    )
 
 
 def _headline(fit: Fit) -> str:
-    law = fit.spec.law
+    law = fit.spec.law.name
     replicates = f"{fit.n_rows} gains, {fit.n_checkpoints} checkpoints of {fit.n_sizes} sizes"
-    return f"{law} law on {fit.scale}: {replicates}; diagnostics {fit.diagnostics.status}"
+    return f"{law} law on {fit.scale}: {replicates}; diagnostics {fit.status}"
 
 
 def _estimates(fit: Fit, level: str | None, estimand: list[str] | None) -> pd.DataFrame:
@@ -101,8 +110,6 @@ def _estimates(fit: Fit, level: str | None, estimand: list[str] | None) -> pd.Da
         if absent:
             known = ", ".join(dict.fromkeys(frame[column]))
             hint = f"it has: {known}"
-            raise InputError(
-                Problem(f"the fit has no {column} {', '.join(absent)}", f"--{column}", hint=hint)
-            )
+            raise InputError(Problem(f"the fit has no {column} {', '.join(absent)}", hint=hint))
         frame = frame[frame[column].isin(wanted)]
     return frame
