@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 TITLE = "The gain of intermediate-task training from BLOOM to BLOOMZ, 560M to 176B parameters"
 
+SOURCE = "scores of BLOOM and BLOOMZ (Muennighoff et al. 2022, arXiv:2211.01786)"
+
 #: Fits of the study by the name they have in the report; the first one answers.
 MAIN, TWIN, OFFSET, WIDER = (
     "linear law",
@@ -38,9 +40,9 @@ def steps(out: Path) -> list[Step]:
     data, fits, claims = out / "data", out / "fits", Path(__file__).parent / "claims.toml"
     main, wider, offset = fits / "main", fits / "mixtures", fits / "offset_power"
     twin, wider_twin = main / "scale_log_odds", wider / "scale_log_odds"
-    linear = {"law": "linear", "intermediates": ["xP3"]}
-    three = {"law": "linear", "intermediates": ["xP3", "P3", "xP3mt"]}
-    curved = {"law": "offset_power", "intermediates": ["xP3"]}
+    linear = {"law": "linear", "intermediates": ["xP3"], "source": SOURCE}
+    three = {"law": "linear", "intermediates": ["xP3", "P3", "xP3mt"], "source": SOURCE}
+    curved = {"law": "offset_power", "intermediates": ["xP3"], "source": SOURCE}
     read = {"data": data}
     all_fits = {"main": main, "twin": twin, "offset": offset, "wider": wider}
     return [
@@ -52,17 +54,17 @@ def steps(out: Path) -> list[Step]:
             {"dataset": "bloomz"},
             floor="gains",
         ),
-        Step("fit_main", "analysis.steps.fit", main, read, linear, floor="estimands"),
-        Step("fit_mixtures", "analysis.steps.fit", wider, read, three, floor="estimands"),
-        Step("fit_log_odds", "analysis.steps.other_scale", twin, {"fit": main}, floor="estimands"),
+        Step("fit_main", "analysis.steps.fit", main, read, linear, floor="fitting"),
+        Step("fit_mixtures", "analysis.steps.fit", wider, read, three, floor="fitting"),
+        Step("fit_log_odds", "analysis.steps.other_scale", twin, {"fit": main}, floor="fitting"),
         Step(
             "fit_mixtures_log_odds",
             "analysis.steps.other_scale",
             wider_twin,
             {"fit": wider},
-            floor="estimands",
+            floor="fitting",
         ),
-        Step("fit_offset_power", "analysis.steps.fit", offset, read, curved, floor="estimands"),
+        Step("fit_offset_power", "analysis.steps.fit", offset, read, curved, floor="fitting"),
         Step(
             "claims",
             "analysis.steps.claims",
@@ -77,7 +79,7 @@ def steps(out: Path) -> list[Step]:
             out / "compare.csv",
             {"main": main, "offset": offset},
             {"fits": {"main": MAIN, "offset": OFFSET}},
-            floor="estimands",
+            floor="fitting",
         ),
         Step(
             "report",

@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from gainlaw.figures import (
     PaperFigure,
     draw_forest,
-    draw_gain_curve,
+    draw_gain,
     draw_influence,
     draw_laws,
     draw_predictive,
@@ -144,7 +144,7 @@ def laws() -> PaperFigure:
 WIDTHS = width_frame([("languages", "l", 6.6, 5.4, 8.0), ("checkpoints", "c", 6.3, 2.0, 11.0)])
 
 FIGURES = {
-    "gain_curve": lambda: draw_gain_curve(bands(), cells()),
+    "gain_curve": lambda: draw_gain(bands(), cells()),
     "forest": lambda: draw_forest(forest_rows()),
     "forest_long": lambda: draw_forest(forest_rows(26)),
     "slope": lambda: draw_slope(slope_draws(), rope=(-1, 1)),
@@ -257,7 +257,7 @@ def test_bands_are_quantiles_of_the_draws():
 
 def test_gain_curve_draws_every_cell_and_the_means_of_the_checkpoints():
     data = cells()
-    figure = draw_gain_curve(bands(), data)
+    figure = draw_gain(bands(), data)
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "XNLI",
         "XCOPA",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import gainlaw as gl
@@ -14,12 +15,12 @@ def run(
     *,
     law: str,
     intermediates: Sequence[str],
+    source: str,
     scale: str = "points",
     seed: int = 0,
 ) -> str:
-    evals = gl.read_evaluations(inputs["data"] / "evaluations.csv").select(
-        intermediate=["none", *intermediates]
-    )
-    fit = gl.fit(evals.gains(scale=scale), law=law, seed=seed)
-    fit.save(output)
-    return f"{fit.n_rows} gains, {fit.n_checkpoints} checkpoints, diagnostics {fit.diagnostics.status}"
+    evals = gl.read_evaluations(inputs["data"] / "evaluations.csv")
+    chosen = replace(evals, source=source).select(intermediate=["none", *intermediates])
+    fit = gl.fit(chosen.gains(scale=scale), law=law, seed=seed)
+    fit.save(output, overwrite=True)
+    return f"{fit.n_rows} gains, {fit.n_checkpoints} checkpoints, diagnostics {fit.status}"

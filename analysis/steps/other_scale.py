@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from gainlaw.hierarchy import other_scale_fit
+import gainlaw as gl
+from gainlaw.fitting import other_scale_fit
 
 
 def run(inputs: Mapping[str, Path], output: Path) -> str:
-    fit = other_scale_fit(inputs["fit"])
-    return f"{fit.scale}, diagnostics {fit.diagnostics.status}"
+    if output.exists():
+        shutil.rmtree(output)
+    fit = other_scale_fit(gl.load_fit(inputs["fit"]))
+    if fit is None:
+        raise ValueError(f"{inputs['fit']} keeps no scores, so there is no other scale")
+    return f"{fit.scale}, diagnostics {fit.status}"

@@ -7,7 +7,7 @@ Every ``plot_x(fit)`` is ``draw_x(x_data(fit))``: one makes the frame, the other
 from __future__ import annotations
 
 from gainlaw.figures.forest import draw_forest, forest_data, plot_forest
-from gainlaw.figures.gain_curve import draw_gain_curve, gain_curve_data, plot_gain_curve
+from gainlaw.figures.gain_curve import draw_gain, gain_data, plot_gain
 from gainlaw.figures.influence import draw_influence, influence_data, plot_influence
 from gainlaw.figures.laws import draw_laws, laws_data, plot_laws
 from gainlaw.figures.predictive import draw_predictive, plot_predictive, predictive_data
@@ -21,7 +21,7 @@ from gainlaw.figures.width import draw_width, width_frame
 __all__ = [
     "PaperFigure",
     "draw_forest",
-    "draw_gain_curve",
+    "draw_gain",
     "draw_influence",
     "draw_laws",
     "draw_predictive",
@@ -33,11 +33,11 @@ __all__ = [
     "figure_bytes",
     "figure_svg",
     "forest_data",
-    "gain_curve_data",
+    "gain_data",
     "influence_data",
     "laws_data",
     "plot_forest",
-    "plot_gain_curve",
+    "plot_gain",
     "plot_influence",
     "plot_laws",
     "plot_predictive",

@@ -21,7 +21,7 @@ from gainlaw.tables.formats import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["draw_forest", "forest_data", "plot_forest"]
 

@@ -25,12 +25,12 @@ from gainlaw.tables.formats import title_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
-__all__ = ["draw_gain_curve", "gain_curve_data", "plot_gain_curve"]
+__all__ = ["draw_gain", "gain_data", "plot_gain"]
 
 
-def plot_gain_curve(fit: Fit, by: str | None = "task", *, points: int = 60) -> PaperFigure:
+def plot_gain(fit: Fit, by: str | None = "task", *, points: int = 60) -> PaperFigure:
     """Plot the gain against model size with 50% and 95% posterior bands, one panel a group.
 
     Parameters
@@ -47,19 +47,17 @@ def plot_gain_curve(fit: Fit, by: str | None = "task", *, points: int = 60) -> P
     PaperFigure
         Its `plot_data` has the layers `band`, `cell` and `checkpoint`.
     """
-    bands, cells = gain_curve_data(fit, by, points=points)
-    return draw_gain_curve(bands, cells, unit=_gain_label(fit.scale))
+    bands, cells = gain_data(fit, by, points=points)
+    return draw_gain(bands, cells, unit=_gain_label(fit.scale))
 
 
-def gain_curve_data(
-    fit: Fit, by: str | None = "task", *, points: int = 60
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def gain_data(fit: Fit, by: str | None = "task", *, points: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the bands of the curves and the cells behind them.
 
     Parameters
     ----------
     fit, by, points
-        As for `plot_gain_curve`.
+        As for `plot_gain`.
 
     Returns
     -------
@@ -105,13 +103,13 @@ def band_frame(panel: str, sizes: np.ndarray, draws: np.ndarray) -> pd.DataFrame
     return pd.DataFrame({"panel": panel, "params": sizes, "mean": draws.mean(axis=0), **ends})
 
 
-def draw_gain_curve(bands: pd.DataFrame, cells: pd.DataFrame, *, unit: str = "gain (points)") -> PaperFigure:
+def draw_gain(bands: pd.DataFrame, cells: pd.DataFrame, *, unit: str = "gain (points)") -> PaperFigure:
     """Draw the curves from their numbers.
 
     Parameters
     ----------
     bands, cells : pandas.DataFrame
-        As `gain_curve_data` returns them.
+        As `gain_data` returns them.
     unit : str
         The label of the vertical axis.
 

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
+from gainlaw.tables.checks import diagnostics_of
 from gainlaw.tables.formats import MINUS, format_number, format_params, slope_unit
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["PARETO_LIMIT", "draw_influence", "influence_data", "plot_influence"]
 
@@ -42,14 +43,15 @@ def influence_data(fit: Fit) -> tuple[pd.DataFrame, dict[str, float]]:
     Returns
     -------
     rows : pandas.DataFrame
-        checkpoint, params, slope_mean, slope_ci_low, slope_ci_high, shift, pareto_k.
+        checkpoint, params, slope_mean, slope_ci_low, slope_ci_high, shift (in posterior standard
+        deviations), pareto_k.
     full : dict
         mean, ci_low, ci_high of the overall slope.
     """
     estimates = fit.estimates
     overall = estimates[(estimates["estimand"] == "slope") & (estimates["level"] == "overall")].iloc[0]
     full = {name: float(overall[name]) for name in ("mean", "ci_low", "ci_high")}
-    return fit.diagnostics.influence.sort_values("params", kind="stable").reset_index(drop=True), full
+    return diagnostics_of(fit).influence.sort_values("params", kind="stable").reset_index(drop=True), full
 
 
 def draw_influence(
@@ -117,7 +119,7 @@ def draw_influence(
         axes.spines["left"].set_visible(False)
         side.set_axis_off()
         side.set_xlim(0, 1)
-        for place, text in ((0.45, "shift"), (0.95, "Pareto k")):
+        for place, text in ((0.45, "shift (s.d.)"), (0.95, "Pareto k")):
             side.annotate(text, (place, 1.0), xycoords="axes fraction", ha="right", va="bottom", fontsize=7)
         for height, bad, row in zip(heights, doubtful, rows.to_dict("records"), strict=True):
             side.text(

@@ -23,7 +23,7 @@ from gainlaw.figures.style import (
 )
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["draw_laws", "laws_data", "plot_laws"]
 

@@ -11,7 +11,7 @@ from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish
 from gainlaw.tables.formats import format_params
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["draw_predictive", "plot_predictive", "predictive_data", "predictive_frame"]
 

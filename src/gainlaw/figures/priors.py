@@ -11,7 +11,7 @@ from gainlaw.figures.style import ACCENT, DOUBLE, GREY, PaperFigure, finish, new
 from gainlaw.tables.formats import parameter_title
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["draw_priors", "plot_priors", "priors_data", "priors_frame"]
 

@@ -12,7 +12,7 @@ from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish
 from gainlaw.tables.formats import scale_title, slope_unit
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["draw_scales", "plot_scales", "scales_data"]
 

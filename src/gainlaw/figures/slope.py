@@ -14,7 +14,7 @@ from gainlaw.tables.formats import slope_unit
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["draw_slope", "plot_slope", "slope_data"]
 

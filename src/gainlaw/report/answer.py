@@ -21,7 +21,7 @@ from gainlaw.tables.formats import (
 )
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["Answer", "Direction", "answer", "estimate_row"]
 
@@ -40,7 +40,9 @@ class Answer:
     headline : str
         One sentence.
     sentences : tuple of str
-        The sentences that follow it, with the numbers.
+        The sentences that follow it, with the numbers: slope, population, the other scale, replicates.
+    more : tuple of str
+        A second paragraph: the gain at two sizes, the tasks with the lowest and the highest slope.
     direction : {"grows", "shrinks", "unsettled", "constant"}
         Whether the gain changes with size, over the groups observed, on the scale of the fit.
     trusted : bool
@@ -51,6 +53,7 @@ class Answer:
 
     headline: str
     sentences: tuple[str, ...]
+    more: tuple[str, ...]
     direction: Direction
     trusted: bool
     values: Mapping[str, float] = field(default_factory=dict)
@@ -58,7 +61,7 @@ class Answer:
     @property
     def text(self) -> str:
         """The whole answer as one paragraph."""
-        return " ".join([self.headline, *self.sentences])
+        return " ".join([self.headline, *self.sentences, *self.more])
 
 
 def estimate_row(
@@ -94,14 +97,13 @@ def answer(fit: Fit, twin: Fit | None = None) -> Answer:
     twin : Fit, optional
         The same study on the other scale.
     """
-    trusted = fit.diagnostics.status == "ok" and (twin is None or twin.diagnostics.status == "ok")
+    trusted = fit.status == "ok" and (twin is None or twin.status == "ok")
     slope = estimate_row(fit, "slope", "overall")
     if slope is None:
         return _constant(fit, trusted)
     direction = _direction(slope)
     values: dict[str, float] = {}
     sentences = [_slope_sentence(fit, slope, direction, values), _population_sentence(fit, values)]
-    sentences += [_gain_sentence(fit, values), _task_sentence(fit, values)]
     agreed = True
     if twin is not None:
         sentence, agreed = _twin_sentence(twin, direction, values)
@@ -110,8 +112,12 @@ def answer(fit: Fit, twin: Fit | None = None) -> Answer:
     headline = _headline(direction, agreed)
     if not trusted:
         headline = f"Diagnostics failed, so do not trust the numbers below. {headline}"
-    kept = tuple(sentence for sentence in sentences if sentence)
-    return Answer(headline, kept, direction, trusted, values)
+    more = [_gain_sentence(fit, values), _task_sentence(fit, values)]
+    return Answer(headline, _kept(sentences), _kept(more), direction, trusted, values)
+
+
+def _kept(sentences: list[str]) -> tuple[str, ...]:
+    return tuple(sentence for sentence in sentences if sentence)
 
 
 def _direction(slope: pd.Series) -> Direction:
@@ -240,7 +246,7 @@ def _constant(fit: Fit, trusted: bool) -> Answer:
     if not trusted:
         head = f"Diagnostics failed, so do not trust the numbers below. {head}"
     if row is None:
-        return Answer(head, (), "constant", trusted)
+        return Answer(head, (), (), "constant", trusted)
     values: dict[str, float] = {}
     _keep(values, "gain_overall", row)
     sentences = [f"The expected gain is {_numbers(row, _digits(fit))} {fit.unit} over the groups observed."]
@@ -248,4 +254,4 @@ def _constant(fit: Fit, trusted: bool) -> Answer:
     if population is not None:
         _keep(values, "gain_population", population)
         sentences.append(f"For new groups, on average, it is {_numbers(population, _digits(fit))}.")
-    return Answer(head, tuple(sentences), "constant", trusted, values)
+    return Answer(head, tuple(sentences), (), "constant", trusted, values)

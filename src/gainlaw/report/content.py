@@ -17,7 +17,7 @@ from gainlaw.tables.formats import level_title, scale_title, slope_unit
 if TYPE_CHECKING:
     from gainlaw.claims import Verdict
     from gainlaw.figures import PaperFigure
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
     from gainlaw.tables import Table
 
 __all__ = ["Content", "Exhibit", "Fits", "Verdicts", "arrange_fits", "collect"]
@@ -193,7 +193,7 @@ def _tables(fits: Fits, verdicts: Verdicts, comparison: pd.DataFrame | None) -> 
     if comparison is not None and len(comparison):
         tables.append(make.compare_table(comparison))
     tables += [make.diagnostics_table(main), make.priors_table(main), make.sensitivity_table(main)]
-    if has_slope(main) and len(main.diagnostics.influence):
+    if has_slope(main) and len(make.diagnostics_of(main).influence):
         tables.append(replace(make.influence_table(main), name="influence_table"))
     tables.append(make.estimates_table(main))
     return [table for table in tables if table is not None and len(table.frame)]
@@ -215,7 +215,7 @@ def _others(fits: Fits) -> tuple[list[Table], list[Exhibit]]:
     wider = next((fit for fit in fits.others.values() if "intermediate" in levels(fit, "gain")), None)
     if wider is not None and "intermediate" not in levels(main, "gain") and wider.scale == main.scale:
         caption = "Gain against model size by intermediate training. Dots are single languages and tasks."
-        exhibits.append(Exhibit("other_intermediate", plots.plot_gain_curve(wider, "intermediate"), caption))
+        exhibits.append(Exhibit("other_intermediate", plots.plot_gain(wider, "intermediate"), caption))
         tables.append(replace(make.gain_at_table(wider, "intermediate"), name="other_gain_at_intermediate"))
         tables.append(replace(make.gains_table(wider.gains), name="other_gains"))
     return tables, exhibits
@@ -258,7 +258,7 @@ def _figures(fits: Fits, width: pd.DataFrame) -> list[Exhibit]:
             f"Gain against model size{' by task' if by else ''} with the posterior of the law (mean, 50% and "
             "95% bands). Dots are single languages, diamonds the mean of a checkpoint."
         )
-        exhibits.append(Exhibit("gain_curve", plots.plot_gain_curve(main, by), caption))
+        exhibits.append(Exhibit("gain_curve", plots.plot_gain(main, by), caption))
         caption = (
             "Posterior of the slope over the groups observed (top) and for the population (bottom). Grey: "
             "the region of practical equivalence; bar: 95% interval; dot: mean."
@@ -282,7 +282,7 @@ def _figures(fits: Fits, width: pd.DataFrame) -> list[Exhibit]:
             "One slope, three questions: what is taken as the replicate decides how wide the interval is."
         )
         exhibits.append(Exhibit("width", plots.draw_width(width, unit=unit), caption))
-    if has_slope(main) and len(main.diagnostics.influence):
+    if has_slope(main) and len(make.diagnostics_of(main).influence):
         caption = "Overall slope with each checkpoint left out. Grey: mean and 95% interval on all data."
         exhibits.append(Exhibit("influence", plots.plot_influence(main), caption))
     if main.n_checkpoints:

@@ -9,7 +9,9 @@ from gainlaw.report.words import (
     check_words,
     claims_words,
     data_words,
+    influence_words,
     others_words,
+    predictive_words,
     priors_words,
     results_words,
     width_words,
@@ -58,6 +60,9 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
         results += [f"forest_{level}", *([f"slopes_{level}"] if level != "language" else [])]
     results += [f"gain_at_{level}" for level in levels(main, "gain") if level != "language"]
     digits = 2 if main.scale == "log_odds" else 1
+    checked = check_words(main)
+    if "predictive" in content.figures:
+        checked += f" {predictive_words(content.figures['predictive'].figure.plot_data)}"
     chapters = [
         Chapter("data", "Data", data_words(main), ("data", "checkpoints", "gains", "scores")),
         Chapter("method", "Method", "", ()),
@@ -65,7 +70,7 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
         Chapter(
             "width",
             "Why the interval is wide",
-            width_words(content.width, digits),
+            f"{width_words(content.width, digits)} {influence_words(main)}".strip(),
             ("width", "sds", "influence", "influence_table"),
         ),
         Chapter(
@@ -80,7 +85,7 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
             others_words(list(content.fits.others)),
             ("other_laws", "compare", "other_intermediate", "other_gain_at_intermediate", "other_gains"),
         ),
-        Chapter("diagnostics", "Diagnostics", check_words(main), ("diagnostics", "predictive")),
+        Chapter("diagnostics", "Diagnostics", checked, ("diagnostics", "predictive")),
         Chapter(
             "priors", "Priors and sensitivity", priors_words(main), ("priors", "priors_figure", "sensitivity")
         ),

@@ -36,7 +36,7 @@ from gainlaw.tables.formats import (
 from gainlaw.tables.html import slug
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
     from gainlaw.tables import Table
 
 __all__ = ["render_page"]
@@ -104,7 +104,7 @@ def _sections(content: Content, verdicts: Verdicts) -> list[Section]:
         Section("answer", "The answer", _some([_lead(content), _facts(content), show.any("gain_curve")]))
     ]
     for chapter in outline(content, verdicts):
-        failed = chapter.id == "diagnostics" and main.diagnostics.status != "ok"
+        failed = chapter.id == "diagnostics" and main.status != "ok"
         words = _paragraph(chapter.words, "banner" if failed else "")
         shown = [show.any(name) for name in chapter.names]
         blocks = [words, *before.get(chapter.id, []), *shown, *after.get(chapter.id, [])]
@@ -179,7 +179,8 @@ def _details(title: str, inner: str) -> str:
 def _lead(content: Content) -> str:
     answer = content.answer
     rest = escape(" ".join(answer.sentences))
-    return f'<p class="lead"><span class="headline">{escape(answer.headline)}</span> {rest}</p>'
+    lead = f'<p class="lead"><span class="headline">{escape(answer.headline)}</span> {rest}</p>'
+    return f"{lead}\n{_paragraph(' '.join(answer.more))}"
 
 
 def _facts(content: Content) -> str:
@@ -250,14 +251,22 @@ def _missing(verdicts: Verdicts) -> str:
 def _cite(content: Content) -> list[str]:
     record: Mapping[str, Any] = content.fits.main.record
     items = [f"<dt>gainlaw</dt><dd>{escape(gainlaw.__version__)}</dd>"]
-    for key, title in (("engine", "engine"), ("seed", "seed"), ("git_commit", "commit"), ("created", "made")):
-        if record.get(key) not in (None, ""):
-            items.append(f'<dt>{title}</dt><dd class="hash">{escape(str(record[key]))}</dd>')
+    used, git = record.get("arguments", {}).get("resolved", {}), record.get("git") or {}
+    dirty = " (with uncommitted changes)" if git.get("dirty") else ""
+    for title, value in (
+        ("engine", used.get("engine", "")),
+        ("draws", f"{used['chains']} chains of {used['draws']}" if "draws" in used else ""),
+        ("seed", used.get("seed", "")),
+        ("commit", f"{git['commit']}{dirty}" if "commit" in git else ""),
+        ("Python", record.get("python", "")),
+    ):
+        if value != "":
+            items.append(f'<dt>{title}</dt><dd class="hash">{escape(str(value))}</dd>')
     if content.fits.main.gains.sha256:
         items.append(
             f'<dt>SHA-256 of the data</dt><dd class="hash"><code>{content.fits.main.gains.sha256}</code></dd>'
         )
-    versions = record.get("versions")
+    versions = record.get("packages")
     if isinstance(versions, Mapping):
         text = ", ".join(f"{name} {number}" for name, number in versions.items())
         items.append(f"<dt>libraries</dt><dd>{escape(text)}</dd>")

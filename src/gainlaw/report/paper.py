@@ -22,7 +22,7 @@ from gainlaw.tables.formats import scale_title
 from gainlaw.tables.latex import escape_latex
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["render_paper"]
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 import gainlaw
+from gainlaw.tables import diagnostics_of
 from gainlaw.tables.formats import MINUS, format_interval, format_number, format_params, parameter_title
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = [
     "REFERENCES",
@@ -23,9 +25,11 @@ __all__ = [
     "dropped_words",
     "equation_latex",
     "equation_mathml",
+    "influence_words",
     "likelihood_words",
     "names_of",
     "others_words",
+    "predictive_words",
     "priors_words",
     "results_words",
     "term_words",
@@ -106,10 +110,8 @@ def likelihood_words(fit: Fit) -> str:
             "above the guess rate is integrated out, so scores near chance or near the ceiling keep their "
             "exact uncertainty."
         )
-    variance = fit.gains.frame["variance"].value_counts() if "variance" in fit.gains.frame else {}
-    kinds = [
-        f"{count} {_VARIANCE.get(str(name), str(name))}" for name, count in dict(variance).items() if count
-    ]
+    counts = fit.gains.frame["variance"].value_counts()
+    kinds = [f"{count} {_VARIANCE.get(str(name), str(name))}" for name, count in counts.items()]
     shared = len(fit.gains.covariance.blocks)
     tail = (
         f" {shared} groups of gains share a baseline; their covariance is kept."
@@ -146,7 +148,7 @@ def data_words(fit: Fit) -> str:
         text += f" from {format_params(sizes.min())} to {format_params(sizes.max())} parameters"
     names = sorted(cells["intermediate"].dropna().astype(str).unique()) if "intermediate" in cells else []
     trained = f" Intermediate training: {', '.join(names)}." if names else ""
-    source = f" Source: {fit.gains.source}." if fit.gains.source else ""
+    source = f" Source: {PurePath(fit.gains.source).name}." if fit.gains.source else ""
     return f"{text}.{trained}{source}"
 
 
@@ -198,12 +200,12 @@ def priors_words(fit: Fit) -> str:
 
 def check_words(fit: Fit) -> str:
     """Return in one sentence whether the checks passed."""
-    if fit.diagnostics.status == "ok":
+    if fit.status == "ok":
         return (
             "All checks passed: the chains agree, they hold enough independent draws for every reported "
             "number, and none of them diverged."
         )
-    failed = [check.name for check in fit.diagnostics.checks if check.passed is False]
+    failed = [check.name for check in diagnostics_of(fit).checks if check.passed is False]
     return f"Checks failed ({names_of(failed)}): the numbers of this fit must not be trusted."
 
 
@@ -228,13 +230,54 @@ def others_words(names: Sequence[str]) -> str:
     return f"Fits beside the main one: {names_of(names)}." if names else ""
 
 
+def influence_words(fit: Fit) -> str:
+    """Return which checkpoint pulls most on the slope, and what the slope is without it."""
+    rows = diagnostics_of(fit).influence
+    if rows.empty or not fit.spec.law.has_slope:
+        return ""
+    digits = 2 if fit.scale == "log_odds" else 1
+    row = rows.iloc[int(rows["shift"].abs().to_numpy().argmax())]
+    slope = (
+        f"{format_number(row['slope_mean'], digits, MINUS)} "
+        f"{format_interval(row['slope_ci_low'], row['slope_ci_high'], digits, MINUS)}"
+    )
+    return (
+        f"The checkpoint that pulls most is {row['checkpoint']} ({format_params(row['params'])}): without "
+        f"it the slope is {slope}, a shift of {format_number(row['shift'], 1, MINUS)} posterior standard "
+        "deviations."
+    )
+
+
+def predictive_words(check: pd.DataFrame) -> str:
+    """Return how many observed statistics the replications miss, and which.
+
+    Parameters
+    ----------
+    check : pandas.DataFrame
+        As `gainlaw.figures.predictive_data` returns it.
+    """
+    missed = check[(check["observed"] < check["low95"]) | (check["observed"] > check["high95"])]
+    text = (
+        f"Of {len(check)} statistics of the checkpoints, {len(missed)} lie outside the 95% interval of their "
+    )
+    if missed.empty:
+        return f"{text}replications."
+    words = {"mean": "mean", "sd": "spread"}
+    names = [
+        f"the {words[row['statistic']]} of {row['checkpoint']} "
+        f"({'below' if row['observed'] < row['low95'] else 'above'})"
+        for row in missed.to_dict("records")
+    ]
+    return f"{text}replications: {names_of(names)}."
+
+
 def diagnostics_words(fits: Mapping[str, Fit]) -> list[str]:
     """Return one sentence for every failed check of any fit; empty when all is well."""
     return [
         f"{name}: {check.text or check.name}"
         for name, fit in fits.items()
-        if fit.diagnostics.status != "ok"
-        for check in fit.diagnostics.checks
+        if fit.status != "ok"
+        for check in diagnostics_of(fit).checks
         if check.passed is False
     ]
 
@@ -292,8 +335,8 @@ def bibtex() -> str:
 
 @inproceedings{{phang2020english,
   title = {{English Intermediate-Task Training Improves Zero-Shot Cross-Lingual Transfer Too}},
-  author = {{Phang, Jason and Calixto, Iacer and Htut, Phu Mon and Pruksachatkun, Yada and Liu, Haokun and
-    Vania, Clara and Kann, Katharina and Bowman, Samuel R.}},
+  author = {{Phang, Jason and Calixto, Iacer and Htut, Phu Mon and Pruksachatkun, Yada and
+    Liu, Haokun and Vania, Clara and Kann, Katharina and Bowman, Samuel R.}},
   booktitle = {{Proceedings of AACL-IJCNLP}},
   year = {{2020}},
   eprint = {{2005.13013}},

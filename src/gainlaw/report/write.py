@@ -14,7 +14,7 @@ import pandas as pd
 from gainlaw.report.answer import Answer
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
     from gainlaw.report.content import Content, Verdicts
 
 __all__ = ["Report", "write_report"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gainlaw.tables.checks import (
     compare_table,
+    diagnostics_of,
     diagnostics_table,
     influence_table,
     priors_table,
@@ -23,6 +24,7 @@ __all__ = [
     "companions_table",
     "compare_table",
     "data_table",
+    "diagnostics_of",
     "diagnostics_table",
     "estimates_table",
     "gain_at_table",

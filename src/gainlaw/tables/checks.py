@@ -7,13 +7,45 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from gainlaw.errors import InputError
 from gainlaw.tables.formats import parameter_title, slope_unit
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Diagnostics, Fit
 
-__all__ = ["compare_table", "diagnostics_table", "influence_table", "priors_table", "sensitivity_table"]
+__all__ = [
+    "compare_table",
+    "diagnostics_of",
+    "diagnostics_table",
+    "influence_table",
+    "priors_table",
+    "sensitivity_table",
+]
+
+
+_CHECKS = {
+    "rhat": "R-hat",
+    "ess_bulk": "effective draws, centre",
+    "ess_tail": "effective draws, tails",
+    "bfmi": "energy (BFMI)",
+    "tree_depth": "length of trajectories",
+}
+
+
+def diagnostics_of(fit: Fit) -> Diagnostics:
+    """Return the diagnostics of a fit.
+
+    Raises
+    ------
+    InputError
+        If the fit was never checked.
+    """
+    if fit.diagnostics is None:
+        raise InputError(
+            "the fit has no diagnostics; make it with gainlaw.fit or read it with gainlaw.load_fit"
+        )
+    return fit.diagnostics
 
 
 def diagnostics_table(fit: Fit) -> Table:
@@ -25,13 +57,14 @@ def diagnostics_table(fit: Fit) -> Table:
         A fit.
     """
     words = {True: "ok", False: "failed", None: "for information"}
+    checks = diagnostics_of(fit).checks
     frame = pd.DataFrame(
         {
-            "check": [check.name for check in fit.diagnostics.checks],
-            "status": [words[check.passed] for check in fit.diagnostics.checks],
-            "value": [_number(check.value) for check in fit.diagnostics.checks],
-            "limit": [_number(check.limit) for check in fit.diagnostics.checks],
-            "text": [check.text for check in fit.diagnostics.checks],
+            "check": [_CHECKS.get(check.name, check.name.replace("_", " ")) for check in checks],
+            "status": [words[check.passed] for check in checks],
+            "value": [_number(check.value) for check in checks],
+            "limit": [_number(check.limit) for check in checks],
+            "text": [check.text for check in checks],
         }
     )
     columns = (
@@ -52,7 +85,7 @@ def influence_table(fit: Fit) -> Table:
     fit : Fit
         A fit.
     """
-    frame = fit.diagnostics.influence.sort_values("params", kind="stable").reset_index(drop=True)
+    frame = diagnostics_of(fit).influence.sort_values("params", kind="stable").reset_index(drop=True)
     digits = 2
     columns = (
         Column("checkpoint", "Checkpoint left out"),
@@ -64,8 +97,9 @@ def influence_table(fit: Fit) -> Table:
     )
     caption = f"Overall slope ({slope_unit(fit.scale)}) with each checkpoint left out."
     notes = (
-        "Shift is the change of the mean against all data. Above a Pareto k of 0.7 the reweighted posterior "
-        "is not reliable and a refit without that checkpoint is due.",
+        "Shift is the change of the mean against all data, in posterior standard deviations. Above a "
+        "Pareto k of 0.7 the reweighted posterior is not reliable and a refit without that checkpoint is "
+        "due.",
     )
     return Table("influence", caption, frame, columns, notes)
 
@@ -114,25 +148,33 @@ def sensitivity_table(fit: Fit) -> Table | None:
     .. [1] Kallioinen, Paananen, Bürkner and Vehtari (2024), Detecting and diagnosing prior and likelihood
        sensitivity with power-scaling, Statistics and Computing 34, 57. doi:10.1007/s11222-023-10366-5
     """
-    frame = fit.diagnostics.sensitivity
-    if frame is None or frame.empty:
+    frame = diagnostics_of(fit).sensitivity
+    if frame.empty:
         return None
+    digits = 2
     frame = frame.reset_index(drop=True)
-    words = {"✓": "none"}
-    names = [str(name) for name in frame["variable"]]
-    frame = frame.assign(
-        meaning=[parameter_title(name) for name in names],
-        diagnosis=[words.get(str(text), str(text)) for text in frame["diagnosis"]],
-    )
+    frame = frame.assign(meaning=[_component(str(name)) for name in frame["component"]])
     columns = (
-        Column("meaning", "Quantity"),
-        Column("prior", "Prior", "number", 3),
-        Column("likelihood", "Likelihood", "number", 3),
-        Column("diagnosis", "Finding"),
+        Column("meaning", "Scaled"),
+        Column("distance", "Distance", "number", 3),
+        Column("mean_weaker", "Slope, weaker", "number", digits),
+        Column("mean", "Slope", "number", digits),
+        Column("mean_stronger", "Slope, stronger", "number", digits),
+        Column("pareto_k", "Pareto k", "number", 2),
+        Column("verdict", "Finding", "status"),
     )
-    caption = "Sensitivity of the posterior to the weight of the prior and of the likelihood (power scaling)."
-    notes = ("Values above 0.05 mean that the quantity moves with that weight.",)
-    return Table("sensitivity", caption, frame, columns, notes)
+    what = "slope" if fit.spec.law.has_slope else "gain"
+    caption = f"Sensitivity of the overall {what} to the weight of priors and likelihood (power scaling)."
+    notes = (
+        "Weaker and stronger: the prior of that part, or the likelihood, raised to the power 0.8 and 1.25. A "
+        "distance above 0.05 means that the answer moves.",
+    )
+    return Table("sensitivity", caption, frame, columns, notes, size="footnotesize")
+
+
+def _component(name: str) -> str:
+    words = {"fixed effects": "prior, fixed effects", "standard deviations": "prior, all of the above sds"}
+    return f"prior, sd of {parameter_title(name)}" if name.startswith("tau_") else words.get(name, name)
 
 
 def compare_table(frame: pd.DataFrame) -> Table:
@@ -149,13 +191,16 @@ def compare_table(frame: pd.DataFrame) -> Table:
         Column("se", "s.e.", "number", 1),
         Column("elpd_diff", "Difference", "number", 1),
         Column("se_diff", "s.e. of difference", "number", 1),
+        Column("checkpoints", "Checkpoints", "count"),
         Column("pareto_k_max", "Largest Pareto k", "number", 2),
+        Column("status", "Status", "status"),
     )
     kept = tuple(column for column in columns if column.key in frame)
     caption = "Predictive comparison of the laws, leaving out one checkpoint at a time."
     notes = (
         "elpd is the expected log predictive density of the gains of a checkpoint that was not seen; "
-        "higher is better.",
+        "higher is better. With few checkpoints the standard errors are rough: a difference below two of "
+        "them says nothing.",
     )
     return Table("compare", caption, frame.reset_index(drop=True), kept, notes)
 

@@ -22,7 +22,7 @@ from gainlaw.tables.formats import (
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy import Fit
+    from gainlaw.fitting import Fit
 
 __all__ = ["estimates_table", "gain_at_table", "group_title", "sds_table", "slopes_table"]
 
@@ -166,6 +166,7 @@ def estimates_table(fit: Fit) -> Table:
     digits = _digits(fit)
     frame["shown"] = [_shown(row, "median", digits) for row in frame.to_dict("records")]
     frame["shown_interval"] = [_shown_interval(row, digits) for row in frame.to_dict("records")]
+    frame["block"] = frame["row"].where(frame["level"] != "model", "model")
     columns = (
         Column("row", "Group"),
         Column("estimand", "Estimand"),
@@ -183,7 +184,7 @@ def estimates_table(fit: Fit) -> Table:
         "A crossing is the size at which the gain is zero. A ratio is the gain at the size given over "
         "that at the smallest size reported.",
     )
-    return Table("estimates", caption, frame, columns, notes, rule_by="row", size="scriptsize")
+    return Table("estimates", caption, frame, columns, notes, rule_by="block", size="scriptsize")
 
 
 def _shown(row: Mapping[Hashable, Any], key: str, digits: int) -> str:
@@ -206,16 +207,16 @@ def sds_table(fit: Fit) -> Table:
     """
     posterior = fit.posterior["posterior"]
     rows = []
-    for name in posterior.data_vars:
-        if not str(name).startswith("tau_"):
+    for name in map(str, posterior.data_vars):
+        if not name.startswith("tau_"):
             continue
         draws = np.asarray(posterior[name]).ravel()
         low, middle, high = np.quantile(draws, [0.025, 0.5, 0.975])
-        prior = fit.spec.priors.get(str(name))
+        prior = fit.spec.priors.get(name)
         rows.append(
             {
-                "variable": str(name),
-                "term": parameter_title(str(name)),
+                "variable": name,
+                "term": parameter_title(name),
                 "median": float(middle),
                 "mean": float(draws.mean()),
                 "sd": float(draws.std(ddof=1)),

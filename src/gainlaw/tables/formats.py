@@ -146,9 +146,9 @@ def format_probability(value: float, digits: int = 3) -> str:
     if value is None or not math.isfinite(value):
         return MISSING
     step = 10.0**-digits
-    if value > 1 - step / 2:
+    if value >= 1 - step / 2:
         return f"> {1 - step:.{digits}f}"
-    if value < step / 2:
+    if value <= step / 2:
         return f"< {step:.{digits}f}"
     return f"{value:.{digits}f}"
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["render_html", "slug"]
 
 
+#: Tables up to this length are kept on one page in print.
+SHORT = 25
+
+
 def slug(text: str) -> str:
     """Return text as a word fit for an id or a class: lower-case letters, digits and hyphens.
 
@@ -32,8 +36,9 @@ def render_html(table: Table) -> str:
     head = "".join(
         f'<th scope="col" class="{_class(column)}">{escape(column.title)}</th>' for column in table.columns
     )
+    box = "table-box short" if len(table.frame) <= SHORT else "table-box"
     lines = [
-        '<div class="table-box" role="region" tabindex="0" aria-labelledby="' + name + '-caption">',
+        f'<div class="{box}" role="region" tabindex="0" aria-labelledby="{name}-caption">',
         f'<table id="{name}"{described}>',
         f'<caption id="{name}-caption">{escape(table.caption)}</caption>',
         f"<thead><tr>{head}</tr></thead>",

@@ -178,9 +178,10 @@ def render_latex(table: Table, *, floating: bool = True) -> str:
     body = _body(table)
     caption = rf"\caption{{{escape_latex(table.caption)}}}"
     label = rf"\label{{{table.label}}}"
-    notes = [r"\par\smallskip", *_notes(table)] if table.notes else []
+    notes = [r"\par\smallskip\noindent", *_notes(table)] if table.notes else []
+    narrow = [r"\setlength{\tabcolsep}{4pt}"] if table.size in {"footnotesize", "scriptsize"} else []
     if long:
-        lines = [rf"\begingroup\{table.size}", rf"\begin{{longtable}}{{@{{}}{spec}@{{}}}}"]
+        lines = [rf"\begingroup\{table.size}", *narrow, rf"\begin{{longtable}}{{@{{}}{spec}@{{}}}}"]
         lines += [rf"{caption}{label} \\"] if floating else []
         lines += [r"\toprule", " & ".join(head) + r" \\", r"\midrule", r"\endfirsthead"]
         lines += [r"\toprule", " & ".join(head) + r" \\", r"\midrule", r"\endhead"]
@@ -190,7 +191,6 @@ def render_latex(table: Table, *, floating: bool = True) -> str:
     tabular += [*body, r"\bottomrule", r"\end{tabular}"]
     if not floating:
         return "\n".join(tabular) + "\n"
-    narrow = [r"\setlength{\tabcolsep}{4pt}"] if table.size in {"footnotesize", "scriptsize"} else []
     lines = [r"\begin{table}[htbp]", r"\centering", caption, label, rf"\{table.size}", *narrow]
     lines += [*tabular, *notes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"

@@ -1,0 +1,331 @@
+"""The report: one page that stands alone, numbers that agree with the tables, a paper that compiles."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gainlaw as gl
+from gainlaw.claims import verdicts_frame
+from gainlaw.claims.verdict import Companion, Verdict
+from gainlaw.errors import InputError
+from gainlaw.report import Report, answer, write_report
+from gainlaw.report.content import arrange_fits
+from gainlaw.tables import estimates_table, gain_at_table, slopes_table
+from gainlaw.tables.formats import MINUS, format_interval, format_number
+
+SIZES = (5e8, 1e9, 3e9, 1e10, 3e10)
+
+
+def small_evaluations():
+    """Return scores of a toy study: two tasks, four languages of three families, five sizes, a growing gain."""
+    rng = np.random.default_rng(7)
+    rows = []
+    for size in SIZES:
+        for task, chance in (("xnli", 1 / 3), ("xcopa", 0.5)):
+            for language in ("de", "fr", "sw", "tr"):
+                before = chance + 0.05
+                after = before + 0.02 + 0.05 * np.log10(size / SIZES[0]) + rng.normal(0, 0.01)
+                for name, share in (("none", before), ("mnli <&> sift", after)):
+                    tail = "" if name == "none" else "-mnli"
+                    rows.append(
+                        {
+                            "model_family": "toy_family",
+                            "model": f"toy-{size:.0e}{tail}",
+                            "params": int(size),
+                            "base_model": "" if name == "none" else f"toy-{size:.0e}",
+                            "intermediate": name,
+                            "task": task,
+                            "language": language,
+                            "n_correct": int(rng.binomial(1000, share)),
+                            "n_examples": 1000,
+                        }
+                    )
+    return gl.evaluations_from_frame(pd.DataFrame(rows), source="toy_study")
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return gl.fit(small_evaluations().gains(scale="points"), draws=600, tune=400, chains=4, seed=1)
+
+
+@pytest.fixture(scope="module")
+def twin():
+    return gl.fit(small_evaluations().gains(scale="normalized"), draws=600, tune=400, chains=4, seed=1)
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> list[Verdict]:
+    companion = Companion("REML, Kenward-Roger", "ok", 5.0, 1.0, 3.2, 0.9, 1.0)
+    judged = Verdict(
+        name="shrinks", claim="slope < 0", verdict="refuted", probability=0.001, probability_points=0.001,
+        estimate=5.0, ci_low=2.0, ci_high=8.0, text="the gain shrinks <with> scale", companion=companion,
+    )  # fmt: skip
+    untested = Verdict(name="squad", claim="gain(560M)[intermediate=squad] > 8", verdict="untested",
+                       missing="rows with intermediate = squad_v1 & XLM-R")  # fmt: skip
+    return [judged, untested]
+
+
+@pytest.fixture(scope="module")
+def report(fit, twin, verdicts, tmp_path_factory) -> Report:
+    fits = {"linear law": fit, "linear law, normalized": twin}
+    return write_report(
+        fits, tmp_path_factory.mktemp("report"), verdicts=verdicts, title="A 100% <toy> study_1"
+    )
+
+
+class Page(HTMLParser):
+    """What the tests ask of the page: tags that close, ids, links, and the text of the lead."""
+
+    VOID = ("meta", "link", "br", "img", "hr", "input")
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.lead: list[str] = []
+        self.headings: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "p" in self.open and dict(self.seen_of("p")[-1]).get("class") == "lead":
+            self.lead.append(data)
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
+
+    def seen_of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.seen if name == tag]
+
+
+@pytest.fixture(scope="module")
+def html(report) -> str:
+    return report.path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(html) -> Page:
+    return Page(html)
+
+
+def test_the_page_closes_its_tags_and_its_ids_are_unique(page):
+    assert page.open == []
+    ids = [attrs["id"] for _, attrs in page.seen if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    targets = {attrs["href"][1:] for _, attrs in page.seen if str(attrs.get("href", "")).startswith("#")}
+    assert targets <= set(ids)
+    described = {
+        attrs[key]
+        for _, attrs in page.seen
+        for key in ("aria-describedby", "aria-labelledby")
+        if key in attrs
+    }
+    assert described <= set(ids)
+
+
+def test_the_page_stands_alone(html, page):
+    assert not re.search(r"https?:|//[a-z]", html)
+    assert not {tag for tag, _ in page.seen} & {"script", "link", "iframe", "img"}
+    assert not re.search(r"@import|url\((?!#)", html)
+
+
+def test_the_page_can_be_found_around_in(page):
+    assert page.headings[1:] == [
+        "The answer", "Data", "Method", "Results", "Why the interval is wide", "Claims", "Diagnostics",
+        "Priors and sensitivity", "Every estimate", "How to reproduce and cite",
+    ]  # fmt: skip
+    assert page.seen_of("html")[0]["lang"] == "en"
+    pictures = page.seen_of("svg")
+    assert len(pictures) >= 8
+    assert all(len(attrs["aria-label"]) > 40 and attrs["role"] == "img" for attrs in pictures)
+
+
+def test_tables_and_figures_are_numbered_in_the_order_of_the_page(html):
+    for kind in ("Table", "Figure"):
+        numbers = [int(number) for number in re.findall(rf"<b>{kind} (\d+)\.</b>", html)]
+        assert numbers == list(range(1, len(numbers) + 1))
+    assert "<b>Table #</b>" not in html
+
+
+def test_the_title_and_the_names_of_the_user_are_escaped(html):
+    assert "A 100% &lt;toy&gt; study_1" in html
+    assert "mnli &lt;&amp;&gt; sift" in html
+    assert "the gain shrinks &lt;with&gt; scale" in html
+
+
+def test_the_numbers_of_the_first_paragraph_are_those_of_the_tables(fit, twin, report, page):
+    lead = "".join(page.lead)
+    assert lead.startswith(report.answer.headline)
+    table = slopes_table(fit, "task").frame.set_index("level")
+    for level in ("overall", "population"):
+        row = table.loc[level]
+        shown = format_number(row["mean"], 1, MINUS), format_interval(row["ci_low"], row["ci_high"], 1, MINUS)
+        assert " ".join(shown) in lead
+    other = slopes_table(twin, "task").frame.set_index("level").loc["overall"]
+    assert format_interval(other["ci_low"], other["ci_high"], 1, MINUS) in lead
+    assert "40 gains from 5 checkpoints at 5 sizes" in lead
+    written = pd.read_csv(report.path.parent / "tables" / "slopes_task.csv").set_index("level")
+    assert written.loc["overall", "mean"] == report.answer.values["slope_overall_mean"]
+
+
+def test_the_gains_of_the_second_paragraph_are_those_of_the_tables(fit, report):
+    row = gain_at_table(fit, "task").frame.set_index("level").loc["overall"]
+    text = " ".join(report.answer.more)
+    for size in ("1B", "10B"):
+        assert format_interval(row[f"low_{size}"], row[f"high_{size}"], 1, MINUS) in text
+
+
+@pytest.mark.parametrize(
+    ("positive", "word"), [(0.99, "grows with"), (0.01, "shrinks with"), (0.6, "do not settle")]
+)
+def test_the_headline_follows_the_probability(fit, positive, word):
+    estimates = fit.estimates.copy()
+    overall = (estimates["estimand"] == "slope") & (estimates["level"] == "overall")
+    estimates.loc[overall, ["p_positive", "p_negative"]] = positive, 1 - positive
+    assert word in answer(replace(fit, estimates=estimates)).headline
+
+
+def test_scales_that_disagree_are_called_scale_dependent(fit, twin):
+    estimates = twin.estimates.copy()
+    overall = (estimates["estimand"] == "slope") & (estimates["level"] == "overall")
+    estimates.loc[overall, ["p_positive", "p_negative"]] = 0.5, 0.5
+    mixed = answer(fit, replace(twin, estimates=estimates))
+    assert "scale-dependent" in mixed.headline
+    assert any("scale-dependent" in sentence for sentence in mixed.sentences)
+    assert "scale-dependent" not in answer(fit, twin).text
+
+
+def test_failed_diagnostics_are_told_on_top(fit, tmp_path):
+    checks = tuple(
+        replace(check, passed=False) if check.name == "rhat" else check for check in fit.diagnostics.checks
+    )
+    failed = replace(fit, diagnostics=replace(fit.diagnostics, status="failed", checks=checks))
+    report = write_report(failed, tmp_path)
+    html = report.path.read_text(encoding="utf-8")
+    assert not report.answer.trusted
+    assert report.answer.text.startswith("Diagnostics failed")
+    assert html.index('class="banner"') < html.index('id="answer"')
+    assert 'class="status failed"' in html
+    assert "must not be trusted" in (tmp_path / "paper.tex").read_text(encoding="utf-8")
+
+
+def test_every_table_and_figure_is_a_file_of_its_own(report):
+    folder = report.path.parent
+    tables = {path.stem for path in (folder / "tables").iterdir()}
+    figures = {path.stem for path in (folder / "figures").iterdir()}
+    assert {
+        "data",
+        "checkpoints",
+        "gains",
+        "slopes_task",
+        "claims",
+        "priors",
+        "diagnostics",
+        "estimates",
+    } <= tables
+    assert {"gain_curve", "forest_task", "forest_language_family", "slope", "scales", "predictive"} <= figures
+    assert {path.suffix for path in (folder / "tables").iterdir()} == {".tex", ".csv", ".md"}
+    assert {path.suffix for path in (folder / "figures").iterdir()} == {".pdf", ".png", ".svg"}
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    assert sorted(report.files) == found
+
+
+def test_the_same_fits_give_the_same_bytes(fit, twin, verdicts, report, tmp_path):
+    fits = {"linear law": fit, "linear law, normalized": twin}
+    again = write_report(fits, tmp_path, verdicts=verdicts_frame(verdicts), title="A 100% <toy> study_1")
+    for first, second in zip(report.files, again.files, strict=True):
+        assert first.read_bytes() == second.read_bytes(), first.name
+
+
+def test_a_report_that_fails_leaves_what_was_there(fit, tmp_path, monkeypatch):
+    write_report(fit, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr("gainlaw.report.paper.render_paper", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report(fit, tmp_path, title="another")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_the_paper_compiles(report):
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed")
+    for _ in range(2):
+        done = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
+            cwd=report.path.parent,
+            capture_output=True,
+            check=False,
+        )
+        log = done.stdout.decode(errors="replace")
+        assert done.returncode == 0, log[-2000:]
+    assert "undefined references" not in log
+    wide = [float(width) for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)]
+    assert max(wide, default=0) < 3
+    for name in ("aux", "log", "out", "pdf"):
+        (report.path.parent / f"paper.{name}").unlink(missing_ok=True)
+
+
+def test_the_paper_uses_every_figure_once(report):
+    text = (report.path.parent / "paper.tex").read_text(encoding="utf-8")
+    used = re.findall(r"\\includegraphics\{figures/(\w+)\.pdf\}", text)
+    assert sorted(used) == sorted({Path(path).stem for path in report.files if path.suffix == ".pdf"})
+
+
+def test_claims_that_lack_rows_say_what_is_missing(html):
+    assert "rows with intermediate = squad_v1 &amp; XLM-R" in html
+    assert "1 refuted" in html
+
+
+def test_estimates_of_every_kind_have_words(fit):
+    frame = estimates_table(fit).frame
+    crossings = frame.loc[frame["estimand"] == "crossing", "shown"]
+    assert all(re.fullmatch(r"[<>]? ?[\d.]+[KMBT]|–", text) for text in crossings)
+    assert "sd of checkpoint × task" in set(frame["row"]) or "sd of checkpoint" in set(frame["row"])
+
+
+def test_a_study_without_sizes_has_a_report_too(tmp_path):
+    schools = pd.DataFrame(
+        {
+            "task": [f"school_{letter}" for letter in "ABCDEFGH"],
+            "gain": [28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0],
+            "se": [15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0],
+        }
+    )
+    constant = gl.fit(
+        gl.gains_from_frame(schools, scale="points"), law="constant", draws=400, tune=300, chains=2
+    )
+    report = write_report(constant, tmp_path)
+    assert report.answer.direction == "constant"
+    html = report.path.read_text(encoding="utf-8")
+    assert Page(html).open == []
+    row = constant.estimates.query("estimand == 'gain' and level == 'overall'").iloc[0]
+    assert format_interval(row["ci_low"], row["ci_high"], 1, MINUS) in html
+    assert (tmp_path / "figures" / "forest_task.pdf").exists()
+    assert not (tmp_path / "figures" / "slope.pdf").exists()
+
+
+def test_fits_are_told_apart_by_their_part(fit, twin):
+    arranged = arrange_fits([fit, twin])
+    assert arranged.main is fit
+    assert arranged.twin is twin
+    assert arrange_fits({"a": fit, "b": fit}).others == {"b": fit}
+    with pytest.raises(InputError, match="at least one fit"):
+        arrange_fits([])
