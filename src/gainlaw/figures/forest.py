@@ -44,6 +44,13 @@ def plot_forest(fit: Fit, level: str = "task", estimand: str = "slope") -> Paper
     -------
     PaperFigure
         Its `plot_data` has the layer `interval`.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> figure = plot_forest(fit, level="language_family")  # doctest: +SKIP
+    >>> figure.plot_data.head()  # doctest: +SKIP
     """
     unit = slope_unit(fit.scale) if estimand == "slope" else fit.unit
     return draw_forest(forest_data(fit, level, estimand), unit=f"{estimand} ({unit})")

@@ -46,6 +46,13 @@ def plot_gain(fit: Fit, by: str | None = "task", *, points: int = 60) -> PaperFi
     -------
     PaperFigure
         Its `plot_data` has the layers `band`, `cell` and `checkpoint`.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> figure = plot_gain(fit, by="task")  # doctest: +SKIP
+    >>> figure.plot_data.head()  # doctest: +SKIP
     """
     bands, cells = gain_data(fit, by, points=points)
     return draw_gain(bands, cells, unit=_gain_label(fit.scale))
@@ -97,6 +104,12 @@ def band_frame(panel: str, sizes: np.ndarray, draws: np.ndarray) -> pd.DataFrame
     -------
     pandas.DataFrame
         panel, params, mean, low50, high50, low95, high95, by size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> band_frame("xnli", np.array([1e9]), np.arange(101.0)[:, None])["high50"].tolist()
+    [75.0]
     """
     low95, low50, high50, high95 = np.quantile(draws, [0.025, 0.25, 0.75, 0.975], axis=0)
     ends = {"low50": low50, "high50": high50, "low95": low95, "high95": high95}

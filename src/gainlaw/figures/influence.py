@@ -32,6 +32,13 @@ def plot_influence(fit: Fit) -> PaperFigure:
     -------
     PaperFigure
         Its `plot_data` has the layers `influence` and `full`.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> figure = plot_influence(fit)  # doctest: +SKIP
+    >>> figure.plot_data.head()  # doctest: +SKIP
     """
     rows, full = influence_data(fit)
     return draw_influence(rows, full, unit=slope_unit(fit.scale))

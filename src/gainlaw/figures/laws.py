@@ -45,6 +45,13 @@ def plot_laws(fits: Mapping[str, Fit], *, points: int = 60) -> PaperFigure:
     -------
     PaperFigure
         Its `plot_data` has the layers `band` and `checkpoint`.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> bent = gl.fit(fit.gains, law="offset_power")  # doctest: +SKIP
+    >>> plot_laws({"linear": fit, "offset power": bent}).alt  # doctest: +SKIP
     """
     first = next(iter(fits.values()))
     bands, means = laws_data(fits, points=points)

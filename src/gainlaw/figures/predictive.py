@@ -28,6 +28,13 @@ def plot_predictive(fit: Fit) -> PaperFigure:
     -------
     PaperFigure
         Its `plot_data` has the layer `check`.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> figure = plot_predictive(fit)  # doctest: +SKIP
+    >>> figure.plot_data.head()  # doctest: +SKIP
     """
     return draw_predictive(predictive_data(fit), unit=fit.unit)
 
@@ -71,6 +78,15 @@ def predictive_frame(
     ----------
     .. [1] Gelman, Meng and Stern (1996), Posterior predictive assessment of model fitness via realized
        discrepancies, Statistica Sinica 6, 733-760.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> replicated = np.random.default_rng(0).normal(size=(1000, 4))
+    >>> names, sizes = np.array(["a", "a", "b", "b"]), np.array([1e9, 1e9, 1e10, 1e10])
+    >>> frame = predictive_frame(np.zeros(4), replicated, names, sizes)
+    >>> frame[["statistic", "checkpoint", "observed"]].values.tolist()
+    [['mean', 'a', 0.0], ['mean', 'b', 0.0]]
     """
     rows = []
     for name, spread in (("mean", np.mean), ("sd", np.std)):

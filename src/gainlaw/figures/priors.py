@@ -28,6 +28,13 @@ def plot_priors(fit: Fit) -> PaperFigure:
     -------
     PaperFigure
         Its `plot_data` has the layer `interval`.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> figure = plot_priors(fit)  # doctest: +SKIP
+    >>> figure.plot_data.head()  # doctest: +SKIP
     """
     return draw_priors(priors_data(fit), unit=fit.unit)
 
@@ -55,6 +62,13 @@ def priors_frame(prior: dict[str, np.ndarray], posterior: dict[str, np.ndarray])
     -------
     pandas.DataFrame
         variable, source ("prior", "posterior"), median, low50, high50, ci_low, ci_high.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows = priors_frame({"tau_task": np.linspace(0, 10, 101)}, {"tau_task": np.linspace(0, 2, 101)})
+    >>> rows["median"].tolist()
+    [5.0, 1.0]
     """
     rows = []
     for name in posterior:

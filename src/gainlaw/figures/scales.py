@@ -31,6 +31,13 @@ def plot_scales(fit: Fit, other: Fit, level: str = "task") -> PaperFigure:
     -------
     PaperFigure
         Its `plot_data` has the layer `interval`.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> other = gl.fit(fit.gains, scale="log_odds")  # doctest: +SKIP
+    >>> plot_scales(fit, other).alt  # doctest: +SKIP
     """
     return draw_scales(scales_data(fit, other, level))
 

@@ -39,6 +39,13 @@ def plot_scores(gains: Gains) -> PaperFigure | None:
     -------
     PaperFigure or None
         Its `plot_data` has the layer `score`; None when the scores are unknown.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> figure = plot_scores(gl.load_dataset("bloomz", intermediates="xP3").gains())
+    >>> sorted(figure.plot_data["task"].unique())
+    ['xcopa', 'xnli', 'xstory_cloze', 'xwinograd']
     """
     rows = scores_data(gains)
     return draw_scores(rows) if len(rows) else None

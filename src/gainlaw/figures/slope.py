@@ -36,6 +36,13 @@ def plot_slope(fit: Fit, *, rope: tuple[float, float] | None = None) -> PaperFig
     -------
     PaperFigure
         Its `plot_data` has the layers `density` and `share`.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> figure = plot_slope(fit, rope=(-1, 1))  # doctest: +SKIP
+    >>> figure.plot_data.head()  # doctest: +SKIP
     """
     if rope is None:
         rope = (-0.1, 0.1) if fit.scale == "log_odds" else (-1.0, 1.0)

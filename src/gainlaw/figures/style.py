@@ -259,6 +259,11 @@ def save_figure(figure: Figure, stem: str | Path) -> tuple[Path, ...]:
     -------
     tuple of Path
         The files written.
+
+    Examples
+    --------
+    >>> figure, axes = new_figure(SINGLE, 2.0)
+    >>> save_figure(figure, "figures/empty")  # doctest: +SKIP
     """
     from gainlaw._io import write_bytes_atomic
 

@@ -25,6 +25,12 @@ def width_frame(rows: Sequence[tuple[str, str, float, float, float]]) -> pd.Data
     -------
     pandas.DataFrame
         label, replicate, mean, ci_low, ci_high, width, and `ratio`, the width over that of the first row.
+
+    Examples
+    --------
+    >>> frame = width_frame([("languages", "language", 6.6, 5.4, 8.0), ("checkpoints", "checkpoint", 6.2, 3.3, 8.9)])
+    >>> frame["ratio"].round(1).tolist()
+    [1.0, 2.2]
     """
     frame = pd.DataFrame(rows, columns=["label", "replicate", "mean", "ci_low", "ci_high"])
     frame["width"] = frame["ci_high"] - frame["ci_low"]
@@ -45,6 +51,12 @@ def draw_width(rows: pd.DataFrame, *, unit: str = "points per decade") -> PaperF
     Returns
     -------
     PaperFigure
+
+    Examples
+    --------
+    >>> rows = width_frame([("languages", "language", 6.6, 5.4, 8.0), ("checkpoints", "checkpoint", 6.2, 3.3, 8.9)])
+    >>> draw_width(rows).alt
+    '95% intervals of the same slope. languages: 6.6 [5.4, 8.0]. checkpoints: 6.2 [3.3, 8.9].'
     """
     heights = np.arange(len(rows))[::-1]
     colors = [GREY, ACCENT, WARM, "#009E73"]

@@ -96,6 +96,13 @@ def answer(fit: Fit, twin: Fit | None = None) -> Answer:
         The main fit.
     twin : Fit, optional
         The same study on the other scale.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> answer(fit).headline  # doctest: +SKIP
+    'On the tasks and languages observed, the gain of intermediate training grows with model size.'
     """
     trusted = fit.status == "ok" and (twin is None or twin.status == "ok")
     slope = estimate_row(fit, "slope", "overall")

@@ -77,6 +77,12 @@ def write_report(
     ------
     InputError
         If there is no fit.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> print(write_report(fit, "report").answer.text)  # doctest: +SKIP
     """
     from gainlaw.report.content import arrange_fits, collect
     from gainlaw.report.page import render_page

@@ -55,6 +55,12 @@ def diagnostics_table(fit: Fit) -> Table:
     ----------
     fit : Fit
         A fit.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> print(diagnostics_table(fit).to_markdown())  # doctest: +SKIP
     """
     words = {True: "ok", False: "failed", None: "for information"}
     checks = diagnostics_of(fit).checks
@@ -84,6 +90,12 @@ def influence_table(fit: Fit) -> Table:
     ----------
     fit : Fit
         A fit.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> print(influence_table(fit).to_markdown())  # doctest: +SKIP
     """
     frame = diagnostics_of(fit).influence.sort_values("params", kind="stable").reset_index(drop=True)
     digits = 2
@@ -111,6 +123,12 @@ def priors_table(fit: Fit) -> Table:
     ----------
     fit : Fit
         A fit.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> print(priors_table(fit).to_markdown())  # doctest: +SKIP
     """
     names = list(fit.spec.priors)
     frame = pd.DataFrame(
@@ -147,6 +165,12 @@ def sensitivity_table(fit: Fit) -> Table | None:
     ----------
     .. [1] Kallioinen, Paananen, Bürkner and Vehtari (2024), Detecting and diagnosing prior and likelihood
        sensitivity with power-scaling, Statistics and Computing 34, 57. doi:10.1007/s11222-023-10366-5
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> print(sensitivity_table(fit).to_markdown())  # doctest: +SKIP
     """
     frame = diagnostics_of(fit).sensitivity
     if frame.empty:
@@ -184,6 +208,13 @@ def compare_table(frame: pd.DataFrame) -> Table:
     ----------
     frame : pandas.DataFrame
         As `gainlaw.compare` returns it: model, elpd, se, elpd_diff, se_diff, pareto_k_max.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"model": ["linear"], "elpd": [-512.3], "elpd_diff": [0.0]})
+    >>> [column.title for column in compare_table(frame).columns]
+    ['Model', 'elpd', 'Difference']
     """
     columns = (
         Column("model", "Model"),

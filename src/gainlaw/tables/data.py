@@ -23,6 +23,12 @@ def data_table(gains: Gains) -> Table:
     ----------
     gains : Gains
         The gains a fit used.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> data_table(gl.load_dataset("bloomz").gains()).frame["task"].tolist()
+    ['XCOPA', 'XNLI', 'XStoryCloze', 'XWinograd']
     """
     cells = gains.frame
     task = cells["task"].astype(str) if "task" in cells else pd.Series("all", index=cells.index)
@@ -72,6 +78,12 @@ def checkpoints_table(gains: Gains) -> Table:
     ----------
     gains : Gains
         The gains a fit used.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> checkpoints_table(gl.load_dataset("bloomz").gains()).frame["checkpoint"].tolist()[:2]
+    ['bloom-560m', 'bloom-1b1']
     """
     cells = gains.frame
     label = cells["checkpoint"].astype(str) if "checkpoint" in cells else pd.Series("all", index=cells.index)
@@ -119,6 +131,13 @@ def gains_table(gains: Gains) -> Table:
     ----------
     gains : Gains
         The gains.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> table = gains_table(gl.load_dataset("bloomz", intermediates="xP3").gains())
+    >>> table.frame.set_index("task").loc["XNLI", ["gain_560M", "gain_176B"]].round(1).tolist()
+    [5.9, 18.5]
     """
     cells = gains.frame
     keys = [name for name in ("intermediate", "task") if name in cells and cells[name].notna().all()]

@@ -78,6 +78,12 @@ def slopes_table(fit: Fit, level: str = "task") -> Table:
     ------
     InputError
         If the fit has no slope at that level.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> print(slopes_table(fit, "task").to_markdown())  # doctest: +SKIP
     """
     estimates = fit.estimates
     kept = estimates[
@@ -113,6 +119,12 @@ def gain_at_table(fit: Fit, level: str = "task") -> Table:
         A fit.
     level : str
         The groups.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> print(gain_at_table(fit, "task").to_markdown())  # doctest: +SKIP
     """
     estimates = fit.estimates
     kept = estimates[
@@ -160,6 +172,12 @@ def estimates_table(fit: Fit) -> Table:
     ----------
     fit : Fit
         A fit.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> print(estimates_table(fit).to_latex())  # doctest: +SKIP
     """
     frame = fit.estimates[fit.estimates["level"] != "language"].reset_index(drop=True)
     frame = _with_titles(frame, group_labels(fit))
@@ -204,6 +222,12 @@ def sds_table(fit: Fit) -> Table:
     ----------
     fit : Fit
         A fit.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> print(sds_table(fit).to_latex())  # doctest: +SKIP
     """
     posterior = fit.posterior["posterior"]
     rows = []

@@ -27,6 +27,13 @@ def claims_frame(verdicts: Sequence[Verdict] | pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         As `gainlaw.claims.verdicts_frame` makes it, with `words`: the claim in plain words, or its name.
+
+    Examples
+    --------
+    >>> from gainlaw.claims import Verdict
+    >>> verdict = Verdict(name="shrinks", claim="slope < 0", verdict="refuted", probability=0.001)
+    >>> claims_frame([verdict])["words"].tolist()
+    ['shrinks']
     """
     from gainlaw.claims import verdicts_frame
 
@@ -43,6 +50,13 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table:
     ----------
     verdicts : sequence of Verdict or pandas.DataFrame
         As for `claims_frame`.
+
+    Examples
+    --------
+    >>> from gainlaw.claims import Verdict
+    >>> verdict = Verdict(name="shrinks", claim="slope < 0", verdict="refuted", probability=0.001)
+    >>> claims_table([verdict]).cells()[0][:3]
+    ['shrinks', 'slope < 0', 'refuted']
     """
     frame = claims_frame(verdicts)
     columns = (
@@ -76,6 +90,13 @@ def companions_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table | None
     -------
     Table or None
         None where no claim was judged.
+
+    Examples
+    --------
+    >>> from gainlaw.claims import Verdict
+    >>> verdict = Verdict(name="shrinks", claim="slope < 0", verdict="refuted", probability=0.001)
+    >>> companions_table([verdict]).name
+    'companions'
     """
     frame = claims_frame(verdicts)
     frame = frame[frame["verdict"] != "untested"].reset_index(drop=True)
