@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.estimands import FitLike, reference_weights
-from gainlaw.hierarchy.problem import ModelProblem, build_problem
+from gainlaw.hierarchy.problem import ModelProblem, build_problem, gaussian_data
 
 __all__ = ["PARETO_K_LIMIT", "leave_checkpoints_out"]
 
@@ -94,20 +94,7 @@ def _data(fit: FitLike, problem: ModelProblem) -> tuple:
 
         site, variance = binomial.log_odds_sites(fit.gains)
         return binomial.site_data(problem, site, variance)
-    design = problem.rotated
-    return (
-        problem.n_blocks,
-        problem.y_rotated,
-        problem.variance,
-        problem.unit,
-        problem.slope_mean,
-        design.block,
-        design.group,
-        design.value,
-        design.starts,
-        design.slope_starts,
-        design.n_columns,
-    )
+    return gaussian_data(problem)
 
 
 def _packed(fit: FitLike, problem: ModelProblem) -> Float:
@@ -123,7 +110,7 @@ def _slope_contrast(fit: FitLike, problem: ModelProblem, packed: Float) -> tuple
     """Return the overall slope as a contrast of standardised coefficients at every draw, and its fixed part."""
     blocks, law = problem.n_blocks, fit.spec.law
     weights = reference_weights(fit.spec, fit.gains, {})
-    contrast = np.zeros((len(packed), problem.design.n_columns, 1))
+    contrast = np.zeros((len(packed), problem.design.n_core))
     factor = np.ones(len(packed))
     if law.has_slope:
         low, high = float(problem.x.min()), float(problem.x.max())
@@ -135,12 +122,12 @@ def _slope_contrast(fit: FitLike, problem: ModelProblem, packed: Float) -> tuple
             continue
         first = slice(block.start, block.start + block.size)
         if not law.has_slope:
-            contrast[:, first, 0] = packed[:, [k]] * weight
+            contrast[:, first] = packed[:, [k]] * weight
         elif block.slope_start >= 0:
             tau, rho = packed[:, [blocks + k]], packed[:, [2 * blocks + k]]
             second = slice(block.slope_start, block.slope_start + block.size)
-            contrast[:, first, 0] = factor[:, None] * tau * rho * weight
-            contrast[:, second, 0] = factor[:, None] * tau * np.sqrt(1.0 - rho**2) * weight
+            contrast[:, first] = factor[:, None] * tau * rho * weight
+            contrast[:, second] = factor[:, None] * tau * np.sqrt(1.0 - rho**2) * weight
     prior = fit.spec.priors["slope" if law.has_slope else "intercept"]
     return contrast, prior.arguments[0] * float(factor.mean())
 
@@ -148,8 +135,7 @@ def _slope_contrast(fit: FitLike, problem: ModelProblem, packed: Float) -> tuple
 def _moments(packed: Float, keep: Float, contrasts: Float, data: tuple) -> tuple[Float, Float, Float]:
     from gainlaw.hierarchy import kernels
 
-    log_lik, mean, spread = kernels.conditional_moments(packed, keep, contrasts, *data)
-    return log_lik, mean[:, 0], spread[:, 0]
+    return kernels.conditional_moments(packed, keep, contrasts, *data)
 
 
 def _smooth(log_ratio: Float) -> tuple[Float, float]:

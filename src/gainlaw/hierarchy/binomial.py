@@ -17,9 +17,9 @@ __all__ = ["BinomialTables", "Geometry", "build_geometry", "build_tables", "log_
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-KNOTS = 256
-# Knots per posterior sd of a table; the cubic's error is then below 1e-6 in log likelihood for counts above 20.
-KNOTS_PER_SD = 5.0
+KNOTS = 512
+# Knots per posterior sd of a table; the cubic's error is then below 1e-4 wherever the likelihood matters.
+KNOTS_PER_SD = 10.0
 # The chance-corrected log-odds of any accuracy that counts can tell from the floor or the ceiling lie well inside.
 ETA_LIMIT = 16.0
 # Trapezoid nodes per sd of the narrowest factor: the rule's error falls like exp(-2 pi^2 (sd / step)^2).
@@ -173,14 +173,13 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
     hyperparameters go to their mode under the sites; there the conditional posterior of the coefficients gives a
     pseudo-observation of every effect and their correlations.
     """
-    blocks = problem.n_blocks
     site, variance = tables.site.copy(), tables.site_variance.copy()
     hyper: dict[str, float] | None = None
     for _ in range(SITE_ROUNDS):
         data = site_data(problem, site, variance)
         hyper = _mode(problem, data, hyper)
         packed = problem.pack({name: np.array([value]) for name, value in hyper.items()})[0]
-        a, b = kernels.normal_equations(packed, blocks, data[1], np.ones(len(site)), *data[2:])[:2]
+        a, b = kernels.normal_equations(packed, *data)
         inverse = np.linalg.inv(a)
         site, variance = _refine_sites(problem, tables, packed, inverse, b, site, variance)
     scale = _own_scale(problem, packed)
@@ -209,20 +208,8 @@ def _own_scale(problem: ModelProblem, packed: Float) -> Float:
 
 def site_data(problem: ModelProblem, site: Float, variance: Float) -> tuple:
     """Return the inputs of the Gaussian kernels with the sites as data."""
-    design = problem.design
-    return (
-        problem.n_blocks,
-        site - row_offsets(problem),
-        variance,
-        np.ones(len(site)),
-        problem.slope_mean,
-        design.block,
-        design.group,
-        design.value,
-        design.starts,
-        design.slope_starts,
-        design.n_columns,
-    )
+    ones = np.ones(len(site))
+    return (site - row_offsets(problem), variance, ones, problem.slope_mean, *problem.design.arrays())
 
 
 def _refine_sites(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,14 @@ class Design:
         Weights.
     n_columns : int
         The number of coefficients.
+    n_core : int
+        The number of coefficients that are not effects of replicates; they come first.
+    place : ndarray of int, shape (n_columns,)
+        Where each column stands when the replicates' columns are sorted by cluster.
+    cluster : ndarray of int, shape (n,)
+        The cluster of every row: rows of different clusters share no replicate's effect.
+    bounds : ndarray of int, shape (clusters + 1,)
+        Cluster c has the replicates' columns ``bounds[c]`` to ``bounds[c + 1]``, counted from `n_core`.
     """
 
     blocks: tuple[Block, ...]
@@ -62,6 +70,29 @@ class Design:
     group: Int
     value: Float
     n_columns: int
+    n_core: int
+    place: Int
+    cluster: Int
+    bounds: Int
+
+    def arrays(self) -> tuple[Int, Int, Float, Int, Int, Int, Int, Int, int]:
+        """Return the design in the order in which the Gaussian kernels take it."""
+        return (
+            self.block,
+            self.group,
+            self.value,
+            self.starts,
+            self.slope_starts,
+            self.place,
+            self.cluster,
+            self.bounds,
+            self.n_core,
+        )
+
+    @property
+    def sizes(self) -> Int:
+        """Number of groups of every block."""
+        return np.array([each.size for each in self.blocks], dtype=np.int64)
 
     @property
     def starts(self) -> Int:
@@ -111,7 +142,37 @@ def build_design(
     value[:, 1 : 1 + len(names)] = covariates
     for position, term in enumerate(terms, start=1 + len(names)):
         group[:, position] = term.index
-    return Design(tuple(blocks), block, group, value, start)
+    kinds = [k for k, term in enumerate(terms, start=1 + len(names)) if term.replicate]
+    n_core = blocks[kinds[0]].start if kinds else start
+    labels, column_cluster = _clusters(terms, n)
+    order = np.argsort(column_cluster, kind="stable")
+    place = np.arange(start, dtype=np.int64)
+    place[n_core + order] = n_core + np.arange(len(order))
+    counts = np.bincount(column_cluster, minlength=int(labels.max()) + 1)
+    bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Design(tuple(blocks), block, group, value, start, n_core, place, labels, bounds)
+
+
+def _clusters(terms: Sequence[Term], n: int) -> tuple[Int, Int]:
+    """Return the cluster of every row, and of every effect of a replicate.
+
+    Clusters are the connected components of rows and replicate effects; with checkpoints among the terms they are
+    the checkpoints.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    replicates = [term for term in terms if term.replicate]
+    total = sum(term.n_groups for term in replicates)
+    if not replicates:
+        return np.zeros(n, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    starts = np.cumsum([0, *(term.n_groups for term in replicates)])
+    rows = np.tile(np.arange(n), len(replicates))
+    columns = np.concatenate([start + term.index for start, term in zip(starts, replicates, strict=False)])
+    graph = coo_array((np.ones(len(rows)), (rows, n + columns)), shape=(n + total, n + total))
+    _, labels = connected_components(graph, directed=False)
+    labels = labels.astype(np.int64)
+    return labels[:n], labels[n:]
 
 
 def rotate_design(design: Design, rotations: Sequence[tuple[Int, Float]]) -> Design:
@@ -151,4 +212,4 @@ def rotate_design(design: Design, rotations: Sequence[tuple[Int, Float]]) -> Des
         block[row, : len(keys)] = [key[0] for key in keys]
         group[row, : len(keys)] = [key[1] for key in keys]
         value[row, : len(keys)] = [entries[key] for key in keys]
-    return Design(design.blocks, block, group, value, design.n_columns)
+    return replace(design, block=block, group=group, value=value)

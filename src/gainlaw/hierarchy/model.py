@@ -12,7 +12,7 @@ import pytensor.tensor as pt
 
 from gainlaw.hierarchy.ops import BinomialJoint, GaussianMarginal
 from gainlaw.hierarchy.priors import Prior
-from gainlaw.hierarchy.problem import ModelProblem
+from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
 
 __all__ = ["build_model", "compile_model", "hyper_families", "model_data"]
 
@@ -52,7 +52,8 @@ def _prior_data(problem: ModelProblem) -> dict[str, Any]:
 
 
 GAUSSIAN = (
-    "n_blocks", "y", "variance", "unit", "slope_mean", "block", "group", "value", "starts", "slope_starts", "n_columns",
+    "y", "variance", "unit", "slope_mean", "block", "group", "value", "starts", "slope_starts", "place", "cluster",
+    "bounds", "n_core",
 )  # fmt: skip
 BINOMIAL = (
     "n_blocks", "offset", "slope_mean", "block", "group", "value", "starts", "slope_starts", "sizes", "anchor",
@@ -60,11 +61,11 @@ BINOMIAL = (
     "node_first", "nodes", "node_weight",
 )  # fmt: skip
 _INTEGER = {
-    "n_blocks", "block", "group", "starts", "slope_starts", "n_columns", "sizes", "single", "first",
+    "n_blocks", "block", "group", "starts", "slope_starts", "n_core", "place", "cluster", "bounds", "sizes", "single", "first",
     "members", "node_first",
 }  # fmt: skip
 _MATRIX = {"block", "group", "value", "spread", "knots", "slopes"}
-_SCALAR = {"n_blocks", "slope_mean", "n_columns"}
+_SCALAR = {"n_blocks", "slope_mean", "n_core"}
 
 
 def model_data(problem: ModelProblem, binomial: tuple[Any, ...] | None = None) -> dict[str, Any]:
@@ -80,20 +81,7 @@ def model_data(problem: ModelProblem, binomial: tuple[Any, ...] | None = None) -
     data = _prior_data(problem)
     if binomial is not None:
         return data | dict(zip(BINOMIAL, map(_typed, BINOMIAL, binomial), strict=True))
-    design = problem.rotated
-    values = (
-        problem.n_blocks,
-        problem.y_rotated,
-        problem.variance,
-        problem.unit,
-        problem.slope_mean,
-        design.block,
-        design.group,
-        design.value,
-        design.starts,
-        design.slope_starts,
-        design.n_columns,
-    )
+    values = gaussian_data(problem)
     return data | dict(zip(GAUSSIAN, map(_typed, GAUSSIAN, values), strict=True))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gainlaw.gains import Gains
 from gainlaw.hierarchy import binomial, binomial_kernels, kernels
 from gainlaw.hierarchy.model import compile_model, hyper_families, hyper_order, model_data
-from gainlaw.hierarchy.problem import ModelProblem
+from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
 
 __all__ = ["Draws", "Progress", "sample"]
 
@@ -22,6 +22,8 @@ Progress = Callable[[int, int], None]
 
 # Target acceptance of the first attempt and of the retries after divergences.
 ACCEPTANCE = (0.9, 0.97, 0.99)
+# The binomial model's draws are cheap and correlated: this many are made for every one kept.
+THIN = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,25 +96,8 @@ def _sample_gaussian(
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     flat = {name: value.reshape(-1) for name, value in hyper.items()}
     packed = problem.pack(flat) if flat else np.tile(problem.base, (chains * draws, 1))
-    design = problem.rotated
-    sizes = np.array([block.size for block in design.blocks], dtype=np.int64)
-    normals = rng.standard_normal((len(packed), design.n_columns))
-    effects = kernels.conditional_draws(
-        packed,
-        normals,
-        problem.n_blocks,
-        problem.y_rotated,
-        problem.variance,
-        problem.unit,
-        problem.slope_mean,
-        design.block,
-        design.group,
-        design.value,
-        design.starts,
-        design.slope_starts,
-        sizes,
-        design.n_columns,
-    )
+    normals = rng.standard_normal((len(packed), problem.design.n_columns))
+    effects = kernels.conditional_draws(packed, normals, problem.design.sizes, *gaussian_data(problem))
     return Draws(hyper, _add_means(problem, effects).reshape(chains, draws, -1), None, stats, attempts)
 
 
@@ -128,7 +113,6 @@ def _sample_binomial(
     tables = binomial.build_tables(gains)
     geometry = binomial.build_geometry(problem, tables)
     design = problem.design
-    sizes = np.array([block.size for block in design.blocks], dtype=np.int64)
     data = (
         problem.n_blocks,
         binomial.row_offsets(problem),
@@ -138,7 +122,7 @@ def _sample_binomial(
         design.value,
         design.starts,
         design.slope_starts,
-        sizes,
+        design.sizes,
         geometry.anchor,
         geometry.anchor_variance,
         geometry.spread,
@@ -146,16 +130,10 @@ def _sample_binomial(
         geometry.site_variance,
         *tables.arrays(),
     )
-    tree, attempts = _run(
-        problem,
-        model_data(problem, data),
-        len(problem.y) + design.n_columns,
-        draws,
-        tune,
-        chains,
-        seed,
-        progress,
-    )
+    n_zeta = len(problem.y) + design.n_columns
+    inputs = model_data(problem, data)
+    tree, attempts = _run(problem, inputs, n_zeta, THIN * draws, 2 * tune, chains, seed, progress)
+    tree = tree.isel(draw=slice(THIN - 1, None, THIN))
     hyper = _hyper_draws(problem, tree)
     zeta = tree["posterior"]["zeta"].to_numpy().reshape(chains * draws, -1)
     packed = np.concatenate(

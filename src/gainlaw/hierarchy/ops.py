@@ -62,9 +62,11 @@ class BinomialJoint(_LogDensity):
 @register_funcify_default_op_cache_key(GaussianMarginal)
 def _gaussian(op: GaussianMarginal, node: Apply, **kwargs: Any) -> Any:
     @numba_njit
-    def gaussian_marginal(theta, blocks, y, var, unit, slope, block, group, value, starts, slopes, q):
+    def gaussian_marginal(
+        theta, y, var, unit, slope, block, group, value, starts, slopes, place, cluster, bounds, p
+    ):
         total, gradient = kernels.gaussian_marginal(
-            theta, blocks[()], y, var, unit, slope[()], block, group, value, starts, slopes, q[()]
+            theta, y, var, unit, slope[()], block, group, value, starts, slopes, place, cluster, bounds, p[()]
         )
         return np.asarray(total), gradient
 
@@ -75,8 +77,8 @@ def _gaussian(op: GaussianMarginal, node: Apply, **kwargs: Any) -> Any:
 def _binomial(op: BinomialJoint, node: Apply, **kwargs: Any) -> Any:
     @numba_njit
     def binomial_joint(
-        packed, blocks, offset, slope, block, group, value, starts, slopes, sizes, anchor, anchor_var, spread, site, var,
-        single, lo, step, knots, steep, first, members, node_first, nodes, node_weight,
+        packed, blocks, offset, slope, block, group, value, starts, slopes, sizes, anchor, anchor_var, spread, site,
+        var, single, lo, step, knots, steep, first, members, node_first, nodes, node_weight,
     ):  # fmt: skip
         total, gradient = binomial_kernels.binomial_joint(
             packed, blocks[()], offset, slope[()], block, group, value, starts, slopes, sizes, anchor,

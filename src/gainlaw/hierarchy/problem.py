@@ -17,7 +17,7 @@ from gainlaw.hierarchy.terms import Dropped, Term, choose_terms
 from gainlaw.laws import Law, decades
 from gainlaw.options import Scale
 
-__all__ = ["ModelProblem", "ModelSpec", "build_problem", "specify"]
+__all__ = ["ModelProblem", "ModelSpec", "build_problem", "gaussian_data", "specify"]
 
 Float = NDArray[np.float64]
 Likelihood = Literal["gaussian", "binomial"]
@@ -228,6 +228,11 @@ def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
         position=position_of,
         base=base,
     )
+
+
+def gaussian_data(problem: ModelProblem) -> tuple:
+    """Return the inputs of the Gaussian kernels after the hyperparameters."""
+    return (problem.y_rotated, problem.variance, problem.unit, problem.slope_mean, *problem.rotated.arrays())
 
 
 def _hyperparameters(spec: ModelSpec, blocks: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
