@@ -25,7 +25,7 @@ from gainlaw.figures import (
     draw_slope,
     draw_width,
     figure_bytes,
-    figure_svg,
+    inline_svg,
     save_figure,
     width_frame,
 )
@@ -228,7 +228,7 @@ def test_files_are_written_in_three_formats_and_fonts_are_embedded(tmp_path):
 
 
 def test_inline_svg_has_its_own_ids_and_no_address():
-    one, two = (figure_svg(FIGURES["forest"](), prefix) for prefix in ("a", "b"))
+    one, two = (inline_svg(figure_bytes(FIGURES["forest"](), "svg"), prefix) for prefix in ("a", "b"))
     ids = [re.findall(r'\bid="([^"]+)"', svg) for svg in (one, two)]
     assert not set(ids[0]) & set(ids[1])
     assert len(ids[0]) == len(set(ids[0]))

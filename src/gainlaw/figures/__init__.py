@@ -15,10 +15,11 @@ from gainlaw.figures.priors import draw_priors, plot_priors, priors_data
 from gainlaw.figures.scales import draw_scales, plot_scales, scales_data
 from gainlaw.figures.scores import draw_scores, plot_scores, scores_data
 from gainlaw.figures.slope import draw_slope, plot_slope, slope_data
-from gainlaw.figures.style import PaperFigure, figure_bytes, figure_svg, save_figure
+from gainlaw.figures.style import KINDS, PaperFigure, figure_bytes, inline_svg, save_figure, write_figure
 from gainlaw.figures.width import draw_width, width_frame
 
 __all__ = [
+    "KINDS",
     "PaperFigure",
     "draw_forest",
     "draw_gain",
@@ -31,10 +32,10 @@ __all__ = [
     "draw_slope",
     "draw_width",
     "figure_bytes",
-    "figure_svg",
     "forest_data",
     "gain_data",
     "influence_data",
+    "inline_svg",
     "laws_data",
     "plot_forest",
     "plot_gain",
@@ -52,4 +53,5 @@ __all__ = [
     "scores_data",
     "slope_data",
     "width_frame",
+    "write_figure",
 ]

@@ -24,16 +24,18 @@ __all__ = [
     "DOUBLE",
     "GREY",
     "INK",
+    "KINDS",
     "SINGLE",
     "WARM",
     "PaperFigure",
     "figure_bytes",
-    "figure_svg",
     "finish",
+    "inline_svg",
     "new_figure",
     "params_axis",
     "save_figure",
     "style",
+    "write_figure",
 ]
 
 #: Width in inches of a figure in one column, and across both columns, of a two-column page.
@@ -95,6 +97,10 @@ _METADATA: dict[str, dict[str, str | None]] = {
     "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
     "png": {"Software": "gainlaw"},
 }
+
+
+#: The formats in which a figure is written.
+KINDS = ("pdf", "png", "svg")
 
 
 class PaperFigure(Figure):
@@ -188,10 +194,13 @@ def _size_ticks(low: float, high: float) -> list[float]:
 
 
 def finish(figure: PaperFigure, layers: Mapping[str, pd.DataFrame], alt: str) -> PaperFigure:
-    """Attach the numbers and the description to a figure, and settle its layout."""
+    """Attach the numbers and the description to a figure, and settle its layout once for all formats."""
     parts = [frame.assign(layer=name) for name, frame in layers.items() if len(frame)]
     figure.plot_data = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"layer": []})
     figure.alt = " ".join(alt.split())
+    with style():
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     return figure
 
 
@@ -215,15 +224,15 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def figure_svg(figure: Figure, prefix: str) -> str:
-    """Return a figure as an SVG element to stand inside an HTML page.
+def inline_svg(svg: bytes, prefix: str) -> str:
+    """Turn an SVG file into an element that can stand inside an HTML page.
 
     The XML head goes, no address stays, and every id gets a prefix, so that several figures can share a page.
 
     Parameters
     ----------
-    figure : matplotlib.figure.Figure
-        The figure.
+    svg : bytes
+        The file, as `figure_bytes` makes it.
     prefix : str
         What makes the ids of this figure its own: a word of letters, digits and hyphens.
 
@@ -234,7 +243,7 @@ def figure_svg(figure: Figure, prefix: str) -> str:
     """
     import re
 
-    text = figure_bytes(figure, "svg").decode()
+    text = svg.decode()
     text = text[text.index("<svg") :]
     text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
@@ -265,13 +274,15 @@ def save_figure(figure: Figure, stem: str | Path) -> tuple[Path, ...]:
     >>> figure, axes = new_figure(SINGLE, 2.0)
     >>> save_figure(figure, "figures/empty")  # doctest: +SKIP
     """
+    return write_figure({kind: figure_bytes(figure, kind) for kind in KINDS}, stem)
+
+
+def write_figure(files: Mapping[str, bytes], stem: str | Path) -> tuple[Path, ...]:
+    """Write the files of a figure, given by format, as ``STEM.FORMAT``, each in one step."""
     from gainlaw._io import write_bytes_atomic
 
     base = Path(stem)
     base.parent.mkdir(parents=True, exist_ok=True)
-    written = []
-    for kind in ("pdf", "png", "svg"):
-        path = base.with_name(f"{base.name}.{kind}")
-        write_bytes_atomic(path, figure_bytes(figure, kind))
-        written.append(path)
-    return tuple(written)
+    return tuple(
+        write_bytes_atomic(base.with_name(f"{base.name}.{kind}"), data) for kind, data in files.items()
+    )

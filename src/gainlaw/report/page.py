@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import gainlaw
-from gainlaw.figures import figure_svg
+from gainlaw.figures import inline_svg
 from gainlaw.report.content import Content, Exhibit, Verdicts
 from gainlaw.report.outline import outline
 from gainlaw.report.words import (
@@ -51,7 +51,7 @@ class Section:
     blocks: tuple[str, ...] = field(default=())
 
 
-def render_page(content: Content, verdicts: Verdicts, title: str) -> str:
+def render_page(content: Content, verdicts: Verdicts, title: str, svgs: Mapping[str, bytes]) -> str:
     """Return the report as one HTML page: no address outside it, no script.
 
     Parameters
@@ -62,6 +62,8 @@ def render_page(content: Content, verdicts: Verdicts, title: str) -> str:
         The judged claims.
     title : str
         The title of the page.
+    svgs : mapping of str to bytes
+        The figures as SVG files, by name.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -78,7 +80,7 @@ def render_page(content: Content, verdicts: Verdicts, title: str) -> str:
         subtitle=data_words(content.fits.main),
         answer=content.answer,
         failures=diagnostics_words(_named(content)),
-        sections=[section for section in _sections(content, verdicts) if section.blocks],
+        sections=[section for section in _sections(content, verdicts, svgs) if section.blocks],
         css=Markup(css),
         version=gainlaw.__version__,
         render=Markup,
@@ -93,8 +95,8 @@ def _named(content: Content) -> dict[str, Fit]:
     return fits | dict(content.fits.others)
 
 
-def _sections(content: Content, verdicts: Verdicts) -> list[Section]:
-    show, main = _Show(content), content.fits.main
+def _sections(content: Content, verdicts: Verdicts, svgs: Mapping[str, bytes]) -> list[Section]:
+    show, main = _Show(content, svgs), content.fits.main
     before = {"method": _method(main)}
     after = {
         "data": [_list("Notes on the data", main.gains.notes)],
@@ -132,6 +134,7 @@ class _Show:
     """The tables and figures of a report by name, as HTML; their numbers come last (`_numbered`)."""
 
     content: Content
+    svgs: Mapping[str, bytes]
 
     def any(self, name: str) -> str:
         """Return the table or figure of that name, or nothing where the report has none."""
@@ -148,7 +151,9 @@ class _Show:
         """Return a figure with its caption and room for its number."""
         key = f"fig-{slug(exhibit.name)}"
         label = escape(exhibit.figure.alt, quote=True)
-        svg = figure_svg(exhibit.figure, key).replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+        svg = inline_svg(self.svgs[exhibit.name], key).replace(
+            "<svg ", f'<svg role="img" aria-label="{label}" ', 1
+        )
         width = "half" if exhibit.narrow else "wide"
         caption = f"<figcaption><b>Figure #</b> {escape(exhibit.caption)}</figcaption>"
         return f'<figure id="{key}" class="{width}">\n{svg}\n{caption}\n</figure>'

@@ -15,7 +15,7 @@ from gainlaw.report.answer import Answer
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
-    from gainlaw.report.content import Content, Verdicts
+    from gainlaw.report.content import Content, Exhibit, Verdicts
 
 __all__ = ["Report", "write_report"]
 
@@ -92,23 +92,31 @@ def write_report(
     words = title or TITLE
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
+    drawn = {name: _draw(exhibit) for name, exhibit in content.figures.items()}
     with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as place:
         scratch = Path(place)
-        _fill(scratch, content, render_page(content, verdicts, words), render_paper(content, verdicts, words))
+        _fill(scratch, content, drawn)
+        (scratch / "paper.tex").write_text(render_paper(content, verdicts, words), encoding="utf-8")
+        svgs = {name: files["svg"] for name, files in drawn.items()}
+        (scratch / "report.html").write_text(render_page(content, verdicts, words, svgs), encoding="utf-8")
         made = sorted(path for path in scratch.rglob("*") if path.is_file())
         files = tuple(_move(path, folder / path.relative_to(scratch)) for path in made)
     return Report(folder / "report.html", content.answer, files)
 
 
-def _fill(scratch: Path, content: Content, page: str, paper: str) -> None:
-    from gainlaw.figures import save_figure
+def _draw(exhibit: Exhibit) -> dict[str, bytes]:
+    from gainlaw.figures import KINDS, figure_bytes
+
+    return {kind: figure_bytes(exhibit.figure, kind) for kind in KINDS}
+
+
+def _fill(scratch: Path, content: Content, drawn: Mapping[str, Mapping[str, bytes]]) -> None:
+    from gainlaw.figures import write_figure
 
     for table in content.tables.values():
         table.write(scratch / "tables")
-    for exhibit in content.figures.values():
-        save_figure(exhibit.figure, scratch / "figures" / exhibit.name)
-    (scratch / "paper.tex").write_text(paper, encoding="utf-8")
-    (scratch / "report.html").write_text(page, encoding="utf-8")
+    for name, files in drawn.items():
+        write_figure(files, scratch / "figures" / name)
 
 
 def _move(source: Path, target: Path) -> Path:
