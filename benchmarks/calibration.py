@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gainlaw.claims import decide_pair
+from gainlaw.claims import decide
 from gainlaw.estimands import curve
 from gainlaw.fitting import Fit
 from gainlaw.gains import Gains
@@ -87,7 +87,8 @@ def _constant(seed: int, baseline: tuple[float, float]) -> tuple[str, float, flo
     )
     points = slope_of(study.evaluations.gains(scale="points"), seed).p_negative
     log_odds = slope_of(study.evaluations.gains(scale="log_odds"), seed).p_negative
-    return decide_pair(points, log_odds, THRESHOLD), points, log_odds
+    verdict, _, _ = decide([("points", points), ("log_odds", log_odds)], THRESHOLD)
+    return verdict, points, log_odds
 
 
 def ceiling_run(seed: int) -> tuple[str, float, float]:

@@ -13,7 +13,11 @@ from gainlaw.hierarchy.priors import override_priors
 from gainlaw.laws import law
 
 
-def study(tasks: int = 3, languages: tuple[str, ...] = ("en", "de", "zh"), sizes: tuple[float, ...] = (1e8, 1e9, 1e10)):
+def study(
+    tasks: int = 3,
+    languages: tuple[str, ...] = ("en", "de", "zh"),
+    sizes: tuple[float, ...] = (1e8, 1e9, 1e10),
+):
     rows = [
         {"task": f"t{t}", "language": k, "params": n, "base_model": f"m{n:g}", "gain": 1.0 + t + i, "se": 0.5}
         for t in range(tasks)
@@ -44,7 +48,11 @@ def test_bloomz_has_the_terms_of_the_design() -> None:
         "checkpoint_task",
         "checkpoint_language_family",
     ]
-    assert {each.name for each in spec.dropped} == {"model_family", "task correlation", "intermediate correlation"}
+    assert {each.name for each in spec.dropped} == {
+        "model_family",
+        "task correlation",
+        "intermediate correlation",
+    }
     assert [term.name for term in spec.terms if term.correlated] == ["language_family", "language"]
 
 
@@ -61,7 +69,9 @@ def test_a_language_per_family_is_one_term() -> None:
 
 
 def test_one_checkpoint_per_row_is_the_residual() -> None:
-    frame = pd.DataFrame({"params": [1e8, 1e9, 1e10], "base_model": list("abc"), "gain": [1.0, 2, 3], "se": 0.1})
+    frame = pd.DataFrame(
+        {"params": [1e8, 1e9, 1e10], "base_model": list("abc"), "gain": [1.0, 2, 3], "se": 0.1}
+    )
     spec = specify(gl.gains_from_frame(frame), law("linear"))
     assert spec.terms == ()
     assert spec.residual
@@ -78,12 +88,13 @@ def test_a_kind_that_numbers_the_rows_takes_the_residuals_place() -> None:
 
 def test_unknown_terms_are_named_with_those_there_are() -> None:
     gains = study()
-    with pytest.raises(InputError, match="no term 'tasks'.*task_language"):
+    with pytest.raises(InputError, match=r"no term 'tasks'.*task_language"):
         choose_terms(gains.frame, np.zeros(len(gains)), has_slope=True, include=["tasks"])
 
 
 @pytest.mark.parametrize(
-    ("name", "needs"), [("linear", "at least 2 distinct sizes"), ("offset_power", "at least 3 distinct sizes")]
+    ("name", "needs"),
+    [("linear", "at least 2 distinct sizes"), ("offset_power", "at least 3 distinct sizes")],
 )
 def test_too_few_sizes_are_refused(name: str, needs: str) -> None:
     gains = study(sizes=(1e9,) if name == "linear" else (1e9, 1e10))
@@ -112,19 +123,24 @@ def test_bad_covariates_are_refused(column: str, value: object, message: str) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["halfnormal(5)", "normal(-1, 2.5)", "halfcauchy(5)", "halfstudent_t(3, 2)", "exponential(2)", "lkj(2)"]
+    "text",
+    ["halfnormal(5)", "normal(-1, 2.5)", "halfcauchy(5)", "halfstudent_t(3, 2)", "exponential(2)", "lkj(2)"],
 )
 def test_priors_are_read_as_they_are_written(text: str) -> None:
     assert str(prior(text)) == text
 
 
-@pytest.mark.parametrize("text", ["normal", "gamma(1, 2)", "halfnormal(-1)", "halfnormal(1, 2)", "normal(0, x)", ""])
+@pytest.mark.parametrize(
+    "text", ["normal", "gamma(1, 2)", "halfnormal(-1)", "halfnormal(1, 2)", "normal(0, x)", ""]
+)
 def test_bad_priors_are_refused(text: str) -> None:
     with pytest.raises(InputError):
         prior(text)
 
 
-@pytest.mark.parametrize("text", ["halfnormal(5)", "halfcauchy(5)", "halfstudent_t(3, 2)", "exponential(2)", "normal(1, 2)"])
+@pytest.mark.parametrize(
+    "text", ["halfnormal(5)", "halfcauchy(5)", "halfstudent_t(3, 2)", "exponential(2)", "normal(1, 2)"]
+)
 def test_prior_draws_follow_the_density(text: str) -> None:
     from scipy import integrate
 
@@ -139,7 +155,9 @@ def test_prior_draws_follow_the_density(text: str) -> None:
 def test_priors_that_do_not_fit_their_parameter_are_all_named() -> None:
     defaults = {"slope": Prior("normal", (0.0, 1.0)), "tau_task": Prior("halfnormal", (1.0,))}
     with pytest.raises(InputError) as caught:
-        override_priors(defaults, {"slope": "halfnormal(1)", "tau_task": "normal(0, 1)", "tau_tsk": "halfnormal(1)"})
+        override_priors(
+            defaults, {"slope": "halfnormal(1)", "tau_task": "normal(0, 1)", "tau_tsk": "halfnormal(1)"}
+        )
     assert len(caught.value.problems) == 3
 
 

@@ -79,7 +79,7 @@ def test_marginal_gradient_agrees_with_finite_differences(which: str) -> None:
 
 
 def test_coefficients_are_drawn_from_their_exact_conditional() -> None:
-    gains, problem = a_problem("three intermediates")
+    _, problem = a_problem("three intermediates")
     theta = random_scales(problem, 2)
     a, b = kernels.normal_equations(theta, *gaussian_data(problem))
     mean, covariance = np.linalg.solve(a, b), np.linalg.inv(a)
@@ -93,7 +93,9 @@ def test_coefficients_are_drawn_from_their_exact_conditional() -> None:
     scale = theta[1]
     part = slice(block.start, block.start + block.size)
     sd = scale * np.sqrt(np.diag(covariance)[part])
-    np.testing.assert_allclose(effects[:, part].mean(0), scale * mean[part], atol=5 * sd.max() / np.sqrt(draws))
+    np.testing.assert_allclose(
+        effects[:, part].mean(0), scale * mean[part], atol=5 * sd.max() / np.sqrt(draws)
+    )
     np.testing.assert_allclose(
         np.corrcoef(effects[:, part].T),
         covariance[part, part] / np.sqrt(np.outer(np.diag(covariance)[part], np.diag(covariance)[part])),
@@ -125,9 +127,12 @@ def counts(k0: int, n0: int, k1: int, n1: int, classes: int = 2, intermediates: 
     rows = [("b", "", "none", k0, n0)]
     rows += [(f"i{j}", "b", f"t{j}", k1, n1) for j in range(intermediates)]
     rows = [
-        dict(zip(("model", "base_model", "intermediate", "n_correct", "n_examples"), row, strict=True)) for row in rows
+        dict(zip(("model", "base_model", "intermediate", "n_correct", "n_examples"), row, strict=True))
+        for row in rows
     ]
-    frame = pd.DataFrame(rows).assign(model_family="m", params=1e9, task="t", language="en", n_classes=classes)
+    frame = pd.DataFrame(rows).assign(
+        model_family="m", params=1e9, task="t", language="en", n_classes=classes
+    )
     return gl.evaluations_from_frame(frame).gains(scale="log_odds")
 
 
@@ -158,7 +163,9 @@ def log_likelihood(gain: float, k0: int, n0: int, k1: int, n1: int, c: float, ti
      (0, 100, 3, 100), (830, 2490, 1300, 2490), (1500, 1511, 1505, 1511)],
 )  # fmt: skip
 @pytest.mark.parametrize("classes", [2, 3])
-def test_tabulated_pair_likelihood_agrees_with_quadrature(cell: tuple[int, int, int, int], classes: int) -> None:
+def test_tabulated_pair_likelihood_agrees_with_quadrature(
+    cell: tuple[int, int, int, int], classes: int
+) -> None:
     gains = counts(*cell, classes=classes)
     tables = binomial.build_tables(gains)
     centre, sd = tables.site[0], np.sqrt(tables.site_variance[0])

@@ -48,7 +48,7 @@ _EXPORTS = {
     "write_report": "report",
 }
 
-__all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604
+__all__ = ["__version__", *_EXPORTS]
 
 if TYPE_CHECKING:
     from gainlaw.claims import assess, assess_file, parse_claim
@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     from gainlaw.errors import DiagnosticsError, GainlawError, InputError
     from gainlaw.estimands import curve
     from gainlaw.evaluations import Evaluations, evaluations_from_frame, read_evaluations
-    from gainlaw.gains import Gains, compute_gains, gains_from_frame, read_gains, read_table
     from gainlaw.fitting import Fit, compare, fit, load_fit
+    from gainlaw.gains import Gains, compute_gains, gains_from_frame, read_gains, read_table
     from gainlaw.hierarchy import prior
     from gainlaw.languages import load_languages
     from gainlaw.laws import law

@@ -19,7 +19,25 @@ __all__ = ["Simulated", "simulate_study"]
 Float = NDArray[np.float64]
 
 # Codes of the language table, so that families are known: five families of three languages.
-_LANGUAGES = ("en", "de", "ru", "zh", "my", "hi", "sw", "yo", "wo", "ta", "te", "ml", "id", "tl", "jv", "vi", "th", "tr")
+_LANGUAGES = (
+    "en",
+    "de",
+    "ru",
+    "zh",
+    "my",
+    "hi",
+    "sw",
+    "yo",
+    "wo",
+    "ta",
+    "te",
+    "ml",
+    "id",
+    "tl",
+    "jv",
+    "vi",
+    "th",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +150,8 @@ def simulate_study(
     eta = low + (high - low) * (x - x.min()) / np.ptp(x)
     eta = eta[:, None, None] + rng.normal(0, 0.2, (1, n_tasks, 1)) + rng.normal(0, 0.2, (1, 1, n_languages))
     p0 = chance + (1 - chance) / (1 + np.exp(-np.broadcast_to(eta, shape)))
-    if scale == "points":
-        p1 = np.clip(p0 + gain / 100, 0, 1)
-    else:
-        p1 = chance + (1 - chance) / (1 + np.exp(-(eta + gain)))
+    moved = chance + (1 - chance) / (1 + np.exp(-(eta + gain)))
+    p1 = np.clip(p0 + gain / 100, 0, 1) if scale == "points" else moved
     counts = {"none": rng.binomial(n_examples, p0), "sim": rng.binomial(n_examples, p1)}
     names = _LANGUAGES[:n_languages]
     rows = [

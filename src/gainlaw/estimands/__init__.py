@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gainlaw.estimands.curves import Curve, covariate_effect, curve, new_checkpoint, new_group
+from gainlaw.estimands.curves import Curve, covariate_effect, curve, curve_at, new_checkpoint, new_group
 from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of, reference_weights
 from gainlaw.estimands.ranking import rank_groups
 from gainlaw.estimands.table import MIN_ESS, RHAT_LIMIT, default_sizes, estimate_table, summarise
@@ -15,6 +15,7 @@ __all__ = [
     "FitLike",
     "covariate_effect",
     "curve",
+    "curve_at",
     "default_sizes",
     "estimate_table",
     "levels_of",

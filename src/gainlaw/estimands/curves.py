@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.estimands.grid import FitLike, Weights, check_selection, reference_weights
 from gainlaw.laws import N0, Law, decades
 
-__all__ = ["Curve", "covariate_effect", "curve", "new_checkpoint", "new_group"]
+__all__ = ["Curve", "covariate_effect", "curve", "curve_at", "new_checkpoint", "new_group"]
 
 Float = NDArray[np.float64]
 
@@ -136,6 +136,31 @@ def curve(fit: FitLike, level: str | None = None, *, prior: bool = False, **grou
     >>> curve(fit, task="xnli").slope().mean()  # doctest: +SKIP
     5.1
     """
+    return curve_at(fit, group, level, prior=prior)
+
+
+def curve_at(
+    fit: FitLike, selection: Mapping[str, str], level: str | None = None, *, prior: bool = False
+) -> Curve:
+    """Return the curve of a selection of groups given as a mapping, see `curve`.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    selection : mapping of str to str
+        Groups to fix, by column.
+    level : {"population", "overall"}, optional
+        The level when no group is fixed.
+    prior : bool
+        Use prior draws.
+
+    Raises
+    ------
+    InputError
+        For a level or a group that the fit does not have.
+    """
+    group = dict(selection)
     if level not in (None, "population", "overall"):
         raise InputError(
             Problem(f"level is {level!r}", hint="population or overall; fix groups by name, e.g. task='xnli'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gainlaw.estimands.curves import curve
+from gainlaw.estimands.curves import curve_at
 from gainlaw.estimands.grid import FitLike, levels_of
 
 __all__ = ["rank_groups"]
@@ -31,7 +31,7 @@ def rank_groups(fit: FitLike, column: str, *, by: str = "slope", params: float |
         group, median of the estimand, median rank, its 95% interval, and the probabilities of being first and last.
     """
     groups = levels_of(fit.gains, column)
-    curves = [curve(fit, **{column: group}) for group in groups]
+    curves = [curve_at(fit, {column: group}) for group in groups]
     draws = np.stack(
         [each.slope() if by == "slope" else each.gain(1e9 if params is None else params) for each in curves]
     )

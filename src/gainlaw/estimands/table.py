@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gainlaw.estimands.curves import Curve, covariate_effect, curve
+from gainlaw.estimands.curves import Curve, covariate_effect, curve, curve_at
 from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of
 from gainlaw.laws import asymptote
 
@@ -79,8 +79,9 @@ def estimate_table(
         rows.append(("effect", "covariate", f"covariate={name}", np.nan))
         draws.append(covariate_effect(fit, name))
     posterior = fit.posterior["posterior"]
-    for name in [*(v for v in posterior.data_vars if str(v).startswith(("tau_", "rho_"))), "exponent"]:
-        if name in posterior.data_vars:
+    names = [str(name) for name in posterior.data_vars]
+    for name in [*(each for each in names if each.startswith(("tau_", "rho_"))), "exponent"]:
+        if name in names:
             kind = (
                 "sd"
                 if str(name).startswith("tau_")
@@ -174,7 +175,7 @@ def _curves(fit: FitLike) -> Iterator[Curve]:
         groups = levels_of(fit.gains, column)
         if len(groups) > 1:
             for group in groups:
-                yield curve(fit, **{column: group})
+                yield curve_at(fit, {column: group})
 
 
 def _estimands(each: Curve, sizes: Sequence[float], threshold: float) -> Iterator[tuple[str, float, Float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -117,7 +117,7 @@ def run_checks(
     attempts : tuple of dict
         Target acceptance and divergences of the sampler's attempts.
     """
-    stats = fit.posterior["sample_stats"]
+    stats = cast("xr.DataTree", fit.posterior["sample_stats"])
     n_draws = int(fit.posterior["posterior"].sizes["chain"] * fit.posterior["posterior"].sizes["draw"])
     checks = [_divergences(stats, n_draws, attempts)]
     rhat = float(estimates["rhat"].max())
@@ -195,7 +195,7 @@ def _energy(stats: xr.DataTree) -> list[Check]:
     return checks
 
 
-def _name(estimates: pd.DataFrame, index: object) -> str:
+def _name(estimates: pd.DataFrame, index: Any) -> str:
     row = estimates.loc[index]
     return " ".join(str(part) for part in (row["estimand"], row["group"] or row["level"]) if part)
 

@@ -92,8 +92,8 @@ def _data(fit: FitLike, problem: ModelProblem) -> tuple:
     if fit.spec.likelihood == "binomial":
         from gainlaw.hierarchy import binomial
 
-        site, variance = binomial.log_odds_sites(fit.gains)
-        return binomial.site_data(problem, site, variance)
+        geometry = binomial.build_geometry(problem, binomial.build_tables(fit.gains))
+        return binomial.site_data(problem, geometry.site, geometry.site_variance)
     return gaussian_data(problem)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.estimands import FitLike, curve, new_checkpoint, new_group, summarise
+from gainlaw.estimands import FitLike, curve_at, new_checkpoint, new_group, summarise
 from gainlaw.laws import decades
 
 __all__ = ["predict"]
@@ -58,7 +58,7 @@ def predict(
     if not (np.isfinite(sizes) & (sizes > 0)).all() or not len(sizes):
         raise InputError(Problem(f"params {params!r} cannot be a size", hint="positive numbers, e.g. 13e9"))
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
-    base = curve(fit, level, **group)
+    base = curve_at(fit, group, level)
     if new:
         base = new_group(base, fit, new, rng)
     replicate = new_checkpoint(base, fit, rng)

@@ -12,7 +12,7 @@ from gainlaw.hierarchy import binomial_kernels, kernels
 from gainlaw.hierarchy.binomial_quadrature import log_binomial, moments, pair_table, quadrature
 from gainlaw.hierarchy.problem import ModelProblem
 
-__all__ = ["BinomialTables", "Geometry", "build_geometry", "build_tables", "log_odds_sites", "site_data"]
+__all__ = ["BinomialTables", "Geometry", "build_geometry", "build_tables", "site_data"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -160,12 +160,6 @@ def build_tables(gains: Gains) -> BinomialTables:
     )
 
 
-def log_odds_sites(gains: Gains) -> tuple[Float, Float]:
-    """Return mean and variance of each gain in log-odds under its own counts and the baseline's uniform prior."""
-    tables = build_tables(gains)
-    return tables.site, tables.site_variance
-
-
 def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
     """Choose the sampler's coordinates at the mode of a Gaussian approximation.
 
@@ -240,9 +234,8 @@ def _refine_sites(
         sides = []
         for sign in (-1.0, 1.0):
             gradient = np.zeros(len(site))
-            binomial_kernels.likelihood(
-                np.where(here, mean + sign * sd, mean), *tables.arrays(), gradient, np.zeros(len(site))
-            )
+            at, scratch = np.where(here, mean + sign * sd, mean), np.zeros(len(site))
+            binomial_kernels.likelihood(*(at, *tables.arrays(), gradient, scratch))
             sides.append(gradient)
         slope[here] = 0.5 * (sides[0] + sides[1])[here]
         curvature[here] = ((sides[1] - sides[0]) / (2.0 * sd))[here]

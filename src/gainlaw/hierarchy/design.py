@@ -171,8 +171,8 @@ def _clusters(terms: Sequence[Term], n: int) -> tuple[Int, Int]:
     columns = np.concatenate([start + term.index for start, term in zip(starts, replicates, strict=False)])
     graph = coo_array((np.ones(len(rows)), (rows, n + columns)), shape=(n + total, n + total))
     _, labels = connected_components(graph, directed=False)
-    labels = labels.astype(np.int64)
-    return labels[:n], labels[n:]
+    found = np.asarray(labels, dtype=np.int64)
+    return found[:n], found[n:]
 
 
 def rotate_design(design: Design, rotations: Sequence[tuple[Int, Float]]) -> Design:

@@ -111,14 +111,17 @@ def _eliminate(core, side, square, b, bounds):
         if m == 0:
             continue
         factor = np.linalg.cholesky(np.ascontiguousarray(square[lo:hi, :m]))
-        rows = side[lo:hi]
         for i in range(m):
             for j in range(i):
-                rows[i] -= factor[i, j] * rows[j]
-                b[p + lo + i] -= factor[i, j] * b[p + lo + j]
-            rows[i] /= factor[i, i]
-            b[p + lo + i] /= factor[i, i]
-            half_log_det += np.log(factor[i, i])
+                f = factor[i, j]
+                b[p + lo + i] -= f * b[p + lo + j]
+                for k in range(p):
+                    side[lo + i, k] -= f * side[lo + j, k]
+            f = 1.0 / factor[i, i]
+            b[p + lo + i] *= f
+            for k in range(p):
+                side[lo + i, k] *= f
+            half_log_det -= np.log(f)
         square[lo:hi, :m] = factor
     if side.shape[0] > 0:
         core -= side.T @ side
@@ -183,7 +186,8 @@ def gaussian_marginal(
     )
     log_lik = -_eliminate(core, side, square, b, bounds)
     factor = np.linalg.cholesky(core)
-    inverse = np.linalg.inv(core)
+    low = _inverse_lower(factor)
+    inverse = low.T @ low
     z = np.empty(q)
     z[:p] = inverse @ b[:p]
     z[p:] = _back(square, side, b[p:], z[:p], bounds)
@@ -196,9 +200,13 @@ def gaussian_marginal(
     for c in range(bounds.shape[0] - 1):
         lo, hi = bounds[c], bounds[c + 1]
         for i in range(hi - lo - 1, -1, -1):
-            side[lo + i] /= square[lo + i, i]
+            f = 1.0 / square[lo + i, i]
+            for k in range(p):
+                side[lo + i, k] *= f
             for j in range(i):
-                side[lo + j] -= square[lo + i, j] * side[lo + i]
+                f = square[lo + i, j]
+                for k in range(p):
+                    side[lo + j, k] -= f * side[lo + i, k]
     cross = side @ inverse
     own = np.zeros(square.shape)
     for c in range(bounds.shape[0] - 1):
@@ -206,7 +214,7 @@ def gaussian_marginal(
         m = hi - lo
         if m == 0:
             continue
-        low = np.linalg.inv(np.ascontiguousarray(square[lo:hi, :m]))
+        low = _inverse_lower(square[lo:hi, :m])
         own[lo:hi, :m] = low.T @ low + np.ascontiguousarray(cross[lo:hi]) @ np.ascontiguousarray(
             side[lo:hi].T
         )
@@ -405,6 +413,23 @@ def normal_equations(
         for k in range(q):
             a[j, k] = whole[place[j], place[k]]
     return a, right
+
+
+@numba.njit(cache=True)
+def _inverse_lower(factor):
+    """Invert a lower triangular matrix."""
+    p = factor.shape[0]
+    out = np.zeros((p, p))
+    for i in range(p):
+        out[i, i] = 1.0 / factor[i, i]
+        for k in range(i):
+            f = factor[i, k]
+            if f != 0.0:
+                for j in range(k + 1):
+                    out[i, j] -= f * out[k, j]
+        for j in range(i):
+            out[i, j] *= out[i, i]
+    return out
 
 
 @numba.njit(cache=True)

@@ -61,8 +61,8 @@ BINOMIAL = (
     "node_first", "nodes", "node_weight",
 )  # fmt: skip
 _INTEGER = {
-    "n_blocks", "block", "group", "starts", "slope_starts", "n_core", "place", "cluster", "bounds", "sizes", "single", "first",
-    "members", "node_first",
+    "n_blocks", "block", "group", "starts", "slope_starts", "n_core", "place", "cluster", "bounds", "sizes", "single",
+    "first", "members", "node_first",
 }  # fmt: skip
 _MATRIX = {"block", "group", "value", "spread", "knots", "slopes"}
 _SCALAR = {"n_blocks", "slope_mean", "n_core"}
@@ -155,9 +155,13 @@ def build_model(structure: Structure, exponent_at: int, n_zeta: int) -> pm.Model
     with pm.Model() as model:
         theta = _packed(structure, exponent_at)
         if n_zeta == 0:
-            pm.Potential("likelihood", GaussianMarginal()(theta, *map(_container, GAUSSIAN))[0])
+            pm.Potential(
+                "likelihood", GaussianMarginal().make_node(theta, *map(_container, GAUSSIAN)).outputs[0]
+            )
         else:
             zeta = pm.Flat("zeta", shape=n_zeta, initval=np.zeros(n_zeta))
             packed = pt.concatenate([theta, zeta])
-            pm.Potential("likelihood", BinomialJoint()(packed, *map(_container, BINOMIAL))[0])
+            pm.Potential(
+                "likelihood", BinomialJoint().make_node(packed, *map(_container, BINOMIAL)).outputs[0]
+            )
     return model

@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 # Target acceptance of the first attempt and of the retries after divergences.
 ACCEPTANCE = (0.9, 0.97, 0.99)
 # The binomial model's draws are cheap and correlated: this many are made for every one kept.
-THIN = 4
+THIN = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -81,8 +81,8 @@ def _binomial(op: BinomialJoint, node: Apply, **kwargs: Any) -> Any:
         var, single, lo, step, knots, steep, first, members, node_first, nodes, node_weight,
     ):  # fmt: skip
         total, gradient = binomial_kernels.binomial_joint(
-            packed, blocks[()], offset, slope[()], block, group, value, starts, slopes, sizes, anchor,
-            anchor_var, spread, site, var, single, lo, step, knots, steep, first, members, node_first, nodes, node_weight,
+            packed, blocks[()], offset, slope[()], block, group, value, starts, slopes, sizes, anchor, anchor_var,
+            spread, site, var, single, lo, step, knots, steep, first, members, node_first, nodes, node_weight,
         )  # fmt: skip
         return np.asarray(total), gradient
 

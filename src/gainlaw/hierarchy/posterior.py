@@ -57,6 +57,7 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
     if problem.spec.likelihood == "binomial":
         from gainlaw.hierarchy import binomial, binomial_kernels
 
+        assert draws.gains is not None
         latent = draws.gains.reshape(len(flat), -1)
         tables = binomial.build_tables(gains)
         log_lik = binomial_kernels.row_log_likelihood(latent, *tables.arrays())

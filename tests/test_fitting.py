@@ -1,0 +1,189 @@
+"""Fits as objects and directories: repeatable, kept whole, refused when damaged; failed fits say so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gainlaw as gl
+from gainlaw.fitting import other_scale_fit
+from gainlaw.simulate import simulate_study
+
+QUICK = {"draws": 300, "tune": 200, "chains": 2}
+
+
+@pytest.fixture(scope="module")
+def study():
+    return simulate_study(11, n_tasks=2, n_languages=4, sizes=(1e8, 1e9, 1e10, 1e11))
+
+
+@pytest.fixture(scope="module")
+def fit(study) -> gl.Fit:
+    return gl.fit(study.evaluations, seed=3, **QUICK)
+
+
+@pytest.fixture
+def directory(fit: gl.Fit, tmp_path: Path) -> Path:
+    return fit.save(tmp_path / "fit")
+
+
+def test_the_same_seed_gives_the_same_bytes(study, fit: gl.Fit, directory: Path, tmp_path: Path) -> None:
+    again = gl.fit(study.evaluations, seed=3, **QUICK).save(tmp_path / "again")
+    for name in ("estimates.csv", "diagnostics.json", "gains.csv", "evaluations.csv", "posterior.nc"):
+        assert (again / name).read_bytes() == (directory / name).read_bytes(), name
+    other = gl.fit(study.evaluations, seed=4, **QUICK)
+    assert not np.array_equal(other.estimates["mean"], fit.estimates["mean"])
+
+
+def test_a_fit_survives_its_directory(fit: gl.Fit, directory: Path) -> None:
+    loaded = gl.load_fit(directory)
+    pd.testing.assert_frame_equal(loaded.estimates, fit.estimates, check_dtype=False)
+    pd.testing.assert_frame_equal(loaded.diagnostics.influence, fit.diagnostics.influence, check_dtype=False)
+    assert loaded.diagnostics.checks == fit.diagnostics.checks
+    assert loaded.record == fit.record
+    assert loaded.spec.priors == fit.spec.priors
+    assert [t.name for t in loaded.spec.terms] == [t.name for t in fit.spec.terms]
+    np.testing.assert_array_equal(gl.curve(loaded).slope(), gl.curve(fit).slope())
+    pd.testing.assert_frame_equal(loaded.predict(13e9, task="task1"), fit.predict(13e9, task="task1"))
+
+
+def test_the_record_tells_what_was_run(fit: gl.Fit) -> None:
+    record = fit.record
+    assert record["record_version"] == 1
+    assert record["data"]["checkpoints"] == 4
+    assert record["data"]["sizes"] == 4
+    assert record["arguments"]["resolved"]["seed"] == 3
+    assert record["packages"]["pymc"]
+    assert record["model"]["priors"]["slope"] == "normal(0, 10)"
+    assert json.loads(json.dumps(record)) == record
+
+
+def test_posterior_has_the_groups_of_the_contract(directory: Path) -> None:
+    import xarray as xr
+
+    with xr.open_datatree(directory / "posterior.nc", engine="h5netcdf") as tree:
+        assert set(tree.children) == {
+            "posterior", "prior", "sample_stats", "log_likelihood", "posterior_predictive", "observed_data",
+        }  # fmt: skip
+        assert tree["posterior"]["task"].dims == ("chain", "draw", "task_group", "coef")
+
+
+@pytest.mark.parametrize(
+    "damage", ["no posterior", "changed estimates", "bad json", "newer", "not a directory", "empty directory"]
+)
+def test_damaged_directories_are_refused(damage: str, directory: Path, tmp_path: Path) -> None:
+    target = directory
+    if damage == "no posterior":
+        (directory / "posterior.nc").unlink()
+    elif damage == "changed estimates":
+        with (directory / "estimates.csv").open("a") as file:
+            file.write("x\n")
+    elif damage == "bad json":
+        (directory / "fit.json").write_text("{")
+    elif damage == "newer":
+        record = json.loads((directory / "fit.json").read_text())
+        (directory / "fit.json").write_text(json.dumps(record | {"record_version": 99}))
+    elif damage == "not a directory":
+        target = directory / "fit.json"
+    else:
+        target = tmp_path / "empty"
+        target.mkdir()
+    with pytest.raises(gl.InputError):
+        gl.load_fit(target)
+
+
+def test_nothing_is_overwritten_unasked(fit: gl.Fit, directory: Path, tmp_path: Path) -> None:
+    with pytest.raises(gl.InputError, match="holds a fit already"):
+        fit.save(directory)
+    fit.save(directory, overwrite=True)
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "thesis.tex").write_text("years of work")
+    with pytest.raises(gl.InputError, match="not a fit directory"):
+        fit.save(notes, overwrite=True)
+    assert (notes / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_failed_write_leaves_nothing(fit: gl.Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gainlaw.fitting import storage
+
+    def fail(*arguments: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(storage, "_write_tree", fail)
+    with pytest.raises(OSError, match="disk full"):
+        fit.save(tmp_path / "fit")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_draws_fail_the_diagnostics(study) -> None:
+    bad = gl.fit(study.evaluations, draws=100, tune=100, chains=2)
+    assert bad.status == "failed"
+    assert bad.record["status"] == "failed"
+    assert any(check.name.startswith("ess") for check in bad.diagnostics.failures)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"draws": 5}, {"chains": 1}, {"tune": 0}, {"seed": -1}, {"ci_prob": 1.0}, {"engine": "advi"}, {"law": "cubic"},
+     {"scale": "percent"}, {"terms": ["planet"]}, {"priors": {"slope": "flat()"}}, {"covariates": ["nothing"]}],
+)  # fmt: skip
+def test_bad_options_are_refused_before_any_sampling(study, options: dict) -> None:
+    with pytest.raises(gl.InputError):
+        gl.fit(study.evaluations, **options)
+
+
+def test_the_other_scale_is_fitted_once_and_kept(directory: Path) -> None:
+    loaded = gl.load_fit(directory)
+    companion = other_scale_fit(loaded)
+    assert companion is not None
+    assert companion.scale == "log_odds"
+    assert companion.spec.likelihood == "binomial"
+    stamp = (directory / "scale_log_odds" / "fit.json").stat().st_mtime_ns
+    again = other_scale_fit(gl.load_fit(directory))
+    assert (directory / "scale_log_odds" / "fit.json").stat().st_mtime_ns == stamp
+    np.testing.assert_array_equal(gl.curve(again).slope(), gl.curve(companion).slope())
+
+
+def test_bare_gains_have_no_other_scale() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"params": [1e8, 1e9, 1e10] * 4, "task": list("aaabbbcccddd"), "se": 1.0})
+    frame["gain"] = 3 - np.log10(frame["params"] / 1e9) + rng.normal(size=12)
+    fit = gl.fit(gl.gains_from_frame(frame), **QUICK)
+    assert other_scale_fit(fit) is None
+
+
+def test_progress_reaches_the_end(study) -> None:
+    seen: list[tuple[int, int]] = []
+    gl.fit(study.evaluations, progress=lambda done, total: seen.append((done, total)), **QUICK)
+    assert seen
+    assert seen[-1][0] <= seen[-1][1] == 2 * (300 + 200)
+
+
+def test_the_offset_power_law_recovers_a_bend() -> None:
+    rng = np.random.default_rng(5)
+    sizes = np.logspace(8, 11.5, 12)
+    x = np.log10(sizes / 1e9)
+    truth = 2.0 + 6.0 * 10.0 ** (-0.6 * x)
+    rows = [
+        {
+            "params": n,
+            "base_model": f"m{n:.3g}",
+            "task": f"t{t}",
+            "gain": g + t + rng.normal(0, 0.3),
+            "se": 0.3,
+        }
+        for t in range(3)
+        for n, g in zip(sizes, truth, strict=True)
+    ]
+    fit = gl.fit(gl.gains_from_frame(pd.DataFrame(rows)), law="offset_power", draws=500, tune=500)
+    table = fit.summary("overall").set_index("estimand")
+    # The truth for the average task (offsets 0, 1, 2) lies in the intervals.
+    assert table.loc["asymptote", "ci_low"] < 3.0 < table.loc["asymptote", "ci_high"]
+    exponent = fit.summary("model").set_index("group").loc["exponent"]
+    assert exponent["ci_low"] < 0.6 < exponent["ci_high"]
+    assert table.loc["slope", "p_negative"] > 0.99
