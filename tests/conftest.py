@@ -1,12 +1,15 @@
-"""Shared by all tests: no screen, repeatable property tests, the command line in-process, one fit."""
+"""Shared by all tests: no screen, repeatable property tests, the command line in-process, three small studies."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import settings
 
@@ -54,14 +57,79 @@ def reference_data() -> Path:
     return Path(folder)
 
 
-#: Enough draws for the commands to work with; far too few to believe.
-QUICK = ("--draws", "100", "--tune", "150", "--chains", "2")
+@dataclass(frozen=True, slots=True)
+class Study:
+    """An input of the command line, and the fits made of it.
+
+    `linear` and `constant` are fit directories of the two laws; `status` is that of the linear fit and
+    `printed` what the command printed when it made it.
+    """
+
+    source: str
+    selection: tuple[str, ...]
+    linear: Path
+    constant: Path
+    status: str
+    printed: Outcome
+
+    @property
+    def code(self) -> int:
+        """The exit code of a command that relies on the linear fit."""
+        return 0 if self.status == "ok" else 1
 
 
-@pytest.fixture(scope="session")
-def bloomz_fit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the directory of a quick fit of the packaged scores, made once by the command line."""
-    directory = tmp_path_factory.mktemp("fits") / "bloomz"
-    outcome = run_cli("fit", "dataset:bloomz", "-o", directory, "--where", "intermediate=xP3", *QUICK)
-    assert outcome.code in {0, 1}, outcome.err
-    return directory
+def write_scores(path: Path) -> Path:
+    """Write a table of scores as a user would: four sizes, two tasks, three languages, counts of 500 items."""
+    rng = np.random.default_rng(7)
+    rows = []
+    for size in (1e8, 1e9, 1e10, 7e10):
+        base = f"m-{size:.0e}"
+        shift = rng.normal(0, 0.1)
+        for task in ("xcopa", "pawsx"):
+            for language in ("en", "sw", "tr"):
+                ability = 0.2 * np.log10(size / 1e8) + (0.2 if task == "pawsx" else 0.0)
+                for intermediate, gain in (("none", 0.0), ("mnli", 0.5 + shift)):
+                    p = 0.5 + 0.5 / (1 + np.exp(-(ability + gain)))
+                    model = base if intermediate == "none" else f"{base}-{intermediate}"
+                    given = "" if intermediate == "none" else base
+                    count = rng.binomial(500, p)
+                    rows.append(("M", model, int(size), given, intermediate, task, language, count, 500))
+    names = "model_family model params base_model intermediate task language n_correct n_examples"
+    pd.DataFrame(rows, columns=names.split()).to_csv(path, index=False)
+    return path
+
+
+def write_effects(path: Path) -> Path:
+    """Write a table of published effects: gains with standard errors, sizes and tasks, no scores."""
+    rng = np.random.default_rng(8)
+    rows = [
+        (int(size), task, round(2 + rng.normal(0, 1), 2), 0.8)
+        for size in (3e8, 1e9, 3e9, 1e10)
+        for task in ("xnli", "xquad", "mlqa")
+    ]
+    pd.DataFrame(rows, columns=["params", "task", "gain", "se"]).to_csv(path, index=False)
+    return path
+
+
+#: Draws that are enough for small studies.
+DRAWS = ("--draws", "500", "--tune", "300")
+
+
+@pytest.fixture(scope="session", params=["bundled", "scores", "gains"])
+def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Return one of three inputs (packaged scores, a user's scores, published effects) with its fits."""
+    folder = tmp_path_factory.mktemp(request.param)
+    selection: tuple[str, ...] = ()
+    if request.param == "bundled":
+        source = "dataset:bloomz"
+        selection = ("--where", "intermediate=xP3", "--where", "task=xcopa,xwinograd")
+    elif request.param == "scores":
+        source = str(write_scores(folder / "scores.csv"))
+    else:
+        source = str(write_effects(folder / "effects.csv"))
+    linear, constant = folder / "linear", folder / "constant"
+    printed = run_cli("fit", source, "-o", linear, *selection, *DRAWS)
+    other = run_cli("fit", source, "-o", constant, "--law", "constant", *selection, *DRAWS)
+    assert {printed.code, other.code} <= {0, 1}, printed.err + other.err
+    status = json.loads((linear / "diagnostics.json").read_text())["status"]
+    return Study(source, selection, linear, constant, status, printed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import inspect
 import re
 import subprocess
 import sys
@@ -21,6 +22,7 @@ FLOORS = (
     ("report",),
     ("tables", "figures"),
     ("claims",),
+    ("fitting",),
     ("estimands",),
     ("hierarchy",),
     ("laws",),
@@ -33,9 +35,7 @@ FLOORS = (
 #: Thin methods that hand over to a part above, from inside a function or for type checkers only.
 HAND_OVERS: set[tuple[str, str]] = {
     ("evaluations", "gains"),
-    ("simulate", "gains"),
-    ("hierarchy", "estimands"),
-    ("hierarchy", "figures"),
+    ("fitting", "figures"),
 }
 
 #: Imported by the function that needs them, never when a module is loaded.
@@ -43,9 +43,18 @@ HEAVY = {"torch", "transformers", "pymc", "pytensor", "nutpie", "numba", "arviz"
 HEAVY |= {"matplotlib", "seaborn", "statsmodels", "pandera", "jinja2", "rich"}
 
 #: Modules that are nothing but work for a heavy package; whoever needs them imports them late.
-ENGINE_ROOM = {"hierarchy/binomial_kernels.py", "hierarchy/kernels.py", "hierarchy/model.py", "hierarchy/ops.py"}
+ENGINE_ROOM = {
+    "figures/style.py",
+    "hierarchy/binomial.py",
+    "hierarchy/binomial_kernels.py",
+    "hierarchy/binomial_quadrature.py",
+    "hierarchy/kernels.py",
+    "hierarchy/model.py",
+    "hierarchy/ops.py",
+}
 
-LONGEST_MODULE = 400
+
+LONGEST_MODULE = 450
 
 
 def part_of(path: Path) -> str:
@@ -139,18 +148,18 @@ def test_modules_are_short_and_described(path: Path) -> None:
     assert len(text.splitlines()) <= LONGEST_MODULE
     tree = ast.parse(text)
     assert ast.get_docstring(tree), f"{path} has no docstring"
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
-            method = any(node in getattr(other, "body", ()) for other in _private_scopes(tree))
-            assert method or ast.get_docstring(node), f"{path}: {node.name} has no docstring"
+    for node in _public(tree.body):
+        assert ast.get_docstring(node), f"{path}: {node.name} has no docstring"
+        for method in _public(node.body) if isinstance(node, ast.ClassDef) else ():
+            assert ast.get_docstring(method), f"{path}: {node.name}.{method.name} has no docstring"
 
 
-def _private_scopes(tree: ast.Module) -> list[ast.AST]:
-    """Return what is not public: bodies of functions and of private classes."""
+def _public(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.ClassDef]:
+    """Return the public functions and classes of a body."""
     return [
         node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) or (isinstance(node, ast.ClassDef) and node.name.startswith("_"))
+        for node in body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
     ]
 
 
@@ -159,7 +168,7 @@ def test_public_names_exist_and_show_an_example() -> None:
 
     for name in gainlaw.__all__:
         value = getattr(gainlaw, name)
-        if callable(value) and not (isinstance(value, type) and issubclass(value, Exception)):
+        if inspect.isfunction(value):
             assert ">>>" in (value.__doc__ or ""), f"gainlaw.{name} has no example"
 
 

@@ -84,7 +84,7 @@ def test_wheel_carries_its_data(wheel: Path) -> None:
     sources = {
         str(path.relative_to(package))
         for path in (package / "gainlaw").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not {"__pycache__", ".mypy_cache"} & set(path.parts)
     }
     assert sources <= names
     assert "gainlaw/py.typed" in names

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw.cli.printing import OutputFormat, show
+from gainlaw.cli.printing import OutputFormat, console, show
 from gainlaw.cli.sources import announce_other_scale, exit_untrusted, open_fit, refuse_same_file
 from gainlaw.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from gainlaw.tables import Table
 
 __all__ = ["claims"]
 
@@ -46,5 +50,24 @@ def claims(
     verdicts = gainlaw.assess_file(fits, file)
     if output is not None:
         write_verdicts(verdicts, output)
-    show(claims_table(verdicts), form)
+    table = claims_table(verdicts)
+    if form == "table":
+        _print_verdicts(table)
+    else:
+        show(table, form)
     exit_untrusted(fits)
+
+
+def _print_verdicts(table: Table) -> None:
+    """Print verdict and numbers first and the words last, so that a narrow screen folds only these."""
+    column = {each.key: each for each in table.columns}
+    order = ("verdict", "probability_points", "probability_log_odds", "estimate", "ci_low", "words")
+    untested = table.frame["verdict"] == "untested"
+    judged = table.frame[~untested].reset_index(drop=True)
+    if len(judged):
+        show(replace(table, frame=judged, columns=tuple(column[key] for key in order)))
+    if untested.any():
+        out = console()
+        out.print("\nUntested, for want of")
+        for row in table.frame[untested].itertuples():
+            out.print(f"  {row.name}: {row.missing}")

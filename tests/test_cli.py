@@ -1,0 +1,242 @@
+"""Every command end to end: on the packaged scores, on a user's table of scores, and on published effects."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gainlaw as gl
+from conftest import Cli, Study, write_effects
+from gainlaw.claims import VERDICTS
+from gainlaw.fitting import other_scale_fit
+
+CLAIMS = """
+version = 1
+threshold = 0.975
+
+[[claim]]
+name = "shrinks"
+claim = "slope < 0"
+
+[[claim]]
+name = "small at 10B"
+claim = "gain(10B) < 1"
+
+[[claim]]
+name = "another world"
+claim = "slope[task=juggling] > 0"
+"""
+
+
+def test_check_says_what_is_there(study: Study, cli: Cli) -> None:
+    outcome = cli("check", study.source, *study.selection)
+    assert outcome.code == 0
+    assert outcome.err == ""
+    frame = gl.load_fit(study.linear).gains.frame
+    assert f"{frame['checkpoint'].nunique()} checkpoints of {frame['params'].nunique()} sizes" in outcome.out
+    record = json.loads(cli("check", study.source, *study.selection, "--format", "json").out)
+    assert record["n_checkpoints"] == frame["checkpoint"].nunique()
+    assert record.get("n_pairs", len(frame)) == len(frame)
+
+
+def test_gains_are_those_of_the_library(study: Study, cli: Cli, tmp_path: Path) -> None:
+    first, second = tmp_path / "gains.csv", tmp_path / "again.parquet"
+    outcome = cli("gains", study.source, "-o", first, *study.selection)
+    assert outcome.code == 0
+    expected = gl.load_fit(study.linear).gains
+    written = gl.read_gains(first)
+    np.testing.assert_allclose(written.frame["gain"], expected.frame["gain"], rtol=1e-12)
+    np.testing.assert_allclose(written.covariance.matrix(), expected.covariance.matrix(), atol=1e-9)
+    assert f"{len(expected)} gains on points" in outcome.out
+    assert cli("gains", first, "-o", second).code == 0
+    np.testing.assert_allclose(gl.read_gains(second).frame["se"], expected.frame["se"], rtol=1e-12)
+
+
+def test_fit_writes_a_directory_that_stands_alone(study: Study) -> None:
+    assert study.printed.code == study.code
+    names = {path.name for path in study.linear.iterdir()}
+    assert {"posterior.nc", "estimates.csv", "diagnostics.json", "fit.json", "gains.csv"} <= names
+    record = json.loads((study.linear / "fit.json").read_text())
+    assert record["arguments"]["given"]["draws"] == 500
+    assert "slope of the gain" in study.printed.out.lower()
+    assert f"diagnostics {study.status}" in study.printed.out
+    assert f"wrote {study.linear}" in study.printed.out
+    assert [path.name for path in study.linear.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_summary_prints_the_estimates(study: Study, cli: Cli) -> None:
+    fit = gl.load_fit(study.linear)
+    outcome = cli("summary", study.linear, "--level", "task")
+    assert outcome.code == study.code
+    assert f"{fit.n_rows} gains from {fit.n_checkpoints} checkpoints at {fit.n_sizes} sizes" in outcome.out
+    slopes = fit.estimates.query("estimand == 'slope' and level == 'task'")
+    for mean in slopes["mean"]:
+        assert f"{mean:.1f}" in outcome.out
+    whole = pd.read_csv(io.StringIO(cli("summary", study.linear, "--format", "csv").out))
+    np.testing.assert_allclose(whole["mean"], fit.estimates["mean"], rtol=1e-12)
+    arguments = ("--format", "json", "--estimand", "slope", "--level", "population")
+    (record,) = json.loads(cli("summary", study.linear, *arguments).out)
+    assert record["estimand"] == "slope"
+    assert record["params"] is None
+
+
+def test_predict_gives_the_mean_and_a_new_checkpoint(study: Study, cli: Cli) -> None:
+    arguments = ("predict", study.linear, "--params", "13B", "--params", "1e9")
+    outcome = cli(*arguments)
+    assert outcome.code == study.code
+    assert "mean curve" in outcome.out
+    assert "new checkpoint" in outcome.out
+    rows = json.loads(cli(*arguments, "--format", "json").out)
+    expected = gl.load_fit(study.linear).predict([13e9, 1e9])
+    assert [row["kind"] for row in rows] == ["mean", "new_checkpoint"] * 2
+    np.testing.assert_allclose([row["ci_low"] for row in rows], expected["ci_low"], rtol=1e-12)
+    task = gl.load_fit(study.linear).gains.frame["task"].iloc[0]
+    (only,) = json.loads(
+        cli(
+            "predict",
+            study.linear,
+            "--params",
+            "13B",
+            "--task",
+            task,
+            "--new",
+            "checkpoint",
+            "--format",
+            "json",
+        ).out
+    )
+    assert only["kind"] == "new_checkpoint"
+    assert only["group"] == f"task={task}"
+
+
+def test_claims_are_judged_and_written(study: Study, cli: Cli, tmp_path: Path) -> None:
+    file, output = tmp_path / "claims.toml", tmp_path / "claims.csv"
+    file.write_text(CLAIMS)
+    outcome = cli("claims", study.linear, file, "-o", output)
+    assert outcome.code == study.code
+    verdicts = pd.read_csv(output)
+    assert list(verdicts.columns[:4]) == ["name", "claim", "verdict", "probability"]
+    assert list(verdicts["name"]) == ["shrinks", "small at 10B", "another world"]
+    assert set(verdicts["verdict"]) <= set(VERDICTS)
+    assert verdicts["verdict"].iloc[2] == "untested"
+    assert "another world" in outcome.out.split("Untested")[1]
+    slope = gl.load_fit(study.linear).estimates.query("estimand == 'slope' and level == 'overall'").iloc[0]
+    assert verdicts["probability_points"].iloc[0] == pytest.approx(slope["p_negative"])
+    other = other_scale_fit(gl.load_fit(study.linear))
+    assert (other is not None) == (study.linear / "scale_log_odds").is_dir()
+
+
+def test_compare_ranks_fits_of_the_same_gains(study: Study, cli: Cli) -> None:
+    outcome = cli("compare", study.linear, study.constant, "--format", "csv")
+    assert outcome.code in {0, 1}
+    table = pd.read_csv(io.StringIO(outcome.out))
+    assert set(table["model"]) == {str(study.linear), str(study.constant)}
+    assert table["elpd_diff"].iloc[0] == 0
+    assert table["elpd"].is_monotonic_decreasing
+
+
+def test_report_is_written_whole(study: Study, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "claims.toml").write_text(CLAIMS)
+    out = tmp_path / "report"
+    outcome = cli("report", study.linear, "-o", out, "--claims", tmp_path / "claims.toml")
+    assert outcome.code in {0, 1}
+    assert f"wrote {out / 'report.html'}" in outcome.out
+    page = (out / "report.html").read_text()
+    assert page.count("<table") > 3
+    assert "another world" in page or "juggling" in page
+    for kind in ("tables/slopes_task.tex", "tables/slopes_task.csv", "figures/forest_task.pdf"):
+        assert (out / kind).stat().st_size > 0
+    assert not [path for path in out.rglob("*") if path.name.startswith(".")]
+
+
+def test_compare_refuses_fits_of_other_gains(study: Study, cli: Cli, failed: Path) -> None:
+    outcome = cli("compare", study.linear, failed)
+    assert outcome.code == 2
+    assert "rows" in outcome.err
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory, cli: Cli) -> Path:
+    """Return the directory of a fit with far too few draws."""
+    folder = tmp_path_factory.mktemp("failed")
+    source = write_effects(folder / "effects.csv")
+    few = ("--law", "constant", "--draws", "100", "--tune", "100", "--chains", "2")
+    outcome = cli("fit", source, "-o", folder / "fit", "--where", "task=xnli,xquad", *few)
+    assert outcome.code == 1
+    assert "diagnostics failed" in outcome.out
+    return folder / "fit"
+
+
+def test_failed_diagnostics_are_told_by_every_command(failed: Path, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "claims.toml").write_text(CLAIMS)
+    for arguments in (
+        ("summary", failed),
+        ("summary", failed, "--format", "json"),
+        ("predict", failed, "--params", "1e9"),
+        ("report", failed, "-o", tmp_path / "out"),
+    ):
+        outcome = cli(*arguments)
+        assert outcome.code == 1, arguments
+        assert "diagnostics failed; do not trust these numbers" in outcome.err
+    assert "failed" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_fit_is_replaced_only_on_request(failed: Path, cli: Cli) -> None:
+    source = failed.parent / "effects.csv"
+    before = (failed / "fit.json").read_bytes()
+    arguments = (
+        "fit",
+        source,
+        "-o",
+        failed,
+        "--law",
+        "constant",
+        "--draws",
+        "100",
+        "--tune",
+        "100",
+        "--chains",
+        "2",
+    )
+    refused = cli(*arguments)
+    assert refused.code == 2
+    assert "holds a fit already" in refused.err
+    assert (failed / "fit.json").read_bytes() == before
+    assert cli(*arguments, "--overwrite", "--seed", "5").code in {0, 1}
+    assert json.loads((failed / "fit.json").read_text())["arguments"]["given"]["seed"] == 5
+
+
+def test_options_reach_the_model(cli: Cli, tmp_path: Path) -> None:
+    source = write_effects(tmp_path / "effects.csv")
+    few = ("--draws", "100", "--tune", "100", "--chains", "2", "--seed", "3", "--ci-prob", "0.8")
+    model = ("--prior", "tau_task=halfnormal(1)", "--drop", "residual", "--params", "2B")
+    outcome = cli("fit", source, "-o", tmp_path / "fit", *few, *model)
+    assert outcome.code in {0, 1}
+    fit = gl.load_fit(tmp_path / "fit")
+    assert str(fit.spec.priors["tau_task"]) == "halfnormal(1)"
+    assert not fit.spec.residual
+    gains = fit.estimates.query("estimand == 'gain'")
+    assert set(gains["params"]) == {2e9}
+    assert set(gains["ci_prob"]) == {0.8}
+
+
+def test_other_rows_of_the_packaged_scores(cli: Cli) -> None:
+    record = json.loads(cli("check", "dataset:bloomz:prompts=all,metric=max", "--format", "json").out)
+    assert record["n_pairs"] > 420
+    chosen = ("--where", "intermediate=P3", "--where", "params=7.1B")
+    narrow = json.loads(cli("check", "bloomz", *chosen, "--format", "json").out)
+    assert narrow["n_checkpoints"] == 1
+    assert {pair["intermediate"] for pair in narrow["pairs"]} == {"P3"}
+
+
+def test_version_and_help(cli: Cli) -> None:
+    assert cli("--version").out == f"gainlaw {gl.__version__}\n"
+    out = cli("--help").out
+    for command in ("check", "gains", "fit", "summary", "predict", "claims", "compare", "report"):
+        assert f"  {command} " in out
+        assert cli(command, "--help").code == 0
