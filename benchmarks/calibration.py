@@ -26,6 +26,13 @@ from gainlaw.simulate import simulate_study
 REPLICATES = ("checkpoint", "run", "checkpoint_task", "checkpoint_language_family")
 THRESHOLD = 0.975
 SETTINGS = {"draws": 500, "tune": 300, "chains": 2}
+DESIGN = {
+    "sizes": (7e7, 1.6e8, 4.1e8, 1e9, 1.4e9, 2.8e9, 6.9e9, 1.2e10),
+    "n_tasks": 3,
+    "n_languages": 8,
+    "sd_checkpoint": 2.5,
+    "sd_checkpoint_task": 1.5,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ def slope_of(gains: Gains, seed: int, exclude: tuple[str, ...] = ()) -> Slope:
 
 def coverage_run(seed: int) -> tuple[bool, bool, float, float, int]:
     """Return whether the interval covers the truth with and without checkpoint effects, both widths, divergences."""
-    study = simulate_study(seed)
+    study = simulate_study(seed, **DESIGN)
     gains = study.evaluations.gains()
     full = slope_of(gains, seed)
     naive = slope_of(gains, seed, REPLICATES)

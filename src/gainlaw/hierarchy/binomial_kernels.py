@@ -18,30 +18,74 @@ import numpy as np
 __all__ = ["binomial_joint", "effects_and_gains", "likelihood", "row_log_likelihood"]
 
 
-@numba.njit(cache=True)
-def _interpolate(lo, step, knots, slopes, at):
-    """Cubic Hermite interpolation, linear outside the table; return the value and its derivative."""
+@numba.njit(cache=True, inline="always")
+def _value(lo, step, knots, slopes, at):
+    """Cubic Hermite interpolation, linear outside the table."""
     m = knots.shape[0]
     u = (at - lo) / step
     if u <= 0.0:
-        return knots[0] + slopes[0] * (at - lo), slopes[0]
+        return knots[0] + slopes[0] * (at - lo)
     if u >= m - 1.0:
-        return knots[m - 1] + slopes[m - 1] * (at - lo - (m - 1) * step), slopes[m - 1]
+        return knots[m - 1] + slopes[m - 1] * (at - lo - (m - 1) * step)
     j = int(u)
     t = u - j
-    f0, f1 = knots[j], knots[j + 1]
+    rise = knots[j + 1] - knots[j]
     d0, d1 = slopes[j] * step, slopes[j + 1] * step
-    t2, t3 = t * t, t * t * t
-    f = (2 * t3 - 3 * t2 + 1) * f0 + (t3 - 2 * t2 + t) * d0 + (3 * t2 - 2 * t3) * f1 + (t3 - t2) * d1
-    d = (
-        (6 * t2 - 6 * t) * f0 + (3 * t2 - 4 * t + 1) * d0 + (6 * t - 6 * t2) * f1 + (3 * t2 - 2 * t) * d1
-    ) / step
-    return f, d
+    return knots[j] + t * (d0 + t * (3.0 * rise - 2.0 * d0 - d1 + t * (d0 + d1 - 2.0 * rise)))
+
+
+@numba.njit(cache=True, inline="always")
+def _derivative(lo, step, knots, slopes, at):
+    """Return the derivative of `_value` in `at`."""
+    m = knots.shape[0]
+    u = (at - lo) / step
+    if u <= 0.0:
+        return slopes[0]
+    if u >= m - 1.0:
+        return slopes[m - 1]
+    j = int(u)
+    t = u - j
+    rise = knots[j + 1] - knots[j]
+    d0, d1 = slopes[j] * step, slopes[j + 1] * step
+    return (d0 + t * (2.0 * (3.0 * rise - 2.0 * d0 - d1) + 3.0 * t * (d0 + d1 - 2.0 * rise))) / step
+
+
+@numba.njit(cache=True)
+def _window(b, gain, reach, first, members, node_first, nodes):
+    """Return the first node and the number of nodes at which no factor of a block's integrand is negligible.
+
+    Where there is no such node (gains far from anything the counts allow) all of them are used.
+    """
+    begin, end = node_first[b], node_first[b + 1]
+    low, high = nodes[begin], nodes[end - 1]
+    for j in range(first[b], first[b + 1]):
+        i = members[j]
+        low = max(low, reach[i, 0] - gain[i])
+        high = min(high, reach[i, 1] - gain[i])
+    spacing = nodes[begin + 1] - nodes[begin]
+    start = max(int(np.floor((low - nodes[begin]) / spacing)), 0)
+    stop = min(int(np.ceil((high - nodes[begin]) / spacing)) + 1, end - begin)
+    if stop - start < 4:
+        return begin, end - begin
+    return begin + start, stop - start
 
 
 @numba.njit(cache=True)
 def likelihood(
-    gain, single, lo, step, knots, slopes, first, members, node_first, nodes, node_weight, gradient, row_value
+    gain,
+    single,
+    lo,
+    step,
+    knots,
+    slopes,
+    reach,
+    first,
+    members,
+    node_first,
+    nodes,
+    node_weight,
+    gradient,
+    row_value,
 ):
     """Return the log likelihood of all gains; add its gradient to `gradient` and write each row's share.
 
@@ -50,37 +94,34 @@ def likelihood(
     total = 0.0
     for i in range(gain.shape[0]):
         if single[i] == 1:
-            f, d = _interpolate(lo[i], step[i], knots[i], slopes[i], gain[i])
+            f = _value(lo[i], step[i], knots[i], slopes[i], gain[i])
             total += f
             row_value[i] = f
-            gradient[i] += d
+            gradient[i] += _derivative(lo[i], step[i], knots[i], slopes[i], gain[i])
     for b in range(first.shape[0] - 1):
-        size = first[b + 1] - first[b]
-        count = node_first[b + 1] - node_first[b]
-        logs = np.empty(count)
-        steep = np.empty((count, size))
-        top = -np.inf
-        for k in range(count):
-            eta = nodes[node_first[b] + k]
-            value = node_weight[node_first[b] + k]
-            for j in range(size):
-                i = members[first[b] + j]
-                f, d = _interpolate(lo[i], step[i], knots[i], slopes[i], eta + gain[i])
-                value += f
-                steep[k, j] = d
-            logs[k] = value
-            top = max(top, value)
+        begin, count = _window(b, gain, reach, first, members, node_first, nodes)
+        logs = node_weight[begin : begin + count].copy()
+        for j in range(first[b], first[b + 1]):
+            i = members[j]
+            for k in range(count):
+                logs[k] += _value(lo[i], step[i], knots[i], slopes[i], nodes[begin + k] + gain[i])
+        top = logs.max()
         norm = 0.0
         for k in range(count):
             logs[k] = np.exp(logs[k] - top)
             norm += logs[k]
         total += top + np.log(norm)
         row_value[members[first[b]]] = top + np.log(norm)
-        for j in range(size):
+        for j in range(first[b], first[b + 1]):
+            i = members[j]
             pull = 0.0
             for k in range(count):
-                pull += logs[k] * steep[k, j]
-            gradient[members[first[b] + j]] += pull / norm
+                # Nodes of no weight need no derivative: what is left out is below the rule's own error.
+                if logs[k] > 1e-12:
+                    pull += logs[k] * _derivative(
+                        lo[i], step[i], knots[i], slopes[i], nodes[begin + k] + gain[i]
+                    )
+            gradient[i] += pull / norm
     return total
 
 
@@ -155,8 +196,8 @@ def _effects_gradient(
 @numba.njit(cache=True)
 def binomial_joint(
     packed, n_blocks, offset, slope_mean, block, group, value, starts, slope_starts, sizes,
-    anchor, anchor_variance, spread, site, site_variance, single, lo, step, knots, slopes, first, members, node_first,
-    nodes, node_weight,
+    anchor, anchor_variance, spread, site, site_variance, single, lo, step, knots, slopes, reach, first, members,
+    node_first, nodes, node_weight,
 ):  # fmt: skip
     """Return the log joint density of counts, residuals and coefficients, with its gradient.
 
@@ -211,20 +252,9 @@ def binomial_joint(
             total -= 0.5 * noise[i] ** 2
     g_gain = np.zeros(n)
     total += likelihood(
-        gain,
-        single,
-        lo,
-        step,
-        knots,
-        slopes,
-        first,
-        members,
-        node_first,
-        nodes,
-        node_weight,
-        g_gain,
+        gain, single, lo, step, knots, slopes, reach, first, members, node_first, nodes, node_weight, g_gain,
         np.zeros(n),
-    )
+    )  # fmt: skip
     gradient = np.zeros(packed.shape[0])
     pull = np.zeros(q)
     for i in range(n):
@@ -276,8 +306,8 @@ def binomial_joint(
 @numba.njit(cache=True)
 def effects_and_gains(
     packed, n_blocks, offset, slope_mean, block, group, value, starts, slope_starts, sizes,
-    anchor, anchor_variance, spread, site, site_variance, single, lo, step, knots, slopes, first, members, node_first,
-    nodes, node_weight,
+    anchor, anchor_variance, spread, site, site_variance, single, lo, step, knots, slopes, reach, first, members,
+    node_first, nodes, node_weight,
 ):  # fmt: skip
     """Return the effects, shape (draws, q), and the gains of the rows, shape (draws, n), of packed draws."""
     draws = packed.shape[0]
@@ -319,13 +349,13 @@ def effects_and_gains(
 
 @numba.njit(cache=True)
 def row_log_likelihood(
-    gains, single, lo, step, knots, slopes, first, members, node_first, nodes, node_weight
+    gains, single, lo, step, knots, slopes, reach, first, members, node_first, nodes, node_weight
 ):
     """Return each row's log likelihood, shape (draws, n), up to a constant; a block's stands at its first row."""
     out = np.zeros(gains.shape)
     for s in range(gains.shape[0]):
         likelihood(
-            gains[s], single, lo, step, knots, slopes, first, members, node_first, nodes, node_weight,
+            gains[s], single, lo, step, knots, slopes, reach, first, members, node_first, nodes, node_weight,
             np.zeros(gains.shape[1]), out[s],
         )  # fmt: skip
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["log_baseline", "log_binomial", "moments", "pair_table", "quadrature"]
+__all__ = ["log_baseline", "log_binomial", "moments", "pair_table", "quadrature", "support"]
 
 
 @numba.njit(cache=True)
@@ -81,6 +81,25 @@ def quadrature(k, n, c, limit, step):
             total += np.exp(logs[i] - top)
             count += 1
     return nodes, weights - top - np.log(total)
+
+
+@numba.njit(cache=True)
+def support(k, n, c, limit):
+    """Return the log-odds between which the likelihood is above exp(-28) of its maximum, a little generously."""
+    m = 4001
+    logs = np.empty(m)
+    top = -np.inf
+    for i in range(m):
+        logs[i], _ = log_binomial(k, n, c, -limit + 2.0 * limit * i / (m - 1))
+        top = max(top, logs[i])
+    low, high = limit, -limit
+    for i in range(m):
+        if logs[i] > top - 28.0:
+            eta = -limit + 2.0 * limit * i / (m - 1)
+            low, high = min(low, eta), max(high, eta)
+    step = 2.0 * limit / (m - 1)
+    # A flat side reaches as far as anything does.
+    return (-np.inf if low <= -limit else low - step), (np.inf if high >= limit else high + step)
 
 
 @numba.njit(cache=True)
