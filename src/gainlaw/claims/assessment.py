@@ -154,10 +154,12 @@ def _entry(candidates: Sequence[_Partners], entry: ClaimEntry, ci_prob: float) -
     frame = partners.fit.gains.frame
     for column, wanted in entry.where:
         frame = frame[frame[column].astype(str).isin(wanted)]
-    if entry.for_each not in frame.columns:
+    values = frame[entry.for_each].dropna().astype(str) if entry.for_each in frame.columns else []
+    groups = sorted({value for value in values if value})
+    if not groups:
         return [_untested((f"column {entry.for_each}",), entry.threshold, labels)]
     out = []
-    for value in sorted(set(frame[entry.for_each].astype(str))):
+    for value in groups:
         claim = entry.claim.select(entry.for_each, value)
         twin = entry.log_odds.select(entry.for_each, value) if entry.log_odds else None
         text = entry.text.replace("{group}", value)

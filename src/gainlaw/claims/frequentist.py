@@ -1,11 +1,10 @@
 """The frequentist line beside a claim: a mixed model by REML, and CR2 with the checkpoint as the cluster.
 
-The model has the grouping terms of the Bayesian fit. Fixed are the intercept, the slope, the covariates, the
-groups that the claim names (with slopes of their own where the term has them) and, for claims about what is
-observed (``overall``), tasks, intermediates and model families. Everything else is random: language families
-and languages, checkpoints, runs and their interactions; intercepts and slopes of a random term are
-independent, with sizes centred. An estimand that leaves a fixed factor open averages over its groups on the
-reference grid, as the posterior estimands do.
+The model has the grouping terms of the Bayesian fit. A claim about the groups observed (``overall``, or one of
+them) treats tasks, languages and the other kinds as fixed, with slopes of their own where the term has them, and
+an estimand that leaves one open averages over its groups on the reference grid, as the posterior estimands do.
+A claim about the ``population`` treats them as random. Checkpoints, runs and all interactions are random in
+both. Intercepts and slopes of a random term are independent, with sizes centred.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from gainlaw.claims.forms import LinearForm, equivalence_form, linear_form
 from gainlaw.claims.mixed import MixedFit, fit_mixed
 from gainlaw.claims.robust import RobustTest, cr2_test
-from gainlaw.claims.small_sample import ContrastTest, contrast_test, holm
+from gainlaw.claims.small_sample import ContrastTest, contrast_test, holm, t_probability
 from gainlaw.claims.syntax import Claim, Term
 from gainlaw.claims.verdict import Companion, Verdict
 from gainlaw.errors import InputError
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["adjust_companions", "companion"]
 
 Array = NDArray[np.float64]
-DESIGN_FACTORS = ("task", "intermediate", "model_family")
 REFERENCE_SIZE = 1e9
 
 
@@ -106,9 +104,7 @@ def _sizes(fit: Fit) -> Array:
 
 
 def _design(fit: Fit, form: LinearForm) -> _Design:
-    terms = [term for term, _ in form.weights]
-    named = {key for term in terms for key, _ in term.selector.group}
-    observed = any(term.selector.level == "overall" for term in terms)
+    observed = any(term.selector.level == "overall" for term, _ in form.weights)
     x = _sizes(fit)
     has_slope = fit.spec.law.has_slope
     columns = [np.ones(len(x))] + ([x] if has_slope else [])
@@ -116,8 +112,7 @@ def _design(fit: Fit, form: LinearForm) -> _Design:
     random: list[Array] = []
     for group in fit.spec.terms:
         dummies = (np.asarray(group.index)[:, None] == np.arange(len(group.groups))).astype(float)
-        is_named = group.name in named or (group.name == "language_family" and "language" in named)
-        if not group.replicate and (is_named or (observed and group.name in DESIGN_FACTORS)):
+        if observed and not group.replicate and len(group.columns) == 1:
             start = len(columns)
             columns += list(dummies.T)
             slope_start = len(columns) if group.slope else -1
@@ -231,18 +226,26 @@ def _equivalence(
     form: LinearForm, width: float, mixed: MixedFit, y: Array, X: Array, clusters: Any, c: Array, working: Any
 ) -> Companion:
     """Two one-sided tests (Schuirmann 1987, doi:10.1007/BF01068419): the larger p value counts."""
+    test, robust = contrast_test(mixed, c), cr2_test(y, X, clusters, c, working=working)
     nulls = (width - form.constant, -width - form.constant)
-    tests = [contrast_test(mixed, c, null=null) for null in nulls]
-    robust = [cr2_test(y, X, clusters, c, working=working, null=null) for null in nulls]
     return Companion(
-        method=f"{tests[0].method}, two one-sided tests",
-        status=tests[0].status,
-        estimate=tests[0].estimate + form.constant,
-        se=tests[0].se,
-        df=tests[0].df,
-        p=float(np.maximum(tests[0].p_less, tests[1].p_greater)),
-        cr2_se=robust[0].se,
-        cr2_df=robust[0].df,
-        cr2_p=float(np.maximum(robust[0].p_less, robust[1].p_greater)),
-        cr2_status=robust[0].status,
+        method=f"{test.method}, two one-sided tests",
+        status=test.status,
+        estimate=test.estimate + form.constant,
+        se=test.se,
+        df=test.df,
+        p=_larger_p(test, nulls),
+        cr2_se=robust.se,
+        cr2_df=robust.df,
+        cr2_p=_larger_p(robust, nulls),
+        cr2_status=robust.status,
     )
+
+
+def _larger_p(test: ContrastTest | RobustTest, nulls: tuple[float, float]) -> float:
+    """Return the larger of the p values against "above the upper null" and "below the lower null"."""
+    if not np.isfinite(test.df) or not test.se > 0:
+        return float("nan")
+    upper = t_probability((test.estimate - nulls[0]) / test.se, test.df)
+    lower = t_probability((nulls[1] - test.estimate) / test.se, test.df)
+    return max(upper, lower)

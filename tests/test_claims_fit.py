@@ -1,0 +1,113 @@
+"""Claims on real posteriors: one small study with known truth, fitted on both scales."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gainlaw as gl
+from gainlaw.claims import verdicts_frame
+from gainlaw.estimands import curve
+from gainlaw.simulate import simulate_study
+
+CLAIMS = """
+[[claim]]
+name = "shrinks"
+claim = "slope < 0"
+needs = { min_sizes = 3 }
+
+[[claim]]
+name = "by task"
+claim = "gain(10B) < 20"
+for_each = "task"
+
+[[claim]]
+name = "known tasks"
+claim = "gain(1B)[task=task9] > 0"
+"""
+
+
+@pytest.fixture(scope="module")
+def study():
+    return simulate_study(
+        3, n_tasks=2, n_languages=4, n_examples=500, sd_checkpoint=0.5, sd_checkpoint_task=0.3
+    )
+
+
+@pytest.fixture(scope="module")
+def fit(study):
+    return gl.fit(study.evaluations.gains(scale="points"), draws=500, tune=300, chains=2, seed=1)
+
+
+@pytest.fixture(scope="module")
+def saved(fit, tmp_path_factory):
+    """The fit kept in a directory, so that its companion on log-odds is made once and found again."""
+    return gl.load_fit(fit.save(tmp_path_factory.mktemp("claims") / "fit"))
+
+
+@pytest.fixture(scope="module")
+def verdict(saved):
+    return gl.assess(saved, "slope < 0")
+
+
+def test_the_verdict_repeats_the_estimate(fit, verdict):
+    row = fit.estimates.query("estimand == 'slope' and level == 'overall'").iloc[0]
+    assert verdict.estimate == pytest.approx(row["mean"], rel=1e-6)
+    assert (verdict.ci_low, verdict.ci_high) == pytest.approx((row["ci_low"], row["ci_high"]), rel=1e-6)
+    assert verdict.probability == pytest.approx(row["p_negative"])
+    assert 0 < verdict.mcse < 0.05
+    assert (verdict.n_checkpoints, verdict.n_sizes) == (5, 5)
+
+
+def test_both_scales_are_judged_and_the_companion_is_kept(saved, verdict):
+    assert [judgement.scale for judgement in verdict.judgements] == ["points", "log_odds"]
+    assert np.isfinite(verdict.probability_log_odds)
+    assert (saved.path / "scale_log_odds" / "fit.json").exists()
+    other = gl.load_fit(saved.path / "scale_log_odds")
+    below = float((curve(other).slope() < 0).mean())
+    assert verdict.probability_log_odds == pytest.approx(below)
+    again = verdicts_frame([gl.assess(saved, "slope < 0", other=other)])
+    assert again.equals(verdicts_frame([verdict]))
+
+
+def test_the_frequentist_line_agrees_with_the_posterior(study, verdict):
+    line = verdict.companion
+    assert line.method == "REML, Kenward-Roger"
+    assert line.estimate == pytest.approx(verdict.estimate, abs=0.5)
+    assert line.estimate == pytest.approx(study.overall_slope, abs=4 * line.se)
+    assert 0.3 < line.se / ((verdict.ci_high - verdict.ci_low) / 3.92) < 2
+    assert 1 - verdict.probability == pytest.approx(line.p, abs=0.05)
+
+
+def test_bayes_factors_use_the_prior_of_the_fit(fit, verdict):
+    prior = curve(fit, prior=True).slope()
+    assert "slope ~ normal(0, 10)" in verdict.prior_note
+    assert f"sd {prior.std():.3g}" in verdict.prior_note
+    assert np.isfinite(verdict.bayes_factor)
+    assert verdict.bayes_factor > 1
+    assert verdict.bayes_factor_direction > 1
+
+
+def test_claims_are_linear_combinations_of_curves(saved):
+    verdict = gl.assess(saved, "gain(10B)[task=task1] - 2 * slope[population] < gain(1B)", both=False)
+    exact = (
+        curve(saved, task="task1").gain(10e9)
+        - 2 * curve(saved, "population").slope()
+        - curve(saved).gain(1e9)
+    )
+    assert verdict.estimate == pytest.approx(float(exact.mean()), rel=1e-6)
+    assert verdict.probability == pytest.approx(float((exact < 0).mean()))
+
+
+def test_a_file_judges_and_says_what_is_missing(saved, study, tmp_path):
+    path = tmp_path / "claims.toml"
+    path.write_text(CLAIMS, encoding="utf-8")
+    verdicts = gl.assess_file([saved], path)
+    tasks = sorted(study.evaluations.frame["task"].unique())
+    names = ["shrinks", *[f"by task [{task}]" for task in tasks], "known tasks"]
+    frame = verdicts_frame(verdicts)
+    assert frame["name"].tolist() == names
+    assert verdicts[1].verdict == "supported"
+    known = verdicts[-1]
+    assert known.verdict == ("untested" if "task9" not in tasks else known.verdict)
+    assert frame["companion_p_holm"].ge(frame["companion_p"]).where(frame["companion_p"].notna(), True).all()
