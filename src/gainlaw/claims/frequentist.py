@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw._threads import one_blas_thread
 from gainlaw.claims.forms import LinearForm, equivalence_form, linear_form
 from gainlaw.claims.mixed import MixedFit, fit_mixed
 from gainlaw.claims.robust import RobustTest, cr2_test
@@ -43,6 +44,7 @@ class _Design:
     slope_column: int
 
 
+@one_blas_thread()
 def companion(fit: Fit, claim: Claim) -> Companion:
     """Return the frequentist line of a claim.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
+from gainlaw._threads import one_blas_thread
 from gainlaw.errors import InputError, Problem
 from gainlaw.estimands import estimate_table
 from gainlaw.evaluations import Evaluations
@@ -236,9 +237,9 @@ def fit(
     >>> result = gl.fit(gains, law="linear")  # doctest: +SKIP
     >>> result.summary(level="task")  # doctest: +SKIP
     """
-    start = time.perf_counter()
     require_choice(engine, Engine, "engine")
     _check_numbers(draws, tune, chains, seed, ci_prob)
+    start = time.perf_counter()
     law_name = law
     chosen = law_of(law_name)
     gains = _as_gains(data, scale)
@@ -247,15 +248,15 @@ def fit(
     from gainlaw.hierarchy.nuts import sample
     from gainlaw.hierarchy.posterior import build_tree
 
-    result = sample(problem, gains, draws=draws, tune=tune, chains=chains, seed=seed, progress=progress)
-    tree = build_tree(problem, gains, result, seed)
-    bare = Fit(spec, gains, tree)
-    estimates = estimate_table(bare, sizes=params, ci_prob=ci_prob)
-    checks = run_checks(bare, estimates, result.attempts)
-    status = "failed" if any(check.passed is False for check in checks) else "ok"
-    diagnostics = Diagnostics(
-        cast("Any", status), checks, leave_checkpoints_out(bare, ci_prob), prior_sensitivity(bare)
-    )
+    with one_blas_thread():
+        result = sample(problem, gains, draws=draws, tune=tune, chains=chains, seed=seed, progress=progress)
+        tree = build_tree(problem, gains, result, seed)
+        bare = Fit(spec, gains, tree)
+        estimates = estimate_table(bare, sizes=params, ci_prob=ci_prob)
+        checks = run_checks(bare, estimates, result.attempts)
+        status = "failed" if any(check.passed is False for check in checks) else "ok"
+        influence, sensitivity = leave_checkpoints_out(bare, ci_prob), prior_sensitivity(bare)
+    diagnostics = Diagnostics(cast("Any", status), checks, influence, sensitivity)
     resolved = {
         "law": law_name,
         "scale": gains.scale,

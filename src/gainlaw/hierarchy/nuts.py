@@ -160,7 +160,8 @@ def _run(
     progress: Progress | None,
 ) -> tuple[Any, tuple[dict[str, float], ...]]:
     import nutpie
-    from threadpoolctl import threadpool_limits
+
+    from gainlaw._threads import one_blas_thread
 
     order = hyper_order(problem)
     exponent = order.index("exponent") if problem.spec.law.has_exponent else -1
@@ -175,7 +176,7 @@ def _run(
 
     attempts: list[dict[str, float]] = []
     for attempt, acceptance in enumerate(ACCEPTANCE):
-        with threadpool_limits(1):
+        with one_blas_thread():
             tree = nutpie.sample(
                 compiled,
                 draws=draws,
