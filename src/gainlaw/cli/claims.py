@@ -65,7 +65,8 @@ def _print_verdicts(table: Table) -> None:
     untested = table.frame["verdict"] == "untested"
     judged = table.frame[~untested].reset_index(drop=True)
     if len(judged):
-        show(replace(table, frame=judged, columns=tuple(column[key] for key in order)))
+        columns = tuple(column[key] for key in order)
+        show(replace(table, caption="Claims and what the data say", frame=judged, columns=columns))
     if untested.any():
         out = console()
         out.print("\nUntested, for want of")
