@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # The interpreter for the environment: PYTHON=... on the command line, else the first one found below.
 PYTHON ?=
-# More words for pytest, as in: make test ARGS="-k claims"
+# More words for the program that a target runs, as in: make test ARGS="-k claims"
 ARGS ?=
 
 define FIND_PYTHON
@@ -57,7 +57,7 @@ lint: $(READY)  ## check style and types
 
 .PHONY: calibration
 calibration: $(READY)  ## run the long simulation studies and print their tables
-	@$(BIN)/python -m pytest -m calibration -s $(ARGS)
+	@$(BIN)/python benchmarks/calibration.py $(ARGS)
 
 .PHONY: bench
 bench: $(READY)  ## time the start-up as a ratio to a bare interpreter

@@ -29,7 +29,7 @@ FLOORS = (
     ("gains",),
     ("evaluations", "languages", "tasks", "datasets", "simulate"),
     ("_input",),
-    ("errors", "options", "_io"),
+    ("errors", "options", "_io", "_threads"),
 )
 
 #: Thin methods that hand over to a part above, from inside a function or for type checkers only.
