@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -56,6 +57,21 @@ def test_installed_versions_have_their_requirements_pinned() -> None:
         for requirement in map(Requirement, lines):
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 assert canonicalize_name(requirement.name) in pins, f"{name} needs {requirement.name}"
+
+
+def test_what_is_imported_is_required() -> None:
+    """Every package that the code imports is named in pyproject.toml, or comes with one that is."""
+    brought_by = {"pytensor": "pymc", "arviz_stats": "arviz", "arviz_base": "arviz", "markupsafe": "jinja2"}
+    imported: set[str] = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+    imported -= set(sys.stdlib_module_names) | {"gainlaw"}
+    required = {canonicalize_name(Requirement(line).name) for line in PROJECT["project"]["dependencies"]}
+    assert {canonicalize_name(brought_by.get(name, name)) for name in imported} <= required
 
 
 @pytest.fixture(scope="module")
