@@ -154,8 +154,8 @@ def _entry(candidates: Sequence[_Partners], entry: ClaimEntry, ci_prob: float) -
     frame = partners.fit.gains.frame
     for column, wanted in entry.where:
         frame = frame[frame[column].astype(str).isin(wanted)]
-    values = frame[entry.for_each].dropna().astype(str) if entry.for_each in frame.columns else []
-    groups = sorted({value for value in values if value})
+    known = frame[entry.for_each].dropna().astype(str).unique() if entry.for_each in frame.columns else ()
+    groups = sorted(value for value in known if value)
     if not groups:
         return [_untested((f"column {entry.for_each}",), entry.threshold, labels)]
     out = []
