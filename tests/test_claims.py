@@ -497,6 +497,8 @@ def test_a_file_on_two_fits(tmp_path):
     assert xcopa.claim == "slope[task=xcopa] < 0"
     assert xcopa.text == "It shrinks on xcopa."
     assert english.estimate == pytest.approx(-3.0, abs=0.05)
+    assert (english.n_checkpoints, english.n_sizes) == (2, 2)
+    assert "intermediate=P3 was seen on 2 of 6 checkpoints" in english.note
     assert squad.missing == (
         "rows with task = bucc (there: xcopa, xnli); rows with intermediate = squad (there: P3, xP3, xP3mt)"
     )

@@ -167,6 +167,13 @@ def test_covariates():
     )
     assert found.estimate == pytest.approx(2.0, abs=0.8)
     assert found.p < 0.01
+    languages = line(
+        as_fit(frame, terms=["task", "language_family", "language", "checkpoint"], covariates=("seen",)),
+        "effect[covariate=seen] > 0",
+    )
+    assert languages.estimate == pytest.approx(found.estimate, abs=0.5)
+    assert languages.se > 1.2 * found.se
+    assert languages.df < 4
     assert line(as_fit(frame), "effect[covariate=seen] > 0").status == "the fit has no covariate seen"
 
 

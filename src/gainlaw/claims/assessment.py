@@ -15,7 +15,7 @@ from gainlaw.claims.file import ClaimEntry, read_claims
 from gainlaw.claims.forms import Measure, linear_form, measure
 from gainlaw.claims.frequentist import adjust_companions, companion
 from gainlaw.claims.grammar import parse_claim
-from gainlaw.claims.rows import missing_rows
+from gainlaw.claims.rows import count_replicates, missing_rows
 from gainlaw.claims.syntax import Claim, format_number
 from gainlaw.claims.verdict import (
     DEFAULT_ROPE,
@@ -288,6 +288,8 @@ def _judge(
     p_rope = float(np.mean(np.abs(difference) < width)) if np.isfinite(width) else float("nan")
     value, direction, prior_note = _bayes(fit, claim, inside, difference)
     notes = [note] * bool(note) + notes + _caveats(fits, scales, claim, p.undefined)
+    n_checkpoints, n_sizes, few = count_replicates(fit, claim)
+    notes += [few] * bool(few)
     by_scale = {j.scale: j.probability for j in judgements}
     return Verdict(
         **labels,
@@ -310,8 +312,8 @@ def _judge(
         bayes_factor_direction=direction,
         prior_note=prior_note,
         companion=companion(fit, claim),
-        n_checkpoints=fit.n_checkpoints,
-        n_sizes=fit.n_sizes,
+        n_checkpoints=n_checkpoints,
+        n_sizes=n_sizes,
         judgements=judgements,
         note="; ".join(notes),
     )

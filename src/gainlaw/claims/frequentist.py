@@ -3,8 +3,9 @@
 The model has the grouping terms of the Bayesian fit. A claim about the groups observed (``overall``, or one of
 them) treats tasks, languages and the other kinds as fixed, with slopes of their own where the term has them, and
 an estimand that leaves one open averages over its groups on the reference grid, as the posterior estimands do.
-A claim about the ``population`` treats them as random. Checkpoints, runs and all interactions are random in
-both. Intercepts and slopes of a random term are independent, with sizes centred.
+A claim about the ``population`` treats them as random, and a claim about a covariate the kinds within which it
+does not vary. Checkpoints, runs and all interactions are random in both. Intercepts and slopes of a random term
+are independent, with sizes centred.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def _design(fit: Fit, form: LinearForm) -> _Design:
     random: list[Array] = []
     for group in fit.spec.terms:
         dummies = (np.asarray(group.index)[:, None] == np.arange(len(group.groups))).astype(float)
-        if observed and not group.replicate and len(group.columns) == 1:
+        if observed and not group.replicate and len(group.columns) == 1 and not _absorbs(fit, group, form):
             start = len(columns)
             columns += list(dummies.T)
             slope_start = len(columns) if group.slope else -1
@@ -130,6 +131,17 @@ def _design(fit: Fit, form: LinearForm) -> _Design:
         values = fit.gains.frame[name].to_numpy(dtype=float)
         columns.append(values - values.mean())
     return _Design(np.column_stack(columns), tuple(random), fixed, covariates, 1 if has_slope else -1)
+
+
+def _absorbs(fit: Fit, group: Any, form: LinearForm) -> bool:
+    """Return whether a term's groups, taken as fixed, would swallow a covariate that the claim is about."""
+    for term, _ in form.weights:
+        name = dict(term.selector.group).get("covariate")
+        if term.name == "effect" and name in fit.spec.covariates:
+            values = fit.gains.frame[name].groupby(np.asarray(group.index)).nunique()
+            if (values == 1).all():
+                return True
+    return False
 
 
 def _row(fit: Fit, design: _Design, term: Term) -> Array | str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from gainlaw.fitting import Fit
 
-__all__ = ["NEED_COLUMNS", "Needs", "Where", "missing_rows"]
+__all__ = ["NEED_COLUMNS", "Needs", "Where", "count_replicates", "missing_rows"]
 
 NEED_COLUMNS = {
     "tasks": "task",
@@ -89,6 +89,38 @@ def missing_rows(fit: Fit, claim: Claim, needs: Needs | None = None, where: Wher
     return tuple(dict.fromkeys(out))
 
 
+def count_replicates(fit: Fit, claim: Claim) -> tuple[int, int, str]:
+    """Return the checkpoints and sizes behind a claim, and a note where a group it names was seen on fewer.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    claim : Claim
+        The claim.
+
+    Returns
+    -------
+    n_checkpoints, n_sizes : int
+        The fewest behind any group that the claim names; those of the fit when it names none.
+    note : str
+        Which groups were seen on fewer checkpoints than the fit has; empty where none was.
+    """
+    frame = fit.gains.frame
+    checkpoints, sizes, notes = fit.n_checkpoints, fit.n_sizes, []
+    named = dict.fromkeys(item for term in claim.terms() for item in term.selector.group)
+    for key, value in named:
+        if key == "covariate" or key not in frame.columns:
+            continue
+        rows = frame[frame[key].astype(str) == value]
+        count = int(rows["checkpoint"].nunique())
+        if count < fit.n_checkpoints:
+            notes.append(f"{key}={value} was seen on {count} of {fit.n_checkpoints} checkpoints")
+        checkpoints = min(checkpoints, count)
+        sizes = min(sizes, int(rows["params"].nunique()))
+    return checkpoints, sizes, "; ".join(notes)
+
+
 def _where(frame: pd.DataFrame, claim: Claim, column: str, wanted: tuple[str, ...]) -> list[str]:
     names = " or ".join(wanted)
     if column not in frame.columns:
@@ -107,13 +139,13 @@ def _values(frame: pd.DataFrame, column: str, wanted: tuple[str, ...]) -> list[s
     if not wanted:
         return []
     if column not in frame.columns:
-        return [f"column {column} (needed: {_list(wanted)})"]
+        return [f"column {column} (needed: {', '.join(wanted)})"]
     present = set(frame[column].astype(str))
     absent = [value for value in wanted if value not in present]
     if not absent:
         return []
     there = _list(sorted(present)) if present else "none"
-    return [f"rows with {column} = {_list(absent)} (there: {there})"]
+    return [f"rows with {column} = {', '.join(absent)} (there: {there})"]
 
 
 def _covariates(fit: Fit, claim: Claim, needs: Needs) -> list[str]:

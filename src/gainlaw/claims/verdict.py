@@ -156,7 +156,8 @@ class Verdict:
     missing : str
         What is missing, for an untested claim.
     n_checkpoints, n_sizes : int
-        Distinct checkpoints and sizes behind the fit; 0 for an untested claim.
+        Distinct checkpoints and sizes behind the claim: the fewest behind any group it names; 0 for an
+        untested claim.
     judgements : tuple of Judgement
         What every scale says.
     text, source : str
