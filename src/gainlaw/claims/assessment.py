@@ -128,6 +128,13 @@ def assess_file(fits: Fit | Sequence[Fit], path: str | os.PathLike[str]) -> list
     ------
     InputError
         If the file cannot be read; all its faults are reported together.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fits = [gl.load_fit("fit_points"), gl.load_fit("fit_mixture")]  # doctest: +SKIP
+    >>> for verdict in gl.assess_file(fits, "claims.toml"):  # doctest: +SKIP
+    ...     print(verdict)
     """
     candidates = [_Partners(fit) for fit in (fits if isinstance(fits, Sequence) else [fits])]
     if not candidates:

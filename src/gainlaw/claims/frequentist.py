@@ -3,8 +3,8 @@
 The model has the grouping terms of the Bayesian fit. A claim about the groups observed (``overall``, or one of
 them) treats tasks, languages and the other kinds as fixed, with slopes of their own where the term has them, and
 an estimand that leaves one open averages over its groups on the reference grid, as the posterior estimands do.
-A claim about the ``population`` treats them as random, and a claim about a covariate the kinds within which it
-does not vary. Checkpoints, runs and all interactions are random in both. Intercepts and slopes of a random term
+A claim about the ``population`` treats them as random, and a claim about a covariate the kinds with groups in
+which it does not vary. Checkpoints, runs and all interactions are random in both. Intercepts and slopes of a random term
 are independent, with sizes centred.
 """
 
@@ -134,12 +134,12 @@ def _design(fit: Fit, form: LinearForm) -> _Design:
 
 
 def _absorbs(fit: Fit, group: Any, form: LinearForm) -> bool:
-    """Return whether a term's groups, taken as fixed, would swallow a covariate that the claim is about."""
+    """Return whether a term's groups, taken as fixed, would swallow some of a covariate's effect."""
     for term, _ in form.weights:
         name = dict(term.selector.group).get("covariate")
         if term.name == "effect" and name in fit.spec.covariates:
             values = fit.gains.frame[name].groupby(np.asarray(group.index)).nunique()
-            if (values == 1).all():
+            if (values == 1).any():
                 return True
     return False
 
