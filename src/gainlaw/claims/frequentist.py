@@ -4,8 +4,8 @@ The model has the grouping terms of the Bayesian fit. A claim about the groups o
 them) treats tasks, languages and the other kinds as fixed, with slopes of their own where the term has them, and
 an estimand that leaves one open averages over its groups on the reference grid, as the posterior estimands do.
 A claim about the ``population`` treats them as random, and a claim about a covariate the kinds with groups in
-which it does not vary. Checkpoints, runs and all interactions are random in both. Intercepts and slopes of a random term
-are independent, with sizes centred.
+which it does not vary. Checkpoints, runs and all interactions are random in both. Intercepts and slopes of a
+random term are independent, with sizes centred.
 """
 
 from __future__ import annotations
