@@ -13,7 +13,10 @@ from gainlaw.claims import companion, parse_claim
 from gainlaw.claims.mixed import fit_mixed
 from gainlaw.claims.small_sample import contrast_test
 from gainlaw.gains.covariance import BlockCovariance
+from gainlaw.hierarchy.problem import specify
 from gainlaw.hierarchy.terms import choose_terms
+from gainlaw.laws import law
+from gainlaw.simulate import simulate_study
 
 SIZES = np.array([560e6, 1.1e9, 1.7e9, 3e9, 7.1e9, 176e9])
 FAMILIES = {
@@ -223,3 +226,16 @@ def test_gains_without_sizes():
     assert found.se >= 4.07
     assert found.status == "boundary"
     assert found.cr2_status == "too few clusters"
+
+
+def test_intervals_cover_the_true_slope():
+    """60 studies with checkpoint effects: the t intervals of both methods cover the overall slope."""
+    inside = np.zeros(2)
+    for seed in range(60):
+        truth = simulate_study(seed, n_tasks=2, n_languages=4, n_examples=500)
+        gains = truth.evaluations.gains(scale="points")
+        found = line(SimpleNamespace(spec=specify(gains, law("linear")), gains=gains), "slope < 0")
+        error = found.estimate - truth.overall_slope
+        for k, (se, df) in enumerate([(found.se, found.df), (found.cr2_se, found.cr2_df)]):
+            inside[k] += abs(error / se) < stats.t.ppf(0.975, df)
+    assert (inside / 60 >= 0.88).all()
