@@ -41,7 +41,12 @@ def steps(out: Path) -> list[Step]:
     main, wider, offset = fits / "main", fits / "mixtures", fits / "offset_power"
     twin, wider_twin = main / "scale_log_odds", wider / "scale_log_odds"
     linear = {"law": "linear", "intermediates": ["xP3"], "source": SOURCE}
-    three = {"law": "linear", "intermediates": ["xP3", "P3", "xP3mt"], "source": SOURCE}
+    three = {
+        "law": "linear",
+        "intermediates": ["xP3", "P3", "xP3mt"],
+        "source": SOURCE,
+        "covariates": ["seen_in_pretraining"],
+    }
     curved = {"law": "offset_power", "intermediates": ["xP3"], "source": SOURCE}
     read = {"data": data}
     all_fits = {"main": main, "twin": twin, "offset": offset, "wider": wider}

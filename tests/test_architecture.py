@@ -51,6 +51,7 @@ ENGINE_ROOM = {
     "hierarchy/kernels.py",
     "hierarchy/model.py",
     "hierarchy/ops.py",
+    "hierarchy/triangular.py",
 }
 
 

@@ -17,10 +17,11 @@ def run(
     intermediates: Sequence[str],
     source: str,
     scale: str = "points",
+    covariates: Sequence[str] = (),
     seed: int = 0,
 ) -> str:
     evals = gl.read_evaluations(inputs["data"] / "evaluations.csv")
     chosen = replace(evals, source=source).select(intermediate=["none", *intermediates])
-    fit = gl.fit(chosen.gains(scale=scale), law=law, seed=seed)
+    fit = gl.fit(chosen.gains(scale=scale), law=law, covariates=covariates, seed=seed)
     fit.save(output, overwrite=True)
     return f"{fit.n_rows} gains, {fit.n_checkpoints} checkpoints, diagnostics {fit.status}"

@@ -36,6 +36,11 @@ def compare(fits: Mapping[str, Fit] | Sequence[Fit]) -> pd.DataFrame:
     ------
     InputError
         If the fits differ in rows, scale or checkpoints.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> gl.compare({"linear": linear, "offset power": curved})  # doctest: +SKIP
     """
     named = dict(fits) if isinstance(fits, Mapping) else _names(fits)
     problems = []

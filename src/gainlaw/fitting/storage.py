@@ -104,6 +104,11 @@ def load_fit(path: str | Path) -> Fit:
     ------
     InputError
         If files are missing, changed since they were written, or of a newer version.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> gl.load_fit("fits/main").summary("overall")  # doctest: +SKIP
     """
     from gainlaw.fitting.core import Fit
     from gainlaw.gains import read_gains

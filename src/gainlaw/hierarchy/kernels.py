@@ -14,6 +14,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from gainlaw.hierarchy.triangular import inverse_lower, solve_lower, solve_lower_transposed
+
 __all__ = ["conditional_draws", "conditional_moments", "gaussian_marginal", "normal_equations"]
 
 
@@ -186,7 +188,7 @@ def gaussian_marginal(
     )
     log_lik = -_eliminate(core, side, square, b, bounds)
     factor = np.linalg.cholesky(core)
-    low = _inverse_lower(factor)
+    low = inverse_lower(factor)
     inverse = low.T @ low
     z = np.empty(q)
     z[:p] = inverse @ b[:p]
@@ -214,7 +216,7 @@ def gaussian_marginal(
         m = hi - lo
         if m == 0:
             continue
-        low = _inverse_lower(square[lo:hi, :m])
+        low = inverse_lower(square[lo:hi, :m])
         own[lo:hi, :m] = low.T @ low + np.ascontiguousarray(cross[lo:hi]) @ np.ascontiguousarray(
             side[lo:hi].T
         )
@@ -328,7 +330,7 @@ def conditional_draws(
         _eliminate(core, side, square, b, bounds)
         factor = np.linalg.cholesky(core)
         z = np.empty(place.shape[0])
-        z[:p] = _solve_lower_transposed(factor, _solve_lower(factor, b[:p]) + normals[s, :p])
+        z[:p] = solve_lower_transposed(factor, solve_lower(factor, b[:p]) + normals[s, :p])
         z[p:] = _back(square, side, b[p:] + normals[s, p:], z[:p], bounds)
         out[s] = _to_effects(
             z,
@@ -375,7 +377,7 @@ def conditional_moments(
         )  # fmt: skip
         total = -0.5 * (log_det + kept * np.log(2.0 * np.pi)) - _eliminate(core, side, square, b, bounds)
         factor = np.linalg.cholesky(core)
-        half = _solve_lower(factor, b[:p])
+        half = solve_lower(factor, b[:p])
         for j in range(p):
             total += 0.5 * half[j] ** 2 - np.log(factor[j, j])
         for j in range(p, place.shape[0]):
@@ -383,7 +385,7 @@ def conditional_moments(
         for i in range(y.shape[0]):
             total -= 0.5 * w[i] * r[i] * r[i]
         log_lik[s] = total
-        c = _solve_lower(factor, contrasts[s])
+        c = solve_lower(factor, contrasts[s])
         mean[s] = np.sum(c * half)
         spread[s] = np.sum(c * c)
     return log_lik, mean, spread
@@ -413,43 +415,3 @@ def normal_equations(
         for k in range(q):
             a[j, k] = whole[place[j], place[k]]
     return a, right
-
-
-@numba.njit(cache=True)
-def _inverse_lower(factor):
-    """Invert a lower triangular matrix."""
-    p = factor.shape[0]
-    out = np.zeros((p, p))
-    for i in range(p):
-        out[i, i] = 1.0 / factor[i, i]
-        for k in range(i):
-            f = factor[i, k]
-            if f != 0.0:
-                for j in range(k + 1):
-                    out[i, j] -= f * out[k, j]
-        for j in range(i):
-            out[i, j] *= out[i, i]
-    return out
-
-
-@numba.njit(cache=True)
-def _solve_lower(factor, b):
-    q = b.shape[0]
-    x = np.empty(q)
-    for i in range(q):
-        total = b[i]
-        for j in range(i):
-            total -= factor[i, j] * x[j]
-        x[i] = total / factor[i, i]
-    return x
-
-
-@numba.njit(cache=True)
-def _solve_lower_transposed(factor, b):
-    q = b.shape[0]
-    x = b.copy()
-    for i in range(q - 1, -1, -1):
-        x[i] /= factor[i, i]
-        for j in range(i):
-            x[j] -= factor[i, j] * x[i]
-    return x
