@@ -37,8 +37,8 @@ setup: $(READY)  ## make .venv with gainlaw and its development tools
 $(READY): pyproject.toml constraints.txt
 	@$(FIND_PYTHON); \
 	if [ ! -x $(BIN)/python ]; then echo "setting up $(VENV) with $$found"; "$$found" -m venv $(VENV); fi
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip hatchling editables
-	@$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation --group dev -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt pip hatchling editables
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation --group dev -e .
 	@touch $(READY)
 
 .PHONY: paper
