@@ -166,7 +166,7 @@ def test_progress_reaches_the_end(study) -> None:
 
 def test_the_offset_power_law_recovers_a_bend() -> None:
     rng = np.random.default_rng(5)
-    sizes = np.logspace(8, 11.5, 12)
+    sizes = np.round(np.logspace(8, 11.5, 12))
     x = np.log10(sizes / 1e9)
     truth = 2.0 + 6.0 * 10.0 ** (-0.6 * x)
     rows = [

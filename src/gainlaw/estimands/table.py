@@ -193,8 +193,12 @@ def _estimands(each: Curve, sizes: Sequence[float], threshold: float) -> Iterato
 
 
 def _quantile(values: Float, q: float) -> Float:
-    """Quantile over defined draws; infinite draws are ordered, not interpolated with."""
-    return np.nanquantile(values, q, axis=1, method="inverted_cdf" if np.isinf(values).any() else "linear")
+    """Quantile of every row over its defined draws; infinite draws are ordered, not interpolated with."""
+    infinite = np.isinf(values).any(axis=1)
+    result = np.nanquantile(np.where(infinite[:, None], 0.0, values), q, axis=1)
+    if infinite.any():
+        result[infinite] = np.nanquantile(values[infinite], q, axis=1, method="inverted_cdf")
+    return result
 
 
 def _sd(values: Float, axis: int) -> Float:
