@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -159,6 +161,21 @@ def test_an_interrupt_ends_the_command(cli, monkeypatch: pytest.MonkeyPatch) -> 
     outcome = cli("check", "scores.csv")
     assert outcome.code == 130
     assert outcome.err == "interrupted\n"
+
+
+def test_an_interrupt_that_something_swallows_ends_the_command(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def swallowing(*args: object, **kwargs: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        except KeyboardInterrupt:
+            raise ValueError("too few draws") from None
+
+    monkeypatch.setattr("gainlaw.gains.read_table", swallowing)
+    outcome = cli("check", "scores.csv")
+    assert outcome.code == 130
+    assert outcome.err == "interrupted\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_fault_of_gainlaw_keeps_its_traceback(cli, monkeypatch: pytest.MonkeyPatch) -> None:

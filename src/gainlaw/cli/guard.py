@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import typer
 
@@ -21,6 +25,34 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 #: The reader of the output went away (128 + SIGPIPE).
 BROKEN_PIPE = 141
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end of the block if there was one that something below swallowed.
+
+    The sampler takes an interrupt as a wish to stop early and hands over the draws that it has. A command does
+    not want them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except Exception:
+        if not asked:
+            raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt
 
 
 def guarded[**P](command: Callable[P, None]) -> Callable[P, None]:
@@ -53,7 +85,8 @@ def guarded[**P](command: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            with _interruptible():
+                command(*args, **kwargs)
             sys.stdout.flush()
         except GainlawError as error:
             typer.echo(f"error: {error}", err=True)
