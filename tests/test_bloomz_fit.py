@@ -66,7 +66,11 @@ def test_estimates_agree_with_their_curves(fit: gl.Fit) -> None:
     assert slope["median"] == pytest.approx(np.median(each.slope()))
     np.testing.assert_allclose(each.gain(1e10) - each.gain(1e9), each.slope())
     crossing = each.crossing(0.5)
-    np.testing.assert_allclose(each.intercept + each.slope_at_n0 * np.log10(crossing / 1e9), 0.5, atol=1e-6)
+    # A nearly flat draw crosses beyond what a float holds; the others must have the gain asked for there.
+    held = (crossing > 0) & np.isfinite(crossing)
+    assert held.mean() > 0.99
+    at = np.log10(crossing[held] / 1e9)
+    np.testing.assert_allclose(each.intercept[held] + each.slope_at_n0[held] * at, 0.5, atol=1e-6)
 
 
 def test_overall_is_the_mean_of_its_tasks(fit: gl.Fit) -> None:

@@ -204,7 +204,7 @@ def test_binomial_gradient_agrees_with_finite_differences(which: str) -> None:
     data = (
         problem.n_blocks, binomial.row_offsets(problem), 0.1, design.block, design.group, design.value, design.starts,
         design.slope_starts, design.sizes, geometry.anchor, geometry.anchor_variance, geometry.spread, geometry.site,
-        geometry.site_variance, *tables.arrays(),
+        geometry.site_variance, geometry.turns, geometry.turn_first, *tables.arrays(),
     )  # fmt: skip
     scales = {name: np.array([1.2 * v]) for name, v in zip(problem.hyper, geometry.mode, strict=True)}
     zeta = np.random.default_rng(0).normal(size=design.n_columns + len(problem.y))

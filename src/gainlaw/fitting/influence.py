@@ -92,8 +92,7 @@ def _data(fit: FitLike, problem: ModelProblem) -> tuple:
     if fit.spec.likelihood == "binomial":
         from gainlaw.hierarchy import binomial
 
-        geometry = binomial.build_geometry(problem, binomial.build_tables(fit.gains))
-        return binomial.site_data(problem, geometry.site, geometry.site_variance)
+        return binomial.refined_data(problem, binomial.build_tables(fit.gains))
     return gaussian_data(problem)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from gainlaw.gains import Gains
 from gainlaw.hierarchy import binomial_kernels, kernels
 from gainlaw.hierarchy.binomial_quadrature import log_binomial, moments, pair_table, quadrature, support
+from gainlaw.hierarchy.design import rotate_design
 from gainlaw.hierarchy.problem import ModelProblem
 
-__all__ = ["BinomialTables", "Geometry", "build_geometry", "build_tables", "site_data"]
+__all__ = ["BinomialTables", "Geometry", "build_geometry", "build_tables", "refined_data", "site_data"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -92,6 +94,8 @@ class Geometry:
     spread: Float
     site: Float
     site_variance: Float
+    turns: Float
+    turn_first: Int
     mode: Float
 
 
@@ -173,15 +177,20 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
     hyperparameters go to their mode under the sites; there the conditional posterior of the coefficients gives a
     pseudo-observation of every effect and their correlations.
     """
-    site, variance = tables.site.copy(), tables.site_variance.copy()
+    site, covariances = tables.site.copy(), _first_covariances(tables)
+    variance = tables.site_variance.copy()
     hyper: dict[str, float] | None = None
     for _ in range(SITE_ROUNDS):
-        data = site_data(problem, site, variance)
+        turned, axes = _turn(tables, variance, covariances)
+        data = site_data(problem, tables, site, turned, axes)
         hyper = _mode(problem, data, hyper)
         packed = problem.pack({name: np.array([value]) for name, value in hyper.items()})[0]
         a, b = kernels.normal_equations(packed, *data)
         inverse = np.linalg.inv(a)
-        site, variance = _refine_sites(problem, tables, packed, inverse, b, site, variance)
+        site, variance, covariances = _refine_sites(
+            problem, tables, packed, inverse, b, site, variance, covariances
+        )
+    turned, axes = _turn(tables, variance, covariances)
     scale = _own_scale(problem, packed)
     mean = scale * (inverse @ b)
     sd = scale * np.sqrt(np.diag(inverse))
@@ -191,7 +200,11 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
     # spread @ spread.T is the correlation matrix; the flip makes the factor upper triangular.
     spread = np.ascontiguousarray(np.linalg.cholesky(correlation[::-1, ::-1])[::-1, ::-1])
     mode = np.array([hyper[name] for name in problem.hyper]) if hyper else np.zeros(0)
-    return Geometry(mean / sd**2 / precision, 1.0 / precision, spread, site, variance, mode)
+    turns = np.concatenate([axis.T.ravel() for axis in axes]) if axes else np.zeros(0)
+    turn_first = np.concatenate([[0], np.cumsum([axis.size for axis in axes])]).astype(np.int64)
+    anchor = mean / sd**2 / precision
+    rotated = _rotate_rows(tables, axes, site)
+    return Geometry(anchor, 1.0 / precision, spread, rotated, turned, turns, turn_first, mode)
 
 
 def _own_scale(problem: ModelProblem, packed: Float) -> Float:
@@ -206,10 +219,76 @@ def _own_scale(problem: ModelProblem, packed: Float) -> Float:
     return scale
 
 
-def site_data(problem: ModelProblem, site: Float, variance: Float) -> tuple:
-    """Return the inputs of the Gaussian kernels with the sites as data."""
-    ones = np.ones(len(site))
-    return (site - row_offsets(problem), variance, ones, problem.slope_mean, *problem.design.arrays())
+def site_data(
+    problem: ModelProblem, tables: BinomialTables, site: Float, turned: Float, axes: list[Float]
+) -> tuple:
+    """Return the inputs of the Gaussian kernels with the sites as data.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    tables : BinomialTables
+        Tabulated likelihoods.
+    site : ndarray, shape (n,)
+        Means of the sites.
+    turned : ndarray, shape (n,)
+        Variances of the sites along `axes`.
+    axes : list of ndarray
+        Axes of every block that shares a baseline.
+    """
+    rotations = list(zip(_members(tables), axes, strict=True))
+    design = rotate_design(problem.design, rotations)
+    y = _rotate_rows(tables, axes, site - row_offsets(problem))
+    ones = _rotate_rows(tables, axes, np.ones(len(site)))
+    return (y, turned, ones, problem.slope_mean, *design.arrays())
+
+
+def refined_data(problem: ModelProblem, tables: BinomialTables) -> tuple:
+    """Return `site_data` with the sites refined at the posterior that they give."""
+    geometry = build_geometry(problem, tables)
+    axes = []
+    for rows, start in zip(_members(tables), geometry.turn_first, strict=False):
+        size = len(rows)
+        axes.append(geometry.turns[start : start + size * size].reshape(size, size).T)
+    site = geometry.site.copy()
+    for rows, axis in zip(_members(tables), axes, strict=True):
+        site[rows] = axis @ geometry.site[rows]
+    return site_data(problem, tables, site, geometry.site_variance, axes)
+
+
+def _members(tables: BinomialTables) -> list[Int]:
+    return [tables.members[a:b] for a, b in itertools.pairwise(tables.first)]
+
+
+def _rotate_rows(tables: BinomialTables, axes: list[Float], vector: Float) -> Float:
+    rotated = vector.copy()
+    for rows, axis in zip(_members(tables), axes, strict=True):
+        rotated[rows] = axis.T @ vector[rows]
+    return rotated
+
+
+def _first_covariances(tables: BinomialTables) -> list[Float]:
+    """Return each block's covariance of gains under its counts alone: the baseline's variance is shared."""
+    result = []
+    for b, rows in enumerate(_members(tables)):
+        nodes = slice(tables.node_first[b], tables.node_first[b + 1])
+        weight = np.exp(tables.node_weight[nodes])
+        mean = weight @ tables.nodes[nodes]
+        shared = float(weight @ (tables.nodes[nodes] - mean) ** 2)
+        own = np.maximum(tables.site_variance[rows] - shared, 1e-4)
+        result.append(np.full((len(rows), len(rows)), shared) + np.diag(own))
+    return result
+
+
+def _turn(tables: BinomialTables, variance: Float, covariances: list[Float]) -> tuple[Float, list[Float]]:
+    """Return the variances along the axes of every block, and the axes."""
+    turned, axes = variance.copy(), []
+    for rows, covariance in zip(_members(tables), covariances, strict=True):
+        values, vectors = np.linalg.eigh(covariance)
+        turned[rows] = np.maximum(values, 1e-6)
+        axes.append(vectors)
+    return turned, axes
 
 
 def _refine_sites(
@@ -220,34 +299,54 @@ def _refine_sites(
     b: Float,
     site: Float,
     variance: Float,
-) -> tuple[Float, Float]:
+    covariances: list[Float],
+) -> tuple[Float, Float, list[Float]]:
     """Match each site's slope and curvature to the likelihood over one posterior sd around the posterior mean."""
     blocks = problem.n_blocks
     rows = _dense_rows(problem, packed)
-    tau2 = packed[3 * blocks] ** 2
+    tau2 = max(packed[3 * blocks] ** 2, 1e-8)
     line = rows @ (inverse @ b) + row_offsets(problem) + problem.slope_mean * packed[3 * blocks + 1 :]
     line_variance = np.einsum("ij,jk,ik->i", rows, inverse, rows)
     share = tau2 / (variance + tau2)
     mean = line + share * (site - line)
     sd = np.sqrt(variance * share + (1.0 - share) ** 2 * line_variance)
     colour = np.zeros(len(site), dtype=np.int64)
-    for k in range(len(tables.first) - 1):
-        members = tables.members[tables.first[k] : tables.first[k + 1]]
+    for members, covariance in zip(_members(tables), covariances, strict=True):
         colour[members] = np.arange(len(members))
-    slope, curvature = np.zeros(len(site)), np.zeros(len(site))
-    for c in range(int(colour.max()) + 1 if len(colour) else 0):
-        here = colour == c
-        sides = []
-        for sign in (-1.0, 1.0):
-            gradient = np.zeros(len(site))
-            at, scratch = np.where(here, mean + sign * sd, mean), np.zeros(len(site))
-            binomial_kernels.likelihood(*(at, *tables.arrays(), gradient, scratch))
-            sides.append(gradient)
-        slope[here] = 0.5 * (sides[0] + sides[1])[here]
-        curvature[here] = ((sides[1] - sides[0]) / (2.0 * sd))[here]
+        pull = tau2 * np.linalg.inv(covariance + tau2 * np.eye(len(members)))
+        mean[members] = line[members] + pull @ (site[members] - line[members])
+        sd[members] = np.sqrt(np.diag(pull @ covariance) + line_variance[members])
+
+    def gradient_at(gain: Float) -> Float:
+        gradient, scratch = np.zeros(len(site)), np.zeros(len(site))
+        binomial_kernels.likelihood(*(gain, *tables.arrays(), gradient, scratch))
+        return gradient
+
+    centre = gradient_at(mean)
+    sides = {
+        (c, sign): gradient_at(np.where(colour == c, mean + sign * sd, mean))
+        for c in range(int(colour.max()) + 1)
+        for sign in (-1.0, 1.0)
+    }
+    slope = 0.5 * (sides[0, -1.0] + sides[0, 1.0])
+    curvature = (sides[0, 1.0] - sides[0, -1.0]) / (2.0 * sd)
     widest = 25.0 * np.maximum(sd**2, 1e-6)
     new = np.where(curvature < -1.0 / widest, -1.0 / np.minimum(curvature, -1.0 / widest), widest)
-    return mean + new * slope, new
+    moved = mean + new * slope
+    result = []
+    for members in _members(tables):
+        columns = [
+            (sides[c, -1.0][members] - sides[c, 1.0][members]) / (2.0 * sd[members[c]])
+            for c in range(len(members))
+        ]
+        precision = np.stack(columns, axis=1)
+        values, vectors = np.linalg.eigh(0.5 * (precision + precision.T))
+        values = np.maximum(values, 1.0 / widest[members].max())
+        covariance = vectors @ np.diag(1.0 / values) @ vectors.T
+        moved[members] = mean[members] + covariance @ centre[members]
+        new[members] = np.diag(covariance)
+        result.append(covariance)
+    return moved, new, result
 
 
 def _dense_rows(problem: ModelProblem, packed: Float) -> Float:

@@ -194,10 +194,28 @@ def _effects_gradient(
 
 
 @numba.njit(cache=True)
+def _rotate(vector, turns, turn_first, first, members, transposed):
+    """Multiply every block's part of `vector` in place by its orthogonal matrix ``Q'``, or ``Q``."""
+    for b in range(first.shape[0] - 1):
+        size = first[b + 1] - first[b]
+        part = np.empty(size)
+        for a in range(size):
+            total = 0.0
+            for k in range(size):
+                entry = (
+                    turns[turn_first[b] + k * size + a] if transposed else turns[turn_first[b] + a * size + k]
+                )
+                total += entry * vector[members[first[b] + k]]
+            part[a] = total
+        for a in range(size):
+            vector[members[first[b] + a]] = part[a]
+
+
+@numba.njit(cache=True)
 def binomial_joint(
     packed, n_blocks, offset, slope_mean, block, group, value, starts, slope_starts, sizes,
-    anchor, anchor_variance, spread, site, site_variance, single, lo, step, knots, slopes, reach, first, members,
-    node_first, nodes, node_weight,
+    anchor, anchor_variance, spread, site, site_variance, turns, turn_first, single, lo, step, knots, slopes, reach,
+    first, members, node_first, nodes, node_weight,
 ):  # fmt: skip
     """Return the log joint density of counts, residuals and coefficients, with its gradient.
 
@@ -214,7 +232,9 @@ def binomial_joint(
     spread : ndarray, shape (q, q)
         ``coordinates = spread @ zeta``: the correlations of the effects at the mode.
     site, site_variance : ndarray, shape (n,)
-        A Gaussian summary of each row's likelihood, for the geometry only.
+        A Gaussian summary of the rows' likelihoods, along the axes of `turns`; for the geometry only.
+    turns, turn_first : ndarray
+        For every block the transposed matrix of axes, row by row, and where each begins.
     """
     n = offset.shape[0]
     q = anchor.shape[0]
@@ -241,24 +261,29 @@ def binomial_joint(
             if slope_starts[b] >= 0:
                 f += value[i, k] * h[i] * effects[slope_starts[b] + group[i, k]]
         line[i] = f
+    # Rows that share a baseline move along the axes of their common uncertainty.
+    _rotate(line, turns, turn_first, first, members, False)
+    for i in range(n):
         if tau > 0.0:
             v, t2 = site_variance[i], tau * tau
             s = t2 / (v + t2)
-            d = s * (site[i] - f) + np.sqrt(v * s) * noise[i]
-            gain[i] = f + d
+            d = s * (site[i] - line[i]) + np.sqrt(v * s) * noise[i]
+            gain[i] = line[i] + d
             total += 0.5 * np.log(v * s) - np.log(tau) - 0.5 * d * d / t2
         else:
-            gain[i] = f
+            gain[i] = line[i]
             total -= 0.5 * noise[i] ** 2
+    _rotate(gain, turns, turn_first, first, members, True)
     g_gain = np.zeros(n)
     total += likelihood(
         gain, single, lo, step, knots, slopes, reach, first, members, node_first, nodes, node_weight, g_gain,
         np.zeros(n),
     )  # fmt: skip
+    _rotate(gain, turns, turn_first, first, members, False)
+    _rotate(g_gain, turns, turn_first, first, members, False)
     gradient = np.zeros(packed.shape[0])
     pull = np.zeros(q)
     for i in range(n):
-        g_line = g_gain[i]
         if tau > 0.0:
             v, t2 = site_variance[i], tau * tau
             s = t2 / (v + t2)
@@ -272,9 +297,12 @@ def binomial_joint(
                 -1.0 / tau + d * d / (t2 * tau) - d * dd / t2 + dsd / sd + g_gain[i] * dd
             )
             gradient[start + n + q + i] = sd * (g_gain[i] - d / t2)
-            g_line = (1.0 - s) * g_gain[i] + s * d / t2
+            g_gain[i] = (1.0 - s) * g_gain[i] + s * d / t2
         else:
             gradient[start + n + q + i] = -noise[i]
+    _rotate(g_gain, turns, turn_first, first, members, True)
+    for i in range(n):
+        g_line = g_gain[i]
         dh = g_line * slope_mean
         for k in range(block.shape[1]):
             b = block[i, k]
@@ -306,8 +334,8 @@ def binomial_joint(
 @numba.njit(cache=True)
 def effects_and_gains(
     packed, n_blocks, offset, slope_mean, block, group, value, starts, slope_starts, sizes,
-    anchor, anchor_variance, spread, site, site_variance, single, lo, step, knots, slopes, reach, first, members,
-    node_first, nodes, node_weight,
+    anchor, anchor_variance, spread, site, site_variance, turns, turn_first, single, lo, step, knots, slopes, reach,
+    first, members, node_first, nodes, node_weight,
 ):  # fmt: skip
     """Return the effects, shape (draws, q), and the gains of the rows, shape (draws, n), of packed draws."""
     draws = packed.shape[0]
@@ -340,10 +368,14 @@ def effects_and_gains(
                 if slope_starts[b] >= 0:
                     f += value[i, k] * h[i] * effects[s, slope_starts[b] + group[i, k]]
             gains[s, i] = f
-            if tau > 0.0:
+        if tau > 0.0:
+            _rotate(gains[s], turns, turn_first, first, members, False)
+            for i in range(n):
                 v = site_variance[i]
                 share = tau * tau / (v + tau * tau)
-                gains[s, i] += share * (site[i] - f) + np.sqrt(v * share) * packed[s, start + n + q + i]
+                gains[s, i] += share * (site[i] - gains[s, i])
+                gains[s, i] += np.sqrt(v * share) * packed[s, start + n + q + i]
+            _rotate(gains[s], turns, turn_first, first, members, True)
     return effects, gains
 
 

@@ -57,12 +57,12 @@ GAUSSIAN = (
 )  # fmt: skip
 BINOMIAL = (
     "n_blocks", "offset", "slope_mean", "block", "group", "value", "starts", "slope_starts", "sizes", "anchor",
-    "anchor_variance", "spread", "site", "site_variance", "single", "lo", "step", "knots", "slopes", "reach",
-    "first", "members", "node_first", "nodes", "node_weight",
+    "anchor_variance", "spread", "site", "site_variance", "turns", "turn_first", "single", "lo", "step", "knots",
+    "slopes", "reach", "first", "members", "node_first", "nodes", "node_weight",
 )  # fmt: skip
 _INTEGER = {
     "n_blocks", "block", "group", "starts", "slope_starts", "n_core", "place", "cluster", "bounds", "sizes", "single",
-    "first", "members", "node_first",
+    "first", "members", "node_first", "turn_first",
 }  # fmt: skip
 _MATRIX = {"block", "group", "value", "spread", "knots", "slopes", "reach"}
 _SCALAR = {"n_blocks", "slope_mean", "n_core"}

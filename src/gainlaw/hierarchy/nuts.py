@@ -128,6 +128,8 @@ def _sample_binomial(
         geometry.spread,
         geometry.site,
         geometry.site_variance,
+        geometry.turns,
+        geometry.turn_first,
         *tables.arrays(),
     )
     n_zeta = len(problem.y) + design.n_columns

@@ -78,11 +78,12 @@ def _binomial(op: BinomialJoint, node: Apply, **kwargs: Any) -> Any:
     @numba_njit
     def binomial_joint(
         packed, blocks, offset, slope, block, group, value, starts, slopes, sizes, anchor, anchor_var, spread, site,
-        var, single, lo, step, knots, steep, reach, first, members, node_first, nodes, node_weight,
+        var, turns, turn_first, single, lo, step, knots, steep, reach, first, members, node_first, nodes, node_weight,
     ):  # fmt: skip
         total, gradient = binomial_kernels.binomial_joint(
             packed, blocks[()], offset, slope[()], block, group, value, starts, slopes, sizes, anchor, anchor_var,
-            spread, site, var, single, lo, step, knots, steep, reach, first, members, node_first, nodes, node_weight,
+            spread, site, var, turns, turn_first, single, lo, step, knots, steep, reach,
+            first, members, node_first, nodes, node_weight,
         )  # fmt: skip
         return np.asarray(total), gradient
 
