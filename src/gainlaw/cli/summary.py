@@ -90,9 +90,8 @@ def _averages(table: Table) -> Table:
     if first.key != "row":
         return table
     columns = (replace(first, title="Average"), *others)
-    return replace(
-        table, caption=table.caption.replace(", by overall (observed groups)", ""), columns=columns
-    )
+    caption = table.caption.replace(", by overall (observed groups)", "")
+    return replace(table, caption=caption, columns=columns, rule_by="")
 
 
 def _headline(fit: Fit) -> str:
