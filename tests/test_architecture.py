@@ -47,6 +47,7 @@ ENGINE_ROOM = {
     "figures/style.py",
     "hierarchy/binomial.py",
     "hierarchy/binomial_kernels.py",
+    "hierarchy/binomial_marginal_kernels.py",
     "hierarchy/binomial_quadrature.py",
     "hierarchy/kernels.py",
     "hierarchy/model.py",

@@ -9,7 +9,8 @@ from scipy import integrate, stats
 from scipy.special import expit, logsumexp
 
 import gainlaw as gl
-from gainlaw.hierarchy import binomial, binomial_kernels, build_problem, kernels, specify
+from gainlaw.hierarchy import binomial, binomial_kernels, binomial_tables, build_problem, kernels, specify
+from gainlaw.hierarchy.binomial_marginal import row_log_marginals
 from gainlaw.hierarchy.problem import gaussian_data
 from gainlaw.laws import law
 
@@ -167,10 +168,10 @@ def test_tabulated_pair_likelihood_agrees_with_quadrature(
     cell: tuple[int, int, int, int], classes: int
 ) -> None:
     gains = counts(*cell, classes=classes)
-    tables = binomial.build_tables(gains)
+    tables = binomial_tables.build_tables(gains)
     centre, sd = tables.site[0], np.sqrt(tables.site_variance[0])
     at = centre + sd * np.array([-3.0, -1.3, 0.0, 0.8, 2.6])
-    ours = binomial_kernels.row_log_likelihood(at[:, None], *tables.arrays())[:, 0]
+    ours = row_log_marginals(tables, at[:, None], np.zeros(len(at)))[:, 0]
     exact = np.array([log_likelihood(g, *cell, 1 / classes) for g in at])
     # Both are up to a constant; 1e-3 in log likelihood is far below what any posterior can feel, and values that
     # are 20 below the others do not matter to a twentieth.
@@ -182,9 +183,9 @@ def test_tabulated_pair_likelihood_agrees_with_quadrature(
 def test_rows_of_one_baseline_are_integrated_together() -> None:
     cell = (70, 100, 80, 100)
     gains = counts(*cell, intermediates=2)
-    tables = binomial.build_tables(gains)
+    tables = binomial_tables.build_tables(gains)
     at = np.array([[0.2, 0.2], [0.6, 0.6], [1.1, 1.1]])
-    ours = binomial_kernels.row_log_likelihood(at, *tables.arrays()).sum(axis=1)
+    ours = row_log_marginals(tables, at, np.zeros(len(at))).sum(axis=1)
     exact = np.array([log_likelihood(g, *cell, 0.5, times=2) for g in at[:, 0]])
     np.testing.assert_allclose(ours - ours[1], exact - exact[1], atol=1e-4)
     alone = np.array([2 * log_likelihood(g, *cell, 0.5) for g in at[:, 0]])
@@ -198,7 +199,7 @@ def test_binomial_gradient_agrees_with_finite_differences(which: str) -> None:
         evals = evals.select(intermediate=["none", "xP3"])
     gains = evals.gains(scale="log_odds")
     problem = build_problem(gains, specify(gains, law("linear")))
-    tables = binomial.build_tables(gains)
+    tables = binomial_tables.build_tables(gains)
     geometry = binomial.build_geometry(problem, tables)
     design = problem.design
     data = (
@@ -219,5 +220,5 @@ def test_binomial_gradient_agrees_with_finite_differences(which: str) -> None:
 
 def test_log_odds_of_a_block_and_of_logsumexp_agree() -> None:
     # The trapezoid weights are a normalised posterior of the baseline.
-    tables = binomial.build_tables(counts(70, 100, 80, 100, intermediates=2))
+    tables = binomial_tables.build_tables(counts(70, 100, 80, 100, intermediates=2))
     assert logsumexp(tables.node_weight) == pytest.approx(0.0, abs=1e-12)

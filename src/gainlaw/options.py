@@ -10,7 +10,7 @@ __all__ = ["Engine", "LawName", "Level", "Scale", "choices", "require_choice"]
 
 Scale = Literal["points", "log_odds", "normalized", "error_reduction"]
 LawName = Literal["constant", "linear", "offset_power"]
-Engine = Literal["nuts"]
+Engine = Literal["exact", "nuts"]
 Level = Literal[
     "population", "overall", "task", "language_family", "language", "intermediate", "model_family"
 ]

@@ -28,7 +28,7 @@ def fit(
     scale: Annotated[
         Scale | None, typer.Option(help="The scale of the gain [default: points, or that of a gains table].")
     ] = None,
-    engine: Annotated[Engine, typer.Option(help="What computes the posterior.")] = "nuts",
+    engine: Annotated[Engine, typer.Option(help="What computes the posterior.")] = "exact",
     ci_prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.95,
     term: Annotated[
         list[str] | None, typer.Option(help="Consider only these grouping terms; repeat for more.")
@@ -49,7 +49,7 @@ def fit(
         typer.Option(metavar="SIZE", help="Report the gain at these sizes, e.g. 13B; repeat for more."),
     ] = None,
     draws: Annotated[int, typer.Option(help="Draws kept, a chain.")] = 1000,
-    tune: Annotated[int, typer.Option(help="Warm-up draws, a chain.")] = 500,
+    tune: Annotated[int, typer.Option(help="Warm-up draws, a chain (nuts).")] = 500,
     chains: Annotated[int, typer.Option(help="Chains.")] = 4,
     seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 0,
     predictions: Predictions = None,

@@ -5,7 +5,14 @@ from __future__ import annotations
 from gainlaw.estimands.curves import Curve, covariate_effect, curve, curve_at, new_checkpoint, new_group
 from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of, reference_weights
 from gainlaw.estimands.ranking import rank_groups
-from gainlaw.estimands.table import MIN_ESS, RHAT_LIMIT, default_sizes, estimate_table, summarise
+from gainlaw.estimands.table import (
+    MIN_ESS,
+    RHAT_LIMIT,
+    default_sizes,
+    estimate_table,
+    importance_ess,
+    summarise,
+)
 
 __all__ = [
     "MIN_ESS",
@@ -18,6 +25,7 @@ __all__ = [
     "curve_at",
     "default_sizes",
     "estimate_table",
+    "importance_ess",
     "levels_of",
     "new_checkpoint",
     "new_group",

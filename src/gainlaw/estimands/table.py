@@ -12,7 +12,15 @@ from gainlaw.estimands.curves import Curve, covariate_effect, curve, curve_at
 from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of
 from gainlaw.laws import asymptote
 
-__all__ = ["ESTIMATE_COLUMNS", "MIN_ESS", "RHAT_LIMIT", "default_sizes", "estimate_table", "summarise"]
+__all__ = [
+    "ESTIMATE_COLUMNS",
+    "MIN_ESS",
+    "RHAT_LIMIT",
+    "default_sizes",
+    "estimate_table",
+    "importance_ess",
+    "summarise",
+]
 
 Float = NDArray[np.float64]
 
@@ -92,7 +100,7 @@ def estimate_table(
             rows.append((kind, "model", str(name), np.nan))
             draws.append(posterior[name].to_numpy().reshape(-1))
     table = pd.DataFrame(rows, columns=["estimand", "level", "group", "params"])
-    summary = summarise(np.stack(draws), chains, ci_prob)
+    summary = summarise(np.stack(draws), chains, ci_prob, importance_ess(fit))
     heavy = table["estimand"].isin(_HEAVY)
     summary.loc[heavy, ["mean", "sd"]] = np.nan
     # The sign of a size or of an sd says nothing.
@@ -100,7 +108,13 @@ def estimate_table(
     return pd.concat([table, summary], axis=1)[list(ESTIMATE_COLUMNS)]
 
 
-def summarise(draws: Float, n_chains: int, ci_prob: float) -> pd.DataFrame:
+def importance_ess(fit: FitLike) -> float | None:
+    """Return the effective number of draws of a fit by importance sampling, None for a sampler's chains."""
+    ess = fit.posterior["sample_stats"].attrs.get("ess")
+    return None if ess is None else float(ess)
+
+
+def summarise(draws: Float, n_chains: int, ci_prob: float, ess: float | None = None) -> pd.DataFrame:
     """Summarise draws, one row each.
 
     Parameters
@@ -111,6 +125,9 @@ def summarise(draws: Float, n_chains: int, ci_prob: float) -> pd.DataFrame:
         Chains.
     ci_prob : float
         Probability of the equal-tailed interval.
+    ess : float, optional
+        The effective number of draws, where the engine knows it: independent draws have no chains to compare, so
+        that rhat is NaN.
 
     Returns
     -------
@@ -138,16 +155,17 @@ def summarise(draws: Float, n_chains: int, ci_prob: float) -> pd.DataFrame:
     constant = np.ptp(np.where(whole[:, None], usable, 0.0), axis=1) == 0
     rhat, bulk, tail_ess = (np.full(len(draws), np.nan) for _ in range(3))
     checked = whole & ~constant
-    if checked.any():
+    if ess is not None:
+        bulk[checked] = tail_ess[checked] = ess
+    elif checked.any():
         part = shaped[checked]
         rhat[checked] = array_stats.rhat(part, chain_axis=-2, draw_axis=-1)
         bulk[checked] = array_stats.ess(part, chain_axis=-2, draw_axis=-1, method="bulk")
         tail_ess[checked] = array_stats.ess(
             part, chain_axis=-2, draw_axis=-1, method="tail", prob=(0.05, 0.95)
         )
-    good = np.where(
-        checked, (np.nan_to_num(rhat, nan=9.0) < RHAT_LIMIT) & (np.fmin(bulk, tail_ess) > MIN_ESS), True
-    )
+    mixed = np.nan_to_num(rhat, nan=9.0) < RHAT_LIMIT if ess is None else np.full(len(draws), True)
+    good = np.where(checked, mixed & (np.fmin(bulk, tail_ess) > MIN_ESS), True)
     status = np.where(share < 0.5, "undefined", np.where(good, "ok", "poor"))
     return pd.DataFrame(
         {

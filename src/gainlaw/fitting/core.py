@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,13 +16,13 @@ from gainlaw._threads import one_blas_thread
 from gainlaw.errors import InputError, Problem
 from gainlaw.estimands import estimate_table
 from gainlaw.evaluations import Evaluations
-from gainlaw.fitting.diagnostics import Diagnostics, run_checks
+from gainlaw.fitting.diagnostics import Check, Diagnostics, run_checks
 from gainlaw.fitting.influence import leave_checkpoints_out
 from gainlaw.fitting.record import build_record, count_distinct
 from gainlaw.fitting.sensitivity import prior_sensitivity
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.priors import Prior
-from gainlaw.hierarchy.problem import ModelSpec, build_problem, specify
+from gainlaw.hierarchy.problem import ModelProblem, ModelSpec, build_problem, specify
 from gainlaw.laws import law as law_of
 from gainlaw.options import Engine, LawName, Scale, require_choice
 
@@ -163,7 +164,7 @@ def fit(
     law: LawName | str = "linear",
     *,
     scale: Scale | None = None,
-    engine: Engine | str = "nuts",
+    engine: Engine | str = "exact",
     terms: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
     covariates: Sequence[str] = (),
@@ -198,8 +199,9 @@ def fit(
         The law.
     scale : {"points", "log_odds", "normalized", "error_reduction"}, optional
         The scale; by default that of the gains, or points.
-    engine : {"nuts"}
-        How the posterior is computed.
+    engine : {"exact", "nuts"}
+        How the posterior is computed. ``exact``: coefficients integrated out, importance sampling of the scales; where
+        its diagnostics fail, ``nuts`` takes over and the record says so. ``nuts``: PyMC's model by nutpie.
     terms, exclude : sequence of str, optional
         Consider only these terms; leave those out.
     covariates : sequence of str
@@ -207,7 +209,8 @@ def fit(
     priors : mapping of str to str or Prior, optional
         Priors by parameter name, e.g. ``{"tau_task": "halfnormal(5)"}``, in the unit of the scale.
     draws, tune, chains : int
-        Draws kept and spent on tuning for each chain; number of chains.
+        Draws kept for each chain, spent on tuning (``nuts``), and chains. The draws of ``exact`` are independent; it
+        returns ``draws * chains`` of them.
     seed : int
         Seed of everything random: the same seed gives the same numbers.
     ci_prob : float
@@ -237,7 +240,7 @@ def fit(
     >>> result = gl.fit(gains, law="linear")  # doctest: +SKIP
     >>> result.summary(level="task")  # doctest: +SKIP
     """
-    require_choice(engine, Engine, "engine")
+    engine = cast("Engine", require_choice(engine, Engine, "engine"))
     _check_numbers(draws, tune, chains, seed, ci_prob)
     start = time.perf_counter()
     law_name = law
@@ -245,15 +248,15 @@ def fit(
     gains = _as_gains(data, scale)
     spec = specify(gains, chosen, terms=terms, exclude=exclude, covariates=covariates, priors=priors)
     problem = build_problem(gains, spec)
-    from gainlaw.hierarchy.nuts import sample
-    from gainlaw.hierarchy.posterior import build_tree
-
     with one_blas_thread():
-        result = sample(problem, gains, draws=draws, tune=tune, chains=chains, seed=seed, progress=progress)
-        tree = build_tree(problem, gains, result, seed)
-        bare = Fit(spec, gains, tree)
-        estimates = estimate_table(bare, sizes=params, ci_prob=ci_prob)
-        checks = run_checks(bare, estimates, result.attempts)
+        run = partial(
+            _run, problem, gains, spec, draws, tune, chains, seed, progress, sizes=params, ci_prob=ci_prob
+        )
+        used, why = engine, ""
+        bare, estimates, checks = run(engine)
+        if engine == "exact" and any(check.passed is False for check in checks):
+            used, why = "nuts", " ".join(check.text for check in checks if check.passed is False)
+            bare, estimates, checks = run("nuts")
         status = "failed" if any(check.passed is False for check in checks) else "ok"
         influence, sensitivity = leave_checkpoints_out(bare, ci_prob), prior_sensitivity(bare)
     diagnostics = Diagnostics(cast("Any", status), checks, influence, sensitivity)
@@ -279,7 +282,40 @@ def fit(
     record = build_record(
         bare, given=given, resolved=resolved, status=status, seconds=time.perf_counter() - start
     )
+    record["engine"] = {"used": used, "fallback": why or None}
     return replace(bare, estimates=estimates, diagnostics=diagnostics, record=record)
+
+
+def _run(
+    problem: ModelProblem,
+    gains: Gains,
+    spec: ModelSpec,
+    draws: int,
+    tune: int,
+    chains: int,
+    seed: int,
+    progress: Progress | None,
+    engine: Engine,
+    *,
+    sizes: Sequence[float] | None,
+    ci_prob: float,
+) -> tuple[Fit, pd.DataFrame, tuple[Check, ...]]:
+    """Compute the posterior by one engine; return it with its estimates and checks."""
+    from gainlaw.hierarchy.posterior import build_tree
+
+    if engine == "exact":
+        from gainlaw.hierarchy import exact
+
+        result = exact.sample(problem, gains, draws=draws, chains=chains, seed=seed, progress=progress)
+    else:
+        from gainlaw.hierarchy import nuts
+
+        result = nuts.sample(
+            problem, gains, draws=draws, tune=tune, chains=chains, seed=seed, progress=progress
+        )
+    bare = Fit(spec, gains, build_tree(problem, gains, result, seed))
+    estimates = estimate_table(bare, sizes=sizes, ci_prob=ci_prob)
+    return bare, estimates, run_checks(bare, estimates, result.attempts)
 
 
 def other_scale_fit(base: Fit, scale: Scale | None = None, *, progress: Progress | None = None) -> Fit | None:

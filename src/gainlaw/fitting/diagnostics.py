@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
 
-from gainlaw.estimands import MIN_ESS, RHAT_LIMIT, FitLike
+from gainlaw.estimands import MIN_ESS, RHAT_LIMIT, FitLike, importance_ess
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -18,6 +19,7 @@ __all__ = ["Check", "Diagnostics", "run_checks"]
 BFMI_LIMIT = 0.3
 DEPTH_SHARE_LIMIT = 0.01
 MAX_DEPTH = 10
+PARETO_K_LIMIT = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,11 @@ def run_checks(
     estimates : DataFrame
         Its table of estimates.
     attempts : tuple of dict
-        Target acceptance and divergences of the sampler's attempts.
+        Target acceptance and divergences of a sampler's attempts.
     """
     stats = cast("xr.DataTree", fit.posterior["sample_stats"])
+    if importance_ess(fit) is not None:
+        return tuple(_weights(stats.attrs))
     n_draws = int(fit.posterior["posterior"].sizes["chain"] * fit.posterior["posterior"].sizes["draw"])
     checks = [_divergences(stats, n_draws, attempts)]
     rhat = float(estimates["rhat"].max())
@@ -147,6 +151,48 @@ def run_checks(
         )
     checks.extend(_energy(stats))
     return tuple(checks)
+
+
+def _weights(found: Mapping[Any, Any]) -> list[Check]:
+    """Check importance sampling by the shape of its weights and what they are worth."""
+    ess = float(found["ess"])
+    checks = []
+    for name, key, what in (
+        (
+            "pareto_k",
+            "pareto_k",
+            f"{found['points']:.0f} points at which the marginal likelihood was computed",
+        ),
+        (
+            "likelihood_pareto_k",
+            "likelihood_pareto_k",
+            "draws that carry the Gaussian summary of the counts to their binomial likelihood",
+        ),
+    ):
+        value = float(found[key])
+        if np.isfinite(value):
+            passed = value < PARETO_K_LIMIT
+            checks.append(
+                Check(
+                    name,
+                    passed,
+                    value,
+                    PARETO_K_LIMIT,
+                    f"The weights of the {what} {'can' if passed else 'cannot'} be trusted: Pareto k is {value:.2f} "
+                    f"(below {PARETO_K_LIMIT} asked for; below 0.5 the error falls as for independent draws).",
+                )
+            )
+    checks.append(
+        Check(
+            "ess",
+            ess > MIN_ESS,
+            ess,
+            MIN_ESS,
+            f"Every reported estimate rests on at least {ess:.0f} effectively independent draws; {MIN_ESS:.0f} "
+            "are asked for.",
+        )
+    )
+    return checks
 
 
 def _divergences(stats: xr.DataTree, n_draws: int, attempts: tuple[dict[str, float], ...]) -> Check:

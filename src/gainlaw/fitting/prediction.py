@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.estimands import FitLike, curve_at, new_checkpoint, new_group, summarise
+from gainlaw.estimands import FitLike, curve_at, importance_ess, new_checkpoint, new_group, summarise
 from gainlaw.laws import decades
 
 __all__ = ["predict"]
@@ -67,7 +67,7 @@ def predict(
     beyond = np.maximum(np.maximum(low - x, x - high), 0.0) if fit.spec.law.has_slope else np.zeros(len(x))
     parts = []
     for kind, each in (("mean", base), ("new_checkpoint", replicate)):
-        table = summarise(each.gain(sizes).T, each.n_chains, ci_prob)
+        table = summarise(each.gain(sizes).T, each.n_chains, ci_prob, importance_ess(fit))
         table.insert(0, "kind", kind)
         table.insert(0, "params", sizes)
         table.insert(0, "group", each.group)

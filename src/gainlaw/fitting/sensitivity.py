@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.estimands import FitLike, curve
+from gainlaw.hierarchy.importance import smooth_weights
 
 __all__ = ["SENSITIVITY_LIMIT", "prior_log_density", "prior_sensitivity"]
 
@@ -70,10 +71,10 @@ def prior_sensitivity(fit: FitLike) -> pd.DataFrame:
     for name, log_density in components.items():
         means, distribution, worst = [], [], -np.inf
         for power in _POWERS:
-            weights, pareto_k = _weights((power - 1.0) * log_density)
-            means.append(float(np.sum(weights * values)))
-            distribution.append(weights)
-            worst = max(worst, pareto_k)
+            smoothed = smooth_weights((power - 1.0) * log_density)
+            means.append(float(np.sum(smoothed.weights * values)))
+            distribution.append(smoothed.weights)
+            worst = max(worst, smoothed.pareto_k)
         distance = float(
             array_stats.power_scale_sense(
                 values[None, :], distribution[0][None, :], distribution[1][None, :], *_POWERS
@@ -85,13 +86,3 @@ def prior_sensitivity(fit: FitLike) -> pd.DataFrame:
             verdict = "sensitive" if distance > SENSITIVITY_LIMIT else "not sensitive"
         rows.append((name, distance, means[0], float(values.mean()), means[1], worst, verdict))
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _weights(log_ratio: Float) -> tuple[Float, float]:
-    from arviz_stats.base import array_stats
-
-    if np.ptp(log_ratio) == 0:
-        return np.full(len(log_ratio), 1.0 / len(log_ratio)), float("-inf")
-    smoothed, pareto_k = array_stats.psislw(log_ratio.copy())
-    weights = np.exp(smoothed - smoothed.max())
-    return weights / weights.sum(), float(pareto_k)

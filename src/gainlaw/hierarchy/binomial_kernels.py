@@ -15,11 +15,11 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["binomial_joint", "effects_and_gains", "likelihood", "row_log_likelihood"]
+__all__ = ["binomial_joint", "effects_of", "likelihood", "table_value"]
 
 
 @numba.njit(cache=True, inline="always")
-def _value(lo, step, knots, slopes, at):
+def table_value(lo, step, knots, slopes, at):
     """Cubic Hermite interpolation, linear outside the table."""
     m = knots.shape[0]
     u = (at - lo) / step
@@ -36,7 +36,7 @@ def _value(lo, step, knots, slopes, at):
 
 @numba.njit(cache=True, inline="always")
 def _derivative(lo, step, knots, slopes, at):
-    """Return the derivative of `_value` in `at`."""
+    """Return the derivative of `table_value` in `at`."""
     m = knots.shape[0]
     u = (at - lo) / step
     if u <= 0.0:
@@ -94,7 +94,7 @@ def likelihood(
     total = 0.0
     for i in range(gain.shape[0]):
         if single[i] == 1:
-            f = _value(lo[i], step[i], knots[i], slopes[i], gain[i])
+            f = table_value(lo[i], step[i], knots[i], slopes[i], gain[i])
             total += f
             row_value[i] = f
             gradient[i] += _derivative(lo[i], step[i], knots[i], slopes[i], gain[i])
@@ -104,7 +104,7 @@ def likelihood(
         for j in range(first[b], first[b + 1]):
             i = members[j]
             for k in range(count):
-                logs[k] += _value(lo[i], step[i], knots[i], slopes[i], nodes[begin + k] + gain[i])
+                logs[k] += table_value(lo[i], step[i], knots[i], slopes[i], nodes[begin + k] + gain[i])
         top = logs.max()
         norm = 0.0
         for k in range(count):
@@ -332,24 +332,15 @@ def binomial_joint(
 
 
 @numba.njit(cache=True)
-def effects_and_gains(
-    packed, n_blocks, offset, slope_mean, block, group, value, starts, slope_starts, sizes,
-    anchor, anchor_variance, spread, site, site_variance, turns, turn_first, single, lo, step, knots, slopes, reach,
-    first, members, node_first, nodes, node_weight,
-):  # fmt: skip
-    """Return the effects, shape (draws, q), and the gains of the rows, shape (draws, n), of packed draws."""
+def effects_of(packed, n_blocks, n, starts, slope_starts, sizes, anchor, anchor_variance, spread):
+    """Return the effects, shape (draws, q), of packed draws."""
     draws = packed.shape[0]
-    n = offset.shape[0]
     q = anchor.shape[0]
-    start = 3 * n_blocks + 1
+    start = 3 * n_blocks + 1 + n
     effects = np.empty((draws, q))
-    gains = np.empty((draws, n))
     for s in range(draws):
-        tau = packed[s, 3 * n_blocks]
-        h = packed[s, start : start + n]
-        coordinates = spread @ packed[s, start + n : start + n + q]
         _effects(
-            coordinates,
+            spread @ packed[s, start : start + q],
             packed[s, :n_blocks],
             packed[s, n_blocks : 2 * n_blocks],
             packed[s, 2 * n_blocks : 3 * n_blocks],
@@ -360,34 +351,4 @@ def effects_and_gains(
             anchor_variance,
             effects[s],
         )
-        for i in range(n):
-            f = offset[i] + slope_mean * h[i]
-            for k in range(block.shape[1]):
-                b = block[i, k]
-                f += value[i, k] * effects[s, starts[b] + group[i, k]]
-                if slope_starts[b] >= 0:
-                    f += value[i, k] * h[i] * effects[s, slope_starts[b] + group[i, k]]
-            gains[s, i] = f
-        if tau > 0.0:
-            _rotate(gains[s], turns, turn_first, first, members, False)
-            for i in range(n):
-                v = site_variance[i]
-                share = tau * tau / (v + tau * tau)
-                gains[s, i] += share * (site[i] - gains[s, i])
-                gains[s, i] += np.sqrt(v * share) * packed[s, start + n + q + i]
-            _rotate(gains[s], turns, turn_first, first, members, True)
-    return effects, gains
-
-
-@numba.njit(cache=True)
-def row_log_likelihood(
-    gains, single, lo, step, knots, slopes, reach, first, members, node_first, nodes, node_weight
-):
-    """Return each row's log likelihood, shape (draws, n), up to a constant; a block's stands at its first row."""
-    out = np.zeros(gains.shape)
-    for s in range(gains.shape[0]):
-        likelihood(
-            gains[s], single, lo, step, knots, slopes, reach, first, members, node_first, nodes, node_weight,
-            np.zeros(gains.shape[1]), out[s],
-        )  # fmt: skip
-    return out
+    return effects

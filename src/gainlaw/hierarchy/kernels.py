@@ -284,7 +284,7 @@ def _to_effects(z, tau0, tau1, rho, starts, slopes, sizes, place):
     return effects
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def conditional_draws(
     thetas, normals, sizes, y, variance, unit, slope_mean, block, group, value, starts, slopes, place, cluster,
     bounds, p,
@@ -345,7 +345,7 @@ def conditional_draws(
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def conditional_moments(
     thetas, keep, contrasts, y, variance, unit, slope_mean, block, group, value, starts, slopes, place, cluster,
     bounds, p,

@@ -3,52 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.gains import Gains
-from gainlaw.hierarchy import binomial, binomial_kernels, kernels
+from gainlaw.hierarchy import binomial, binomial_kernels, binomial_tables, kernels
+from gainlaw.hierarchy.draws import Draws, Progress
 from gainlaw.hierarchy.model import compile_model, hyper_families, hyper_order, model_data
+from gainlaw.hierarchy.posterior import add_prior_means
 from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
 
-__all__ = ["Draws", "Progress", "sample"]
+__all__ = ["sample"]
 
 Float = NDArray[np.float64]
-Progress = Callable[[int, int], None]
 
 # Target acceptance of the first attempt and of the retries after divergences.
 ACCEPTANCE = (0.9, 0.97, 0.99)
 # The binomial model's draws are cheap and correlated: this many are made for every one kept.
 THIN = 2
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Draws:
-    """What an engine returns.
-
-    Parameters
-    ----------
-    hyper : dict of str to ndarray, shape (chains, draws)
-        Hyperparameters by name.
-    effects : ndarray, shape (chains, draws, q)
-        Coefficients in the unit of the scale, in the order of the design's columns.
-    gains : ndarray, shape (chains, draws, n), or None
-        The latent gain of every row, where the engine samples it.
-    stats : dict of str to ndarray, shape (chains, draws)
-        ``diverging``, ``energy``, ``tree_depth``, ``n_steps``.
-    attempts : tuple of dict
-        Target acceptance and divergences of every attempt; the last one is kept.
-    """
-
-    hyper: dict[str, Float]
-    effects: Float
-    gains: Float | None
-    stats: dict[str, NDArray[Any]]
-    attempts: tuple[dict[str, float], ...]
 
 
 def sample(
@@ -98,7 +72,7 @@ def _sample_gaussian(
     packed = problem.pack(flat) if flat else np.tile(problem.base, (chains * draws, 1))
     normals = rng.standard_normal((len(packed), problem.design.n_columns))
     effects = kernels.conditional_draws(packed, normals, problem.design.sizes, *gaussian_data(problem))
-    return Draws(hyper, _add_means(problem, effects).reshape(chains, draws, -1), None, stats, attempts)
+    return Draws(hyper, add_prior_means(problem, effects).reshape(chains, draws, -1), stats, attempts)
 
 
 def _sample_binomial(
@@ -110,7 +84,7 @@ def _sample_binomial(
     seed: int,
     progress: Progress | None,
 ) -> Draws:
-    tables = binomial.build_tables(gains)
+    tables = binomial_tables.build_tables(gains)
     geometry = binomial.build_geometry(problem, tables)
     design = problem.design
     data = (
@@ -141,14 +115,11 @@ def _sample_binomial(
     packed = np.concatenate(
         [problem.pack({name: value.reshape(-1) for name, value in hyper.items()}), zeta], axis=1
     )
-    effects, latent = binomial_kernels.effects_and_gains(packed, *data)
-    return Draws(
-        hyper,
-        _add_means(problem, effects).reshape(chains, draws, -1),
-        latent.reshape(chains, draws, -1),
-        _stats(tree),
-        attempts,
-    )
+    effects = binomial_kernels.effects_of(
+        packed, problem.n_blocks, len(problem.y), design.starts, design.slope_starts, design.sizes, geometry.anchor,
+        geometry.anchor_variance, geometry.spread,
+    )  # fmt: skip
+    return Draws(hyper, add_prior_means(problem, effects).reshape(chains, draws, -1), _stats(tree), attempts)
 
 
 def _run(
@@ -219,17 +190,3 @@ def _stats(tree: Any) -> dict[str, NDArray[Any]]:
 
 def _no_stats(chains: int, draws: int) -> dict[str, NDArray[Any]]:
     return {"diverging": np.zeros((chains, draws), dtype=bool)}
-
-
-def _add_means(problem: ModelProblem, effects: Float) -> Float:
-    """Add the prior means of the fixed effects, which the kernels work without."""
-    priors = problem.spec.priors
-    effects = effects.copy()
-    for block in problem.design.blocks:
-        if block.name == "mu":
-            effects[:, block.start] += priors["intercept"].arguments[0]
-            if block.slope_start >= 0:
-                effects[:, block.slope_start] += priors["slope"].arguments[0]
-        elif block.name.startswith("covariate:"):
-            effects[:, block.start] += priors[block.name].arguments[0]
-    return effects

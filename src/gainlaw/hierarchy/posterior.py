@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,17 @@ from gainlaw.hierarchy.problem import ModelProblem
 if TYPE_CHECKING:
     import xarray as xr
 
-    from gainlaw.hierarchy.nuts import Draws
+    from gainlaw.hierarchy.draws import Draws
 
-__all__ = ["PRIOR_DRAWS", "REPLICATES", "build_tree", "linear_predictor", "prior_draws"]
+__all__ = [
+    "PRIOR_DRAWS",
+    "REPLICATES",
+    "add_prior_means",
+    "build_tree",
+    "linear_predictor",
+    "prior_draws",
+    "row_log_likelihood",
+]
 
 Float = NDArray[np.float64]
 
@@ -54,26 +63,16 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
     exponent = draws.hyper["exponent"].reshape(-1) if "exponent" in draws.hyper else None
     line = linear_predictor(problem, flat, exponent)
     tau = draws.hyper["tau_residual"].reshape(-1) if "tau_residual" in draws.hyper else np.zeros(len(flat))
-    if problem.spec.likelihood == "binomial":
-        from gainlaw.hierarchy import binomial, binomial_kernels
-
-        assert draws.gains is not None
-        latent = draws.gains.reshape(len(flat), -1)
-        tables = binomial.build_tables(gains)
-        log_lik = binomial_kernels.row_log_likelihood(latent, *tables.arrays())
-    else:
-        latent = None
-        total = gains.covariance.variance[None, :] + tau[:, None] ** 2
-        log_lik = -0.5 * (np.log(2.0 * np.pi * total) + (problem.y[None, :] - line) ** 2 / total)
+    log_lik = row_log_likelihood(problem, gains, line, tau)
     picked = np.linspace(0, len(flat) - 1, min(REPLICATES, len(flat))).astype(int)
-    replicated = _replicate(gains, line[picked], tau[picked], None if latent is None else latent[picked], rng)
+    replicated = _replicate(gains, line[picked], tau[picked], rng)
     row = {"row": np.arange(len(problem.y))}
     hyper, effects = prior_draws(problem, rng)
     shape = (chains, per_chain, -1)
     groups = {
         "posterior": _parameters(problem, draws.hyper, draws.effects),
         "prior": _parameters(problem, {k: v[None, :] for k, v in hyper.items()}, effects[None]),
-        "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in draws.stats.items()}),
+        "sample_stats": _stats(draws),
         "log_likelihood": xr.Dataset(
             {"gain": (("chain", "draw", "row"), log_lik.reshape(shape))}, coords=row
         ),
@@ -106,6 +105,48 @@ def linear_predictor(problem: ModelProblem, effects: Float, exponent: Float | No
     return line
 
 
+def row_log_likelihood(problem: ModelProblem, gains: Gains, line: Float, tau: Float) -> Float:
+    """Return each row's log likelihood with its residual integrated out, shape (draws, n).
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    gains : Gains
+        Its data.
+    line : ndarray, shape (draws, n)
+        From `linear_predictor`.
+    tau : ndarray, shape (draws,)
+        Residual sds.
+
+    Notes
+    -----
+    Rows that share a baseline are not independent. On log-odds their joint likelihood stands at the first of them; on
+    the other scales each has its own marginal one.
+    """
+    if problem.spec.likelihood == "binomial":
+        from gainlaw.hierarchy.binomial_marginal import row_log_marginals
+        from gainlaw.hierarchy.binomial_tables import build_tables
+
+        return row_log_marginals(build_tables(gains), line, tau)
+    total = gains.covariance.variance[None, :] + tau[:, None] ** 2
+    return -0.5 * (np.log(2.0 * np.pi * total) + (problem.y[None, :] - line) ** 2 / total)
+
+
+def add_prior_means(problem: ModelProblem, effects: Float) -> Float:
+    """Add the prior means of the fixed effects, which the kernels work without."""
+    priors = problem.spec.priors
+    effects = effects.copy()
+    for block in problem.design.blocks:
+        if block.name == "mu":
+            effects[:, block.start] += priors["intercept"].arguments[0]
+            if block.slope_start >= 0:
+                effects[:, block.slope_start] += priors["slope"].arguments[0]
+        elif block.name.startswith("covariate:"):
+            effects[:, block.start] += priors[block.name].arguments[0]
+    return effects
+
+
 def prior_draws(problem: ModelProblem, rng: np.random.Generator) -> tuple[dict[str, Float], Float]:
     """Draw hyperparameters, shape (draws,), and coefficients, shape (draws, q), from the prior."""
     priors = problem.spec.priors
@@ -127,6 +168,18 @@ def prior_draws(problem: ModelProblem, rng: np.random.Generator) -> tuple[dict[s
             slope = hyper[f"tau_{block.name}_slope"][:, None] * (rho * z + np.sqrt(1.0 - rho**2) * own)
             effects[:, block.slope_start : block.slope_start + block.size] = slope
     return hyper, effects
+
+
+def _stats(draws: Draws) -> xr.Dataset:
+    """Return the engine's statistics of every draw, and as attributes what importance sampling says of itself."""
+    import xarray as xr
+
+    attributes = {}
+    if draws.importance is not None:
+        attributes = {name: float(value) for name, value in asdict(draws.importance).items()}
+    return xr.Dataset(
+        {name: (("chain", "draw"), value) for name, value in draws.stats.items()}, attrs=attributes
+    )
 
 
 def _parameters(problem: ModelProblem, hyper: dict[str, Float], effects: Float) -> xr.Dataset:
@@ -163,15 +216,11 @@ def _parameters(problem: ModelProblem, hyper: dict[str, Float], effects: Float) 
     return xr.Dataset(variables, coords=coords)
 
 
-def _replicate(
-    gains: Gains, line: Float, tau: Float, latent: Float | None, rng: np.random.Generator
-) -> Float:
+def _replicate(gains: Gains, line: Float, tau: Float, rng: np.random.Generator) -> Float:
     """Draw new data, shape (replicates, n): a new residual and new sampling error, the same groups."""
     noise = rng.standard_normal(line.shape) * gains.frame["se"].to_numpy(dtype=float)
     for rows, covariance in gains.covariance.blocks:
         values, vectors = np.linalg.eigh(covariance)
         root = vectors * np.sqrt(np.clip(values, 0.0, None))
         noise[:, rows] = rng.standard_normal((len(line), len(rows))) @ root.T
-    if latent is not None:
-        return latent + noise
     return line + tau[:, None] * rng.standard_normal(line.shape) + noise

@@ -1,0 +1,238 @@
+"""The space of hyperparameters: bounds, prior density, mode, and a first proposal for importance sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.hierarchy.importance import TruncatedT
+from gainlaw.hierarchy.problem import ModelProblem
+
+__all__ = ["bounds", "find_mode", "first_proposal", "log_prior", "named", "pack_points"]
+
+Float = NDArray[np.float64]
+Density = Callable[[Float], Float]
+
+# Points of a one-dimensional conditional, and how many sds of the free coordinate they reach to either side.
+_KNOTS = 13
+_REACH = 4.0
+# A conditional that is flat over more than this on the free scale is explored to here.
+_WIDEST = 1.3
+# The mode is looked for within these factors of the prior's scale (as powers of e), and of no correlation.
+_FREE_LIMITS = {"sd": (-10.0, 7.0), "exponent": (-7.0, 3.0), "rho": (-6.0, 6.0)}
+
+
+def named(problem: ModelProblem, points: Float) -> dict[str, Float]:
+    """Return hyperparameters, shape (n, k), by name."""
+    return {name: points[:, k] for k, name in enumerate(problem.hyper)}
+
+
+def pack_points(problem: ModelProblem, points: Float) -> Float:
+    """Return the packed vectors of the kernels, shape (n, p), at hyperparameters, shape (n, k)."""
+    if not problem.hyper:
+        return np.tile(problem.base, (len(points), 1))
+    return problem.pack(named(problem, points))
+
+
+def bounds(problem: ModelProblem) -> tuple[Float, Float]:
+    """Return the lower and upper bounds of the hyperparameters."""
+    rho = _is_correlation(problem)
+    return np.where(rho, -1.0, 0.0), np.where(rho, 1.0, np.inf)
+
+
+def log_prior(problem: ModelProblem, points: Float) -> Float:
+    """Return the log prior density of hyperparameters, shape (n, k) to (n,)."""
+    total = np.zeros(len(points))
+    for k, name in enumerate(problem.hyper):
+        total += problem.spec.priors[name].log_density(points[:, k])
+    return total
+
+
+def _is_correlation(problem: ModelProblem) -> NDArray[np.bool_]:
+    return np.array([name.startswith("rho_") for name in problem.hyper], dtype=bool)
+
+
+def _to_free(values: Float, rho: NDArray[np.bool_]) -> Float:
+    return np.where(
+        rho, np.arctanh(np.clip(values, -1 + 1e-12, 1 - 1e-12)), np.log(np.maximum(values, 1e-300))
+    )
+
+
+def _from_free(free: Float, rho: NDArray[np.bool_]) -> Float:
+    return np.where(rho, np.tanh(free), np.exp(np.clip(free, -30.0, 30.0)))
+
+
+def find_mode(
+    problem: ModelProblem, data: tuple, previous: dict[str, float] | None = None
+) -> dict[str, float]:
+    """Return the posterior mode of the hyperparameters, as densities in log sd and atanh correlation.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    data : tuple
+        Inputs of the Gaussian kernels after the hyperparameters.
+    previous : dict, optional
+        Where to start.
+
+    Notes
+    -----
+    On the log scale a density that piles up at an sd of zero has its mode at a positive sd, of the size of its
+    spread: a usable centre in either case.
+    """
+    from scipy.optimize import minimize
+
+    from gainlaw.hierarchy import kernels
+
+    names, priors = problem.hyper, problem.spec.priors
+    if not names:
+        return {}
+    rho = _is_correlation(problem)
+    if previous is None:
+        values = np.array([0.0 if name.startswith("rho_") else priors[name].scale / 3.0 for name in names])
+    else:
+        values = np.array([previous[name] for name in names])
+
+    def objective(free: Float) -> tuple[float, Float]:
+        value = _from_free(free, rho)
+        packed = problem.pack({name: np.array([v]) for name, v in zip(names, value, strict=True)})[0]
+        total, gradient = kernels.gaussian_marginal(packed, *data)
+        slope = np.where(rho, 1.0 - value**2, value)
+        g = np.array([gradient[position] for position in problem.position]) * slope
+        if problem.spec.law.has_exponent:
+            k = names.index("exponent")
+            eps = 1e-5
+            shape = problem.spec.law.shape
+            dh = (shape(problem.x, value[k] + eps) - shape(problem.x, value[k])) / eps
+            g[k] = (gradient[3 * problem.n_blocks + 1 :] @ dh) * value[k]
+        # The prior and the change of variables, by central differences in the free coordinate.
+        eps = 1e-5
+        sides = [_free_prior(problem, free + shift, rho) for shift in (-eps, 0.0, eps)]
+        return -(total + float(sides[1].sum())), -(g + (sides[2] - sides[0]) / (2 * eps))
+
+    limits = [_free_limits(problem, name) for name in names]
+    found = minimize(objective, _to_free(values, rho), jac=True, method="L-BFGS-B", bounds=limits)
+    return dict(zip(names, _from_free(found.x, rho).tolist(), strict=True))
+
+
+def _free_limits(problem: ModelProblem, name: str) -> tuple[float, float]:
+    if name.startswith("rho_"):
+        return _FREE_LIMITS["rho"]
+    low, high = _FREE_LIMITS["exponent" if name == "exponent" else "sd"]
+    centre = float(np.log(problem.spec.priors[name].scale))
+    return centre + low, centre + high
+
+
+def _free_prior(problem: ModelProblem, free: Float, rho: NDArray[np.bool_]) -> Float:
+    """Return each hyperparameter's own log prior density in its free coordinate, shape (k,)."""
+    value = _from_free(free, rho)
+    density = [
+        float(problem.spec.priors[name].log_density(v)) for name, v in zip(problem.hyper, value, strict=True)
+    ]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        jacobian = np.where(rho, np.log1p(-np.minimum(value**2, 1 - 1e-15)), free)
+    return np.array(density) + jacobian
+
+
+def first_proposal(problem: ModelProblem, log_density: Density, mode: dict[str, float]) -> TruncatedT:
+    """Return a proposal with the means and sds of one-dimensional conditionals and local correlations.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    log_density : callable
+        Log posterior density of hyperparameters, shape (n, k) to (n,).
+    mode : dict
+        From `find_mode`.
+    """
+    lower, upper = bounds(problem)
+    rho = _is_correlation(problem)
+    centre = np.array([mode[name] for name in problem.hyper])
+    spread = np.full(len(centre), np.nan)
+    width = _free_sds(log_density, centre, rho)
+    for _ in range(2):
+        centre, spread = _conditional_moments(log_density, centre, width, rho)
+        width = np.clip(spread / np.where(rho, 1.0 - centre**2, centre), 0.02, _WIDEST)
+    correlation = _correlations(log_density, centre, spread, rho)
+    # Conditionals are narrower than margins.
+    factor = np.linalg.cholesky(1.2 * correlation * np.outer(spread, spread))
+    return TruncatedT(centre, factor, lower, upper)
+
+
+def _free_density(log_density: Density, free: Float, rho: NDArray[np.bool_]) -> Float:
+    values = _from_free(free, rho)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        jacobian = np.where(rho, np.log1p(-np.minimum(values**2, 1 - 1e-15)), free)
+    return log_density(values) + jacobian.sum(axis=1)
+
+
+def _free_sds(log_density: Density, centre: Float, rho: NDArray[np.bool_]) -> Float:
+    """Return sds of the free coordinates from the curvature at the mode."""
+    step = 0.1
+    free = _to_free(centre, rho)
+    moved = free + step * np.concatenate([np.zeros((1, len(free))), np.eye(len(free)), -np.eye(len(free))])
+    f = _free_density(log_density, moved, rho)
+    k = len(free)
+    curvature = -(f[1 : 1 + k] + f[1 + k :] - 2.0 * f[0]) / step**2
+    return np.clip(1.0 / np.sqrt(np.maximum(curvature, 1e-6)), 0.02, _WIDEST)
+
+
+def _conditional_moments(
+    log_density: Density, centre: Float, width: Float, rho: NDArray[np.bool_]
+) -> tuple[Float, Float]:
+    """Return mean and sd of every hyperparameter given the others at `centre`, by one-dimensional quadrature."""
+    from scipy.interpolate import CubicSpline
+
+    free = _to_free(centre, rho)
+    steps = np.linspace(-_REACH, _REACH, _KNOTS)
+    k = len(free)
+    grid = np.tile(free, (k * _KNOTS, 1))
+    for j in range(k):
+        grid[j * _KNOTS : (j + 1) * _KNOTS, j] += width[j] * steps
+    values = log_density(_from_free(grid, rho)).reshape(k, _KNOTS)
+    fine = np.linspace(steps[0], steps[-1], 401)
+    mean, sd = np.empty(k), np.empty(k)
+    for j in range(k):
+        at = _from_free(free[j] + width[j] * fine, rho[j])
+        density = CubicSpline(steps, values[j])(fine)
+        slope = np.maximum(1.0 - at**2, 1e-300) if rho[j] else at
+        weight = np.exp(density - density.max()) * slope
+        weight /= weight.sum()
+        mean[j] = weight @ at
+        sd[j] = np.sqrt(max(weight @ (at - mean[j]) ** 2, (1e-6 * abs(mean[j])) ** 2 + 1e-300))
+    return mean, sd
+
+
+def _correlations(log_density: Density, centre: Float, spread: Float, rho: NDArray[np.bool_]) -> Float:
+    """Return correlations from the cross derivatives of the log density, kept well conditioned."""
+    k = len(centre)
+    step = np.where(
+        rho,
+        np.minimum(0.3 * spread, 0.45 * (1.0 - np.abs(centre))),
+        np.minimum(0.3 * spread, 0.45 * centre),
+    )
+    moves = np.diag(step)
+    first, second = np.tril_indices(k, -1)
+    points = np.concatenate(
+        [
+            centre[None],
+            centre + moves,
+            centre - moves,
+            centre + moves[first] + moves[second],
+            centre - moves[first] - moves[second],
+        ]
+    )
+    f = log_density(points)
+    up, down = f[1 : 1 + k], f[1 + k : 1 + 2 * k]
+    both, neither = f[1 + 2 * k : 1 + 2 * k + len(first)], f[1 + 2 * k + len(first) :]
+    cross = -(both + neither - up[first] - up[second] - down[first] - down[second] + 2.0 * f[0])
+    precision = np.eye(k)
+    precision[first, second] = cross / (2.0 * step[first] * step[second]) * spread[first] * spread[second]
+    precision[second, first] = precision[first, second]
+    precision = np.where(np.isfinite(precision), precision, 0.0)
+    values, vectors = np.linalg.eigh(precision)
+    return (vectors / np.clip(values, 0.3, None)) @ vectors.T
