@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gainlaw._threads import in_threads
 from gainlaw.estimands import FitLike, reference_weights
 from gainlaw.fitting.diagnostics import PARETO_K_LIMIT
-from gainlaw.hierarchy.hyper import bounds, log_prior, pack_points
+from gainlaw.hierarchy.hyper import Coordinates, coordinates, log_prior, pack_points
 from gainlaw.hierarchy.importance import TruncatedT, explore
 from gainlaw.hierarchy.problem import ModelProblem, build_problem, gaussian_data
 
@@ -105,22 +105,24 @@ class _Explored:
         return mean, float(np.sqrt(self.weights @ (self.variance + (self.mean - mean) ** 2)))
 
 
-def _start(fit: FitLike, problem: ModelProblem) -> TruncatedT | None:
+def _start(fit: FitLike, problem: ModelProblem) -> tuple[Coordinates, TruncatedT] | None:
     """Return a proposal with the moments of the posterior, a little wider; None without hyperparameters."""
     if not problem.hyper:
         return None
     posterior = fit.posterior["posterior"]
     points = np.stack([posterior[name].to_numpy().reshape(-1) for name in problem.hyper], axis=1)
+    place = coordinates(problem, np.median(points, axis=0))
+    points = place.points(points)
     covariance = np.atleast_2d(np.cov(points.T))
     covariance = _WIDER * covariance + np.diag(1e-12 + 1e-6 * np.diag(covariance))
-    return TruncatedT(points.mean(axis=0), np.linalg.cholesky(covariance), *bounds(problem))
+    return place, TruncatedT(points.mean(axis=0), np.linalg.cholesky(covariance), *place.bounds)
 
 
 def _explore(
     fit: FitLike,
     problem: ModelProblem,
     data: tuple,
-    start: TruncatedT | None,
+    start: tuple[Coordinates, TruncatedT] | None,
     keep: Float,
     rng: np.random.Generator,
 ) -> _Explored:
@@ -144,7 +146,9 @@ def _explore(
     if start is None:
         evidence = float(log_density(np.zeros((1, 0)))[0])
         return _Explored(np.ones(1), means[-1], variances[-1], float("-inf"), evidence)
-    found = explore(log_density, start, rng, target_ess=_ESS, max_points=_MOST_POINTS).smoothed
+    place, first = start
+    density = place.density(log_density)
+    found = explore(density, first, rng, target_ess=_ESS, max_points=_MOST_POINTS).smoothed
     return _Explored(
         found.weights, np.concatenate(means), np.concatenate(variances), found.pareto_k, found.log_mean
     )

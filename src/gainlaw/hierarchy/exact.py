@@ -18,7 +18,7 @@ from gainlaw._threads import in_threads
 from gainlaw.gains import Gains
 from gainlaw.hierarchy import kernels
 from gainlaw.hierarchy.draws import Draws, Importance, Progress
-from gainlaw.hierarchy.hyper import bounds, find_mode, first_proposal, log_prior, named, pack_points
+from gainlaw.hierarchy.hyper import find_mode, first_proposal, log_prior, named, pack_points
 from gainlaw.hierarchy.importance import Explored, Smoothed, explore, smooth_weights, systematic
 from gainlaw.hierarchy.posterior import add_prior_means, linear_predictor
 from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
@@ -28,7 +28,7 @@ __all__ = ["sample"]
 Float = NDArray[np.float64]
 
 # Effective points asked of the hyperparameters for each draw kept, and the most points tried for it.
-ESS_SHARE = 0.4
+ESS_SHARE = 0.5
 MAX_POINTS_SHARE = 8
 # However few draws are kept.
 LEAST_ESS = 600.0
@@ -143,15 +143,16 @@ def _explore(
         evidence = float(_log_marginal(problem, data, nothing[:1])[0])
         weights = np.full(size, 1.0 / size)
         return Explored(nothing, Smoothed(weights, float("-inf"), float(size), evidence))
-    mode = find_mode(problem, data)
-    return explore(
-        log_density,
-        first_proposal(problem, log_density, mode),
+    place, first = first_proposal(problem, log_density, find_mode(problem, data))
+    found = explore(
+        place.density(log_density),
+        first,
         rng,
         target_ess=max(ESS_SHARE * size, LEAST_ESS),
         max_points=MAX_POINTS_SHARE * max(size, LEAST_BATCH),
         progress=report,
     )
+    return Explored(place.values(found.points), found.smoothed)
 
 
 def _chunks(problem: ModelProblem, size: int) -> list[slice]:
@@ -162,17 +163,12 @@ def _chunks(problem: ModelProblem, size: int) -> list[slice]:
 def _log_marginal(problem: ModelProblem, data: tuple, points: Float) -> Float:
     """Return the log marginal likelihood of hyperparameters, shape (n, k) to (n,)."""
     keep = np.ones(len(problem.y))
-    lower, upper = bounds(problem)
-    inside = ((points >= lower) & (points <= upper)).all(axis=1)
-    result = np.full(len(points), -np.inf)
-    result[inside] = np.concatenate(
-        [np.zeros(0)]
-        + [
-            _marginal_chunk(pack_points(problem, points[inside][rows]), keep, data)
-            for rows in _chunks(problem, int(inside.sum()))
+    return np.concatenate(
+        [
+            _marginal_chunk(pack_points(problem, points[rows]), keep, data)
+            for rows in _chunks(problem, len(points))
         ]
     )
-    return result
 
 
 def _marginal_chunk(packed: Float, keep: Float, data: tuple) -> Float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from gainlaw.hierarchy.importance import TruncatedT
 from gainlaw.hierarchy.problem import ModelProblem
 
-__all__ = ["bounds", "find_mode", "first_proposal", "log_prior", "named", "pack_points"]
+__all__ = ["Coordinates", "coordinates", "find_mode", "first_proposal", "log_prior", "named", "pack_points"]
 
 Float = NDArray[np.float64]
 Density = Callable[[Float], Float]
@@ -34,12 +35,6 @@ def pack_points(problem: ModelProblem, points: Float) -> Float:
     if not problem.hyper:
         return np.tile(problem.base, (len(points), 1))
     return problem.pack(named(problem, points))
-
-
-def bounds(problem: ModelProblem) -> tuple[Float, Float]:
-    """Return the lower and upper bounds of the hyperparameters."""
-    rho = _is_correlation(problem)
-    return np.where(rho, -1.0, 0.0), np.where(rho, 1.0, np.inf)
 
 
 def log_prior(problem: ModelProblem, points: Float) -> Float:
@@ -137,8 +132,64 @@ def _free_prior(problem: ModelProblem, free: Float, rho: NDArray[np.bool_]) -> F
     return np.array(density) + jacobian
 
 
-def first_proposal(problem: ModelProblem, log_density: Density, mode: dict[str, float]) -> TruncatedT:
-    """Return a proposal with the means and sds of one-dimensional conditionals and local correlations.
+@dataclass(frozen=True, slots=True, eq=False)
+class Coordinates:
+    r"""Coordinates in which posteriors of sds are close to cut-off normal laws: :math:`u = \log(1 + \tau / s)`.
+
+    An sd may pile up at zero, have the long tail of a prior that few groups hardly inform, or both: near zero the map
+    is linear, far out it is the logarithm. Correlations stay as they are.
+
+    Parameters
+    ----------
+    scale : ndarray, shape (k,)
+        The sds ``s`` at which the map turns.
+    correlation : ndarray of bool, shape (k,)
+        Which hyperparameters are correlations.
+    """
+
+    scale: Float
+    correlation: NDArray[np.bool_]
+
+    @property
+    def bounds(self) -> tuple[Float, Float]:
+        """Lower and upper bounds of the coordinates."""
+        return np.where(self.correlation, -1.0, 0.0), np.where(self.correlation, 1.0, np.inf)
+
+    def values(self, points: Float) -> Float:
+        """Return hyperparameters at coordinates."""
+        return np.where(
+            self.correlation, points, self.scale * np.expm1(np.where(self.correlation, 0.0, points))
+        )
+
+    def points(self, values: Float) -> Float:
+        """Return coordinates of hyperparameters."""
+        return np.where(
+            self.correlation, values, np.log1p(np.where(self.correlation, 0.0, values) / self.scale)
+        )
+
+    def log_jacobian(self, points: Float) -> Float:
+        """Return the log determinant of the derivative of `values`, shape (n,)."""
+        return np.where(self.correlation, 0.0, points + np.log(self.scale)).sum(axis=1)
+
+    def density(self, log_density: Density) -> Density:
+        """Return a density of hyperparameters as one of coordinates."""
+
+        def transformed(points: Float) -> Float:
+            return log_density(self.values(points)) + self.log_jacobian(points)
+
+        return transformed
+
+
+def coordinates(problem: ModelProblem, centre: Float) -> Coordinates:
+    """Return coordinates that turn at given hyperparameters."""
+    rho = _is_correlation(problem)
+    return Coordinates(np.where(rho, 1.0, np.maximum(centre, 1e-12)), rho)
+
+
+def first_proposal(
+    problem: ModelProblem, log_density: Density, mode: dict[str, float]
+) -> tuple[Coordinates, TruncatedT]:
+    """Return coordinates, and a proposal in them with the moments of one-dimensional conditionals.
 
     Parameters
     ----------
@@ -149,18 +200,21 @@ def first_proposal(problem: ModelProblem, log_density: Density, mode: dict[str, 
     mode : dict
         From `find_mode`.
     """
-    lower, upper = bounds(problem)
     rho = _is_correlation(problem)
     centre = np.array([mode[name] for name in problem.hyper])
-    spread = np.full(len(centre), np.nan)
+    place = coordinates(problem, centre)
     width = _free_sds(log_density, centre, rho)
     for _ in range(2):
-        centre, spread = _conditional_moments(log_density, centre, width, rho)
-        width = np.clip(spread / np.where(rho, 1.0 - centre**2, centre), 0.02, _WIDEST)
-    correlation = _correlations(log_density, centre, spread, rho)
+        middle, spread = _conditional_moments(log_density, centre, width, place)
+        centre = place.values(middle)
+        # The width on the free scale that the sds found have there.
+        width = np.clip(
+            spread * np.where(rho, 1.0 / (1.0 - centre**2), 1.0 + place.scale / centre), 0.02, _WIDEST
+        )
+    correlation = _correlations(place.density(log_density), middle, spread, rho)
     # Conditionals are narrower than margins.
     factor = np.linalg.cholesky(1.2 * correlation * np.outer(spread, spread))
-    return TruncatedT(centre, factor, lower, upper)
+    return place, TruncatedT(middle, factor, *place.bounds)
 
 
 def _free_density(log_density: Density, free: Float, rho: NDArray[np.bool_]) -> Float:
@@ -182,11 +236,12 @@ def _free_sds(log_density: Density, centre: Float, rho: NDArray[np.bool_]) -> Fl
 
 
 def _conditional_moments(
-    log_density: Density, centre: Float, width: Float, rho: NDArray[np.bool_]
+    log_density: Density, centre: Float, width: Float, place: Coordinates
 ) -> tuple[Float, Float]:
-    """Return mean and sd of every hyperparameter given the others at `centre`, by one-dimensional quadrature."""
+    """Return mean and sd of every coordinate given the other hyperparameters, by one-dimensional quadrature."""
     from scipy.interpolate import CubicSpline
 
+    rho = place.correlation
     free = _to_free(centre, rho)
     steps = np.linspace(-_REACH, _REACH, _KNOTS)
     k = len(free)
@@ -195,15 +250,17 @@ def _conditional_moments(
         grid[j * _KNOTS : (j + 1) * _KNOTS, j] += width[j] * steps
     values = log_density(_from_free(grid, rho)).reshape(k, _KNOTS)
     fine = np.linspace(steps[0], steps[-1], 401)
+    at = _from_free(free + width * fine[:, None], rho)
+    points = place.points(at)
+    # The density is one of the hyperparameter; the grid is even on the free scale.
+    slope = np.where(rho, np.maximum(1.0 - at**2, 1e-300), at)
     mean, sd = np.empty(k), np.empty(k)
     for j in range(k):
-        at = _from_free(free[j] + width[j] * fine, rho[j])
         density = CubicSpline(steps, values[j])(fine)
-        slope = np.maximum(1.0 - at**2, 1e-300) if rho[j] else at
-        weight = np.exp(density - density.max()) * slope
+        weight = np.exp(density - density.max()) * slope[:, j]
         weight /= weight.sum()
-        mean[j] = weight @ at
-        sd[j] = np.sqrt(max(weight @ (at - mean[j]) ** 2, (1e-6 * abs(mean[j])) ** 2 + 1e-300))
+        mean[j] = weight @ points[:, j]
+        sd[j] = np.sqrt(max(weight @ (points[:, j] - mean[j]) ** 2, 1e-12))
     return mean, sd
 
 
