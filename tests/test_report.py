@@ -215,7 +215,7 @@ def test_scales_that_disagree_are_called_scale_dependent(fit, twin):
 
 def test_failed_diagnostics_are_told_on_top(fit, tmp_path):
     checks = tuple(
-        replace(check, passed=False) if check.name == "rhat" else check for check in fit.diagnostics.checks
+        replace(check, passed=False) if check.name == "ess" else check for check in fit.diagnostics.checks
     )
     failed = replace(fit, diagnostics=replace(fit.diagnostics, status="failed", checks=checks))
     report = write_report(failed, tmp_path)

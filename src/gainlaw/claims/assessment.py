@@ -13,7 +13,7 @@ from gainlaw.claims.density import bayes_factor, directional_factor
 from gainlaw.claims.evaluate import FitDraws, count_chains, holds, probability
 from gainlaw.claims.file import ClaimEntry, read_claims
 from gainlaw.claims.forms import Measure, linear_form, measure
-from gainlaw.claims.frequentist import adjust_companions, companion
+from gainlaw.claims.frequentist import FittedDesigns, adjust_companions, companion
 from gainlaw.claims.grammar import parse_claim
 from gainlaw.claims.rows import count_replicates, missing_rows
 from gainlaw.claims.syntax import Claim, format_number
@@ -26,6 +26,7 @@ from gainlaw.claims.verdict import (
     decide,
 )
 from gainlaw.errors import InputError, Problem
+from gainlaw.estimands import importance_ess
 from gainlaw.options import Scale, require_choice
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def _assess(
         return _untested((lacks,), request.threshold, labels)
     judged = [each for each in asked if each in partners.fits]
     notes += [f"not judged on {SCALE_NAMES[s]}: {partners.reasons[s]}" for s in asked if s not in judged]
-    return _judge(partners.fits, judged, claim, twin, kind, request, notes, labels)
+    return _judge(partners, judged, claim, twin, kind, request, notes, labels)
 
 
 def _check(threshold: float, ci_prob: float, rope: float | Mapping[str, float] | None) -> None:
@@ -247,6 +248,7 @@ class _Partners:
         self.fit = fit
         self.fits: dict[str, Fit] = {each.scale: each for each in (other, fit) if each is not None}
         self.reasons: dict[str, str] = {}
+        self.fitted: dict[str, FittedDesigns] = {}
 
     def want(self, scale: str) -> None:
         """Make sure that the fit on `scale`, or the reason why there is none, is there."""
@@ -268,7 +270,7 @@ class _Partners:
 
 
 def _judge(
-    fits: Mapping[str, Fit],
+    partners: _Partners,
     scales: Sequence[str],
     claim: Claim,
     twin: Claim | None,
@@ -277,11 +279,15 @@ def _judge(
     notes: list[str],
     labels: Mapping[str, Any],
 ) -> Verdict:
-    found = {}
+    found, fits = {}, partners.fits
     for scale in scales:
         said = twin if twin is not None and scale == "log_odds" and scale != scales[0] else claim
         inside, difference = holds(said, FitDraws(fits[scale]))
-        found[scale] = (inside, difference, probability(inside, difference, count_chains(fits[scale])))
+        found[scale] = (
+            inside,
+            difference,
+            probability(inside, difference, count_chains(fits[scale]), importance_ess(fits[scale])),
+        )
     word, words, note = decide([(scale, found[scale][2].value) for scale in scales], request.threshold)
     judgements = tuple(
         Judgement(scale, found[scale][2].value, found[scale][2].mcse, each)
@@ -318,7 +324,7 @@ def _judge(
         bayes_factor=value,
         bayes_factor_direction=direction,
         prior_note=prior_note,
-        companion=companion(fit, claim),
+        companion=companion(fit, claim, partners.fitted.setdefault(primary, {})),
         n_checkpoints=n_checkpoints,
         n_sizes=n_sizes,
         judgements=judgements,

@@ -153,7 +153,9 @@ def holds(claim: Claim, lookup: Lookup) -> tuple[NDArray[np.bool_], Array]:
     return np.asarray(compare(difference, 0.0)), difference
 
 
-def probability(inside: NDArray[np.bool_], difference: Array, chains: int = 1) -> Probability:
+def probability(
+    inside: NDArray[np.bool_], difference: Array, chains: int = 1, ess: float | None = None
+) -> Probability:
     """Return the share of draws in which a claim holds, with its Monte Carlo error.
 
     The error is ``sqrt(p (1 - p) / ess)`` with the effective sample size of the indicator and ``p`` drawn
@@ -167,6 +169,8 @@ def probability(inside: NDArray[np.bool_], difference: Array, chains: int = 1) -
         Left minus right.
     chains : int
         Number of chains.
+    ess : float, optional
+        Effective number of draws, where the engine knows it.
 
     Examples
     --------
@@ -177,7 +181,7 @@ def probability(inside: NDArray[np.bool_], difference: Array, chains: int = 1) -
     (0.85, True)
     """
     n = len(inside)
-    size = _effective_size(inside.astype(float), chains)
+    size = _effective_size(inside.astype(float), chains) if ess is None else min(ess, float(n))
     share = float(inside.mean())
     softened = (share * size + 0.5) / (size + 1.0)
     return Probability(

@@ -28,7 +28,7 @@ from gainlaw.errors import InputError
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
 
-__all__ = ["adjust_companions", "companion"]
+__all__ = ["FittedDesigns", "adjust_companions", "companion"]
 
 Array = NDArray[np.float64]
 REFERENCE_SIZE = 1e9
@@ -45,8 +45,23 @@ class _Design:
     slope_column: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """The mixed model of one design: its full-rank design, what carries contrasts to it, the fit, the weights."""
+
+    X: Array
+    basis: Array
+    scale: Array
+    mixed: MixedFit
+    working: Any
+
+
+#: Mixed models of one fit's gains that several claims share, by which terms are fixed.
+FittedDesigns = dict[tuple[str, ...], _Fitted]
+
+
 @one_blas_thread()
-def companion(fit: Fit, claim: Claim) -> Companion:
+def companion(fit: Fit, claim: Claim, fitted: FittedDesigns | None = None) -> Companion:
     """Return the frequentist line of a claim.
 
     Parameters
@@ -56,6 +71,8 @@ def companion(fit: Fit, claim: Claim) -> Companion:
     claim : Claim
         A claim that is linear in slopes, gains and effects, or ``abs(linear) < number``, which is judged by
         two one-sided tests; its estimate is then that of the expression inside ``abs``.
+    fitted : dict, optional
+        Mixed models fitted for other claims on the same fit; new ones are added.
 
     Returns
     -------
@@ -75,19 +92,24 @@ def companion(fit: Fit, claim: Claim) -> Companion:
         if isinstance(row, str):
             return Companion("none", row)
         contrast += weight * row
-    X, c = _estimable(design.X, contrast)
-    if X is None or c is None:
+    model = _fitted(fit, design, {} if fitted is None else fitted)
+    c = _estimable(model, contrast)
+    if c is None:
         return Companion("none", "these rows do not determine the contrast")
-    gains = fit.gains
-    y = gains.frame["gain"].to_numpy(dtype=float)
-    mixed = fit_mixed(y, X, design.Z, S=gains.covariance, residual=fit.spec.residual)
-    clusters = gains.frame["checkpoint"].astype(str).to_numpy()
-    working = _working(gains.covariance, design.Z, mixed, residual=fit.spec.residual)
+    y = fit.gains.frame["gain"].to_numpy(dtype=float)
+    clusters = fit.gains.frame["checkpoint"].astype(str).to_numpy()
     if band is None:
         return _directional(
-            claim.op, form, contrast_test(mixed, c, null=-form.constant), y, X, clusters, c, working
+            claim.op,
+            form,
+            contrast_test(model.mixed, c, null=-form.constant),
+            y,
+            model.X,
+            clusters,
+            c,
+            model.working,
         )
-    return _equivalence(form, band[1], mixed, y, X, clusters, c, working)
+    return _equivalence(form, band[1], model.mixed, y, model.X, clusters, c, model.working)
 
 
 def adjust_companions(verdicts: list[Verdict]) -> list[Verdict]:
@@ -179,17 +201,30 @@ def _row(fit: Fit, design: _Design, term: Term) -> Array | str:
     return row
 
 
-def _estimable(X: Array, contrast: Array) -> tuple[Array, Array] | tuple[None, None]:
-    """Return a full-rank design with the same span and the contrast in it; None where it is not estimable."""
-    scale = np.sqrt((X**2).sum(axis=0))
-    scale[scale == 0] = 1.0
-    _, values, rows = np.linalg.svd(X / scale, full_matrices=False)
-    keep = values > 1e-9 * values[0]
-    basis = rows[keep].T
-    inside = basis.T @ (contrast / scale)
-    if np.abs(basis @ inside - contrast / scale).max() > 1e-7 * max(np.abs(contrast / scale).max(), 1e-300):
-        return None, None
-    return (X / scale) @ basis, inside
+def _fitted(fit: Fit, design: _Design, fitted: FittedDesigns) -> _Fitted:
+    """Return the mixed model of a design, fitted once."""
+    key = tuple(sorted(design.fixed))
+    if key not in fitted:
+        gains = fit.gains
+        scale = np.sqrt((design.X**2).sum(axis=0))
+        scale[scale == 0] = 1.0
+        _, values, rows = np.linalg.svd(design.X / scale, full_matrices=False)
+        basis = rows[values > 1e-9 * values[0]].T
+        X = (design.X / scale) @ basis
+        y = gains.frame["gain"].to_numpy(dtype=float)
+        mixed = fit_mixed(y, X, design.Z, S=gains.covariance, residual=fit.spec.residual)
+        working = _working(gains.covariance, design.Z, mixed, residual=fit.spec.residual)
+        fitted[key] = _Fitted(X, basis, scale, mixed, working)
+    return fitted[key]
+
+
+def _estimable(model: _Fitted, contrast: Array) -> Array | None:
+    """Return the contrast in the full-rank design; None where the rows do not determine it."""
+    wanted = contrast / model.scale
+    inside = model.basis.T @ wanted
+    if np.abs(model.basis @ inside - wanted).max() > 1e-7 * max(np.abs(wanted).max(), 1e-300):
+        return None
+    return np.asarray(inside)
 
 
 def _working(covariance: Any, Z: tuple[Array, ...], mixed: MixedFit, *, residual: bool) -> Any:

@@ -84,8 +84,8 @@ def kenward_roger_covariance(fit: MixedFit) -> NDArray[np.float64]:
         return fit.covariance
     w = _inverse_information(fit)
     phi = fit.covariance
-    inner = np.einsum("kl,klij->ij", w, fit.q_matrices)
-    inner -= np.einsum("kl,kia,ab,lbj->ij", w, fit.p_matrices, phi, fit.p_matrices)
+    weighted = np.tensordot(w, fit.p_matrices, axes=1)
+    inner = np.tensordot(w, fit.q_matrices, axes=2) - (fit.p_matrices @ phi @ weighted).sum(axis=0)
     adjusted = phi + 2 * phi @ inner @ phi
     return (adjusted + adjusted.T) / 2
 
@@ -142,7 +142,8 @@ def contrast_test(
         return _no_test("singular", name, estimate)
     if not len(fit.variances):
         return _test(fit.status, name, estimate, variance**0.5, float("inf"), null)
-    gradient = -np.einsum("a,ab,kbc,cd,d->k", c, fit.covariance, fit.p_matrices, fit.covariance, c)
+    pull = fit.covariance @ c
+    gradient = -(fit.p_matrices @ pull) @ pull
     w = _inverse_information(fit)
     spread = float(gradient @ w @ gradient)
     blind = ~np.isfinite(spread) or np.abs(gradient - fit.information @ w @ gradient).max() > 1e-6 * (

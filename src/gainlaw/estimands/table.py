@@ -110,6 +110,8 @@ def estimate_table(
 
 def importance_ess(fit: FitLike) -> float | None:
     """Return the effective number of draws of a fit by importance sampling, None for a sampler's chains."""
+    if "sample_stats" not in fit.posterior.children:
+        return None
     ess = fit.posterior["sample_stats"].attrs.get("ess")
     return None if ess is None else float(ess)
 

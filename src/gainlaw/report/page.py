@@ -253,14 +253,21 @@ def _missing(verdicts: Verdicts) -> str:
     return _list("Untested, and what is missing", lines)
 
 
+def _engine(record: Mapping[str, Any]) -> str:
+    """Return which engine computed the posterior, and why another was asked for in vain."""
+    engine = record.get("engine") or {}
+    name = engine.get("used") or record.get("arguments", {}).get("resolved", {}).get("engine", "")
+    return f"{name} (exact was tried first: {engine['fallback']})" if engine.get("fallback") else str(name)
+
+
 def _cite(content: Content) -> list[str]:
     record: Mapping[str, Any] = content.fits.main.record
     items = [f"<dt>gainlaw</dt><dd>{escape(gainlaw.__version__)}</dd>"]
     used, git = record.get("arguments", {}).get("resolved", {}), record.get("git") or {}
     dirty = " (with uncommitted changes)" if git.get("dirty") else ""
     for title, value in (
-        ("engine", used.get("engine", "")),
-        ("draws", f"{used['chains']} chains of {used['draws']}" if "draws" in used else ""),
+        ("engine", _engine(record)),
+        ("draws", f"{used['chains'] * used['draws']:,}" if "draws" in used else ""),
         ("seed", used.get("seed", "")),
         ("commit", f"{git['commit']}{dirty}" if "commit" in git else ""),
         ("Python", record.get("python", "")),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import gainlaw
+from gainlaw.estimands import importance_ess
 from gainlaw.tables import diagnostics_of
 from gainlaw.tables.formats import MINUS, format_interval, format_number, format_params, parameter_title
 
@@ -200,6 +201,11 @@ def priors_words(fit: Fit) -> str:
 
 def check_words(fit: Fit) -> str:
     """Return in one sentence whether the checks passed."""
+    if fit.status == "ok" and importance_ess(fit) is not None:
+        return (
+            "All checks passed: the weights of the importance sampler can be trusted and leave enough independent "
+            "draws for every reported number."
+        )
     if fit.status == "ok":
         return (
             "All checks passed: the chains agree, they hold enough independent draws for every reported "

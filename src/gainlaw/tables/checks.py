@@ -25,6 +25,9 @@ __all__ = [
 
 
 _CHECKS = {
+    "pareto_k": "weights of the scales (Pareto k)",
+    "likelihood_pareto_k": "weights of the likelihood (Pareto k)",
+    "ess": "effective draws",
     "rhat": "R-hat",
     "ess_bulk": "effective draws, centre",
     "ess_tail": "effective draws, tails",

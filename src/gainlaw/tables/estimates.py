@@ -192,9 +192,7 @@ def estimates_table(fit: Fit) -> Table:
         Column("shown", "Median", "right"),
         Column("shown_interval", _interval_title(frame), "right"),
         Column("p_positive", "P(> 0)", "probability"),
-        Column("rhat", "R-hat", "number", 3),
-        Column("ess_bulk", "ESS bulk", "count"),
-        Column("ess_tail", "ESS tail", "count"),
+        *_convergence(frame),
     )
     law = fit.spec.law.name.replace("_", " ")
     caption = f"Every estimate of the {law} law on {fit.unit}, with its convergence numbers."
@@ -203,6 +201,17 @@ def estimates_table(fit: Fit) -> Table:
         "that at the smallest size reported.",
     )
     return Table("estimates", caption, frame, columns, notes, rule_by="block", size="scriptsize")
+
+
+def _convergence(frame: pd.DataFrame) -> tuple[Column, ...]:
+    """Return the columns that say how well the draws know a number; independent draws have no chains to compare."""
+    if frame["rhat"].isna().all():
+        return (Column("ess_bulk", "Effective draws", "count"),)
+    return (
+        Column("rhat", "R-hat", "number", 3),
+        Column("ess_bulk", "ESS bulk", "count"),
+        Column("ess_tail", "ESS tail", "count"),
+    )
 
 
 def _shown(row: Mapping[Hashable, Any], key: str, digits: int) -> str:
