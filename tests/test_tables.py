@@ -166,6 +166,9 @@ def test_tables_of_nasty_text_compile_floating_bare_and_long(tmp_path):
     short, long = nasty_table(), nasty_table(6 * (LONG // 6 + 1))
     assert r"\begin{longtable}" in long.to_latex()
     assert r"\begin{longtable}" not in short.to_latex()
+    rows = pd.DataFrame({"text": ["several words in a row " * 4] * (LONG // 3)})
+    wrapped = Table("wrapped", "Rows of several lines.", rows, (Column("text", "Text", width=0.2),))
+    assert r"\begin{longtable}" in wrapped.to_latex()
     compile_latex(short.to_latex() + short.to_latex(floating=False) + long.to_latex(), tmp_path)
 
 

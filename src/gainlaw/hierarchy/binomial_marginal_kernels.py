@@ -167,7 +167,7 @@ def marginals(
             )
             # A coarse look for the peak, then outwards from it until nothing is left.
             top, peak = -np.inf, start
-            for k in range(start, stop, 4 * stride):
+            for k in range(start, stop, 8 * stride):
                 value = _integrand(
                     s, b, k, top - negligible, line, first, members, nodes, node_weight, blur_lo, blur_step, blur_knots,
                     blur_slopes, blends,

@@ -18,8 +18,10 @@ __all__ = ["escape_latex", "render_latex"]
 _RIGHT = {"interval", "estimate", "general", "params", "right"}
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 
-#: Tables with more rows than this are a longtable.
+#: Tables of more printed lines than this are a longtable.
 LONG = 40
+#: Letters that fit into a line as wide as the text.
+_LETTERS = {"normalsize": 80, "small": 90, "footnotesize": 100, "scriptsize": 115}
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -172,7 +174,7 @@ def _escape_character(character: str) -> str:
 
 def render_latex(table: Table, *, floating: bool = True) -> str:
     r"""Return a `Table` as LaTeX source (`Table.to_latex`)."""
-    long = len(table.frame) > LONG
+    long = _printed_lines(table) > LONG
     spec = "".join(_column_spec(table, column) for column in table.columns)
     head = [_heading(column) for column in table.columns]
     body = _body(table)
@@ -206,6 +208,16 @@ def _heading(column: Column) -> str:
     if column.width is not None or column.left:
         return text
     return rf"\multicolumn{{1}}{{r}}{{{text}}}" if column.kind in _RIGHT else f"{{{text}}}"
+
+
+def _printed_lines(table: Table) -> int:
+    """Return about how many lines a table takes, wrapped text included."""
+    letters = _LETTERS[table.size]
+    wrapped = [(column, column.width * letters) for column in table.columns if column.width is not None]
+    return sum(
+        max([1, *(math.ceil(len(str(row[column.key] or "")) / room) for column, room in wrapped)])
+        for row in table.rows()
+    )
 
 
 def _column_spec(table: Table, column: Column) -> str:
