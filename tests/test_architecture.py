@@ -50,6 +50,7 @@ ENGINE_ROOM = {
     "hierarchy/binomial_marginal_kernels.py",
     "hierarchy/binomial_quadrature.py",
     "hierarchy/kernels.py",
+    "hierarchy/linear_system.py",
     "hierarchy/model.py",
     "hierarchy/ops.py",
     "hierarchy/triangular.py",

@@ -11,6 +11,7 @@ from scipy.special import expit, logsumexp
 import gainlaw as gl
 from gainlaw.hierarchy import binomial, binomial_kernels, binomial_tables, build_problem, kernels, specify
 from gainlaw.hierarchy.binomial_marginal import row_log_marginals
+from gainlaw.hierarchy.marginal import Marginal
 from gainlaw.hierarchy.problem import gaussian_data
 from gainlaw.laws import law
 
@@ -86,8 +87,9 @@ def test_coefficients_are_drawn_from_their_exact_conditional() -> None:
     mean, covariance = np.linalg.solve(a, b), np.linalg.inv(a)
     draws = 20_000
     normals = np.random.default_rng(3).standard_normal((draws, problem.design.n_columns))
+    marginal = Marginal.build(problem, gaussian_data(problem))
     effects = kernels.conditional_draws(
-        np.tile(theta, (draws, 1)), normals, problem.design.sizes, *gaussian_data(problem)
+        theta[None], np.zeros(draws, dtype=np.int64), normals, *marginal.arguments()
     )
     # Checked on the task intercepts, which are their scale times a standardised coefficient.
     block = problem.design.blocks[1]
@@ -110,9 +112,8 @@ def test_leaving_rows_out_equals_a_fit_without_them() -> None:
     keep = (gains.frame["checkpoint"] != "bloom-3b").to_numpy()
     contrast = np.zeros((1, problem.design.n_core))
     contrast[0, 1] = theta[problem.n_blocks]
-    log_lik, mean, variance = kernels.conditional_moments(
-        theta[None], keep.astype(float), contrast, *gaussian_data(problem)
-    )
+    marginal = Marginal.build(problem, gaussian_data(problem), keep.astype(float))
+    log_lik, mean, variance = kernels.conditional_moments(theta[None], contrast, *marginal.arguments()).T
     h = theta[3 * problem.n_blocks + 1 :]
     total = dense_covariance(gains, problem, theta)[np.ix_(keep, keep)]
     y = problem.y[keep] - 0.7 * h[keep]

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gainlaw._threads import in_threads
 from gainlaw.estimands import FitLike, reference_weights
 from gainlaw.fitting.diagnostics import PARETO_K_LIMIT
 from gainlaw.hierarchy.hyper import Coordinates, coordinates, log_prior, pack_points
@@ -126,22 +125,20 @@ def _explore(
     keep: Float,
     rng: np.random.Generator,
 ) -> _Explored:
-    from gainlaw.hierarchy import kernels
+    from gainlaw.hierarchy.marginal import Marginal
 
     means, variances = [np.zeros(0)], [np.zeros(0)]
+    marginal = Marginal.build(problem, data, keep)
+    if fit.spec.residual:
+        draws = fit.posterior["posterior"]["tau_residual"].to_numpy()
+        marginal = marginal.tabulated(0.5 * float(draws.min()), 2.0 * float(draws.max()))
 
     def log_density(points: Float) -> Float:
-        packed = pack_points(problem, points)
-        contrasts, offset = _slope_contrast(fit, problem, packed)
-
-        def part(rows: slice) -> Float:
-            found = kernels.conditional_moments(packed[rows], keep, contrasts[rows], *data)
-            return np.stack(found, axis=1)
-
-        log_lik, mean, variance = in_threads(part, len(packed)).T
-        means.append(mean + offset)
-        variances.append(variance)
-        return log_lik + log_prior(problem, points)
+        contrasts, offset = _slope_contrast(fit, problem, pack_points(problem, points))
+        found = marginal.moments(points, contrasts)
+        means.append(found[:, 1] + offset)
+        variances.append(found[:, 2])
+        return found[:, 0] + log_prior(problem, points)
 
     if start is None:
         evidence = float(log_density(np.zeros((1, 0)))[0])

@@ -12,7 +12,8 @@ from gainlaw.hierarchy import kernels
 from gainlaw.hierarchy.binomial_marginal import row_log_marginals
 from gainlaw.hierarchy.binomial_tables import BinomialTables
 from gainlaw.hierarchy.design import rotate_design
-from gainlaw.hierarchy.hyper import find_mode
+from gainlaw.hierarchy.hyper import Density, find_mode, log_prior
+from gainlaw.hierarchy.marginal import Marginal
 from gainlaw.hierarchy.problem import ModelProblem
 
 __all__ = [
@@ -62,7 +63,7 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
     for _ in range(SITE_ROUNDS):
         turned, axes = _turn(tables, variance, covariances)
         data = site_data(problem, tables, site, turned, axes)
-        hyper = find_mode(problem, data, hyper)
+        hyper = find_mode(problem, _site_density(problem, data), hyper)
         packed = problem.pack({name: np.array([value]) for name, value in hyper.items()})[0]
         a, b = kernels.normal_equations(packed, *data)
         inverse = np.linalg.inv(a)
@@ -84,6 +85,12 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
     anchor = mean / sd**2 / precision
     rotated = _rotate_rows(tables, axes, site)
     return Geometry(anchor, 1.0 / precision, spread, rotated, turned, turns, turn_first, mode)
+
+
+def _site_density(problem: ModelProblem, data: tuple) -> Density:
+    """Return the posterior density of the hyperparameters under the sites."""
+    marginal = Marginal.build(problem, data)
+    return lambda points: marginal.log_likelihood(points) + log_prior(problem, points)
 
 
 def _own_scale(problem: ModelProblem, packed: Float) -> Float:

@@ -1,7 +1,7 @@
 r"""The engine ``exact``: coefficients integrated out, hyperparameters by importance sampling, nothing left to tune.
 
 Given the hyperparameters every coefficient is Gaussian, so the marginal likelihood of the scales and correlations is
-known in closed form (`kernels.conditional_moments`). They are explored by adaptive importance sampling
+known in closed form (`marginal.Marginal`). They are explored by adaptive importance sampling
 (`importance.explore`) and the coefficients drawn from their exact conditional. On log-odds each row's binomial
 likelihood is first summarised by a Gaussian at the posterior; the draws are then reweighted to the likelihood
 itself, residuals and shared baselines integrated out, and the weights say whether the summary was good enough.
@@ -14,18 +14,25 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw._threads import in_threads
 from gainlaw.gains import Gains
-from gainlaw.hierarchy import kernels
 from gainlaw.hierarchy.draws import Draws, Importance, Progress
-from gainlaw.hierarchy.hyper import find_mode, first_proposal, log_prior, named, pack_points
-from gainlaw.hierarchy.importance import Explored, Smoothed, explore, smooth_weights, systematic
-from gainlaw.hierarchy.posterior import add_prior_means, linear_predictor
+from gainlaw.hierarchy.hyper import Coordinates, find_mode, first_proposal, log_prior, named
+from gainlaw.hierarchy.importance import (
+    Explored,
+    Smoothed,
+    TruncatedT,
+    explore,
+    smooth_weights,
+    systematic,
+)
+from gainlaw.hierarchy.marginal import Marginal
+from gainlaw.hierarchy.posterior import linear_predictor
 from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
 
 __all__ = ["sample"]
 
 Float = NDArray[np.float64]
+Int = NDArray[np.int64]
 
 # Effective points asked of the hyperparameters for each draw kept, and the most points tried for it.
 ESS_SHARE = 0.5
@@ -36,8 +43,8 @@ LEAST_BATCH = 2000
 # On log-odds: effective candidates asked for each draw kept, and the most tried for it.
 CORRECTED_SHARE = 0.5
 MAX_BATCHES = 6
-# Floats of packed hyperparameters held at a time.
-_CHUNK = 4_000_000
+# Sds of the residual's proposal that its table covers to either side.
+REACH = 5.0
 
 
 def sample(
@@ -71,30 +78,27 @@ def sample(
     else:
         data, correct = gaussian_data(problem), None
 
-    def log_density(points: Float) -> Float:
-        return _log_marginal(problem, data, points) + log_prior(problem, points)
+    marginal = Marginal.build(problem, data)
 
     def report(share: float) -> None:
         if progress is not None:
             progress(int(size * share * (0.6 if correct else 0.9)), size)
 
-    explored = _explore(problem, data, log_density, rng, size, report)
+    explored, marginal = _explore(problem, marginal, rng, size, report)
     if correct is None:
         picked = systematic(explored.smoothed.weights, size, rng)
-        points = explored.points[picked]
-        effects = _conditional(problem, data, points, rng)
+        effects = marginal.draw(explored.points, picked, rng)
         ess, evidence, likelihood_k = explored.smoothed.ess, explored.smoothed.log_mean, float("nan")
     else:
-        points, effects, second, ess = _corrected(problem, data, explored, correct, size, rng)
+        picked, effects, second, ess = _corrected(marginal, explored, correct, size, rng)
         evidence, likelihood_k = explored.smoothed.log_mean + second.log_mean, second.pareto_k
     if progress is not None:
         progress(size, size)
     shape = (chains, draws)
-    lp = log_density(points) if problem.hyper else np.zeros(size)
     return Draws(
-        {name: value.reshape(shape) for name, value in named(problem, points).items()},
+        {name: value.reshape(shape) for name, value in named(problem, explored.points[picked]).items()},
         effects.reshape(*shape, -1),
-        {"lp": lp.reshape(shape)},
+        {"lp": explored.log_density[picked].reshape(shape)},
         importance=Importance(
             explored.smoothed.pareto_k, min(ess, float(size)), len(explored.points), evidence, likelihood_k
         ),
@@ -102,24 +106,22 @@ def sample(
 
 
 def _corrected(
-    problem: ModelProblem,
-    data: tuple,
+    marginal: Marginal,
     explored: Explored,
     correct: Callable[[Float, Float], Float],
     size: int,
     rng: np.random.Generator,
-) -> tuple[Float, Float, Smoothed, float]:
-    """Return draws under the likelihood itself: points, effects, their weights and the effective number of draws.
+) -> tuple[Int, Float, Smoothed, float]:
+    """Return draws under the likelihood itself: their points, effects, weights, and what they are worth.
 
     Candidates are drawn under the Gaussian summary until their weights are worth enough.
     """
     picked, effects, log_weights = np.zeros(0, dtype=np.int64), [], np.zeros(0)
     for _ in range(MAX_BATCHES):
         new = systematic(explored.smoothed.weights, max(size, LEAST_BATCH), rng)
-        points = explored.points[new]
-        effects.append(_conditional(problem, data, points, rng))
+        effects.append(marginal.draw(explored.points, new, rng))
         picked = np.concatenate([picked, new])
-        log_weights = np.concatenate([log_weights, correct(points, effects[-1])])
+        log_weights = np.concatenate([log_weights, correct(explored.points[new], effects[-1])])
         second = smooth_weights(log_weights)
         # Candidates at the same hyperparameters stand or fall together: both counts bound the information.
         shares = np.bincount(picked, weights=second.weights)
@@ -127,23 +129,29 @@ def _corrected(
         if second.ess >= max(CORRECTED_SHARE * size, LEAST_ESS):
             break
     chosen = systematic(second.weights, size, rng)
-    return explored.points[picked[chosen]], np.concatenate(effects)[chosen], second, ess
+    return picked[chosen], np.concatenate(effects)[chosen], second, ess
 
 
 def _explore(
     problem: ModelProblem,
-    data: tuple,
-    log_density: Callable[[Float], Float],
+    marginal: Marginal,
     rng: np.random.Generator,
     size: int,
     report: Callable[[float], None],
-) -> Explored:
+) -> tuple[Explored, Marginal]:
+    """Return weighted hyperparameters, and the model with the tables that served to explore them."""
     if not problem.hyper:
         nothing = np.zeros((size, 0))
-        evidence = float(_log_marginal(problem, data, nothing[:1])[0])
+        evidence = float(marginal.log_likelihood(nothing[:1])[0])
         weights = np.full(size, 1.0 / size)
-        return Explored(nothing, Smoothed(weights, float("-inf"), float(size), evidence))
-    place, first = first_proposal(problem, log_density, find_mode(problem, data))
+        smoothed = Smoothed(weights, float("-inf"), float(size), evidence)
+        return Explored(nothing, np.zeros(size), smoothed), marginal
+
+    def log_density(points: Float) -> Float:
+        return marginal.log_likelihood(points) + log_prior(problem, points)
+
+    place, first = first_proposal(problem, log_density, find_mode(problem, log_density))
+    marginal = marginal.tabulated(*_residual_range(problem, place, first))
     found = explore(
         place.density(log_density),
         first,
@@ -152,46 +160,21 @@ def _explore(
         max_points=MAX_POINTS_SHARE * max(size, LEAST_BATCH),
         progress=report,
     )
-    return Explored(place.values(found.points), found.smoothed)
+    points = place.values(found.points)
+    return Explored(points, found.log_density - place.log_jacobian(found.points), found.smoothed), marginal
 
 
-def _chunks(problem: ModelProblem, size: int) -> list[slice]:
-    step = max(_CHUNK // len(problem.base), 16)
-    return [slice(a, min(a + step, size)) for a in range(0, size, step)]
-
-
-def _log_marginal(problem: ModelProblem, data: tuple, points: Float) -> Float:
-    """Return the log marginal likelihood of hyperparameters, shape (n, k) to (n,)."""
-    keep = np.ones(len(problem.y))
-    return np.concatenate(
-        [
-            _marginal_chunk(pack_points(problem, points[rows]), keep, data)
-            for rows in _chunks(problem, len(points))
-        ]
-    )
-
-
-def _marginal_chunk(packed: Float, keep: Float, data: tuple) -> Float:
-    nothing = np.zeros((len(packed), int(data[-1])))
-
-    def part(rows: slice) -> Float:
-        return kernels.conditional_moments(packed[rows], keep, nothing[rows], *data)[0]
-
-    return in_threads(part, len(packed))
-
-
-def _conditional(problem: ModelProblem, data: tuple, points: Float, rng: np.random.Generator) -> Float:
-    """Return coefficients drawn from their exact conditional at each point, shape (n, q)."""
-    effects = np.empty((len(points), problem.design.n_columns))
-    for rows in _chunks(problem, len(points)):
-        packed = pack_points(problem, points[rows])
-        normals = rng.standard_normal((len(packed), problem.design.n_columns))
-
-        def part(inside: slice, packed: Float = packed, normals: Float = normals) -> Float:
-            return kernels.conditional_draws(packed[inside], normals[inside], problem.design.sizes, *data)
-
-        effects[rows] = in_threads(part, len(packed))
-    return add_prior_means(problem, effects)
+def _residual_range(problem: ModelProblem, place: Coordinates, first: TruncatedT) -> tuple[float, float]:
+    """Return residual sds between which nearly all points of a proposal lie."""
+    if not problem.spec.residual:
+        return 0.0, 0.0
+    at = problem.hyper.index("tau_residual")
+    sd = float(np.sqrt(np.sum(first.factor[at] ** 2)))
+    ends = first.location[at] + REACH * sd * np.array([-1.0, 1.0])
+    points = np.tile(np.where(place.correlation, 0.0, first.location), (2, 1))
+    points[:, at] = np.maximum(ends, 0.0)
+    low, high = place.values(points)[:, at]
+    return float(low), float(high)
 
 
 def _binomial(problem: ModelProblem, gains: Gains) -> tuple[tuple, Callable[[Float, Float], Float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ _KNOTS = 13
 _REACH = 4.0
 # A conditional that is flat over more than this on the free scale is explored to here.
 _WIDEST = 1.3
+_STEP = 1e-4
 # The mode is looked for within these factors of the prior's scale (as powers of e), and of no correlation.
 _FREE_LIMITS = {"sd": (-10.0, 7.0), "exponent": (-7.0, 3.0), "rho": (-6.0, 6.0)}
 
@@ -60,27 +62,26 @@ def _from_free(free: Float, rho: NDArray[np.bool_]) -> Float:
 
 
 def find_mode(
-    problem: ModelProblem, data: tuple, previous: dict[str, float] | None = None
+    problem: ModelProblem, log_density: Density, previous: dict[str, float] | None = None
 ) -> dict[str, float]:
-    """Return the posterior mode of the hyperparameters, as densities in log sd and atanh correlation.
+    """Return the mode of the hyperparameters, as densities in log sd and atanh correlation.
 
     Parameters
     ----------
     problem : ModelProblem
         The model.
-    data : tuple
-        Inputs of the Gaussian kernels after the hyperparameters.
+    log_density : callable
+        Log posterior density of hyperparameters, shape (n, k) to (n,).
     previous : dict, optional
         Where to start.
 
     Notes
     -----
     On the log scale a density that piles up at an sd of zero has its mode at a positive sd, of the size of its
-    spread: a usable centre in either case.
+    spread: a usable centre in either case. The gradient is a difference quotient, all points of it in one batch: the
+    mode is where exploring begins, no answer in itself.
     """
     from scipy.optimize import minimize
-
-    from gainlaw.hierarchy import kernels
 
     names, priors = problem.hyper, problem.spec.priors
     if not names:
@@ -90,26 +91,17 @@ def find_mode(
         values = np.array([0.0 if name.startswith("rho_") else priors[name].scale / 3.0 for name in names])
     else:
         values = np.array([previous[name] for name in names])
+    moves = np.concatenate([np.zeros((1, len(names))), _STEP * np.eye(len(names))])
 
     def objective(free: Float) -> tuple[float, Float]:
-        value = _from_free(free, rho)
-        packed = problem.pack({name: np.array([v]) for name, v in zip(names, value, strict=True)})[0]
-        total, gradient = kernels.gaussian_marginal(packed, *data)
-        slope = np.where(rho, 1.0 - value**2, value)
-        g = np.array([gradient[position] for position in problem.position]) * slope
-        if problem.spec.law.has_exponent:
-            k = names.index("exponent")
-            eps = 1e-5
-            shape = problem.spec.law.shape
-            dh = (shape(problem.x, value[k] + eps) - shape(problem.x, value[k])) / eps
-            g[k] = (gradient[3 * problem.n_blocks + 1 :] @ dh) * value[k]
-        # The prior and the change of variables, by central differences in the free coordinate.
-        eps = 1e-5
-        sides = [_free_prior(problem, free + shift, rho) for shift in (-eps, 0.0, eps)]
-        return -(total + float(sides[1].sum())), -(g + (sides[2] - sides[0]) / (2 * eps))
+        found = np.maximum(_free_density(log_density, free + moves, rho), -1e10)
+        return -float(found[0]), -(found[1:] - found[0]) / _STEP
 
     limits = [_free_limits(problem, name) for name in names]
-    found = minimize(objective, _to_free(values, rho), jac=True, method="L-BFGS-B", bounds=limits)
+    options: Any = {"maxiter": 60, "ftol": 1e-6, "gtol": 1e-2}
+    found = minimize(
+        objective, _to_free(values, rho), jac=True, method="L-BFGS-B", bounds=limits, options=options
+    )
     return dict(zip(names, _from_free(found.x, rho).tolist(), strict=True))
 
 
@@ -119,17 +111,6 @@ def _free_limits(problem: ModelProblem, name: str) -> tuple[float, float]:
     low, high = _FREE_LIMITS["exponent" if name == "exponent" else "sd"]
     centre = float(np.log(problem.spec.priors[name].scale))
     return centre + low, centre + high
-
-
-def _free_prior(problem: ModelProblem, free: Float, rho: NDArray[np.bool_]) -> Float:
-    """Return each hyperparameter's own log prior density in its free coordinate, shape (k,)."""
-    value = _from_free(free, rho)
-    density = [
-        float(problem.spec.priors[name].log_density(v)) for name, v in zip(problem.hyper, value, strict=True)
-    ]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        jacobian = np.where(rho, np.log1p(-np.minimum(value**2, 1 - 1e-15)), free)
-    return np.array(density) + jacobian
 
 
 @dataclass(frozen=True, slots=True, eq=False)

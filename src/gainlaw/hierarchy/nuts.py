@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.gains import Gains
-from gainlaw.hierarchy import binomial, binomial_kernels, binomial_tables, kernels
+from gainlaw.hierarchy import binomial, binomial_kernels, binomial_tables
 from gainlaw.hierarchy.draws import Draws, Progress
+from gainlaw.hierarchy.marginal import Marginal
 from gainlaw.hierarchy.model import compile_model, hyper_families, hyper_order, model_data
 from gainlaw.hierarchy.posterior import add_prior_means
 from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
@@ -68,11 +69,11 @@ def _sample_gaussian(
     else:
         hyper, stats, attempts = {}, _no_stats(chains, draws), ()
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
-    flat = {name: value.reshape(-1) for name, value in hyper.items()}
-    packed = problem.pack(flat) if flat else np.tile(problem.base, (chains * draws, 1))
-    normals = rng.standard_normal((len(packed), problem.design.n_columns))
-    effects = kernels.conditional_draws(packed, normals, problem.design.sizes, *gaussian_data(problem))
-    return Draws(hyper, add_prior_means(problem, effects).reshape(chains, draws, -1), stats, attempts)
+    names = problem.hyper
+    points = np.stack([hyper[name].reshape(-1) for name in names], axis=1) if names else np.zeros((1, 0))
+    which = np.arange(chains * draws) if names else np.zeros(chains * draws, dtype=np.int64)
+    effects = Marginal.build(problem, gaussian_data(problem)).draw(points, which, rng)
+    return Draws(hyper, effects.reshape(chains, draws, -1), stats, attempts)
 
 
 def _sample_binomial(

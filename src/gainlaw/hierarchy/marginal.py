@@ -1,0 +1,182 @@
+"""The Gaussian model with every coefficient integrated out: its likelihood, and exact draws of the coefficients."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw._threads import in_threads
+from gainlaw.hierarchy import kernels
+from gainlaw.hierarchy.hyper import pack_points
+from gainlaw.hierarchy.linear_system import tabulate_system
+from gainlaw.hierarchy.posterior import add_prior_means
+from gainlaw.hierarchy.problem import ModelProblem
+
+__all__ = ["Marginal"]
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# Chebyshev nodes in the residual sd; where they are off by more than this, they are not used.
+NODES = 10
+TOLERANCE = 1e-6
+# Floats of packed hyperparameters held at a time.
+_CHUNK = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marginal:
+    """The Gaussian model of one table of gains, or of its Gaussian summary.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    data : tuple
+        Inputs of the Gaussian kernels after the hyperparameters, see `problem.gaussian_data`.
+    keep : ndarray, shape (n,)
+        1 for rows that count, 0 for rows left out.
+    table : tuple of ndarray
+        Normal equations over the residual sd, see `linear_system.system`; made by `tabulated`.
+    """
+
+    problem: ModelProblem
+    data: tuple
+    keep: Float
+    table: tuple[Float, ...] = field(default_factory=lambda: _no_table(0, 0, 1))
+
+    @classmethod
+    def build(cls, problem: ModelProblem, data: tuple, keep: Float | None = None) -> Marginal:
+        """Return the model without a table."""
+        kept = np.ones(len(problem.y)) if keep is None else np.asarray(keep, dtype=float)
+        return cls(problem, data, kept)
+
+    def tabulated(self, low: float, high: float) -> Marginal:
+        """Return the model with a table over residual sds from `low` to `high`.
+
+        A law with a parameter of its own changes the rows themselves and gets no table; nor does a model for which
+        the table is off by more than `TOLERANCE` in log likelihood.
+        """
+        if self.problem.spec.law.has_exponent or not self.problem.hyper:
+            return self
+        blocks = self.problem.n_blocks
+        if not self.problem.spec.residual:
+            low = high = 0.0
+        shift = float(max(self.data[1].min(), 0.0)) + 1e-300
+        ends = np.log(shift + np.array([low, high]) ** 2)
+        middle, half = float(ends.mean()), float(max(0.5 * (ends[1] - ends[0]), 1e-9))
+        angles = np.pi * (np.arange(NODES) + 0.5) / NODES
+        taus = np.sqrt(np.maximum(np.exp(middle + half * np.cos(angles)) - shift, 0.0))
+        h = self.problem.base[3 * blocks + 1 :]
+        tables = tabulate_system(taus, self.keep, *(*self.data, h))
+        made = replace(self, table=(np.array([shift, middle, half, low, high]), *tables))
+        return made if self._agrees(made, low, high) else self
+
+    def _agrees(self, other: Marginal, low: float, high: float) -> bool:
+        """Return whether a table gives the same likelihood between its nodes."""
+        problem = self.problem
+        middle = np.array(
+            [0.0 if name.startswith("rho_") else problem.spec.priors[name].scale for name in problem.hyper]
+        )
+        points = np.tile(middle, (3, 1))
+        if problem.spec.residual:
+            at = problem.hyper.index("tau_residual")
+            points[:, at] = [low + f * (high - low) for f in (0.0, 0.13, 0.71)]
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(self.log_likelihood(points) - other.log_likelihood(points))
+        return bool((apart <= TOLERANCE * np.maximum(1.0, len(problem.y) / 1000.0)).all())
+
+    def log_likelihood(self, points: Float) -> Float:
+        """Return the log marginal likelihood of hyperparameters, shape (n, k) to (n,)."""
+        return self._moments(points, np.zeros((0, int(self.data[-1]))))[:, 0]
+
+    def moments(self, points: Float, contrasts: Float) -> Float:
+        """Return log likelihood, and mean and variance of a contrast of standardised coefficients, shape (n, 3)."""
+        return self._moments(points, contrasts)
+
+    def _moments(self, points: Float, contrasts: Float) -> Float:
+        out = np.empty((len(points), 3))
+        for rows in self._chunks(len(points)):
+            packed = pack_points(self.problem, points[rows])
+            chosen = contrasts[rows] if len(contrasts) else contrasts
+
+            def part(inside: slice, packed: Float = packed, chosen: Float = chosen) -> Float:
+                picked = chosen[inside] if len(chosen) else chosen
+                try:
+                    return kernels.conditional_moments(packed[inside], picked, *self.arguments())
+                except np.linalg.LinAlgError:
+                    return self._one_by_one(packed[inside], picked)
+
+            out[rows] = in_threads(part, len(packed))
+        return out
+
+    def _one_by_one(self, packed: Float, contrasts: Float) -> Float:
+        """Return moments of which some cannot be had: hyperparameters beyond what numbers can hold."""
+        out = np.full((len(packed), 3), np.nan)
+        out[:, 0] = -np.inf
+        for row in range(len(packed)):
+            chosen = contrasts[row : row + 1] if len(contrasts) else contrasts
+            with contextlib.suppress(np.linalg.LinAlgError):
+                out[row] = kernels.conditional_moments(packed[row : row + 1], chosen, *self.arguments())[0]
+        return out
+
+    def draw(self, points: Float, which: Int, rng: np.random.Generator) -> Float:
+        """Draw the coefficients at ``points[which]`` from their exact conditional, prior means included.
+
+        Parameters
+        ----------
+        points : ndarray, shape (m, k)
+            Hyperparameters.
+        which : ndarray of int, shape (n,)
+            The point of every draw.
+        rng : numpy.random.Generator
+            Random numbers.
+
+        Returns
+        -------
+        ndarray, shape (n, q)
+        """
+        q = self.problem.design.n_columns
+        order = np.argsort(which, kind="stable")
+        effects = np.empty((len(which), q))
+        step = max(_CHUNK // max(len(self.problem.base), q), 16)
+        for first in range(0, len(order), step):
+            rows = order[first : first + step]
+            used, local = np.unique(which[rows], return_inverse=True)
+            packed = pack_points(self.problem, points[used])
+            normals = rng.standard_normal((len(rows), q))
+
+            def part(
+                inside: slice, packed: Float = packed, local: Int = local, normals: Float = normals
+            ) -> Float:
+                return kernels.conditional_draws(packed, local[inside], normals[inside], *self.arguments())
+
+            effects[rows] = in_threads(part, len(rows))
+        return add_prior_means(self.problem, effects)
+
+    def arguments(self) -> tuple:
+        """Return what the compiled kernels take after the hyperparameters."""
+        table = self.table
+        if table[0][3] > table[0][4]:
+            bounds, p = self.data[-2], int(self.data[-1])
+            table = _no_table(p, self.problem.design.n_columns, max(1, int(np.diff(bounds).max(initial=1))))
+        return (self.keep, self.problem.design.sizes, *table, *self.data)
+
+    def _chunks(self, size: int) -> list[slice]:
+        step = max(_CHUNK // len(self.problem.base), 16)
+        return [slice(a, min(a + step, size)) for a in range(0, size, step)]
+
+
+def _no_table(p: int, q: int, widest: int) -> tuple[Float, ...]:
+    """Return a table that covers nothing."""
+    return (
+        np.array([1.0, 0.0, 1.0, 1.0, 0.0]),
+        np.zeros((0, p, p)),
+        np.zeros((0, q - p, p)),
+        np.zeros((0, q - p, widest)),
+        np.zeros((0, q)),
+        np.zeros((0, 2)),
+    )
