@@ -137,34 +137,34 @@ def marginals(
     draws, n = line.shape
     out = np.zeros((draws, n))
     scratch = np.empty(_MOST_NODES)
-    blends = np.empty((members.shape[0], blur_knots.shape[2]))
-    for s in range(draws):
-        for j in range(members.shape[0]):
-            sd = step[members[j]] * knots_per_sd
-            _blend(np.log(sd * sd + tau[s] * tau[s]), blur_middle[j], blur_half[j], blends[j])
-        for i in range(n):
-            if single[i] == 1:
+    for i in range(n):
+        if single[i] == 1:
+            for s in range(draws):
                 out[s, i] = _smooth(
                     line[s, i], tau[s], step[i] * knots_per_sd, lo[i], step[i], knots[i], slopes[i], scratch
                 )
-        for b in range(first.shape[0] - 1):
-            begin, end = node_first[b], node_first[b + 1]
+    # Block by block, so that its tables stay in the cache.
+    blends = np.empty((members.shape[0], blur_knots.shape[2]))
+    for b in range(first.shape[0] - 1):
+        begin, end = node_first[b], node_first[b + 1]
+        spacing = nodes[begin + 1] - nodes[begin]
+        share = nodes_per_sd * np.sqrt(1.0 + first[b + 1] - first[b]) * spacing
+        for s in range(draws):
             # The nodes at which every factor counts, as far apart as the narrowest factor allows.
             low, high = nodes[begin], nodes[end - 1]
             narrowest = base_sd[b]
             for j in range(first[b], first[b + 1]):
                 i = members[j]
+                total = (step[i] * knots_per_sd) ** 2 + tau[s] * tau[s]
+                _blend(np.log(total), blur_middle[j], blur_half[j], blends[j])
                 low = max(low, reach[i, 0] - line[s, i] - 6.0 * tau[s])
                 high = min(high, reach[i, 1] - line[s, i] + 6.0 * tau[s])
-                narrowest = min(narrowest, np.sqrt((step[i] * knots_per_sd) ** 2 + tau[s] ** 2))
-            spacing = nodes[begin + 1] - nodes[begin]
+                narrowest = min(narrowest, np.sqrt(total))
             start = begin + max(int(np.floor((low - nodes[begin]) / spacing)), 0)
             stop = begin + min(int(np.ceil((high - nodes[begin]) / spacing)) + 1, end - begin)
             if stop - start < 4:
                 start, stop = begin, end
-            stride = max(
-                int(narrowest / (nodes_per_sd * np.sqrt(1.0 + first[b + 1] - first[b]) * spacing)), 1
-            )
+            stride = max(int(narrowest / share), 1)
             # A coarse look for the peak, then outwards from it until nothing is left.
             top, peak = -np.inf, start
             for k in range(start, stop, 8 * stride):
