@@ -29,10 +29,12 @@ __all__ = [
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-SITE_ROUNDS = 5
+# Rounds of refinement, and the change of nearly all sites, in their sds, at which they end.
+SITE_ROUNDS = 6
+SITE_TOLERANCE = 0.02
 # Nodes of a site's moments, points of a block's, and how much wider than the posterior a site may be.
 SITE_NODES = 33
-BLOCK_POINTS = 1024
+BLOCK_POINTS = 512
 SITE_WIDEST = 100.0
 
 
@@ -67,9 +69,12 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
         packed = problem.pack({name: np.array([value]) for name, value in hyper.items()})[0]
         a, b = kernels.normal_equations(packed, *data)
         inverse = np.linalg.inv(a)
+        before = site
         site, variance, covariances = _refine_sites(
             problem, tables, packed, inverse, b, site, variance, covariances
         )
+        if np.quantile(np.abs(site - before) / np.sqrt(variance), 0.95) < SITE_TOLERANCE:
+            break
     turned, axes = _turn(tables, variance, covariances)
     scale = _own_scale(problem, packed)
     mean = scale * (inverse @ b)

@@ -1,0 +1,63 @@
+"""The engine `exact` against long runs of the sampler, estimate by estimate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gainlaw as gl
+from gainlaw.simulate import simulate_study
+
+pytestmark = pytest.mark.calibration
+
+
+def bundled(scale: str) -> gl.Gains:
+    return gl.load_dataset("bloomz").select(intermediate=["none", "xP3"]).gains(scale=scale)
+
+
+def small(scale: str) -> gl.Gains:
+    return simulate_study(21, n_tasks=2, n_languages=13).evaluations.gains(scale=scale)
+
+
+def ceiling() -> gl.Gains:
+    study = simulate_study(
+        5, scale="log_odds", intercept=0.5, slope=-0.1, baseline=(0.8, 0.97), n_tasks=2, n_languages=8, n_examples=300,
+        sd_task=0.2, sd_task_slope=0.1, sd_language=0.2, sd_checkpoint=0.1, sd_checkpoint_task=0.05, sd_residual=0.05,
+    )  # fmt: skip
+    return study.evaluations.gains(scale="log_odds")
+
+
+def shared(scale: str) -> gl.Gains:
+    return gl.load_dataset("bloomz", tasks=["xcopa", "xwinograd"]).gains(scale=scale)
+
+
+STUDIES = {
+    "bundled data, points": lambda: bundled("points"),
+    "bundled data, log-odds": lambda: bundled("log_odds"),
+    "small study, points": lambda: small("points"),
+    "small study, log-odds": lambda: small("log_odds"),
+    "ceiling study": ceiling,
+    "shared baselines, points": lambda: shared("points"),
+    "shared baselines, log-odds": lambda: shared("log_odds"),
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_estimate_agrees_with_a_long_run_of_the_sampler(name: str) -> None:
+    gains = STUDIES[name]()
+    exact = gl.fit(gains, draws=8000, seed=1)
+    nuts = gl.fit(gains, engine="nuts", draws=5000, tune=1500, seed=2)
+    assert exact.status == nuts.status == "ok"
+    assert exact.record["engine"]["used"] == "exact"
+    a, b = (fit.estimates[fit.estimates["sd"].notna()].reset_index(drop=True) for fit in (exact, nuts))
+    known = b[["ess_bulk", "ess_tail"]].min(axis=1) > 5000
+    assert known.mean() > 0.5
+    a, b = a[known], b[known]
+    apart = (a["mean"] - b["mean"]).abs() / b["sd"]
+    names = b.loc[apart.idxmax(), ["estimand", "group"]].to_list()
+    print(f"{name}: {known.sum()} estimates, largest difference of means {apart.max():.3f} sd ({names})")
+    assert apart.max() < 0.05, names
+    ratio = a["sd"] / b["sd"]
+    assert np.abs(ratio - 1.0).max() < 0.05
+    for end in ("ci_low", "ci_high"):
+        assert ((a[end] - b[end]).abs() / b["sd"]).max() < 0.15
