@@ -9,6 +9,7 @@ independent draws, above 0.7 the weights are unusable.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import lgamma, log, pi
@@ -27,6 +28,7 @@ ROUND = 512
 # Until the weights carry this many points for each dimension the target is tempered to have them.
 PER_DIMENSION = 10.0
 INFLATION = 1.05
+LEAST_POINTS = 25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,11 +75,12 @@ def smooth_weights(log_weights: Float) -> Smoothed:
     values = np.maximum(values - top, -700.0)
     if np.ptp(values) < 1e-12:
         return Smoothed(np.full(len(values), 1.0 / len(values)), -np.inf, float(len(values)), top)
-    try:
-        # The library takes log likelihoods to be left out, whose weights are the inverse.
-        smoothed, pareto_k = array_stats.psislw(-values)
-    except ValueError:  # Too few points for a tail, or a tail without spread.
-        smoothed, pareto_k = values, np.nan
+    smoothed, pareto_k = values, np.nan
+    # Too few points have no tail; nor have weights whose largest are equal.
+    if len(values) >= LEAST_POINTS:
+        with contextlib.suppress(ValueError):
+            # The library takes log likelihoods to be left out, whose weights are the inverse.
+            smoothed, pareto_k = array_stats.psislw(-values)
     least = int(np.argmin(values))
     smoothed = np.asarray(smoothed) + (values[least] - smoothed[least])
     raw = np.exp(smoothed)

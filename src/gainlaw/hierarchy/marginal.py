@@ -21,8 +21,8 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 # Chebyshev nodes in the residual sd; where they are off by more than this, they are not used.
-NODES = 10
-TOLERANCE = 1e-6
+NODES = 12
+TOLERANCE = 1e-5
 # Floats of packed hyperparameters held at a time.
 _CHUNK = 4_000_000
 

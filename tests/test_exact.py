@@ -1,0 +1,184 @@
+"""The engine `exact`: coordinates, tables, evidence and corrected likelihoods against independent computations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+from scipy.special import expit, logsumexp
+
+import gainlaw as gl
+from gainlaw.hierarchy import binomial_tables, build_problem, exact, nuts, specify
+from gainlaw.hierarchy.binomial_marginal import row_log_marginals
+from gainlaw.hierarchy.hyper import coordinates, log_prior
+from gainlaw.hierarchy.marginal import Marginal
+from gainlaw.hierarchy.problem import gaussian_data
+from gainlaw.laws import law
+from gainlaw.simulate import simulate_study
+
+
+def bloomz(scale: str = "points", **chosen: object) -> gl.Gains:
+    return gl.load_dataset("bloomz", **chosen).gains(scale=scale)
+
+
+def some_points(problem, size: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.stack(
+        [
+            rng.uniform(-0.7, 0.7, size) if name.startswith("rho_") else rng.uniform(0.2, 4.0, size)
+            for name in problem.hyper
+        ],
+        axis=1,
+    )
+
+
+def test_coordinates_return_and_keep_volume() -> None:
+    gains = bloomz()
+    problem = build_problem(gains, specify(gains, law("linear")))
+    points = some_points(problem, 5)
+    place = coordinates(problem, points[0])
+    np.testing.assert_allclose(place.values(place.points(points)), points, rtol=1e-12)
+    at, step = place.points(points), 1e-6
+    slopes = [
+        (place.values(at + step * np.eye(at.shape[1])[k]) - place.values(at))[:, k] / step
+        for k in range(at.shape[1])
+    ]
+    np.testing.assert_allclose(place.log_jacobian(at), np.log(slopes).sum(axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["one intermediate", "three intermediates", "a checkpoint left out"])
+def test_tables_over_the_residual_give_the_same_likelihood_and_draws(name: str) -> None:
+    gains = bloomz(intermediates="xP3") if name == "one intermediate" else bloomz()
+    problem = build_problem(gains, specify(gains, law("linear"), priors={"slope": "normal(0.7, 10)"}))
+    keep = np.ones(len(problem.y))
+    if name == "a checkpoint left out":
+        keep = (gains.frame["checkpoint"] != "bloom").to_numpy().astype(float)
+    plain = Marginal.build(problem, gaussian_data(problem), keep)
+    table = plain.tabulated(0.8, 4.0)
+    assert len(table.table[1]) > 0
+    points = some_points(problem, 20)
+    np.testing.assert_allclose(table.log_likelihood(points), plain.log_likelihood(points), atol=1e-5)
+    which = np.repeat(np.arange(20), 3)
+    draws = [each.draw(points, which, np.random.default_rng(1)) for each in (plain, table)]
+    np.testing.assert_allclose(draws[0], draws[1], atol=1e-5)
+
+
+def test_a_law_with_an_exponent_has_no_table() -> None:
+    gains = bloomz(intermediates="xP3")
+    problem = build_problem(gains, specify(gains, law("offset_power")))
+    assert len(Marginal.build(problem, gaussian_data(problem)).tabulated(0.8, 4.0).table[1]) == 0
+
+
+def test_draws_do_not_depend_on_their_order() -> None:
+    gains = bloomz(intermediates="xP3")
+    problem = build_problem(gains, specify(gains, law("linear")))
+    marginal = Marginal.build(problem, gaussian_data(problem))
+    points = some_points(problem, 4)
+    effects = marginal.draw(points, np.array([3, 0, 0, 2]), np.random.default_rng(0))
+    assert effects.shape == (4, problem.design.n_columns)
+    assert len(np.unique(effects[:, 0])) == 4
+
+
+def test_evidence_equals_quadrature() -> None:
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        {"task": list("abcdefgh"), "gain": rng.normal(4, 3, 8), "se": rng.uniform(0.5, 2.0, 8)}
+    )
+    gains = gl.gains_from_frame(frame)
+    fit = gl.fit(gains, law="constant")
+    y, s2 = frame["gain"].to_numpy(), frame["se"].to_numpy() ** 2
+
+    def density(tau: float) -> float:
+        total = np.diag(s2 + tau**2) + 20.0**2
+        return stats.multivariate_normal(np.zeros(8), total).pdf(y) * stats.halfnorm.pdf(tau, scale=10.0)
+
+    area, _ = integrate.quad(density, 0, 80, epsabs=0, epsrel=1e-8)
+    found = fit.posterior["sample_stats"].attrs
+    assert found["log_evidence"] == pytest.approx(np.log(area), abs=0.02)
+    assert found["pareto_k"] < 0.5
+
+
+def test_log_density_of_draws_is_kept() -> None:
+    gains = bloomz(intermediates="xP3")
+    spec = specify(gains, law("linear"))
+    problem = build_problem(gains, spec)
+    draws = exact.sample(problem, gains, draws=150, chains=2, seed=1)
+    points = np.stack([draws.hyper[name].reshape(-1) for name in problem.hyper], axis=1)
+    again = Marginal.build(problem, gaussian_data(problem)).log_likelihood(points) + log_prior(
+        problem, points
+    )
+    np.testing.assert_allclose(draws.stats["lp"].reshape(-1), again, atol=1e-4)
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.02, 0.3, 1.5])
+@pytest.mark.parametrize("intermediates", [1, 3])
+def test_residuals_and_baselines_are_integrated_out(tau: float, intermediates: int) -> None:
+    evals = gl.load_dataset("bloomz", tasks=["xcopa"])
+    if intermediates == 1:
+        evals = evals.select(intermediate=["none", "xP3"])
+    gains = evals.gains(scale="log_odds")
+    tables = binomial_tables.build_tables(gains)
+    rng = np.random.default_rng(1)
+    line = tables.site + 0.3 * rng.normal(size=(2, len(gains)))
+    found = row_log_marginals(tables, line, np.array([tau, tau]))
+    frame = gains.frame
+    k0, n0, k1, n1, c = (
+        frame[name].to_numpy(dtype=float)
+        for name in ("k_baseline", "n_baseline", "k_intermediate", "n_intermediate", "chance")
+    )
+    eta = np.linspace(-16, 16, 3201)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(61)
+    log_weights = np.log(weights / weights.sum())
+
+    def log_counts(k: float, n: float, chance: float, at: np.ndarray) -> np.ndarray:
+        p = chance + (1 - chance) * expit(at)
+        return k * np.log(p) + (n - k) * (np.log1p(-chance) - np.logaddexp(0, at))
+
+    groups = [[i] for i in range(0, len(frame), 9)] if intermediates == 1 else None
+    if groups is None:
+        groups = [
+            tables.members[a:b].tolist() for a, b in zip(tables.first[:-1:5], tables.first[1::5], strict=True)
+        ]
+    for rows in groups:
+        i = rows[0]
+        base = log_counts(k0[i], n0[i], c[i], eta) + stats.logistic.logpdf(eta)
+        total = base.copy()
+        for row in rows:
+            inside = eta[:, None] + line[0, row] + tau * nodes
+            total += logsumexp(log_counts(k1[row], n1[row], c[row], inside) + log_weights, axis=1)
+        # Both with the baseline's posterior normalised.
+        reference = logsumexp(total) - logsumexp(base)
+        assert found[0, i] == pytest.approx(reference, abs=2e-3)
+
+
+def test_a_failing_summary_is_handed_to_the_sampler(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = simulate_study(3, n_tasks=2, n_languages=4)
+    sampled = exact.sample
+
+    def poor(*arguments: object, **options: object):
+        draws = sampled(*arguments, **options)
+        return replace(draws, importance=replace(draws.importance, pareto_k=1.1))
+
+    def chains(*arguments: object, tune: int, **options: object):
+        draws = sampled(*arguments, **options)
+        return replace(draws, importance=None, stats={"diverging": np.zeros((4, 300), dtype=bool)})
+
+    monkeypatch.setattr(exact, "sample", poor)
+    monkeypatch.setattr(nuts, "sample", chains)
+    fit = gl.fit(study.evaluations, draws=300)
+    assert fit.record["engine"]["used"] == "nuts"
+    assert "Pareto k is 1.10" in fit.record["engine"]["fallback"]
+    assert any(check.name == "rhat" for check in fit.diagnostics.checks)
+
+
+def test_the_same_seed_gives_the_same_numbers_whatever_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gainlaw import _threads
+
+    study = simulate_study(3, n_tasks=2, n_languages=4)
+    many = gl.fit(study.evaluations, scale="log_odds", seed=5, draws=300)
+    monkeypatch.setattr(_threads, "_cores", lambda: 1)
+    one = gl.fit(study.evaluations, scale="log_odds", seed=5, draws=300)
+    pd.testing.assert_frame_equal(many.estimates, one.estimates)
