@@ -30,9 +30,9 @@ from gainlaw.figures import (
     width_frame,
 )
 from gainlaw.figures.gain_curve import band_frame
-from gainlaw.figures.predictive import predictive_frame
 from gainlaw.figures.priors import priors_frame
 from gainlaw.figures.style import COLORS, DOUBLE, SINGLE
+from gainlaw.fitting import predictive_frame
 
 SIZES = np.array([5.6e8, 1.1e9, 1.7e9, 3e9, 7.1e9, 1.76e11])
 NAMES = ["bloom-560m", "bloom-1b1", "bloom-1b7", "bloom-3b", "bloom-7b1", "bloom"]

@@ -43,7 +43,7 @@ def test_a_fit_survives_its_directory(fit: gl.Fit, directory: Path) -> None:
     loaded = gl.load_fit(directory)
     pd.testing.assert_frame_equal(loaded.estimates, fit.estimates, check_dtype=False)
     pd.testing.assert_frame_equal(loaded.diagnostics.influence, fit.diagnostics.influence, check_dtype=False)
-    assert loaded.diagnostics.checks == fit.diagnostics.checks
+    assert loaded.diagnostics.to_dict()["checks"] == fit.diagnostics.to_dict()["checks"]
     assert loaded.record == fit.record
     assert loaded.spec.priors == fit.spec.priors
     assert [t.name for t in loaded.spec.terms] == [t.name for t in fit.spec.terms]
@@ -188,3 +188,23 @@ def test_the_offset_power_law_recovers_a_bend() -> None:
     exponent = fit.summary("model").set_index("group").loc["exponent"]
     assert exponent["ci_low"] < 0.6 < exponent["ci_high"]
     assert table.loc["slope", "p_negative"] > 0.99
+
+
+def test_diagnostics_hold_scales_and_predictive_checks(fit: gl.Fit, directory: Path) -> None:
+    data = json.loads((directory / "diagnostics.json").read_text())
+    assert {row["parameter"] for row in data["scales"]} == {
+        name for name in fit.spec.priors if name.startswith(("tau_", "rho_"))
+    }
+    # Two tasks say next to nothing about how tasks differ.
+    verdicts = fit.diagnostics.scales.set_index("parameter")
+    assert verdicts.loc["tau_residual", "verdict"] == "informed by the data"
+    assert (verdicts["sd_ratio"] < 1.3).all()
+    note = next(check for check in fit.diagnostics.checks if check.name == "prior_dominated")
+    assert note.passed is None
+    assert note.value == (verdicts["verdict"] == "mostly the prior").sum()
+    assert len(data["predictive"]) == 2 * fit.n_checkpoints
+    inside = [row["low95"] <= row["observed"] <= row["high95"] for row in data["predictive"]]
+    assert np.mean(inside) > 0.7
+    loaded = gl.load_fit(directory).diagnostics
+    pd.testing.assert_frame_equal(loaded.scales, fit.diagnostics.scales, check_dtype=False)
+    pd.testing.assert_frame_equal(loaded.predictive, fit.diagnostics.predictive, check_dtype=False)

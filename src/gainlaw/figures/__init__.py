@@ -10,7 +10,7 @@ from gainlaw.figures.forest import draw_forest, forest_data, plot_forest
 from gainlaw.figures.gain_curve import draw_gain, gain_data, plot_gain
 from gainlaw.figures.influence import draw_influence, influence_data, plot_influence
 from gainlaw.figures.laws import draw_laws, laws_data, plot_laws
-from gainlaw.figures.predictive import draw_predictive, plot_predictive, predictive_data
+from gainlaw.figures.predictive import draw_predictive, plot_predictive
 from gainlaw.figures.priors import draw_priors, plot_priors, priors_data
 from gainlaw.figures.scales import draw_scales, plot_scales, scales_data
 from gainlaw.figures.scores import draw_scores, plot_scores, scores_data
@@ -46,7 +46,6 @@ __all__ = [
     "plot_scales",
     "plot_scores",
     "plot_slope",
-    "predictive_data",
     "priors_data",
     "save_figure",
     "scales_data",

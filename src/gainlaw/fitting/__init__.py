@@ -6,6 +6,7 @@ from gainlaw.fitting.comparison import compare
 from gainlaw.fitting.core import Fit, fit, other_scale_fit
 from gainlaw.fitting.diagnostics import Check, Diagnostics
 from gainlaw.fitting.prediction import predict
+from gainlaw.fitting.predictive import predictive_data, predictive_frame
 from gainlaw.fitting.storage import check_target, load_fit, save_fit
 
 __all__ = [
@@ -18,5 +19,7 @@ __all__ = [
     "load_fit",
     "other_scale_fit",
     "predict",
+    "predictive_data",
+    "predictive_frame",
     "save_fit",
 ]

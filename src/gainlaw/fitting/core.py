@@ -16,9 +16,11 @@ from gainlaw._threads import one_blas_thread
 from gainlaw.errors import InputError, Problem
 from gainlaw.estimands import estimate_table
 from gainlaw.evaluations import Evaluations
-from gainlaw.fitting.diagnostics import Check, Diagnostics, run_checks
+from gainlaw.fitting.diagnostics import Check, Diagnostics, run_checks, scales_check
 from gainlaw.fitting.influence import leave_checkpoints_out
+from gainlaw.fitting.predictive import predictive_data
 from gainlaw.fitting.record import build_record, count_distinct
+from gainlaw.fitting.scales import prior_scales
 from gainlaw.fitting.sensitivity import prior_sensitivity
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.priors import Prior
@@ -258,8 +260,14 @@ def fit(
             used, why = "nuts", " ".join(check.text for check in checks if check.passed is False)
             bare, estimates, checks = run("nuts")
         status = "failed" if any(check.passed is False for check in checks) else "ok"
-        influence, sensitivity = leave_checkpoints_out(bare, ci_prob), prior_sensitivity(bare)
-    diagnostics = Diagnostics(cast("Any", status), checks, influence, sensitivity)
+        diagnostics = Diagnostics(
+            cast("Any", status),
+            checks + scales_check(prior_scales(bare)),
+            leave_checkpoints_out(bare, ci_prob),
+            prior_sensitivity(bare),
+            prior_scales(bare),
+            predictive_data(bare),
+        )
     resolved = {
         "law": law_name,
         "scale": gains.scale,

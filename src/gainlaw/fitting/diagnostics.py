@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -14,7 +14,7 @@ from gainlaw.estimands import MIN_ESS, RHAT_LIMIT, FitLike, importance_ess
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Check", "Diagnostics", "run_checks"]
+__all__ = ["PARETO_K_LIMIT", "Check", "Diagnostics", "run_checks", "scales_check"]
 
 BFMI_LIMIT = 0.3
 DEPTH_SHARE_LIMIT = 0.01
@@ -59,12 +59,18 @@ class Diagnostics:
         The overall slope with each checkpoint left out.
     sensitivity : DataFrame
         How the overall slope moves when the prior or the likelihood is raised to a power.
+    scales : DataFrame
+        Prior and posterior of every standard deviation, correlation and exponent.
+    predictive : DataFrame
+        Observed mean and spread of every checkpoint's gains beside replicated ones.
     """
 
     status: Literal["ok", "failed"]
     checks: tuple[Check, ...]
     influence: pd.DataFrame
     sensitivity: pd.DataFrame
+    scales: pd.DataFrame = field(default_factory=pd.DataFrame)
+    predictive: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def failures(self) -> tuple[Check, ...]:
@@ -87,6 +93,8 @@ class Diagnostics:
             ],
             "influence": _records(self.influence),
             "sensitivity": _records(self.sensitivity),
+            "scales": _records(self.scales),
+            "predictive": _records(self.predictive),
         }
 
     @classmethod
@@ -102,7 +110,8 @@ class Diagnostics:
             )
             for each in data["checks"]
         )
-        return cls(data["status"], checks, _frame(data["influence"]), _frame(data["sensitivity"]))
+        names = ("influence", "sensitivity", "scales", "predictive")
+        return cls(data["status"], checks, *(_frame(data.get(name, [])) for name in names))
 
 
 def run_checks(
@@ -151,6 +160,19 @@ def run_checks(
         )
     checks.extend(_energy(stats))
     return tuple(checks)
+
+
+def scales_check(scales: pd.DataFrame) -> tuple[Check, ...]:
+    """Return a note on the hyperparameters about which the data say little; it passes and fails nothing."""
+    if scales.empty:
+        return ()
+    silent = scales.loc[scales["verdict"] == "mostly the prior", "parameter"].to_list()
+    text = (
+        f"The data say little about {', '.join(silent)}: there the prior speaks."
+        if silent
+        else "The data inform every standard deviation, correlation and exponent."
+    )
+    return (Check("prior_dominated", None, float(len(silent)), float("nan"), text),)
 
 
 def _weights(found: Mapping[Any, Any]) -> list[Check]:

@@ -260,7 +260,7 @@ def predictive_words(check: pd.DataFrame) -> str:
     Parameters
     ----------
     check : pandas.DataFrame
-        As `gainlaw.figures.predictive_data` returns it.
+        As `gainlaw.fitting.predictive_data` returns it.
     """
     missed = check[(check["observed"] < check["low95"]) | (check["observed"] > check["high95"])]
     text = (

@@ -33,6 +33,7 @@ _CHECKS = {
     "ess_tail": "effective draws, tails",
     "bfmi": "energy (BFMI)",
     "tree_depth": "length of trajectories",
+    "prior_dominated": "standard deviations left to their priors",
 }
 
 
