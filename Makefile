@@ -58,6 +58,8 @@ lint: $(READY)  ## check style and types
 .PHONY: calibration
 calibration: $(READY)  ## run the long simulation studies and print their tables
 	@$(BIN)/python benchmarks/calibration.py $(ARGS)
+	@$(BIN)/python benchmarks/sbc.py
+	@$(BIN)/python -m pytest -m calibration
 
 .PHONY: bench
 bench: $(READY)  ## time the start-up as a ratio to a bare interpreter

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from resume import resumed
 
 import gainlaw as gl
 from gainlaw._threads import one_blas_thread
@@ -183,18 +182,10 @@ def uniformity(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.array([(1 + (null <= each).sum()) / (1 + len(null)) for each in band_statistic(values)])
 
 
-def run(name: str, engine: str, runs: int, workers: int) -> pd.DataFrame:
+def run(name: str, engine: str, runs: int, workers: int, folder: Path) -> pd.DataFrame:
     """Return the ranks of `runs` simulations."""
-    with ProcessPoolExecutor(workers) as pool:
-        rows = []
-        for done, row in enumerate(
-            pool.map(partial(ranks, name=name, engine=engine), range(runs), chunksize=4), 1
-        ):
-            rows.append(row)
-            if done % 20 == 0:
-                print(f"\r{name}, {engine}: {done}/{runs}", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    return pd.DataFrame(rows)
+    one = partial(ranks, name=name, engine=engine)
+    return pd.DataFrame(resumed(one, range(runs), workers, f"sbc {name}, {engine}", folder))
 
 
 def figure(found: dict[tuple[str, str], pd.DataFrame], path: Path) -> None:
@@ -249,11 +240,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--models", nargs="*", default=list(MODELS))
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs")
+    parser.add_argument("--work", type=Path, default=Path(__file__).parents[1] / ".calibration")
     arguments = parser.parse_args()
     found: dict[tuple[str, str], pd.DataFrame] = {}
     for engine, runs in (("exact", arguments.runs), ("nuts", arguments.nuts_runs)):
         for name in arguments.models if runs else ():
-            found[name, engine] = run(name, engine, runs, arguments.workers)
+            found[name, engine] = run(name, engine, runs, arguments.workers, arguments.work)
     page = report(found)
     print(page)
     (arguments.out / "sbc.md").write_text(page, encoding="utf-8")
