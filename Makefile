@@ -28,7 +28,7 @@ endef
 
 .PHONY: help
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
 setup: $(READY)  ## make .venv with gainlaw and its development tools
@@ -64,6 +64,12 @@ calibration: $(READY)  ## run the long simulation studies and print their tables
 .PHONY: bench
 bench: $(READY)  ## time the start-up as a ratio to a bare interpreter
 	@$(BIN)/python benchmarks/startup.py
+
+# The other engines are installed for this target only.
+.PHONY: bench-engines
+bench-engines: $(READY)  ## fit one model by gainlaw, PyMC, bambi and NumPyro, into docs/engines.md
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --group bench
+	@$(BIN)/python benchmarks/engines.py $(ARGS)
 
 .PHONY: clean
 clean:  ## remove everything that a target made
