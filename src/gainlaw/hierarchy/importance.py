@@ -74,8 +74,9 @@ def smooth_weights(log_weights: Float) -> Smoothed:
     if np.ptp(values) < 1e-12:
         return Smoothed(np.full(len(values), 1.0 / len(values)), -np.inf, float(len(values)), top)
     try:
-        # The library takes log likelihoods to be left out, whose weights are the inverse.
-        smoothed, pareto_k = array_stats.psislw(-values)
+        # The library takes log likelihoods to be left out, whose weights are the inverse. Hopeless tails overflow.
+        with np.errstate(all="ignore"):
+            smoothed, pareto_k = array_stats.psislw(-values)
     except ValueError:  # Too few points for a tail, or a tail without spread.
         smoothed, pareto_k = values, np.nan
     least = int(np.argmin(values))
