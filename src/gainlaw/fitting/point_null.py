@@ -55,12 +55,13 @@ Float = NDArray[np.float64]
 PRIOR_POINTS = 20_000
 """Points of the prior behind the density of a difference a priori."""
 
-# Effective draws of the posterior that an average over it needs before they are believed; where there are fewer the
-# target is explored until it has this many points, or for this many points.
+# Draws of the posterior that an average over it takes, and how many of them must count for it to be believed.
+_DRAWS = 2000
 _ENOUGH, _ENOUGH_K = 400.0, 0.5
-_TARGET_ESS, _MOST_POINTS = 2000.0, 20_000
+# Otherwise the target is explored until it has so many effective points, or for so many points.
+_TARGET_ESS, _MOST_POINTS = 1000.0, 20_000
 # Draws that are carried to the likelihood of counts.
-_MOST_DRAWS = 1000
+_CARRIED = 1000
 _BATCHES = 10
 
 
@@ -206,10 +207,11 @@ def _log_mean(log_values: Float) -> float:
 
 def _near(fit: FitLike, target: _Target, points: Float) -> _Mean:
     """Return the posterior's side as an average over draws of the posterior."""
-    if target.correct is None:
-        return _average(target.factor(points if target.problem.hyper else points[:1])[1])
-    kept = np.unique(np.linspace(0, len(points) - 1, min(_MOST_DRAWS, len(points))).astype(int))
+    most = 1 if not target.problem.hyper else _DRAWS if target.correct is None else _CARRIED
+    kept = np.linspace(0, len(points) - 1, min(most, len(points))).astype(int)
     points = points[kept]
+    if target.correct is None:
+        return _average(target.factor(points)[1])
     effects = effects_of(target.problem, fit.posterior)[kept]
     change = target.correct(points, target.move(points, effects)) - target.correct(points, effects)
     return _average(target.factor(points)[1] + change)
@@ -251,7 +253,7 @@ def _integral(fit: FitLike, target: _Target, with_factor: bool) -> _Mean:
     error = _weights_error(smoothed.ess, len(found.points))
     if target.correct is None:
         return _Mean(smoothed.log_mean, error, smoothed.pareto_k, smoothed.ess)
-    points = place.values(found.points)[systematic(smoothed.weights, _MOST_DRAWS, rng)]
+    points = place.values(found.points)[systematic(smoothed.weights, _CARRIED, rng)]
     effects = _conditional(problem, target.data, points, rng)
     second = smooth_weights(target.correct(points, target.move(points, effects) if with_factor else effects))
     return _Mean(
