@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from gainlaw.claims.density import bayes_factor, directional_factor
 from gainlaw.claims.evaluate import FitDraws, count_chains, holds, probability
+from gainlaw.claims.factors import bayes_factors
 from gainlaw.claims.file import ClaimEntry, read_claims
 from gainlaw.claims.forms import Measure, linear_form, measure
 from gainlaw.claims.frequentist import FittedDesigns, adjust_companions, companion
@@ -299,7 +299,7 @@ def _judge(
     estimate, low, high = _summary(difference, claim, request.ci_prob)
     width = _rope(request.rope, primary, claim, kind)
     p_rope = float(np.mean(np.abs(difference) < width)) if np.isfinite(width) else float("nan")
-    value, direction, prior_note = _bayes(fit, claim, inside, difference)
+    value, direction, prior_note = bayes_factors(fit, claim, inside, difference)
     notes = [note] * bool(note) + notes + _caveats(fits, scales, claim, p.undefined)
     n_checkpoints, n_sizes, few = count_replicates(fit, claim)
     notes += [few] * bool(few)
@@ -357,32 +357,6 @@ def _rope(rope: float | Mapping[str, float] | None, scale: str, claim: Claim, ki
         return float(rope)
     plain = kind.kind == "gain" and linear_form(claim.difference) is not None
     return DEFAULT_ROPE[scale] if plain else float("nan")
-
-
-def _bayes(fit: Fit, claim: Claim, inside: np.ndarray, difference: np.ndarray) -> tuple[float, float, str]:
-    """Return both Bayes factors and the note on their priors."""
-    nan = float("nan")
-    try:
-        prior_inside, prior_difference = holds(claim, FitDraws(fit, prior=True))
-    except InputError as error:
-        return nan, nan, f"no prior draws: {error}"
-    direction = directional_factor(inside, prior_inside)
-    finite = prior_difference[np.isfinite(prior_difference)]
-    kinds = {term.name for term in claim.terms()}
-    stem = [n for n in fit.spec.priors if not n.startswith("rho")]
-    if kinds == {"slope"}:
-        stem = [n for n in stem if n == "slope" or n.endswith("_slope") or n == "exponent"]
-    elif kinds == {"effect"}:
-        stem = [n for n in stem if n.startswith("covariate:")]
-    listed = ", ".join(f"{n} ~ {fit.spec.priors[n]}" for n in stem)
-    shape = f"prior of the difference: mean {finite.mean():.3g}, sd {finite.std():.3g}" if len(finite) else ""
-    note = f"{shape} ({listed})"
-    if fit.spec.law.has_exponent or linear_form(claim.difference) is None:
-        return nan, direction, note
-    factor = bayes_factor(difference, prior_difference)
-    if factor.extrapolated:
-        note += "; no difference lies outside the posterior draws: the factor is an order of magnitude"
-    return factor.value, direction, note
 
 
 def _caveats(fits: Mapping[str, Fit], scales: Sequence[str], claim: Claim, undefined: float) -> list[str]:

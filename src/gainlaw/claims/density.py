@@ -1,9 +1,11 @@
-"""Savage-Dickey Bayes factors: the density of a difference at 0, posterior against prior.
+"""Savage-Dickey Bayes factors from draws alone: the density of a difference at 0, posterior against prior.
 
 For a point null ``d = 0`` nested in the model, ``BF10 = prior density at 0 / posterior density at 0`` [1]_.
 Both densities are estimated from draws by a one-dimensional Gaussian mixture (expectation-maximisation, one
 to four components chosen by the Bayesian information criterion). A mixture has smooth tails, where a kernel
 estimate is all noise, and hierarchical posteriors are mixtures of Gaussians to begin with.
+
+This is the last resort: `gainlaw.fitting.point_null` has the factor without estimating a density.
 
 References
 ----------

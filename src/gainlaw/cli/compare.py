@@ -1,4 +1,4 @@
-"""``gainlaw compare``: which model predicts a checkpoint that it has not seen."""
+"""``gainlaw compare``: which model predicts a checkpoint that it has not seen, and which predicted all of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ def compare(
     ],
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print it.")] = "table",
 ) -> None:
-    """Compare fits of the same gains by prediction, leaving one checkpoint out at a time."""
+    """Compare fits of the same gains by prediction, leaving one checkpoint out at a time, and by evidence.
+
+    The evidence, and the Bayes factors that follow from it, depend on the priors; they are given where every fit was
+    made by the engine exact.
+    """
     import gainlaw
     from gainlaw.tables import compare_table
 

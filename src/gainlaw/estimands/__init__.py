@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gainlaw.estimands.contrasts import Combination, Part, combine
 from gainlaw.estimands.curves import Curve, covariate_effect, curve, curve_at, new_checkpoint, new_group
 from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of, reference_weights
 from gainlaw.estimands.ranking import rank_groups
@@ -18,8 +19,11 @@ __all__ = [
     "MIN_ESS",
     "RHAT_LIMIT",
     "SELECTABLE",
+    "Combination",
     "Curve",
     "FitLike",
+    "Part",
+    "combine",
     "covariate_effect",
     "curve",
     "curve_at",

@@ -12,7 +12,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.estimands.grid import FitLike, Weights, check_selection, reference_weights
 from gainlaw.laws import N0, Law, decades
 
-__all__ = ["Curve", "covariate_effect", "curve", "curve_at", "new_checkpoint", "new_group"]
+__all__ = ["Curve", "covariate_effect", "curve", "curve_at", "new_checkpoint", "new_group", "observed_range"]
 
 Float = NDArray[np.float64]
 
@@ -187,7 +187,7 @@ def curve_at(
         level=level or (",".join(group) if group else "overall"),
         group=",".join(f"{column}={value}" for column, value in group.items()),
         n_chains=mu.shape[0],
-        x_range=_x_range(fit),
+        x_range=observed_range(fit),
         weights=weights,
     )
 
@@ -282,7 +282,8 @@ def covariate_effect(fit: FitLike, name: str, *, prior: bool = False) -> Float:
     return data["covariate"].sel(covariate_name=name).to_numpy().reshape(-1)
 
 
-def _x_range(fit: FitLike) -> tuple[float, float]:
+def observed_range(fit: FitLike) -> tuple[float, float]:
+    """Return the observed range of sizes in decades from 1e9 parameters, one decade wide where there is no range."""
     params = fit.gains.frame["params"].to_numpy(dtype=float, na_value=np.nan)
     params = params[np.isfinite(params)]
     if not len(params):

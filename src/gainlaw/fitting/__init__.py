@@ -5,6 +5,7 @@ from __future__ import annotations
 from gainlaw.fitting.comparison import compare
 from gainlaw.fitting.core import Fit, fit, other_scale_fit
 from gainlaw.fitting.diagnostics import Check, Diagnostics
+from gainlaw.fitting.point_null import PointNull, point_null
 from gainlaw.fitting.prediction import predict
 from gainlaw.fitting.predictive import predictive_data, predictive_frame
 from gainlaw.fitting.storage import check_target, load_fit, save_fit
@@ -13,11 +14,13 @@ __all__ = [
     "Check",
     "Diagnostics",
     "Fit",
+    "PointNull",
     "check_target",
     "compare",
     "fit",
     "load_fit",
     "other_scale_fit",
+    "point_null",
     "predict",
     "predictive_data",
     "predictive_frame",

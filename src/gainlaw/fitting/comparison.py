@@ -1,4 +1,4 @@
-"""Predictive comparison of fits: whole checkpoints are left out, because they are the replicates."""
+"""Comparison of fits: prediction of whole checkpoints left out, because they are the replicates, and evidence."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.influence import PARETO_K_LIMIT
@@ -18,7 +19,7 @@ __all__ = ["compare"]
 
 
 def compare(fits: Mapping[str, Fit] | Sequence[Fit]) -> pd.DataFrame:
-    """Compare fits of the same gains by leave-one-checkpoint-out predictive density.
+    """Compare fits of the same gains by leave-one-checkpoint-out predictive density, and by their evidence.
 
     Parameters
     ----------
@@ -29,13 +30,24 @@ def compare(fits: Mapping[str, Fit] | Sequence[Fit]) -> pd.DataFrame:
     -------
     DataFrame
         model, elpd (sum over checkpoints of the log predictive density of each, given the others), se, elpd_diff
-        (to the best), se_diff, checkpoints, pareto_k_max, status; best first. With few checkpoints the standard
-        errors are rough: a difference below two of them says nothing.
+        (to the best), se_diff, checkpoints, pareto_k_max, status, log_evidence, bayes_factor; best elpd first. With
+        few checkpoints the standard errors are rough: a difference below two of them says nothing.
+
+        ``log_evidence`` is the log marginal likelihood of all gains, ``bayes_factor`` its ratio to that of the model
+        with the largest (which has 1). Both are NaN unless every fit was made by the engine ``exact`` from the same
+        gains, sampling errors and counts.
 
     Raises
     ------
     InputError
         If the fits differ in rows, scale or checkpoints.
+
+    Notes
+    -----
+    elpd asks how well a model predicts the next checkpoint once it has seen the others; the evidence asks how well it
+    predicted all of them from its priors alone. A Bayes factor therefore depends on priors as elpd hardly does: a
+    parameter that one model has and the other has not costs evidence in proportion to the width of its prior, however
+    many data there are. Compare by it models whose priors you mean.
 
     Examples
     --------
@@ -71,6 +83,8 @@ def compare(fits: Mapping[str, Fit] | Sequence[Fit]) -> pd.DataFrame:
     }
     totals = {name: float(values.sum()) for name, values in pointwise.items()}
     best = max(totals, key=lambda name: totals[name])
+    evidence = _evidence(named)
+    most = max(evidence.values())
     rows = []
     for name, values in pointwise.items():
         each = named[name]
@@ -89,9 +103,46 @@ def compare(fits: Mapping[str, Fit] | Sequence[Fit]) -> pd.DataFrame:
                 "checkpoints": n,
                 "pareto_k_max": pareto_k,
                 "status": "ok" if pareto_k <= PARETO_K_LIMIT else "unreliable (pareto_k)",
+                "log_evidence": evidence[name],
+                "bayes_factor": float(np.exp(evidence[name] - most)),
             }
         )
     return pd.DataFrame(rows).sort_values("elpd", ascending=False, ignore_index=True)
+
+
+def _evidence(fits: Mapping[str, Fit]) -> dict[str, float]:
+    """Return the log marginal likelihood of every fit, all NaN where they cannot be compared."""
+    first = next(iter(fits.values()))
+    found = {name: each.posterior["sample_stats"].attrs.get("log_evidence") for name, each in fits.items()}
+    if any(value is None for value in found.values()) or any(
+        not _same_likelihood(each, first) for each in fits.values()
+    ):
+        return dict.fromkeys(fits, float("nan"))
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def _same_likelihood(first: Fit, second: Fit) -> bool:
+    """Return whether two fits have the same kind of likelihood and the same data in it, in any order of rows."""
+    if first.spec.likelihood != second.spec.likelihood:
+        return False
+    a, b = _likelihood_data(first), _likelihood_data(second)
+    return [part.shape for part in a] == [part.shape for part in b] and all(
+        np.allclose(x, y, rtol=1e-6, atol=1e-9) for x, y in zip(a, b, strict=True)
+    )
+
+
+def _likelihood_data(fit: Fit) -> list[NDArray[np.float64]]:
+    """Return what the likelihood is made of: sorted rows, and the sorted covariances of rows that share a baseline."""
+    columns = ["gain"]
+    if fit.spec.likelihood == "binomial":
+        columns = ["k_baseline", "n_baseline", "k_intermediate", "n_intermediate", "chance"]
+    covariance = fit.gains.covariance
+    rows = fit.gains.frame[columns].to_numpy(dtype=float)
+    if fit.spec.likelihood == "gaussian":
+        rows = np.column_stack([rows, covariance.variance])
+    shared = [block[np.triu_indices(len(block), 1)] for _, block in covariance.blocks]
+    order = np.lexsort(np.round(rows, 9).T[::-1])
+    return [rows[order], np.sort(np.concatenate([np.zeros(0), *shared]))]
 
 
 def _names(fits: Sequence[Fit]) -> dict[str, Fit]:

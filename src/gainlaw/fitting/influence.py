@@ -14,11 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gainlaw.estimands import FitLike, reference_weights
+from gainlaw.estimands import Combination, FitLike, Part, combine
 from gainlaw.fitting.diagnostics import PARETO_K_LIMIT
-from gainlaw.hierarchy.hyper import Coordinates, coordinates, log_prior, pack_points
+from gainlaw.fitting.exploration import exponents, kernel_data, wide_proposal
+from gainlaw.hierarchy.contrasts import conditional_normals
+from gainlaw.hierarchy.hyper import Coordinates, log_prior, residual_range
 from gainlaw.hierarchy.importance import TruncatedT, explore
-from gainlaw.hierarchy.problem import ModelProblem, build_problem, gaussian_data
+from gainlaw.hierarchy.problem import ModelProblem, build_problem
 
 __all__ = ["PARETO_K_LIMIT", "leave_checkpoints_out"]
 
@@ -27,8 +29,6 @@ Float = NDArray[np.float64]
 # Effective points asked of the hyperparameters without each checkpoint, and the most tried.
 _ESS = 400.0
 _MOST_POINTS = 8192
-# Without a checkpoint the posterior is wider.
-_WIDER = 1.5
 
 COLUMNS = (
     "checkpoint", "params", "rows", "slope_mean", "slope_sd", "slope_ci_low", "slope_ci_high", "shift", "pareto_k",
@@ -61,14 +61,15 @@ def leave_checkpoints_out(fit: FitLike, ci_prob: float = 0.95) -> pd.DataFrame:
     if len(names) < 3 or (labels == "").any():
         return pd.DataFrame(columns=list(COLUMNS))
     problem = build_problem(fit.gains, fit.spec)
-    data = _data(fit, problem)
-    start = _start(fit, problem)
+    data = kernel_data(fit, problem)
+    start = wide_proposal(fit, problem)
+    slope = combine(fit, problem, [Part("slope" if fit.spec.law.has_slope else "gain")])
     rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(5,)))
-    base = _explore(fit, problem, data, start, np.ones(len(frame)), rng)
+    base = _explore(problem, data, slope, start, np.ones(len(frame)), rng)
     rows = []
     for name in names:
         out = (labels == name).to_numpy()
-        rest = _explore(fit, problem, data, start, np.where(out, 0.0, 1.0), rng)
+        rest = _explore(problem, data, slope, start, np.where(out, 0.0, 1.0), rng)
         low, high = _mixture_interval(rest.weights, rest.mean, np.sqrt(rest.variance), ci_prob)
         average, sd = rest.moments()
         rows.append(
@@ -104,23 +105,10 @@ class _Explored:
         return mean, float(np.sqrt(self.weights @ (self.variance + (self.mean - mean) ** 2)))
 
 
-def _start(fit: FitLike, problem: ModelProblem) -> tuple[Coordinates, TruncatedT] | None:
-    """Return a proposal with the moments of the posterior, a little wider; None without hyperparameters."""
-    if not problem.hyper:
-        return None
-    posterior = fit.posterior["posterior"]
-    points = np.stack([posterior[name].to_numpy().reshape(-1) for name in problem.hyper], axis=1)
-    place = coordinates(problem, np.median(points, axis=0))
-    points = place.points(points)
-    covariance = np.atleast_2d(np.cov(points.T))
-    covariance = _WIDER * covariance + np.diag(1e-12 + 1e-6 * np.diag(covariance))
-    return place, TruncatedT(points.mean(axis=0), np.linalg.cholesky(covariance), *place.bounds)
-
-
 def _explore(
-    fit: FitLike,
     problem: ModelProblem,
     data: tuple,
+    slope: Combination,
     start: tuple[Coordinates, TruncatedT] | None,
     keep: Float,
     rng: np.random.Generator,
@@ -129,16 +117,16 @@ def _explore(
 
     means, variances = [np.zeros(0)], [np.zeros(0)]
     marginal = Marginal.build(problem, data, keep)
-    if fit.spec.residual:
-        draws = fit.posterior["posterior"]["tau_residual"].to_numpy()
-        marginal = marginal.tabulated(0.5 * float(draws.min()), 2.0 * float(draws.max()))
+    if problem.spec.residual:
+        middle = residual_range(problem, *start) if start is not None else (0.0, 0.0)
+        marginal = marginal.tabulated(*middle)
 
     def log_density(points: Float) -> Float:
-        contrasts, offset = _slope_contrast(fit, problem, pack_points(problem, points))
-        found = marginal.moments(points, contrasts)
-        means.append(found[:, 1] + offset)
-        variances.append(found[:, 2])
-        return found[:, 0] + log_prior(problem, points)
+        weights = slope.weights(exponents(problem, points))
+        log_lik, mean, variance = conditional_normals(marginal, points, weights)
+        means.append(mean)
+        variances.append(variance)
+        return log_lik + log_prior(problem, points)
 
     if start is None:
         evidence = float(log_density(np.zeros((1, 0)))[0])
@@ -149,40 +137,6 @@ def _explore(
     return _Explored(
         found.weights, np.concatenate(means), np.concatenate(variances), found.pareto_k, found.log_mean
     )
-
-
-def _data(fit: FitLike, problem: ModelProblem) -> tuple:
-    if fit.spec.likelihood == "binomial":
-        from gainlaw.hierarchy import binomial, binomial_tables
-
-        return binomial.refined_data(problem, binomial_tables.build_tables(fit.gains))
-    return gaussian_data(problem)
-
-
-def _slope_contrast(fit: FitLike, problem: ModelProblem, packed: Float) -> tuple[Float, Float]:
-    """Return the overall slope as a contrast of standardised coefficients at every point, and its fixed part."""
-    blocks, law = problem.n_blocks, fit.spec.law
-    weights = reference_weights(fit.spec, fit.gains, {})
-    contrast = np.zeros((len(packed), problem.design.n_core))
-    factor = np.ones(len(packed))
-    if law.has_slope:
-        low, high = float(problem.x.min()), float(problem.x.max())
-        h = packed[:, 3 * blocks + 1 :]
-        factor = (h[:, int(problem.x.argmax())] - h[:, int(problem.x.argmin())]) / (high - low)
-    for k, block in enumerate(problem.design.blocks):
-        weight = np.ones(1) if block.name == "mu" else weights.get(block.name)
-        if weight is None:
-            continue
-        first = slice(block.start, block.start + block.size)
-        if not law.has_slope:
-            contrast[:, first] = packed[:, [k]] * weight
-        elif block.slope_start >= 0:
-            tau, rho = packed[:, [blocks + k]], packed[:, [2 * blocks + k]]
-            second = slice(block.slope_start, block.slope_start + block.size)
-            contrast[:, first] = factor[:, None] * tau * rho * weight
-            contrast[:, second] = factor[:, None] * tau * np.sqrt(1.0 - rho**2) * weight
-    prior = fit.spec.priors["slope" if law.has_slope else "intercept"]
-    return contrast, prior.arguments[0] * factor
 
 
 def _mixture_interval(weights: Float, mean: Float, sd: Float, ci_prob: float) -> tuple[float, float]:

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.draws import Draws, Importance, Progress
-from gainlaw.hierarchy.hyper import Coordinates, find_mode, first_proposal, log_prior, named
+from gainlaw.hierarchy.hyper import find_mode, first_proposal, log_prior, named, residual_range
 from gainlaw.hierarchy.importance import (
     Explored,
     Smoothed,
-    TruncatedT,
     explore,
     smooth_weights,
     systematic,
@@ -29,7 +28,7 @@ from gainlaw.hierarchy.marginal import Marginal
 from gainlaw.hierarchy.posterior import linear_predictor
 from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
 
-__all__ = ["sample"]
+__all__ = ["binomial_summary", "sample"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -43,8 +42,6 @@ LEAST_BATCH = 2000
 # On log-odds: effective candidates asked for each draw kept, and the most tried for it.
 CORRECTED_SHARE = 0.5
 MAX_BATCHES = 6
-# Sds of the residual's proposal that its table covers to either side.
-REACH = 5.0
 
 
 def sample(
@@ -74,7 +71,7 @@ def sample(
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(4,)))
     size = draws * chains
     if problem.spec.likelihood == "binomial":
-        data, correct = _binomial(problem, gains)
+        data, correct = binomial_summary(problem, gains)
     else:
         data, correct = gaussian_data(problem), None
 
@@ -151,7 +148,7 @@ def _explore(
         return marginal.log_likelihood(points) + log_prior(problem, points)
 
     place, first = first_proposal(problem, log_density, find_mode(problem, log_density))
-    marginal = marginal.tabulated(*_residual_range(problem, place, first))
+    marginal = marginal.tabulated(*residual_range(problem, place, first))
     found = explore(
         place.density(log_density),
         first,
@@ -164,20 +161,7 @@ def _explore(
     return Explored(points, found.log_density - place.log_jacobian(found.points), found.smoothed), marginal
 
 
-def _residual_range(problem: ModelProblem, place: Coordinates, first: TruncatedT) -> tuple[float, float]:
-    """Return residual sds between which nearly all points of a proposal lie."""
-    if not problem.spec.residual:
-        return 0.0, 0.0
-    at = problem.hyper.index("tau_residual")
-    sd = float(np.sqrt(np.sum(first.factor[at] ** 2)))
-    ends = first.location[at] + REACH * sd * np.array([-1.0, 1.0])
-    points = np.tile(np.where(place.correlation, 0.0, first.location), (2, 1))
-    points[:, at] = np.maximum(ends, 0.0)
-    low, high = place.values(points)[:, at]
-    return float(low), float(high)
-
-
-def _binomial(problem: ModelProblem, gains: Gains) -> tuple[tuple, Callable[[Float, Float], Float]]:
+def binomial_summary(problem: ModelProblem, gains: Gains) -> tuple[tuple, Callable[[Float, Float], Float]]:
     """Return the Gaussian summary of the counts, and the log weights that carry draws to the counts themselves."""
     from gainlaw.hierarchy import binomial, binomial_marginal, binomial_tables
 

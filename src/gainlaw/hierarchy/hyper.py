@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from gainlaw.hierarchy.importance import TruncatedT
 from gainlaw.hierarchy.problem import ModelProblem
 
-__all__ = ["Coordinates", "coordinates", "find_mode", "first_proposal", "log_prior", "named", "pack_points"]
+__all__ = [
+    "Coordinates",
+    "coordinates",
+    "find_mode",
+    "first_proposal",
+    "log_prior",
+    "named",
+    "pack_points",
+    "residual_range",
+]
 
 Float = NDArray[np.float64]
 Density = Callable[[Float], Float]
@@ -23,6 +32,8 @@ _REACH = 4.0
 # A conditional that is flat over more than this on the free scale is explored to here.
 _WIDEST = 1.3
 _STEP = 1e-4
+# Sds of the residual's proposal that nearly all of its points lie in.
+_COVERED = 5.0
 # The mode is looked for within these factors of the prior's scale (as powers of e), and of no correlation.
 _FREE_LIMITS = {"sd": (-10.0, 7.0), "exponent": (-7.0, 3.0), "rho": (-6.0, 6.0)}
 
@@ -196,6 +207,19 @@ def first_proposal(
     # Conditionals are narrower than margins.
     factor = np.linalg.cholesky(1.2 * correlation * np.outer(spread, spread))
     return place, TruncatedT(middle, factor, *place.bounds)
+
+
+def residual_range(problem: ModelProblem, place: Coordinates, first: TruncatedT) -> tuple[float, float]:
+    """Return residual sds between which nearly all points of a proposal lie."""
+    if not problem.spec.residual:
+        return 0.0, 0.0
+    at = problem.hyper.index("tau_residual")
+    sd = float(np.sqrt(np.sum(first.factor[at] ** 2)))
+    ends = first.location[at] + _COVERED * sd * np.array([-1.0, 1.0])
+    points = np.tile(np.where(place.correlation, 0.0, first.location), (2, 1))
+    points[:, at] = np.maximum(ends, 0.0)
+    low, high = place.values(points)[:, at]
+    return float(low), float(high)
 
 
 def _free_density(log_density: Density, free: Float, rho: NDArray[np.bool_]) -> Float:

@@ -78,8 +78,8 @@ def smooth_weights(log_weights: Float) -> Smoothed:
     smoothed, pareto_k = values, np.nan
     # Too few points have no tail; nor have weights whose largest are equal.
     if len(values) >= LEAST_POINTS:
-        with contextlib.suppress(ValueError):
-            # The library takes log likelihoods to be left out, whose weights are the inverse.
+        # The library takes log likelihoods to be left out, whose weights are the inverse. Hopeless tails overflow.
+        with contextlib.suppress(ValueError), np.errstate(all="ignore"):
             smoothed, pareto_k = array_stats.psislw(-values)
     least = int(np.argmin(values))
     smoothed = np.asarray(smoothed) + (values[least] - smoothed[least])

@@ -115,8 +115,7 @@ class Marginal:
 
     def _one_by_one(self, packed: Float, contrasts: Float) -> Float:
         """Return moments of which some cannot be had: hyperparameters beyond what numbers can hold."""
-        out = np.full((len(packed), 3), np.nan)
-        out[:, 0] = -np.inf
+        out = np.tile([-np.inf, 0.0, 1.0], (len(packed), 1))
         for row in range(len(packed)):
             chosen = contrasts[row : row + 1] if len(contrasts) else contrasts
             with contextlib.suppress(np.linalg.LinAlgError):

@@ -21,6 +21,8 @@ __all__ = [
     "REPLICATES",
     "add_prior_means",
     "build_tree",
+    "effects_of",
+    "hyper_points",
     "linear_predictor",
     "prior_draws",
     "row_log_likelihood",
@@ -214,6 +216,46 @@ def _parameters(problem: ModelProblem, hyper: dict[str, Float], effects: Float) 
         coords["covariate_name"] = list(problem.spec.covariates)
         variables["covariate"] = (("chain", "draw", "covariate_name"), np.stack(covariates, axis=-1))
     return xr.Dataset(variables, coords=coords)
+
+
+def hyper_points(problem: ModelProblem, tree: xr.DataTree) -> Float:
+    """Return the posterior draws of the hyperparameters, chain by chain, shape (draws, k).
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    tree : DataTree
+        From `build_tree`.
+    """
+    data = tree["posterior"]
+    size = data.sizes["chain"] * data.sizes["draw"]
+    columns = [data[name].to_numpy().reshape(-1) for name in problem.hyper]
+    return np.stack(columns, axis=1).astype(float) if columns else np.zeros((size, 0))
+
+
+def effects_of(problem: ModelProblem, tree: xr.DataTree) -> Float:
+    """Return the posterior draws of the coefficients in the order of the design's columns, shape (draws, q).
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    tree : DataTree
+        From `build_tree`.
+    """
+    data = tree["posterior"]
+    size = data.sizes["chain"] * data.sizes["draw"]
+    effects = np.empty((size, problem.design.n_columns))
+    for k, block in enumerate(problem.design.blocks):
+        if block.name.startswith("covariate:"):
+            effects[:, block.start] = data["covariate"].to_numpy().reshape(size, -1)[:, k - 1]
+            continue
+        values = data[block.name].to_numpy().reshape(size, block.size, -1)
+        effects[:, block.start : block.start + block.size] = values[..., 0]
+        if block.slope_start >= 0:
+            effects[:, block.slope_start : block.slope_start + block.size] = values[..., 1]
+    return effects
 
 
 def _replicate(gains: Gains, line: Float, tau: Float, rng: np.random.Generator) -> Float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -211,7 +211,8 @@ def compare_table(frame: pd.DataFrame) -> Table:
     Parameters
     ----------
     frame : pandas.DataFrame
-        As `gainlaw.compare` returns it: model, elpd, se, elpd_diff, se_diff, pareto_k_max.
+        As `gainlaw.compare` returns it: model, elpd, se, elpd_diff, se_diff, pareto_k_max, log_evidence,
+        bayes_factor; the last two are left out where no model has them.
 
     Examples
     --------
@@ -229,15 +230,26 @@ def compare_table(frame: pd.DataFrame) -> Table:
         Column("checkpoints", "Checkpoints", "count"),
         Column("pareto_k_max", "Largest Pareto k", "number", 2),
         Column("status", "Status", "status"),
+        Column("log_evidence", "Log evidence", "number", 1),
+        Column("bayes_factor", "Bayes factor", "general"),
     )
-    kept = tuple(column for column in columns if column.key in frame)
+    by_evidence = "bayes_factor" in frame and frame["bayes_factor"].notna().any()
+    hidden = () if by_evidence else ("log_evidence", "bayes_factor")
+    kept = tuple(column for column in columns if column.key in frame and column.key not in hidden)
     caption = "Predictive comparison of the laws, leaving out one checkpoint at a time."
-    notes = (
+    notes: tuple[str, ...] = (
         "elpd is the expected log predictive density of the gains of a checkpoint that was not seen; "
         "higher is better. With few checkpoints the standard errors are rough: a difference below two of "
         "them says nothing.",
     )
-    return Table("compare", caption, frame.reset_index(drop=True), kept, notes)
+    if by_evidence:
+        notes += (
+            "The evidence is the probability of all gains under the model before any was seen; the Bayes factor is "
+            "its ratio to the largest. It depends on the priors: a parameter that one model has and another has not "
+            "counts against the first in proportion to the width of its prior.",
+        )
+    size: Literal["small", "footnotesize"] = "footnotesize" if by_evidence else "small"
+    return Table("compare", caption, frame.reset_index(drop=True), kept, notes, size=size)
 
 
 def _number(value: object) -> float:

@@ -1,0 +1,276 @@
+r"""Bayes factors of a difference against none, without an estimate of any density from draws.
+
+For a difference :math:`d` that is linear in the coefficients, the Savage-Dickey ratio [1]_ is
+:math:`\mathrm{BF}_{10} = p(d = 0) / p(d = 0 \mid y)`. Given the hyperparameters :math:`h` both are densities of a
+normal distribution with known moments, so each is an average of them over :math:`h`: the denominator over the
+posterior,
+
+.. math:: p(d = 0 \mid y) = \mathrm{E}_{h \mid y}\, N(0;\, m_h, v_h).
+
+Where few draws of the posterior carry that average, because 0 lies far out, the hyperparameters are explored anew
+with the normal density as a factor of the target.
+
+A difference of groups alone, in which the fixed effects cancel, has no spread where the sd of the groups is zero:
+both densities at 0 are infinite or nearly so. The null is then that there is no difference *whatever the
+hyperparameters*, which keep their prior [2]_: :math:`1/\mathrm{BF}_{10} = \mathrm{E}_{h \mid y}[N(0; m_h, v_h) /
+N(0; m^0_h, v^0_h)]` with the moments a priori in the denominator. Where the prior of the difference does not depend
+on :math:`h` the two are the same.
+
+For counts the moments are those under the Gaussian sites that summarise them. Every draw :math:`(h, z)` of the
+posterior then counts with :math:`w(h, z^*) / w(h, z)`, where :math:`w` is the likelihood over its summary and
+:math:`z^*` the draw moved to :math:`d = 0` along its conditional regression on :math:`d`; the average is again the
+density under the likelihood itself.
+
+References
+----------
+.. [1] Dickey, J. M. (1971). The weighted likelihood ratio, linear hypotheses on normal location parameters.
+   Annals of Mathematical Statistics 42(1), 204-223. doi:10.1214/aoms/1177693507
+.. [2] Verdinelli, I. and Wasserman, L. (1995). Computing Bayes factors using a generalization of the Savage-Dickey
+   density ratio. Journal of the American Statistical Association 90(430), 614-618.
+   doi:10.1080/01621459.1995.10476554
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw._threads import one_blas_thread
+from gainlaw.estimands import Combination, FitLike, Part, combine
+from gainlaw.fitting.diagnostics import PARETO_K_LIMIT
+from gainlaw.fitting.exploration import exponents, wide_proposal
+from gainlaw.hierarchy.contrasts import coefficient_shifts, conditional_normals, has_fixed_part, prior_normals
+from gainlaw.hierarchy.hyper import log_prior
+from gainlaw.hierarchy.importance import explore, smooth_weights, systematic
+from gainlaw.hierarchy.posterior import effects_of, hyper_points
+from gainlaw.hierarchy.problem import ModelProblem, build_problem, gaussian_data
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy.marginal import Marginal
+
+__all__ = ["PointNull", "point_null"]
+
+Float = NDArray[np.float64]
+
+PRIOR_POINTS = 20_000
+"""Points of the prior behind the density of a difference a priori."""
+
+# Draws of the posterior that an average over it takes, and how many of them must count for it to be believed.
+_DRAWS = 2000
+_ENOUGH, _ENOUGH_K = 400.0, 0.5
+# Otherwise the target is explored until it has so many effective points, or for so many points.
+_TARGET_ESS, _MOST_POINTS = 1000.0, 20_000
+# Draws that are carried to the likelihood of counts.
+_CARRIED = 1000
+_BATCHES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class PointNull:
+    """The Bayes factor of a difference against none.
+
+    Parameters
+    ----------
+    log_factor : float
+        Log of ``BF10``: how much more the data are expected with a difference than without. NaN where the model has
+        no such difference.
+    log_error : float
+        Its Monte Carlo standard error.
+    pareto_k : float
+        Shape of the weights behind the posterior's side; above 0.7 the value is an order of magnitude.
+    groups_alone : bool
+        Whether the fixed effects cancel, so that the null leaves the hyperparameters their prior.
+    """
+
+    log_factor: float
+    log_error: float
+    pareto_k: float
+    groups_alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Mean:
+    """The log of an average, its Monte Carlo error, and the tail of what was averaged."""
+
+    log_value: float
+    log_error: float
+    pareto_k: float
+    ess: float
+
+
+def point_null(fit: FitLike, parts: Sequence[Part], constant: float = 0.0) -> PointNull | None:
+    """Return the Bayes factor of a difference against none.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit, by either engine.
+    parts : sequence of Part
+        The difference is `constant` plus their sum.
+    constant : float
+        What is added to the parts.
+
+    Returns
+    -------
+    PointNull or None
+        None where the summary of counts is too rough to carry the answer.
+    """
+    from gainlaw.hierarchy.exact import binomial_summary
+    from gainlaw.hierarchy.marginal import Marginal
+
+    problem = build_problem(fit.gains, fit.spec)
+    points = hyper_points(problem, fit.posterior)
+    combination = combine(fit, problem, parts)
+    weights = combination.weights(exponents(problem, points[:1]))
+    if not weights.any():
+        return PointNull(float("nan"), float("nan"), float("nan"), False)
+    alone = not has_fixed_part(problem, weights)
+    with one_blas_thread():
+        counts = fit.spec.likelihood == "binomial"
+        data, correct = binomial_summary(problem, fit.gains) if counts else (gaussian_data(problem), None)
+        marginal = Marginal.build(problem, data)
+        target = _Target(problem, marginal, correct, combination, constant, alone)
+        found = _near(fit, target, points)
+        if problem.hyper and (found.ess < _ENOUGH or found.pareto_k > _ENOUGH_K):
+            found = _far(fit, target)
+        if counts and found.pareto_k > PARETO_K_LIMIT:
+            return None
+        prior = _Mean(0.0, 0.0, -np.inf, np.inf) if alone else _prior(target)
+    return PointNull(
+        prior.log_value - found.log_value,
+        float(np.hypot(prior.log_error, found.log_error)),
+        found.pareto_k,
+        alone,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Target:
+    """A difference in a model; `correct` carries the Gaussian summary of counts to their likelihood."""
+
+    problem: ModelProblem
+    marginal: Marginal
+    correct: Callable[[Float, Float], Float] | None
+    combination: Combination
+    constant: float
+    alone: bool
+
+    def weights(self, points: Float) -> Float:
+        """Return the weights of the coefficients at hyperparameters."""
+        return self.combination.weights(exponents(self.problem, points))
+
+    def prior_density(self, points: Float) -> Float:
+        """Return the log density at 0 a priori, given the hyperparameters."""
+        mean, variance = prior_normals(self.problem, points, self.weights(points))
+        return _log_normal(mean + self.constant, variance)
+
+    def factor(self, points: Float) -> tuple[Float, Float]:
+        """Return the log marginal likelihood, and the log of what is averaged over the posterior."""
+        log_lik, mean, variance = conditional_normals(self.marginal, points, self.weights(points))
+        log_factor = _log_normal(mean + self.constant, variance)
+        return log_lik, log_factor - self.prior_density(points) if self.alone else log_factor
+
+    def move(self, points: Float, effects: Float) -> Float:
+        """Return coefficients moved to a difference of none, along their regression on it."""
+        weights = self.weights(points)
+        difference = (weights * effects).sum(axis=1) + self.constant
+        return effects - difference[:, None] * coefficient_shifts(
+            self.problem, self.marginal.data, points, weights
+        )
+
+
+def _log_normal(mean: Float, variance: Float) -> Float:
+    """Return the log density at 0 of normal distributions."""
+    variance = np.maximum(variance, 1e-300)
+    return -0.5 * (np.log(2.0 * np.pi * variance) + mean**2 / variance)
+
+
+def _prior(target: _Target) -> _Mean:
+    """Return the density of the difference at 0 a priori."""
+    problem = target.problem
+    rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(6,)))
+    size = PRIOR_POINTS if problem.hyper else 1
+    columns = [problem.spec.priors[name].sample(size, rng) for name in problem.hyper]
+    return _average(target.prior_density(np.stack(columns, axis=1) if columns else np.zeros((1, 0))))
+
+
+def _average(log_values: Float) -> _Mean:
+    """Return the average of numbers given by their logs; the error is from batches of neighbours."""
+    smoothed = smooth_weights(log_values)
+    value = _log_mean(log_values)
+    if len(log_values) < 2 * _BATCHES or np.ptp(log_values) == 0.0:
+        return _Mean(value, 0.0, smoothed.pareto_k, smoothed.ess)
+    batches = np.exp([_log_mean(each) - value for each in np.array_split(log_values, _BATCHES)])
+    error = float(np.std(batches, ddof=1) / np.sqrt(_BATCHES))
+    return _Mean(value, error, smoothed.pareto_k, smoothed.ess)
+
+
+def _log_mean(log_values: Float) -> float:
+    return float(np.logaddexp.reduce(log_values)) - float(np.log(len(log_values)))
+
+
+def _near(fit: FitLike, target: _Target, points: Float) -> _Mean:
+    """Return the posterior's side as an average over draws of the posterior."""
+    most = 1 if not target.problem.hyper else _DRAWS if target.correct is None else _CARRIED
+    kept = np.linspace(0, len(points) - 1, min(most, len(points))).astype(int)
+    points = points[kept]
+    if target.correct is None:
+        return _average(target.factor(points)[1])
+    effects = effects_of(target.problem, fit.posterior)[kept]
+    change = target.correct(points, target.move(points, effects)) - target.correct(points, effects)
+    return _average(target.factor(points)[1] + change)
+
+
+def _far(fit: FitLike, target: _Target) -> _Mean:
+    """Return the posterior's side as the ratio of two integrals over the hyperparameters."""
+    upper = _integral(fit, target, True)
+    stats = fit.posterior["sample_stats"].attrs
+    if "log_evidence" in stats:
+        error = _weights_error(float(stats["ess"]), float(stats["points"]))
+        lower = _Mean(float(stats["log_evidence"]), error, float(stats["pareto_k"]), float(stats["ess"]))
+    else:
+        lower = _integral(fit, target, False)
+    return _Mean(
+        upper.log_value - lower.log_value,
+        float(np.hypot(upper.log_error, lower.log_error)),
+        max(upper.pareto_k, lower.pareto_k),
+        min(upper.ess, lower.ess),
+    )
+
+
+def _integral(fit: FitLike, target: _Target, with_factor: bool) -> _Mean:
+    """Return the integral of likelihood times prior, with the factor or without, over everything unknown."""
+    problem = target.problem
+    start = wide_proposal(fit, problem)
+    assert start is not None
+    place, first = start
+
+    def log_density(points: Float) -> Float:
+        log_lik, log_factor = target.factor(points)
+        return log_lik + log_prior(problem, points) + (log_factor if with_factor else 0.0)
+
+    rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(7,)))
+    found = explore(place.density(log_density), first, rng, target_ess=_TARGET_ESS, max_points=_MOST_POINTS)
+    smoothed = found.smoothed
+    error = _weights_error(smoothed.ess, len(found.points))
+    if target.correct is None:
+        return _Mean(smoothed.log_mean, error, smoothed.pareto_k, smoothed.ess)
+    picked = systematic(smoothed.weights, _CARRIED, rng)
+    effects = target.marginal.draw(place.values(found.points), picked, rng)
+    points = place.values(found.points)[picked]
+    second = smooth_weights(target.correct(points, target.move(points, effects) if with_factor else effects))
+    return _Mean(
+        smoothed.log_mean + second.log_mean,
+        float(np.hypot(error, _weights_error(second.ess, len(points)))),
+        max(smoothed.pareto_k, second.pareto_k),
+        min(smoothed.ess, second.ess),
+    )
+
+
+def _weights_error(ess: float, size: float) -> float:
+    """Return the relative error of the mean of `size` weights that are worth `ess` equal ones."""
+    return float(np.sqrt(max(1.0 / max(ess, 1.0) - 1.0 / size, 0.0)))
