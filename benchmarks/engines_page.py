@@ -105,8 +105,10 @@ _COLUMNS = (
     "fixed effects and all standard deviations; for `exact`, which has independent draws and no chains, the effective",
     "number behind its weights, which counts for every quantity. **Mean off by** and **sd ratio**: the largest",
     "distance of a mean from that of a long reference run, in sds, and the range of sds relative to the reference's.",
-    "A sound run of 1,000 effective draws is off by up to about 0.1 sd, and by 7% in the sds. Numbers are medians over",
-    "the fits made (up to three seeds, as long as they take little time); compile is that of the first.",
+    "The reference is a Metropolis chain on the standard deviations that shares no code with any engine",
+    "(`benchmarks/engines_reference.py`). A sound run of 1,000 effective draws is off by up to about 0.1 sd, and by 7%",
+    "in the sds. Numbers are medians over the fits made (up to three seeds, as long as they take little time); compile",
+    "is that of the first.",
 )
 
 _REMARKS = (
@@ -138,8 +140,8 @@ def _table(key: str, rows: Sequence[Row], references: Mapping[str, Mapping[str, 
             "",
             f"{study.describe()}. Target acceptance of the plain samplers: {accept:g}"
             + ("." if accept != 0.8 else ", their default."),
-            f"Reference: {reference['draws']:,} draws by nutpie, smallest ess {reference['ess']:,}, largest rhat "
-            f"{reference['rhat']:.3f}, divergences {reference['divergences']}.",
+            f"Reference: {reference['draws']:,} draws, smallest ess {reference['ess']:,}, largest rhat "
+            f"{reference['rhat']:.3f}.",
             "",
         ]
     text += ["| " + " | ".join(HEADS) + " |", "|---" + "|---:" * (len(HEADS) - 1) + "|"]
