@@ -49,6 +49,7 @@ ENGINE_ROOM = {
     "hierarchy/binomial_kernels.py",
     "hierarchy/binomial_marginal_kernels.py",
     "hierarchy/binomial_quadrature.py",
+    "hierarchy/row_kernels.py",
     "hierarchy/kernels.py",
     "hierarchy/linear_system.py",
     "hierarchy/model.py",

@@ -30,18 +30,22 @@ def one_blas_thread() -> Iterator[None]:
         yield
 
 
-def in_threads(function: Callable[[slice], NDArray[np.float64]], size: int) -> NDArray[np.float64]:
-    """Return ``function(slice(0, size))``, computed in parts by several threads.
+def in_threads(
+    function: Callable[[slice], NDArray[np.float64]], size: int, *, least: int = 16
+) -> NDArray[np.float64]:
+    """Return ``function(slice(0, size))``, computed in parts by several threads and concatenated.
 
     Parameters
     ----------
     function : callable
-        Takes a slice of rows and returns an array with a row for each. It must compute every row by itself and
-        release the interpreter's lock, so that the result does not depend on the number of threads.
+        Takes a slice of rows and returns an array to put after those of earlier rows. It must compute every row by
+        itself and release the interpreter's lock, so that the result does not depend on the number of threads.
     size : int
         The number of rows.
+    least : int
+        A thread is worth its while for so many rows.
     """
-    workers = min(_cores(), _MOST_THREADS, max(size // 16, 1))
+    workers = min(_cores(), _MOST_THREADS, max(size // least, 1))
     if workers == 1:
         return function(slice(0, size))
     from concurrent.futures import ThreadPoolExecutor

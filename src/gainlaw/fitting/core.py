@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+    from gainlaw.hierarchy.binomial import Summary
+
 __all__ = ["Fit", "fit", "other_scale_fit"]
 
 Progress = Callable[[int, int], None]
@@ -255,15 +257,15 @@ def fit(
             _run, problem, gains, spec, draws, tune, chains, seed, progress, sizes=params, ci_prob=ci_prob
         )
         used, why = engine, ""
-        bare, estimates, checks = run(engine)
+        bare, estimates, checks, summary = run(engine)
         if engine == "exact" and any(check.passed is False for check in checks):
             used, why = "nuts", " ".join(check.text for check in checks if check.passed is False)
-            bare, estimates, checks = run("nuts")
+            bare, estimates, checks, summary = run("nuts")
         status = "failed" if any(check.passed is False for check in checks) else "ok"
         diagnostics = Diagnostics(
             cast("Any", status),
             checks + scales_check(prior_scales(bare)),
-            leave_checkpoints_out(bare, ci_prob),
+            leave_checkpoints_out(bare, ci_prob, summary),
             prior_sensitivity(bare),
             prior_scales(bare),
             predictive_data(bare),
@@ -307,8 +309,8 @@ def _run(
     *,
     sizes: Sequence[float] | None,
     ci_prob: float,
-) -> tuple[Fit, pd.DataFrame, tuple[Check, ...]]:
-    """Compute the posterior by one engine; return it with its estimates and checks."""
+) -> tuple[Fit, pd.DataFrame, tuple[Check, ...], Summary | None]:
+    """Compute the posterior by one engine; return it with its estimates, checks and summary of counts."""
     from gainlaw.hierarchy.posterior import build_tree
 
     if engine == "exact":
@@ -323,7 +325,7 @@ def _run(
         )
     bare = Fit(spec, gains, build_tree(problem, gains, result, seed))
     estimates = estimate_table(bare, sizes=sizes, ci_prob=ci_prob)
-    return bare, estimates, run_checks(bare, estimates, result.attempts)
+    return bare, estimates, run_checks(bare, estimates, result.attempts), result.summary
 
 
 def other_scale_fit(base: Fit, scale: Scale | None = None, *, progress: Progress | None = None) -> Fit | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,9 @@ from gainlaw.hierarchy.importance import TruncatedT
 from gainlaw.hierarchy.posterior import hyper_points
 from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
 
+if TYPE_CHECKING:
+    from gainlaw.hierarchy.binomial import Summary
+
 __all__ = ["exponents", "kernel_data", "wide_proposal"]
 
 Float = NDArray[np.float64]
@@ -19,7 +24,7 @@ Float = NDArray[np.float64]
 _WIDER = 1.5
 
 
-def kernel_data(fit: FitLike, problem: ModelProblem) -> tuple:
+def kernel_data(fit: FitLike, problem: ModelProblem, summary: Summary | None = None) -> tuple:
     """Return the inputs of the Gaussian kernels; counts are summarised by their Gaussian sites.
 
     Parameters
@@ -28,12 +33,16 @@ def kernel_data(fit: FitLike, problem: ModelProblem) -> tuple:
         The fit.
     problem : ModelProblem
         Its arrays.
+    summary : Summary, optional
+        That of the counts, where it is known already.
     """
-    if fit.spec.likelihood == "binomial":
-        from gainlaw.hierarchy import binomial, binomial_tables
+    if fit.spec.likelihood == "gaussian":
+        return gaussian_data(problem)
+    if summary is None:
+        from gainlaw.hierarchy.binomial import summarise
 
-        return binomial.refined_data(problem, binomial_tables.build_tables(fit.gains))
-    return gaussian_data(problem)
+        summary = summarise(problem, fit.gains)
+    return summary.data
 
 
 def wide_proposal(fit: FitLike, problem: ModelProblem) -> tuple[Coordinates, TruncatedT] | None:

@@ -9,6 +9,7 @@ likelihood is taken as the Gaussian site that summarises it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,9 @@ from gainlaw.hierarchy.contrasts import conditional_normals
 from gainlaw.hierarchy.hyper import Coordinates, log_prior, residual_range
 from gainlaw.hierarchy.importance import TruncatedT, explore
 from gainlaw.hierarchy.problem import ModelProblem, build_problem
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy.binomial import Summary
 
 __all__ = ["PARETO_K_LIMIT", "leave_checkpoints_out"]
 
@@ -36,7 +40,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def leave_checkpoints_out(fit: FitLike, ci_prob: float = 0.95) -> pd.DataFrame:
+def leave_checkpoints_out(
+    fit: FitLike, ci_prob: float = 0.95, summary: Summary | None = None
+) -> pd.DataFrame:
     """Return the overall slope with each checkpoint left out, and how well the rest predicts it.
 
     Parameters
@@ -45,6 +51,8 @@ def leave_checkpoints_out(fit: FitLike, ci_prob: float = 0.95) -> pd.DataFrame:
         A fit.
     ci_prob : float
         Probability of the intervals.
+    summary : Summary, optional
+        The Gaussian summary of the counts, where it is known already.
 
     Returns
     -------
@@ -61,7 +69,7 @@ def leave_checkpoints_out(fit: FitLike, ci_prob: float = 0.95) -> pd.DataFrame:
     if len(names) < 3 or (labels == "").any():
         return pd.DataFrame(columns=list(COLUMNS))
     problem = build_problem(fit.gains, fit.spec)
-    data = kernel_data(fit, problem)
+    data = kernel_data(fit, problem, summary)
     start = wide_proposal(fit, problem)
     slope = combine(fit, problem, [Part("slope" if fit.spec.law.has_slope else "gain")])
     rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(5,)))

@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -119,7 +120,7 @@ def point_null(fit: FitLike, parts: Sequence[Part], constant: float = 0.0) -> Po
     PointNull or None
         None where the summary of counts is too rough to carry the answer.
     """
-    from gainlaw.hierarchy.exact import binomial_summary
+    from gainlaw.hierarchy.binomial import summarise
     from gainlaw.hierarchy.marginal import Marginal
 
     problem = build_problem(fit.gains, fit.spec)
@@ -131,8 +132,9 @@ def point_null(fit: FitLike, parts: Sequence[Part], constant: float = 0.0) -> Po
     alone = not has_fixed_part(problem, weights)
     with one_blas_thread():
         counts = fit.spec.likelihood == "binomial"
-        data, correct = binomial_summary(problem, fit.gains) if counts else (gaussian_data(problem), None)
-        marginal = Marginal.build(problem, data)
+        summary = summarise(problem, fit.gains) if counts else None
+        correct = None if summary is None else partial(summary.correct, problem)
+        marginal = Marginal.build(problem, gaussian_data(problem) if summary is None else summary.data)
         target = _Target(problem, marginal, correct, combination, constant, alone)
         found = _near(fit, target, points)
         if problem.hyper and (found.ess < _ENOUGH or found.pareto_k > _ENOUGH_K):

@@ -8,22 +8,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw.gains import Gains
 from gainlaw.hierarchy import kernels
-from gainlaw.hierarchy.binomial_marginal import row_log_marginals
-from gainlaw.hierarchy.binomial_tables import BinomialTables
+from gainlaw.hierarchy.binomial_marginal import row_log_marginals, total_log_marginals
+from gainlaw.hierarchy.binomial_tables import BinomialTables, build_tables
 from gainlaw.hierarchy.design import rotate_design
-from gainlaw.hierarchy.hyper import Density, find_mode, log_prior
+from gainlaw.hierarchy.hyper import Density, find_mode, log_prior, named
 from gainlaw.hierarchy.marginal import Marginal
+from gainlaw.hierarchy.posterior import linear_predictor
 from gainlaw.hierarchy.problem import ModelProblem
+from gainlaw.hierarchy.row_kernels import normal_log_density
 
 __all__ = [
     "Geometry",
+    "Summary",
     "build_geometry",
     "geometry_data",
-    "refined_data",
-    "rotate_draws",
     "row_offsets",
     "site_data",
+    "summarise",
+    "summary_log_density",
 ]
 
 Float = NDArray[np.float64]
@@ -135,9 +139,44 @@ def site_data(
     return (y, turned, ones, problem.slope_mean, *design.arrays())
 
 
-def refined_data(problem: ModelProblem, tables: BinomialTables) -> tuple:
-    """Return `site_data` with the sites refined at the posterior that they give."""
-    return geometry_data(problem, tables, build_geometry(problem, tables))
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """The counts summarised by Gaussian sites, and what it takes to go back to the counts.
+
+    Parameters
+    ----------
+    tables : BinomialTables
+        Their likelihoods.
+    geometry : Geometry
+        The sites.
+    data : tuple
+        Inputs of the Gaussian kernels after the hyperparameters.
+    """
+
+    tables: BinomialTables
+    geometry: Geometry
+    data: tuple
+
+    def correct(self, problem: ModelProblem, points: Float, effects: Float) -> Float:
+        """Return the log weights, shape (draws,), that carry draws under the sites to the counts themselves."""
+        values = named(problem, points)
+        tau = values.get("tau_residual", np.zeros(len(points)))
+        exponent = values.get("exponent")
+
+        def lines(draws: Int) -> Float:
+            return linear_predictor(problem, effects[draws], None if exponent is None else exponent[draws])
+
+        def sites(line: Float, tau: Float) -> Float:
+            return summary_log_density(self.tables, self.geometry, line, tau)
+
+        return total_log_marginals(self.tables, lines, tau, sites)
+
+
+def summarise(problem: ModelProblem, gains: Gains) -> Summary:
+    """Return the Gaussian summary of the counts at the posterior that it gives."""
+    tables = build_tables(gains)
+    geometry = build_geometry(problem, tables)
+    return Summary(tables, geometry, geometry_data(problem, tables, geometry))
 
 
 def geometry_data(problem: ModelProblem, tables: BinomialTables, geometry: Geometry) -> tuple:
@@ -149,12 +188,32 @@ def geometry_data(problem: ModelProblem, tables: BinomialTables, geometry: Geome
     return site_data(problem, tables, site, geometry.site_variance, axes)
 
 
-def rotate_draws(tables: BinomialTables, geometry: Geometry, line: Float) -> Float:
-    """Return linear predictors, shape (draws, n), along the axes of the sites."""
-    rotated = line.copy()
-    for rows, axis in zip(_members(tables), _axes(tables, geometry), strict=True):
-        rotated[:, rows] = line[:, rows] @ axis
-    return rotated
+def summary_log_density(tables: BinomialTables, geometry: Geometry, line: Float, tau: Float) -> Float:
+    """Return the log density of the sites at linear predictors, residuals integrated out, shape (draws,).
+
+    Parameters
+    ----------
+    tables : BinomialTables
+        Tabulated likelihoods.
+    geometry : Geometry
+        The sites.
+    line : ndarray, shape (draws, n)
+        Linear predictors.
+    tau : ndarray, shape (draws,)
+        Residual sds.
+    """
+    site, variance = geometry.site, geometry.site_variance
+    own = np.flatnonzero(tables.single)
+    total = normal_log_density(line, tau, own, site, variance)
+    if len(tables.members):
+        rotated = line[:, tables.members]
+        for (a, b), axis in zip(itertools.pairwise(tables.first), _axes(tables, geometry), strict=True):
+            rotated[:, a:b] = rotated[:, a:b] @ axis
+        every = np.arange(len(tables.members))
+        total = total + normal_log_density(
+            rotated, tau, every, site[tables.members], variance[tables.members]
+        )
+    return total
 
 
 def _axes(tables: BinomialTables, geometry: Geometry) -> list[Float]:

@@ -15,39 +15,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["binomial_joint", "effects_of", "likelihood", "table_value"]
+from gainlaw.hierarchy.binomial_quadrature import table_slope, table_value
 
-
-@numba.njit(cache=True, inline="always")
-def table_value(lo, step, knots, slopes, at):
-    """Cubic Hermite interpolation, linear outside the table."""
-    m = knots.shape[0]
-    u = (at - lo) / step
-    if u <= 0.0:
-        return knots[0] + slopes[0] * (at - lo)
-    if u >= m - 1.0:
-        return knots[m - 1] + slopes[m - 1] * (at - lo - (m - 1) * step)
-    j = int(u)
-    t = u - j
-    rise = knots[j + 1] - knots[j]
-    d0, d1 = slopes[j] * step, slopes[j + 1] * step
-    return knots[j] + t * (d0 + t * (3.0 * rise - 2.0 * d0 - d1 + t * (d0 + d1 - 2.0 * rise)))
-
-
-@numba.njit(cache=True, inline="always")
-def _derivative(lo, step, knots, slopes, at):
-    """Return the derivative of `table_value` in `at`."""
-    m = knots.shape[0]
-    u = (at - lo) / step
-    if u <= 0.0:
-        return slopes[0]
-    if u >= m - 1.0:
-        return slopes[m - 1]
-    j = int(u)
-    t = u - j
-    rise = knots[j + 1] - knots[j]
-    d0, d1 = slopes[j] * step, slopes[j + 1] * step
-    return (d0 + t * (2.0 * (3.0 * rise - 2.0 * d0 - d1) + 3.0 * t * (d0 + d1 - 2.0 * rise))) / step
+__all__ = ["binomial_joint", "effects_of", "likelihood"]
 
 
 @numba.njit(cache=True)
@@ -97,7 +67,7 @@ def likelihood(
             f = table_value(lo[i], step[i], knots[i], slopes[i], gain[i])
             total += f
             row_value[i] = f
-            gradient[i] += _derivative(lo[i], step[i], knots[i], slopes[i], gain[i])
+            gradient[i] += table_slope(lo[i], step[i], knots[i], slopes[i], gain[i])
     for b in range(first.shape[0] - 1):
         begin, count = _window(b, gain, reach, first, members, node_first, nodes)
         logs = node_weight[begin : begin + count].copy()
@@ -118,7 +88,7 @@ def likelihood(
             for k in range(count):
                 # Nodes of no weight need no derivative: what is left out is below the rule's own error.
                 if logs[k] > 1e-12:
-                    pull += logs[k] * _derivative(
+                    pull += logs[k] * table_slope(
                         lo[i], step[i], knots[i], slopes[i], nodes[begin + k] + gain[i]
                     )
             gradient[i] += pull / norm

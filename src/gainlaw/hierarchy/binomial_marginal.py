@@ -1,31 +1,46 @@
 r"""The binomial likelihood of every row given its linear predictor, the residual integrated out.
 
-For a row with its own baseline, :math:`\log \int L(g)\, N(g; f, \tau^2)\, dg` by the trapezoid rule on the table
-of ``L``; for rows that share a baseline, the same rule over the baseline's log-odds with one such
-integral for each intermediate model inside. These inner integrals are tabulated once, at Chebyshev nodes in the log
-of the total variance, for draws of similar residual sds together.
+For a row with its own baseline, :math:`\log \int L(g)\, N(g; f, \tau^2)\, dg`; for rows that share a baseline, the
+integral over the baseline's log-odds of its density times one such integral for each intermediate model. The inner
+integrals are tabulated over the linear predictors and, at Chebyshev nodes, over the residual sds that occur, for
+draws of similar residual sds together; the outer ones are done by the trapezoid rule, which is exponentially accurate
+for such integrands.
 """
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw._threads import in_threads
-from gainlaw.hierarchy.binomial_marginal_kernels import marginals, tabulate
-from gainlaw.hierarchy.binomial_tables import KNOTS_PER_SD, NODES_PER_SD, BinomialTables
+from gainlaw.hierarchy.binomial_marginal_kernels import VARIANCES, marginals, tabulate
+from gainlaw.hierarchy.binomial_tables import BinomialTables
 
-__all__ = ["row_log_marginals"]
+__all__ = ["row_log_marginals", "total_log_marginals"]
 
 Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+Lines = Callable[[Int], Float]
+Less = Callable[[Float, Float], Float]
+Evaluate = Callable[[slice], tuple[Float, Float]]
 
-# Chebyshev nodes in the log of the total variance, and the longest range that one set of them has to cover.
-VARIANCES = 6
-_SPAN = 1.5
-# Of a shared baseline's nodes, those whose integrand is below exp(-this) of the largest are left out.
-_NEGLIGIBLE = 24.0
+# The longest range of the log of the total variance that one set of Chebyshev nodes has to cover.
+_SPAN = 0.3
+# Knots for each sd of the narrowest integral, and the most of one row.
+_KNOTS_PER_SD = 5.0
+_MOST_KNOTS = 512
+# With fewer draws than this, rows with their own baseline do without tables.
+_FEW = 32
+# Draws whose linear predictors are held at a time, by each thread.
+_TOGETHER = 256
+# A shared baseline's integrand ends where it has fallen by exp(-this); nodes this many sds apart.
+_NEGLIGIBLE = 14.0
+_SPACING = 1.1
+# Sds of a shared baseline within which its tables serve; beyond they are continued as straight lines.
+_BASE_SDS = 7.0
 
 
 def row_log_marginals(tables: BinomialTables, line: Float, tau: Float) -> Float:
@@ -44,85 +59,164 @@ def row_log_marginals(tables: BinomialTables, line: Float, tau: Float) -> Float:
     -------
     ndarray, shape (draws, n)
     """
-    base_sd = _base_sds(tables)
     out = np.empty_like(line)
-    for draws in _similar(tables, tau):
-        blurred = _blur(tables, tau[draws])
 
-        def part(
-            rows: slice, draws: NDArray[np.int64] = draws, blurred: tuple[Float, ...] = blurred
-        ) -> Float:
-            chosen = draws[rows]
-            return marginals(
-                line[chosen],
-                tau[chosen],
-                KNOTS_PER_SD,
-                _NEGLIGIBLE,
-                NODES_PER_SD,
-                base_sd,
-                *blurred,
-                *tables.arrays(),
-            )
+    def lines(draws: Int) -> Float:
+        return line[draws]
 
-        out[draws] = in_threads(part, len(draws))
+    for draws, evaluate in _sets(tables, lines, tau, apart=True):
+        in_threads(partial(_store, out, draws, evaluate), len(draws))
     return out
 
 
-def _base_sds(tables: BinomialTables) -> Float:
-    """Return the posterior sd of every shared baseline's log-odds."""
-    sds = []
-    for a, b in itertools.pairwise(tables.node_first):
-        weight, at = np.exp(tables.node_weight[a:b]), tables.nodes[a:b]
-        sds.append(np.sqrt(weight @ (at - weight @ at) ** 2))
-    return np.array(sds)
+def _store(out: Float, draws: Int, evaluate: Evaluate, inside: slice) -> Float:
+    out[draws[inside]] = evaluate(inside)[0]
+    return out[:0]
 
 
-def _similar(tables: BinomialTables, tau: Float) -> list[NDArray[np.int64]]:
+def total_log_marginals(tables: BinomialTables, lines: Lines, tau: Float, less: Less) -> Float:
+    """Return the log likelihood of all rows together, less another density of them, shape (draws,).
+
+    Parameters
+    ----------
+    tables : BinomialTables
+        Tabulated likelihoods.
+    lines : callable
+        Returns the linear predictors, shape (m, n), of some draws, an array of m indices. They are asked for a few at
+        a time, and twice, so that those of all draws need never be held at once.
+    tau : ndarray, shape (draws,)
+        Residual sds; 0 for none.
+    less : callable
+        Returns the log density to subtract, shape (m,), at linear predictors and residual sds of m draws.
+    """
+    out = np.empty(len(tau))
+
+    def store(draws: Int, evaluate: Evaluate, inside: slice) -> Float:
+        for first in range(inside.start, inside.stop, _TOGETHER):
+            some = slice(first, min(first + _TOGETHER, inside.stop))
+            exact, line = evaluate(some)
+            out[draws[some]] = exact[:, 0] - less(line, tau[draws[some]])
+        return out[:0]
+
+    for draws, evaluate in _sets(tables, lines, tau, apart=False):
+        in_threads(partial(store, draws, evaluate), len(draws))
+    return out
+
+
+def _sets(tables: BinomialTables, lines: Lines, tau: Float, *, apart: bool) -> Iterator[tuple[Int, Evaluate]]:
+    """Yield sets of draws, and for each a function of a slice of it: log likelihoods, and linear predictors."""
+    where = np.stack([tables.base_lo, tables.base_step], axis=1)
+    for draws in _similar(tables, tau):
+        direct = len(draws) < _FEW
+        nodes, blend = _blend(tables, tau[draws])
+        blurred = _blur(tables, *_ends(lines, draws), nodes, direct=direct)
+
+        def evaluate(
+            inside: slice,
+            draws: Int = draws,
+            blend: Float = blend,
+            direct: bool = direct,
+            blurred: tuple = blurred,
+        ) -> tuple[Float, Float]:
+            chosen = draws[inside]
+            line = lines(chosen)
+            exact = marginals(
+                line, tau[chosen], blend[inside], int(apart), int(direct), _NEGLIGIBLE, _SPACING, tables.single,
+                tables.centre, tables.width, tables.lo, tables.step, tables.knots, tables.slopes, tables.first,
+                tables.members, tables.base, where, tables.base_knots, tables.base_slopes, *blurred,
+            )  # fmt: skip
+            return exact, line
+
+        yield draws, evaluate
+
+
+def _ends(lines: Lines, draws: Int) -> tuple[Float, Float]:
+    """Return the smallest and the largest linear predictor of every row."""
+
+    def part(inside: slice) -> Float:
+        ends = []
+        for first in range(inside.start, inside.stop, _TOGETHER):
+            line = lines(draws[first : min(first + _TOGETHER, inside.stop)])
+            ends.append((line.min(axis=0), line.max(axis=0)))
+        return np.array(ends)
+
+    ends = in_threads(part, len(draws))
+    return ends[:, 0].min(axis=0), ends[:, 1].max(axis=0)
+
+
+def _similar(tables: BinomialTables, tau: Float) -> list[Int]:
     """Return sets of draws between which no row's log total variance differs by more than `_SPAN`."""
-    if not len(tables.members):
-        return [np.arange(len(tau))]
-    least = float(tables.step[tables.members].min()) * KNOTS_PER_SD
-    level = np.floor(np.log1p((tau / least) ** 2) / _SPAN).astype(int)
+    level = np.floor(np.log1p((tau / tables.width.min()) ** 2) / _SPAN).astype(int)
     return [np.flatnonzero(level == each) for each in np.unique(level)]
 
 
-def _blur(tables: BinomialTables, tau: Float) -> tuple[Float, ...]:
-    """Tabulate the inner integrals of rows that share a baseline over the residual sds that occur.
+def _blend(tables: BinomialTables, tau: Float) -> tuple[Float, Float]:
+    """Return residual sds for tables, and each draw's weights of the tables, shape (draws, width).
+
+    The nodes are Chebyshev's in the log of the total variance of the narrowest row, the weights barycentric.
+    """
+    shift = float(tables.width.min()) ** 2
+    level = np.log(shift + tau**2)
+    low, high = float(level.min()), float(level.max())
+    if high - low < 1e-9:
+        return tau[:1].copy(), np.tile(np.eye(VARIANCES)[0], (len(tau), 1))
+    angles = np.pi * (np.arange(VARIANCES) + 0.5) / VARIANCES
+    nodes = 0.5 * (low + high) + 0.5 * (high - low) * np.cos(angles)
+    away = level[:, None] - nodes
+    # A draw on a node would divide by zero: it is moved off by less than matters.
+    away = np.where(np.abs(away) < 1e-12, 1e-12, away)
+    weights = (-1.0) ** np.arange(VARIANCES) * np.sin(angles) / away
+    return np.sqrt(np.maximum(np.exp(nodes) - shift, 0.0)), weights / weights.sum(axis=1, keepdims=True)
+
+
+def _blur(
+    tables: BinomialTables, low: Float, high: Float, taus: Float, *, direct: bool
+) -> tuple[Int, Float, Float, Float]:
+    """Tabulate the integrals over a residual where the draws need them.
 
     Returns
     -------
-    centre, half : ndarray, shape (members,)
-        Middle and half length of each row's range of log total variance.
-    lo, step : ndarray, shape (members,)
+    first : ndarray of int, shape (n + 1,)
+        Knots of row i: ``first[i]:first[i + 1]``.
+    lo, step : ndarray, shape (n,)
         First knot and spacing.
-    knots, slopes : ndarray, shape (members, knots, VARIANCES)
-        Log integrals and their derivatives.
+    table : ndarray, shape (knots, 2, width)
+        Log integrals, and their derivatives times the spacing.
     """
-    rows = tables.members
-    count, size = tables.knots.shape[1], len(rows)
-    sd = tables.step[rows] * KNOTS_PER_SD
-    low, high = np.log(sd**2 + tau.min() ** 2), np.log(sd**2 + tau.max() ** 2)
-    middle, half = 0.5 * (low + high), np.maximum(0.5 * (high - low), 1e-6)
-    narrow, wide = np.exp(0.5 * low), np.exp(0.5 * high)
-    step = np.maximum(narrow / 8.0, 12.0 * wide / count)
-    lo = tables.lo[rows] + tables.step[rows] * count / 2 - step * count / 2
-    at = lo[:, None] + step[:, None] * np.arange(count)
-    total = np.exp(middle[:, None] + half[:, None] * _chebyshev())
-    taus = np.sqrt(np.maximum(total - sd[:, None] ** 2, 0.0))
+    sizes = np.diff(tables.first)
+    reach = _BASE_SDS * np.repeat(tables.base[:, 1], sizes)
+    middle = np.repeat(tables.base[:, 0], sizes)
+    # Far from its likelihood a row's integrand counts for nothing.
+    ends = tables.lo + tables.step * tables.knots.shape[1]
+    low[tables.members] = np.maximum(low[tables.members] + middle - reach, tables.lo[tables.members])
+    high[tables.members] = np.minimum(high[tables.members] + middle + reach, ends[tables.members])
+    high = np.maximum(high, low + 1e-3 * tables.width)
+    narrow = np.sqrt(tables.width**2 + taus.min() ** 2)
+    count = np.clip(np.ceil((high - low) / narrow * _KNOTS_PER_SD).astype(np.int64) + 1, 4, _MOST_KNOTS)
+    step = (high - low) / (count - 1)
+    wanted = np.flatnonzero(tables.single == 0) if direct else np.arange(len(count))
+    first = np.zeros(len(count) + 1, dtype=np.int64)
+    first[1 + wanted] = count[wanted]
+    np.cumsum(first, out=first)
+    table = np.zeros((first[-1], 2, VARIANCES))
 
     def part(inside: slice) -> Float:
-        chosen = rows[inside]
-        return tabulate(
-            at[inside], taus[inside], KNOTS_PER_SD, tables.lo[chosen], tables.step[chosen], tables.knots[chosen],
-            tables.slopes[chosen],
-        )  # fmt: skip
+        rows = wanted[inside]
+        if len(rows):
+            made = tabulate(
+                rows,
+                first,
+                low,
+                step,
+                taus,
+                tables.width,
+                tables.lo,
+                tables.step,
+                tables.knots,
+                tables.slopes,
+            )
+            table[first[rows[0]] : first[rows[-1] + 1], :, : len(taus)] = made
+        return np.zeros(len(rows))
 
-    knots = in_threads(part, size) if size else np.zeros((0, count, VARIANCES))
-    slopes = np.gradient(knots, axis=1, edge_order=2) if size else knots.copy()
-    # Differences of fourth order where there are neighbours for them.
-    slopes[:, 2:-2] = (8.0 * (knots[:, 3:-1] - knots[:, 1:-3]) - (knots[:, 4:] - knots[:, :-4])) / 12.0
-    return middle, half, lo, step, knots, slopes / step[:, None, None]
-
-
-def _chebyshev() -> Float:
-    return np.cos(np.pi * (np.arange(VARIANCES) + 0.5) / VARIANCES)
+    in_threads(part, len(wanted))
+    return first, low, step, table

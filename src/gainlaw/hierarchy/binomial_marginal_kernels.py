@@ -5,54 +5,29 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from gainlaw.hierarchy.binomial_kernels import table_value
+from gainlaw.hierarchy.binomial_quadrature import table_slope, table_value
 
-__all__ = ["marginals", "tabulate"]
+__all__ = ["VARIANCES", "marginals", "smooth", "tabulate"]
+
+VARIANCES = 3
+"""Tables over the residual sds of one set of draws."""
 
 # The trapezoid rule over a residual: sds to either side, nodes for each sd of the narrower factor, nodes at most.
 _REACH = 5.5
-_NODES_PER_SD = 2.0
+_NODES_PER_SD = 1.5
 _MOST_NODES = 401
+# Sums may be taken in the order that suits the processor.
+_SUMS = {"reassoc", "contract"}
 
 
 @numba.njit(cache=True, nogil=True)
-def tabulate(at, taus, knots_per_sd, lo, step, knots, slopes):
-    """Return log integrals over a residual at the knots `at`, shape (size, knots), and residual sds `taus`."""
-    size, count = at.shape
-    out = np.empty((size, count, taus.shape[1]))
-    scratch = np.empty(_MOST_NODES)
-    for i in range(size):
-        for k in range(count):
-            for m in range(taus.shape[1]):
-                out[i, k, m] = _smooth(
-                    at[i, k], taus[i, m], step[i] * knots_per_sd, lo[i], step[i], knots[i], slopes[i], scratch
-                )
-    return out
+def smooth(f, tau, sd, lo, step, knots, slopes, scratch):
+    """Log of the integral of ``L(g) N(g; f, tau^2)`` over g, for a table of L of width `sd`, and its derivative in f.
 
-
-@numba.njit(cache=True, nogil=True)
-def _blend(log_total, middle, half, out):
-    """Write the barycentric weights of the Chebyshev nodes at a log total variance."""
-    u = (log_total - middle) / half
-    total = 0.0
-    for m in range(out.shape[0]):
-        angle = np.pi * (m + 0.5) / out.shape[0]
-        away = u - np.cos(angle)
-        if abs(away) < 1e-14:
-            out[:] = 0.0
-            out[m] = 1.0
-            return
-        out[m] = (-1.0) ** m * np.sin(angle) / away
-        total += out[m]
-    for m in range(out.shape[0]):
-        out[m] /= total
-
-
-@numba.njit(cache=True, nogil=True)
-def _smooth(f, tau, sd, lo, step, knots, slopes, scratch):
-    """Log of the integral of ``L(g) N(g; f, tau^2)`` over g, for a table of L of width `sd`, by the trapezoid rule."""
+    By the trapezoid rule.
+    """
     if tau <= 0.0:
-        return table_value(lo, step, knots, slopes, f)
+        return table_value(lo, step, knots, slopes, f), table_slope(lo, step, knots, slopes, f)
     half = min(int(np.ceil(_REACH * _NODES_PER_SD * max(1.0, tau / sd))), scratch.shape[0] // 2)
     spacing = _REACH / half
     top = -np.inf
@@ -60,68 +35,103 @@ def _smooth(f, tau, sd, lo, step, knots, slopes, scratch):
         z = spacing * (q - half)
         scratch[q] = table_value(lo, step, knots, slopes, f + tau * z) - 0.5 * z * z
         top = max(top, scratch[q])
-    total = 0.0
+    total, pull = 0.0, 0.0
     for q in range(2 * half + 1):
-        total += np.exp(scratch[q] - top)
-    return top + np.log(total * spacing / np.sqrt(2.0 * np.pi))
+        weight = np.exp(scratch[q] - top)
+        total += weight
+        # The derivative falls on the normal factor.
+        pull += weight * spacing * (q - half)
+    return top + np.log(total * spacing / np.sqrt(2.0 * np.pi)), pull / total / tau
 
 
 @numba.njit(cache=True, nogil=True)
-def _integrand(
-    s,
-    b,
-    k,
-    least,
-    line,
-    first,
-    members,
-    nodes,
-    node_weight,
-    blur_lo,
-    blur_step,
-    blur_knots,
-    blur_slopes,
-    blends,
-):
-    """Log of a block's integrand at node `k`, or an upper bound of it that is below `least`.
+def tabulate(rows, first, blur_lo, blur_step, taus, sd, lo, step, knots, slopes):
+    """Return log integrals over a residual, and their derivatives times the spacing, at the knots of some rows.
 
-    The tables are blended and interpolated by cubic Hermite polynomials, linearly outside their range.
+    Parameters
+    ----------
+    rows : ndarray of int
+        The rows.
+    first : ndarray of int, shape (n + 1,)
+        Knots of row i: ``first[i]:first[i + 1]``.
+    blur_lo, blur_step : ndarray, shape (n,)
+        First knot of every row and the spacing.
+    taus : ndarray, shape (width,)
+        Residual sds.
+    sd, lo, step, knots, slopes
+        The tables of the likelihoods.
+
+    Returns
+    -------
+    ndarray, shape (knots, 2, width)
     """
-    count, width = blur_knots.shape[1], blends.shape[1]
-    total = node_weight[k]
-    for j in range(first[b], first[b + 1]):
-        # Likelihoods are below one: what is negligible already only falls further.
-        if total < least:
-            break
-        spacing = blur_step[j]
-        u = (nodes[k] + line[s, members[j]] - blur_lo[j]) / spacing
-        cell = min(max(int(u), 0), count - 2)
-        t = u - cell
-        if u <= 0.0:
-            h0, h1, g0, g1 = 1.0, 0.0, u * spacing, 0.0
-        elif u >= count - 1.0:
-            h0, h1, g0, g1 = 0.0, 1.0, 0.0, (t - 1.0) * spacing
-        else:
-            h1 = t * t * (3.0 - 2.0 * t)
-            h0 = 1.0 - h1
-            g0 = t * (1.0 - t) * (1.0 - t) * spacing
-            g1 = t * t * (t - 1.0) * spacing
-        for m in range(width):
-            total += blends[j, m] * (
-                h0 * blur_knots[j, cell, m]
-                + h1 * blur_knots[j, cell + 1, m]
-                + g0 * blur_slopes[j, cell, m]
-                + g1 * blur_slopes[j, cell + 1, m]
-            )
+    size = 0
+    for i in rows:
+        size += first[i + 1] - first[i]
+    out = np.empty((size, 2, taus.shape[0]))
+    scratch = np.empty(_MOST_NODES)
+    at = 0
+    for i in rows:
+        for k in range(first[i + 1] - first[i]):
+            for m in range(taus.shape[0]):
+                value, slope = smooth(
+                    blur_lo[i] + k * blur_step[i],
+                    taus[m],
+                    sd[i],
+                    lo[i],
+                    step[i],
+                    knots[i],
+                    slopes[i],
+                    scratch,
+                )
+                out[at, 0, m] = value
+                out[at, 1, m] = slope * blur_step[i]
+            at += 1
+    return out
+
+
+@numba.njit(cache=True, nogil=True, inline="always", fastmath=_SUMS)
+def _blended(u, begin, count, table, blend, s):
+    """Blend the tables of a row over the residual sds and interpolate by cubic Hermite polynomials, linearly outside.
+
+    `u` is the distance from the first knot in spacings, `s` the draw.
+    """
+    cell = min(max(int(u), 0), count - 2)
+    t = u - cell
+    if u <= 0.0:
+        h0, h1, g0, g1 = 1.0, 0.0, u, 0.0
+    elif u >= count - 1.0:
+        h0, h1, g0, g1 = 0.0, 1.0, 0.0, t - 1.0
+    else:
+        h1 = t * t * (3.0 - 2.0 * t)
+        h0 = 1.0 - h1
+        g0 = t * (1.0 - t) * (1.0 - t)
+        g1 = t * t * (t - 1.0)
+    at = begin + cell
+    total = 0.0
+    # Plain indices: a view of the table would be counted, which costs more than reading it.
+    for m in range(VARIANCES):
+        total += blend[s, m] * (
+            h0 * table[at, 0, m] + h1 * table[at + 1, 0, m] + g0 * table[at, 1, m] + g1 * table[at + 1, 1, m]
+        )
     return total
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always", fastmath=_SUMS)
+def _block(s, eta, size, start, rate, begin, count, blur, blend, b, where, knots, slopes):
+    """Log of a block's integrand at the baseline's log-odds `eta`; `start` and `rate` place it in the rows' tables."""
+    total = table_value(where[b, 0], where[b, 1], knots[b], slopes[b], eta)
+    for j in range(size):
+        total += _blended(start[j] + rate[j] * eta, begin[j], count[j], blur, blend, s)
+    return total
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_SUMS)
 def marginals(
-    line, tau, knots_per_sd, negligible, nodes_per_sd, base_sd, blur_middle, blur_half, blur_lo, blur_step, blur_knots,
-    blur_slopes, single, lo, step, knots, slopes, reach, first, members, node_first, nodes, node_weight,
+    line, tau, blend, apart, direct, negligible, spacing, single, centre, sd, lo, step, knots, slopes, first, members,
+    prior, where, base_knots, base_slopes, blur_first, blur_lo, blur_step, blur,
 ):  # fmt: skip
-    """Return every row's log likelihood at linear predictors, shape (draws, n); a block's stands at its first row.
+    """Return log likelihoods at linear predictors: of every row, a block's at its first row, or their sum.
 
     Parameters
     ----------
@@ -129,62 +139,87 @@ def marginals(
         Linear predictors.
     tau : ndarray, shape (draws,)
         Residual sds.
-    base_sd : ndarray, shape (blocks,)
-        Posterior sd of every shared baseline.
-    blur_middle, blur_half, blur_lo, blur_step, blur_knots, blur_slopes
-        Tables of the inner integrals, see `binomial_marginal`.
+    blend : ndarray, shape (draws, width)
+        Weights of the tables over the residual sds.
+    apart : int
+        1 for every row, shape (draws, n); 0 for the sum, shape (draws, 1).
+    direct : int
+        1 to integrate the residual of rows with their own baseline anew, without the tables of integrals.
+    negligible, spacing : float
+        Where a block's integrand ends, in log units from its top; the spacing of its nodes in sds.
+    single, centre, sd, lo, step, knots, slopes, first, members
+        See `binomial_tables.BinomialTables`.
+    prior, where, base_knots, base_slopes : ndarray, shapes (blocks, 2), (blocks, 2), (blocks, knots)
+        Mean and sd of every shared baseline; first knot, spacing and values of the table of its log density.
+    blur_first, blur_lo, blur_step, blur
+        Tables of the integrals over a residual, see `tabulate`.
     """
     draws, n = line.shape
-    out = np.zeros((draws, n))
+    out = np.zeros((draws, n if apart == 1 else 1))
     scratch = np.empty(_MOST_NODES)
+    widest = 1
+    for b in range(first.shape[0] - 1):
+        widest = max(widest, first[b + 1] - first[b])
+    start, rate = np.empty(widest), np.empty(widest)
+    begin, counts = np.empty(widest, np.int64), np.empty(widest, np.int64)
     for i in range(n):
         if single[i] == 1:
+            count = blur_first[i + 1] - blur_first[i]
             for s in range(draws):
-                out[s, i] = _smooth(
-                    line[s, i], tau[s], step[i] * knots_per_sd, lo[i], step[i], knots[i], slopes[i], scratch
-                )
+                if direct == 1:
+                    value, _ = smooth(line[s, i], tau[s], sd[i], lo[i], step[i], knots[i], slopes[i], scratch)
+                else:
+                    u = (line[s, i] - blur_lo[i]) / blur_step[i]
+                    value = _blended(u, blur_first[i], count, blur, blend, s)
+                out[s, i * apart] += value
     # Block by block, so that its tables stay in the cache.
-    blends = np.empty((members.shape[0], blur_knots.shape[2]))
     for b in range(first.shape[0] - 1):
-        begin, end = node_first[b], node_first[b + 1]
-        spacing = nodes[begin + 1] - nodes[begin]
-        share = nodes_per_sd * np.sqrt(1.0 + first[b + 1] - first[b]) * spacing
+        size = first[b + 1] - first[b]
+        for j in range(size):
+            i = members[first[b] + j]
+            rate[j] = 1.0 / blur_step[i]
+            begin[j], counts[j] = blur_first[i], blur_first[i + 1] - blur_first[i]
         for s in range(draws):
-            # The nodes at which every factor counts, as far apart as the narrowest factor allows.
-            low, high = nodes[begin], nodes[end - 1]
-            narrowest = base_sd[b]
-            for j in range(first[b], first[b + 1]):
-                i = members[j]
-                total = (step[i] * knots_per_sd) ** 2 + tau[s] * tau[s]
-                _blend(np.log(total), blur_middle[j], blur_half[j], blends[j])
-                low = max(low, reach[i, 0] - line[s, i] - 6.0 * tau[s])
-                high = min(high, reach[i, 1] - line[s, i] + 6.0 * tau[s])
-                narrowest = min(narrowest, np.sqrt(total))
-            start = begin + max(int(np.floor((low - nodes[begin]) / spacing)), 0)
-            stop = begin + min(int(np.ceil((high - nodes[begin]) / spacing)) + 1, end - begin)
-            if stop - start < 4:
-                start, stop = begin, end
-            stride = max(int(narrowest / share), 1)
-            # A coarse look for the peak, then outwards from it until nothing is left.
-            top, peak = -np.inf, start
-            for k in range(start, stop, 8 * stride):
-                value = _integrand(
-                    s, b, k, top - negligible, line, first, members, nodes, node_weight, blur_lo, blur_step, blur_knots,
-                    blur_slopes, blends,
-                )  # fmt: skip
-                if value > top:
-                    top, peak = value, k
-            norm = 0.0
-            for direction in (1, -1):
-                k = peak if direction == 1 else peak - stride
-                while begin <= k < end:
-                    value = _integrand(
-                        s, b, k, top - negligible, line, first, members, nodes, node_weight, blur_lo, blur_step,
-                        blur_knots, blur_slopes, blends,
-                    )  # fmt: skip
-                    if value < top - negligible:
+            # Where the integrand would lie, and how wide it would be, were all factors Gaussian.
+            precision = 1.0 / prior[b, 1] ** 2
+            middle = prior[b, 0] * precision
+            for j in range(size):
+                i = members[first[b] + j]
+                own = 1.0 / (sd[i] * sd[i] + tau[s] * tau[s])
+                precision += own
+                middle += own * (centre[i] - line[s, i])
+                start[j] = (line[s, i] - blur_lo[i]) * rate[j]
+            middle /= precision
+            h = spacing / np.sqrt(precision)
+            top = _block(
+                s, middle, size, start, rate, begin, counts, blur, blend, b, where, base_knots, base_slopes
+            )
+            total = 1.0
+            for direction in (1.0, -1.0):
+                eta = middle
+                while True:
+                    eta += direction * h
+                    value = _block(
+                        s,
+                        eta,
+                        size,
+                        start,
+                        rate,
+                        begin,
+                        counts,
+                        blur,
+                        blend,
+                        b,
+                        where,
+                        base_knots,
+                        base_slopes,
+                    )
+                    if value > top:
+                        total = total * np.exp(top - value) + 1.0
+                        top = value
+                    elif value > top - negligible:
+                        total += np.exp(value - top)
+                    else:
                         break
-                    norm += np.exp(value - top)
-                    k += direction * stride
-            out[s, members[first[b]]] = top + np.log(norm * stride)
+            out[s, members[first[b]] * apart] += top + np.log(total * h)
     return out

@@ -5,10 +5,57 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = ["log_baseline", "log_binomial", "moments", "pair_table", "quadrature", "support"]
+__all__ = [
+    "fill_base",
+    "fill_tables",
+    "log_baseline",
+    "log_binomial",
+    "moments",
+    "quadrature",
+    "table_slope",
+    "table_value",
+]
+
+# Grid points of a first look at the whole axis, and of one within sds of the mean.
+_WIDE, _NARROW = 401, 97
+_SDS = 12.0
+# Chance-corrected accuracies this many standard errors from floor and ceiling have log-odds of a known width.
+_CLEAR = 5.0
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, inline="always")
+def table_value(lo, step, knots, slopes, at):
+    """Cubic Hermite interpolation, linear outside the table."""
+    m = knots.shape[0]
+    u = (at - lo) / step
+    if u <= 0.0:
+        return knots[0] + slopes[0] * (at - lo)
+    if u >= m - 1.0:
+        return knots[m - 1] + slopes[m - 1] * (at - lo - (m - 1) * step)
+    j = int(u)
+    t = u - j
+    rise = knots[j + 1] - knots[j]
+    d0, d1 = slopes[j] * step, slopes[j + 1] * step
+    return knots[j] + t * (d0 + t * (3.0 * rise - 2.0 * d0 - d1 + t * (d0 + d1 - 2.0 * rise)))
+
+
+@numba.njit(cache=True, inline="always")
+def table_slope(lo, step, knots, slopes, at):
+    """Return the derivative of `table_value` in `at`."""
+    m = knots.shape[0]
+    u = (at - lo) / step
+    if u <= 0.0:
+        return slopes[0]
+    if u >= m - 1.0:
+        return slopes[m - 1]
+    j = int(u)
+    t = u - j
+    rise = knots[j + 1] - knots[j]
+    d0, d1 = slopes[j] * step, slopes[j + 1] * step
+    return (d0 + t * (2.0 * (3.0 * rise - 2.0 * d0 - d1) + 3.0 * t * (d0 + d1 - 2.0 * rise))) / step
+
+
+@numba.njit(cache=True, nogil=True)
 def log_binomial(k, n, c, eta):
     """Log likelihood of `k` of `n` at chance-corrected log-odds `eta`, and its derivative (no constant)."""
     if eta > 0:
@@ -28,46 +75,52 @@ def log_binomial(k, n, c, eta):
     return f, d
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def log_baseline(k, n, c, eta):
-    """Log posterior of a baseline's log-odds under a uniform prior on chance-corrected accuracy (no constant)."""
-    f, _ = log_binomial(k, n, c, eta)
-    return f - abs(eta) - 2.0 * np.log1p(np.exp(-abs(eta)))
+    """Log posterior of a baseline's log-odds under a uniform prior on chance-corrected accuracy, and its derivative."""
+    f, d = log_binomial(k, n, c, eta)
+    e = np.exp(-abs(eta))
+    return f - abs(eta) - 2.0 * np.log1p(e), d - np.sign(eta) * (1.0 - e) / (1.0 + e)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def moments(k, n, c, limit):
-    """Mean and sd of log-odds under the logistic prior, by a two-pass grid."""
-    lo, hi = -limit, limit
+    """Mean and sd of log-odds under the logistic prior, by grids that close in on them."""
+    p = (k + 0.5) / (n + 1.0)
+    s, error = (p - c) / (1.0 - c), np.sqrt(p * (1.0 - p) / n) / (1.0 - c)
+    lo, hi, m = -limit, limit, _WIDE
+    if s > _CLEAR * error and 1.0 - s > _CLEAR * error:
+        centre, reach = np.log(s / (1.0 - s)), _SDS * error / (s * (1.0 - s))
+        lo, hi, m = max(-limit, centre - reach), min(limit, centre + reach), _NARROW
     mean, sd = 0.0, 1.0
-    for _ in range(3):
-        m = 801
+    logs = np.empty(_WIDE)
+    for _ in range(3 if m == _WIDE else 2):
         top = -np.inf
-        logs = np.empty(m)
         for i in range(m):
-            logs[i] = log_baseline(k, n, c, lo + (hi - lo) * i / (m - 1))
+            logs[i], _ = log_baseline(k, n, c, lo + (hi - lo) * i / (m - 1))
             top = max(top, logs[i])
         s0 = s1 = s2 = 0.0
         for i in range(m):
-            e = lo + (hi - lo) * i / (m - 1)
+            e = (hi - lo) * i / (m - 1)
             w = np.exp(logs[i] - top)
             s0 += w
             s1 += w * e
             s2 += w * e * e
-        mean = s1 / s0
-        sd = np.sqrt(max(s2 / s0 - mean * mean, 1e-12))
-        lo, hi = max(-limit, mean - 12.0 * sd), min(limit, mean + 12.0 * sd)
+        mean = lo + s1 / s0
+        sd = np.sqrt(max(s2 / s0 - (s1 / s0) ** 2, 1e-12))
+        lo, hi, m = max(-limit, mean - _SDS * sd), min(limit, mean + _SDS * sd), _NARROW
     return mean, sd
 
 
-@numba.njit(cache=True)
-def quadrature(k, n, c, limit, step):
+@numba.njit(cache=True, nogil=True)
+def quadrature(k, n, c, limit, mean, sd, step):
     """Trapezoid nodes over a baseline's log-odds and their log weights, normalised to one."""
-    m = int(np.ceil(2.0 * limit / step)) + 1
+    lo, hi = max(-limit, mean - 2.0 * _SDS * sd), min(limit, mean + 2.0 * _SDS * sd)
+    m = int(np.ceil((hi - lo) / step)) + 1
     logs = np.empty(m)
     top = -np.inf
     for i in range(m):
-        logs[i] = log_baseline(k, n, c, -limit + step * i)
+        logs[i], _ = log_baseline(k, n, c, lo + step * i)
         top = max(top, logs[i])
     keep = logs > top - 32.0
     nodes = np.empty(keep.sum())
@@ -76,17 +129,30 @@ def quadrature(k, n, c, limit, step):
     total = 0.0
     for i in range(m):
         if keep[i]:
-            nodes[count] = -limit + step * i
+            nodes[count] = lo + step * i
             weights[count] = logs[i]
             total += np.exp(logs[i] - top)
             count += 1
     return nodes, weights - top - np.log(total)
 
 
-@numba.njit(cache=True)
-def support(k, n, c, limit):
+@numba.njit(cache=True, nogil=True)
+def fill_base(k, n, c, limit, mean, sd, knots, slopes):
+    """Fill the table of a baseline's log posterior, normalised; return its first knot and spacing."""
+    count = knots.shape[0]
+    lo, hi = max(-limit, mean - _SDS * sd), min(limit, mean + _SDS * sd)
+    spacing = (hi - lo) / (count - 1)
+    for j in range(count):
+        knots[j], slopes[j] = log_baseline(k, n, c, lo + spacing * j)
+    top = knots.max()
+    knots -= top + np.log(np.exp(knots - top).sum() * spacing)
+    return lo, spacing
+
+
+@numba.njit(cache=True, nogil=True)
+def _support(k, n, c, limit):
     """Return the log-odds between which the likelihood is above exp(-28) of its maximum, a little generously."""
-    m = 4001
+    m = 1001
     logs = np.empty(m)
     top = -np.inf
     for i in range(m):
@@ -102,24 +168,54 @@ def support(k, n, c, limit):
     return (-np.inf if low <= -limit else low - step), (np.inf if high >= limit else high + step)
 
 
-@numba.njit(cache=True)
-def pair_table(k1, n1, c, nodes, weights, lo, step, knots, slopes):
-    """Fill the table of ``log L(gain)``, the baseline integrated out."""
+@numba.njit(cache=True, nogil=True)
+def _pair_table(lo1, step1, knots1, slopes1, nodes, weights, lo, step, knots, slopes):
+    """Fill the table of ``log L(gain)``, the baseline integrated out, from that of the intermediate's likelihood."""
     logs = np.empty(nodes.shape[0])
-    steep = np.empty(nodes.shape[0])
     for j in range(knots.shape[0]):
         gain = lo + step * j
         top = -np.inf
         for i in range(nodes.shape[0]):
-            f, d = log_binomial(k1, n1, c, nodes[i] + gain)
-            logs[i] = f + weights[i]
-            steep[i] = d
+            logs[i] = table_value(lo1, step1, knots1, slopes1, nodes[i] + gain) + weights[i]
             top = max(top, logs[i])
         total = 0.0
         pull = 0.0
         for i in range(nodes.shape[0]):
-            w = np.exp(logs[i] - top)
-            total += w
-            pull += w * steep[i]
+            if logs[i] > top - 40.0:
+                w = np.exp(logs[i] - top)
+                total += w
+                pull += w * table_slope(lo1, step1, knots1, slopes1, nodes[i] + gain)
         knots[j] = top + np.log(total)
         slopes[j] = pull / total
+
+
+@numba.njit(cache=True, nogil=True)
+def fill_tables(
+    k0, n0, k1, n1, c, single, limit, knots_per_sd, nodes_per_sd, lo, step, knots, slopes, reach, about
+):
+    """Fill the tables of all rows, see `binomial_tables.BinomialTables`.
+
+    Parameters
+    ----------
+    about : ndarray, shape (rows, 4)
+        Receives mean and sd of the log-odds of baseline and intermediate model.
+    """
+    count = knots.shape[1]
+    own, steep = np.empty(count), np.empty(count)
+    for i in range(k0.shape[0]):
+        mean0, sd0 = moments(k0[i], n0[i], c[i], limit)
+        mean1, sd1 = moments(k1[i], n1[i], c[i], limit)
+        about[i, 0], about[i, 1], about[i, 2], about[i, 3] = mean0, sd0, mean1, sd1
+        spacing = sd1 / knots_per_sd
+        first = mean1 - spacing * count / 2
+        for j in range(count):
+            own[j], steep[j] = log_binomial(k1[i], n1[i], c[i], first + spacing * j)
+        if single[i] == 1:
+            step[i] = np.sqrt(sd0 * sd0 + sd1 * sd1) / knots_per_sd
+            lo[i] = mean1 - mean0 - step[i] * count / 2
+            apart = min(sd0, sd1) / nodes_per_sd / np.sqrt(2.0)
+            nodes, weights = quadrature(k0[i], n0[i], c[i], limit, mean0, sd0, apart)
+            _pair_table(first, spacing, own, steep, nodes, weights, lo[i], step[i], knots[i], slopes[i])
+        else:
+            reach[i, 0], reach[i, 1] = _support(k1[i], n1[i], c[i], limit)
+            lo[i], step[i], knots[i], slopes[i] = first, spacing, own, steep

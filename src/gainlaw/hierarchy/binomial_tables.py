@@ -7,17 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw._threads import in_threads
 from gainlaw.gains import Gains
-from gainlaw.hierarchy.binomial_quadrature import log_binomial, moments, pair_table, quadrature, support
+from gainlaw.hierarchy.binomial_quadrature import fill_base, fill_tables, quadrature
 
 __all__ = ["KNOTS_PER_SD", "NODES_PER_SD", "BinomialTables", "build_tables"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-KNOTS = 512
-# Knots per posterior sd of a table; the cubic's error is then below 1e-4 wherever the likelihood matters.
-KNOTS_PER_SD = 10.0
+KNOTS = 320
+# Knots per posterior sd of a table; the cubic's error is then below 1e-5 wherever the likelihood matters.
+KNOTS_PER_SD = 8.0
 # The chance-corrected log-odds of any accuracy that counts can tell from the floor or the ceiling lie well inside.
 ETA_LIMIT = 16.0
 # Trapezoid nodes per sd of the narrowest factor: the rule's error falls like exp(-2 pi^2 (sd / step)^2).
@@ -45,6 +46,12 @@ class BinomialTables:
         Nodes of block b: ``node_first[b]:node_first[b + 1]``.
     nodes, node_weight : ndarray
         Baseline log-odds and log weights (log posterior of the baseline plus log spacing).
+    base, base_lo, base_step : ndarray, shape (blocks, 2), (blocks,), (blocks,)
+        Mean and sd of each shared baseline's log-odds; first knot and spacing of the table of its log density.
+    base_knots, base_slopes : ndarray, shape (blocks, KNOTS)
+        Log posterior density of each shared baseline's log-odds and its derivative.
+    centre, width : ndarray, shape (n,)
+        Middle and posterior sd of what each row's table is a table of.
     site, site_variance : ndarray, shape (n,)
         Mean and variance of the gain under its likelihood alone and a wide prior.
     """
@@ -60,6 +67,13 @@ class BinomialTables:
     node_first: Int
     nodes: Float
     node_weight: Float
+    base: Float
+    base_lo: Float
+    base_step: Float
+    base_knots: Float
+    base_slopes: Float
+    centre: Float
+    width: Float
     site: Float
     site_variance: Float
 
@@ -97,43 +111,32 @@ def build_tables(gains: Gains) -> BinomialTables:
     single = np.ones(n, dtype=np.int64)
     for rows, _ in gains.covariance.blocks:
         single[rows] = 0
-    lo, step = np.empty(n), np.empty(n)
+    lo, step, reach, about = np.empty(n), np.empty(n), np.zeros((n, 2)), np.empty((n, 4))
     knots, slopes = np.empty((n, KNOTS)), np.empty((n, KNOTS))
-    site, site_variance, reach = np.empty(n), np.empty(n), np.zeros((n, 2))
-    for i in range(n):
-        mean0, sd0 = moments(k0[i], n0[i], c[i], ETA_LIMIT)
-        mean1, sd1 = moments(k1[i], n1[i], c[i], ETA_LIMIT)
-        site[i], site_variance[i] = mean1 - mean0, sd0**2 + sd1**2
-        if single[i]:
-            width = np.sqrt(site_variance[i])
-            step[i] = width / KNOTS_PER_SD
-            lo[i] = site[i] - step[i] * KNOTS / 2
-            nodes, weights = quadrature(
-                k0[i], n0[i], c[i], ETA_LIMIT, min(sd0, sd1) / NODES_PER_SD / np.sqrt(2.0)
-            )
-            pair_table(k1[i], n1[i], c[i], nodes, weights, lo[i], step[i], knots[i], slopes[i])
-        else:
-            reach[i] = support(k1[i], n1[i], c[i], ETA_LIMIT)
-            step[i] = sd1 / KNOTS_PER_SD
-            lo[i] = mean1 - step[i] * KNOTS / 2
-            for j in range(KNOTS):
-                knots[i, j], slopes[i, j] = log_binomial(k1[i], n1[i], c[i], lo[i] + step[i] * j)
-    first: list[int] = [0]
-    members: list[int] = []
-    node_first: list[int] = [0]
-    nodes_all: list[Float] = []
-    weights_all: list[Float] = []
-    for rows, _ in gains.covariance.blocks:
-        sds = [moments(k1[i], n1[i], c[i], ETA_LIMIT)[1] for i in rows]
-        a = rows[0]
-        sds.append(moments(k0[a], n0[a], c[a], ETA_LIMIT)[1])
-        spacing = min(sds) / NODES_PER_SD / np.sqrt(len(sds))
-        nodes, weights = quadrature(k0[a], n0[a], c[a], ETA_LIMIT, spacing)
-        members.extend(int(i) for i in rows)
-        first.append(len(members))
-        nodes_all.append(nodes)
-        weights_all.append(weights)
-        node_first.append(node_first[-1] + len(nodes))
+
+    def part(i: slice) -> Float:
+        fill_tables(
+            k0[i], n0[i], k1[i], n1[i], c[i], single[i], ETA_LIMIT, KNOTS_PER_SD, NODES_PER_SD,
+            lo[i], step[i], knots[i], slopes[i], reach[i], about[i],
+        )  # fmt: skip
+        return about[i]
+
+    in_threads(part, n)
+    mean0, sd0, mean1, sd1 = about.T
+    groups = [np.asarray(rows, dtype=np.int64) for rows, _ in gains.covariance.blocks]
+    firsts = np.array([rows[0] for rows in groups], dtype=np.int64)
+    blocks = len(groups)
+    base_lo, base_step = np.empty(blocks), np.empty(blocks)
+    base_knots, base_slopes = np.empty((blocks, KNOTS)), np.empty((blocks, KNOTS))
+    nodes, weights = [np.zeros(0)], [np.zeros(0)]
+    for b, (a, rows) in enumerate(zip(firsts, groups, strict=True)):
+        baseline = (k0[a], n0[a], c[a], ETA_LIMIT, mean0[a], sd0[a])
+        spacing = min(sd0[a], sd1[rows].min()) / NODES_PER_SD / np.sqrt(1.0 + len(rows))
+        at, log_weight = quadrature(*baseline, spacing)
+        nodes.append(at)
+        weights.append(log_weight)
+        base_lo[b], base_step[b] = fill_base(*baseline, base_knots[b], base_slopes[b])
+    own = single == 1
     return BinomialTables(
         single=single,
         lo=lo,
@@ -141,11 +144,18 @@ def build_tables(gains: Gains) -> BinomialTables:
         knots=knots,
         slopes=slopes,
         reach=reach,
-        first=np.array(first, dtype=np.int64),
-        members=np.array(members, dtype=np.int64),
-        node_first=np.array(node_first, dtype=np.int64),
-        nodes=np.concatenate(nodes_all) if nodes_all else np.zeros(0),
-        node_weight=np.concatenate(weights_all) if weights_all else np.zeros(0),
-        site=site,
-        site_variance=site_variance,
+        first=np.cumsum([0, *(len(rows) for rows in groups)]),
+        members=np.concatenate([np.zeros(0, dtype=np.int64), *groups]),
+        node_first=np.cumsum([len(each) for each in nodes]),
+        nodes=np.concatenate(nodes),
+        node_weight=np.concatenate(weights),
+        base=np.stack([mean0[firsts], sd0[firsts]], axis=1),
+        base_lo=base_lo,
+        base_step=base_step,
+        base_knots=base_knots,
+        base_slopes=base_slopes,
+        centre=np.where(own, mean1 - mean0, mean1),
+        width=np.where(own, np.hypot(sd0, sd1), sd1),
+        site=mean1 - mean0,
+        site_variance=sd0**2 + sd1**2,
     )

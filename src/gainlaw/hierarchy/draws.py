@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from gainlaw.hierarchy.binomial import Summary
 
 __all__ = ["Draws", "Importance", "Progress"]
 
@@ -58,6 +61,8 @@ class Draws:
         Target acceptance and divergences of every attempt of a sampler; the last one is kept.
     importance : Importance or None
         Where the draws come from importance sampling.
+    summary : Summary or None
+        The Gaussian summary of the counts, where the likelihood is binomial.
     """
 
     hyper: dict[str, Float]
@@ -65,3 +70,4 @@ class Draws:
     stats: dict[str, NDArray[Any]]
     attempts: tuple[dict[str, float], ...] = ()
     importance: Importance | None = None
+    summary: Summary | None = None

@@ -10,11 +10,13 @@ itself, residuals and shared baselines integrated out, and the weights say wheth
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.gains import Gains
+from gainlaw.hierarchy.binomial import summarise
 from gainlaw.hierarchy.draws import Draws, Importance, Progress
 from gainlaw.hierarchy.hyper import find_mode, first_proposal, log_prior, named, residual_range
 from gainlaw.hierarchy.importance import (
@@ -25,10 +27,9 @@ from gainlaw.hierarchy.importance import (
     systematic,
 )
 from gainlaw.hierarchy.marginal import Marginal
-from gainlaw.hierarchy.posterior import linear_predictor
 from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
 
-__all__ = ["binomial_summary", "sample"]
+__all__ = ["sample"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -70,24 +71,22 @@ def sample(
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(4,)))
     size = draws * chains
-    if problem.spec.likelihood == "binomial":
-        data, correct = binomial_summary(problem, gains)
-    else:
-        data, correct = gaussian_data(problem), None
-
-    marginal = Marginal.build(problem, data)
+    summary = summarise(problem, gains) if problem.spec.likelihood == "binomial" else None
+    marginal = Marginal.build(problem, summary.data if summary is not None else gaussian_data(problem))
 
     def report(share: float) -> None:
         if progress is not None:
-            progress(int(size * share * (0.6 if correct else 0.9)), size)
+            progress(int(size * share * (0.6 if summary is not None else 0.9)), size)
 
     explored, marginal = _explore(problem, marginal, rng, size, report)
-    if correct is None:
+    if summary is None:
         picked = systematic(explored.smoothed.weights, size, rng)
         effects = marginal.draw(explored.points, picked, rng)
         ess, evidence, likelihood_k = explored.smoothed.ess, explored.smoothed.log_mean, float("nan")
     else:
-        picked, effects, second, ess = _corrected(marginal, explored, correct, size, rng)
+        picked, effects, second, ess = _corrected(
+            marginal, explored, partial(summary.correct, problem), size, rng
+        )
         evidence, likelihood_k = explored.smoothed.log_mean + second.log_mean, second.pareto_k
     if progress is not None:
         progress(size, size)
@@ -99,6 +98,7 @@ def sample(
         importance=Importance(
             explored.smoothed.pareto_k, min(ess, float(size)), len(explored.points), evidence, likelihood_k
         ),
+        summary=summary,
     )
 
 
@@ -159,24 +159,3 @@ def _explore(
     )
     points = place.values(found.points)
     return Explored(points, found.log_density - place.log_jacobian(found.points), found.smoothed), marginal
-
-
-def binomial_summary(problem: ModelProblem, gains: Gains) -> tuple[tuple, Callable[[Float, Float], Float]]:
-    """Return the Gaussian summary of the counts, and the log weights that carry draws to the counts themselves."""
-    from gainlaw.hierarchy import binomial, binomial_marginal, binomial_tables
-
-    tables = binomial_tables.build_tables(gains)
-    geometry = binomial.build_geometry(problem, tables)
-    data = binomial.geometry_data(problem, tables, geometry)
-
-    def correct(points: Float, effects: Float) -> Float:
-        values = named(problem, points)
-        tau = values.get("tau_residual", np.zeros(len(points)))
-        line = linear_predictor(problem, effects, values.get("exponent"))
-        exact = binomial_marginal.row_log_marginals(tables, line, tau).sum(axis=1)
-        away = geometry.site - binomial.rotate_draws(tables, geometry, line)
-        total = geometry.site_variance + tau[:, None] ** 2
-        summary = -0.5 * (np.log(2.0 * np.pi * total) + away**2 / total).sum(axis=1)
-        return exact - summary
-
-    return data, correct

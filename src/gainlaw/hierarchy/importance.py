@@ -221,8 +221,13 @@ def explore(
     counts: list[int] = []
     # log_q[j][i]: log density of point i under proposal j, extended as points and proposals are added.
     log_q: list[Float] = []
+    smoothed = Smoothed(np.zeros(0), np.inf, 0.0, -np.inf)
     while True:
         size = ROUND << min(len(counts) // 2, 2)
+        if len(counts) > 1:
+            # No more than the weights so far say is needed.
+            lacking = (target_ess - smoothed.ess) / max(smoothed.ess, 1.0) * len(points)
+            size = min(size, ROUND << max(int(np.ceil(np.log2(max(1.1 * lacking / ROUND, 1.0)))), 0))
         proposal = proposals[-1]
         new = proposal.sample(qmc.Sobol(dimensions, rng=rng).random(size))
         log_q = [

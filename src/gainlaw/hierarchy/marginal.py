@@ -25,6 +25,8 @@ NODES = 12
 TOLERANCE = 1e-5
 # Floats of packed hyperparameters held at a time.
 _CHUNK = 4_000_000
+# Even few points are worth two threads.
+_LEAST_POINTS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +112,7 @@ class Marginal:
                 except np.linalg.LinAlgError:
                     return self._one_by_one(packed[inside], picked)
 
-            out[rows] = in_threads(part, len(packed))
+            out[rows] = in_threads(part, len(packed), least=_LEAST_POINTS)
         return out
 
     def _one_by_one(self, packed: Float, contrasts: Float) -> Float:

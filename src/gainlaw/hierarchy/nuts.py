@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.gains import Gains
-from gainlaw.hierarchy import binomial, binomial_kernels, binomial_tables
+from gainlaw.hierarchy import binomial, binomial_kernels
 from gainlaw.hierarchy.draws import Draws, Progress
 from gainlaw.hierarchy.marginal import Marginal
 from gainlaw.hierarchy.model import compile_model, hyper_families, hyper_order, model_data
@@ -85,8 +85,8 @@ def _sample_binomial(
     seed: int,
     progress: Progress | None,
 ) -> Draws:
-    tables = binomial_tables.build_tables(gains)
-    geometry = binomial.build_geometry(problem, tables)
+    summary = binomial.summarise(problem, gains)
+    tables, geometry = summary.tables, summary.geometry
     design = problem.design
     data = (
         problem.n_blocks,
@@ -120,7 +120,13 @@ def _sample_binomial(
         packed, problem.n_blocks, len(problem.y), design.starts, design.slope_starts, design.sizes, geometry.anchor,
         geometry.anchor_variance, geometry.spread,
     )  # fmt: skip
-    return Draws(hyper, add_prior_means(problem, effects).reshape(chains, draws, -1), _stats(tree), attempts)
+    return Draws(
+        hyper,
+        add_prior_means(problem, effects).reshape(chains, draws, -1),
+        _stats(tree),
+        attempts,
+        summary=summary,
+    )
 
 
 def _run(

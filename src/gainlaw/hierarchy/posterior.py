@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw._threads import in_threads
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.problem import ModelProblem
+from gainlaw.hierarchy.row_kernels import linear_predictors, normal_log_densities
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from gainlaw.hierarchy.binomial import Summary
     from gainlaw.hierarchy.draws import Draws
 
 __all__ = [
@@ -35,6 +38,9 @@ PRIOR_DRAWS = 4000
 
 REPLICATES = 400
 """Posterior predictive replicates kept with every fit."""
+
+# Fewer draws than this are not worth a thread.
+_LEAST_DRAWS = 512
 
 
 def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> xr.DataTree:
@@ -65,7 +71,7 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
     exponent = draws.hyper["exponent"].reshape(-1) if "exponent" in draws.hyper else None
     line = linear_predictor(problem, flat, exponent)
     tau = draws.hyper["tau_residual"].reshape(-1) if "tau_residual" in draws.hyper else np.zeros(len(flat))
-    log_lik = row_log_likelihood(problem, gains, line, tau)
+    log_lik = row_log_likelihood(problem, gains, line, tau, draws.summary)
     picked = np.linspace(0, len(flat) - 1, min(REPLICATES, len(flat))).astype(int)
     replicated = _replicate(gains, line[picked], tau[picked], rng)
     row = {"row": np.arange(len(problem.y))}
@@ -97,17 +103,23 @@ def linear_predictor(problem: ModelProblem, effects: Float, exponent: Float | No
         Draws of the exponent, for laws with one.
     """
     design, law = problem.design, problem.spec.law
-    h = law.shape(problem.x, None if exponent is None else exponent[:, None])
-    line = np.zeros((len(effects), len(problem.x)))
-    for k, block in enumerate(design.blocks):
-        group, value = design.group[:, k], design.value[:, k]
-        line += value * effects[:, block.start + group]
-        if block.slope_start >= 0:
-            line += value * h * effects[:, block.slope_start + group]
-    return line
+    h = np.atleast_2d(law.shape(problem.x, None if exponent is None else exponent[:, None]))
+    out = np.empty((len(effects), len(problem.x)))
+
+    def part(draws: slice) -> Float:
+        linear_predictors(
+            effects[draws], h[draws] if len(h) > 1 else h, design.block, design.group, design.value, design.starts,
+            design.slope_starts, out[draws],
+        )  # fmt: skip
+        return out[:0]
+
+    in_threads(part, len(effects), least=_LEAST_DRAWS)
+    return out
 
 
-def row_log_likelihood(problem: ModelProblem, gains: Gains, line: Float, tau: Float) -> Float:
+def row_log_likelihood(
+    problem: ModelProblem, gains: Gains, line: Float, tau: Float, summary: Summary | None
+) -> Float:
     """Return each row's log likelihood with its residual integrated out, shape (draws, n).
 
     Parameters
@@ -120,19 +132,22 @@ def row_log_likelihood(problem: ModelProblem, gains: Gains, line: Float, tau: Fl
         From `linear_predictor`.
     tau : ndarray, shape (draws,)
         Residual sds.
+    summary : Summary or None
+        That of the counts, where the likelihood is binomial.
 
     Notes
     -----
     Rows that share a baseline are not independent. On log-odds their joint likelihood stands at the first of them; on
     the other scales each has its own marginal one.
     """
-    if problem.spec.likelihood == "binomial":
+    if summary is not None:
         from gainlaw.hierarchy.binomial_marginal import row_log_marginals
-        from gainlaw.hierarchy.binomial_tables import build_tables
 
-        return row_log_marginals(build_tables(gains), line, tau)
-    total = gains.covariance.variance[None, :] + tau[:, None] ** 2
-    return -0.5 * (np.log(2.0 * np.pi * total) + (problem.y[None, :] - line) ** 2 / total)
+        return row_log_marginals(summary.tables, line, tau)
+    variance = np.asarray(gains.covariance.variance, dtype=float)
+    return in_threads(
+        lambda draws: normal_log_densities(line[draws], tau[draws], problem.y, variance), len(line)
+    )
 
 
 def add_prior_means(problem: ModelProblem, effects: Float) -> Float:
