@@ -39,6 +39,7 @@ $(READY): pyproject.toml constraints.txt
 	if [ ! -x $(BIN)/python ]; then echo "setting up $(VENV) with $$found"; "$$found" -m venv $(VENV); fi
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt pip hatchling editables
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation --group dev -e .
+	@echo "compiling the engine's kernels (once)"; $(BIN)/python -m gainlaw.fitting.warm
 	@touch $(READY)
 
 .PHONY: paper

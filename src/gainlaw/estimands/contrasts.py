@@ -68,17 +68,25 @@ class Combination:
 
     def weights(self, exponent: Float | None) -> Float:
         """Return the weight of every coefficient, one row for every exponent (one row for laws without)."""
-        total = np.tile(self.fixed, (1 if exponent is None else len(exponent), 1))
+        used = np.flatnonzero(self.fixed)
+        for _, weight in self.sloped:
+            used = np.union1d(used, np.flatnonzero(weight))
+        rows = 1 if exponent is None else len(exponent)
+        total = np.tile(self.fixed[used], (rows, 1))
         size = np.abs(total)
         for x, weight in self.sloped:
             if x is None:
                 factor = self.law.mean_slope_factor(*self.x_range, exponent)
             else:
                 factor = self.law.shape(np.asarray(x), exponent)
-            part = np.reshape(factor, (-1, 1)) * weight
-            total, size = total + part, size + np.abs(part)
+            part = np.reshape(factor, (-1, 1)) * weight[used]
+            total += part
+            size += np.abs(part)
         # Weights that cancel leave rounding behind.
-        return np.where(np.abs(total) > 1e-12 * size.max(axis=1, keepdims=True), total, 0.0)
+        total[np.abs(total) <= 1e-12 * size.max(axis=1, initial=0.0, keepdims=True)] = 0.0
+        whole = np.zeros((rows, len(self.fixed)))
+        whole[:, used] = total
+        return whole
 
 
 def combine(fit: FitLike, problem: ModelProblem, parts: Sequence[Part]) -> Combination:

@@ -31,7 +31,7 @@ __all__ = ["PARETO_K_LIMIT", "leave_checkpoints_out"]
 Float = NDArray[np.float64]
 
 # Effective points asked of the hyperparameters without each checkpoint, and the most tried.
-_ESS = 400.0
+_ESS = 250.0
 _MOST_POINTS = 8192
 
 COLUMNS = (

@@ -1,0 +1,23 @@
+"""Compile the engine's kernels now rather than in the first fit: ``python -m gainlaw.fitting.warm``.
+
+Numba compiles a kernel when it is first called and keeps the result beside the installed package, so that this takes
+its half minute once for an installation. Nothing depends on it: a first fit does the same.
+"""
+
+from __future__ import annotations
+
+from gainlaw.datasets import load_dataset
+from gainlaw.fitting.core import fit
+
+__all__ = ["warm"]
+
+
+def warm() -> None:
+    """Fit a few gains on both kinds of likelihood, shared baselines among them."""
+    evaluations = load_dataset("bloomz", tasks="xcopa")
+    for scale in ("points", "log_odds"):
+        fit(evaluations, scale=scale, draws=100, chains=2)
+
+
+if __name__ == "__main__":
+    warm()
