@@ -64,9 +64,7 @@ def prior_sensitivity(fit: FitLike) -> pd.DataFrame:
     overall = curve(fit, "overall")
     values = overall.slope() if fit.spec.law.has_slope else overall.intercept
     components = prior_log_density(fit)
-    components["likelihood"] = (
-        fit.posterior["log_likelihood"]["gain"].to_numpy().reshape(len(values), -1).sum(axis=1)
-    )
+    components["likelihood"] = fit.posterior["sample_stats"]["log_lik"].to_numpy().reshape(-1)
     rows = []
     for name, log_density in components.items():
         means, distribution, worst = [], [], -np.inf

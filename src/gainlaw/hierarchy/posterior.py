@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from gainlaw._threads import in_threads
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.problem import ModelProblem
-from gainlaw.hierarchy.row_kernels import linear_predictors, normal_log_densities
+from gainlaw.hierarchy.row_kernels import linear_predictors, normal_log_densities, normal_log_density
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gainlaw.hierarchy.draws import Draws
 
 __all__ = [
+    "MOST_VALUES",
     "PRIOR_DRAWS",
     "REPLICATES",
     "add_prior_means",
@@ -39,8 +41,12 @@ PRIOR_DRAWS = 4000
 REPLICATES = 400
 """Posterior predictive replicates kept with every fit."""
 
-# Fewer draws than this are not worth a thread.
+MOST_VALUES = 100_000_000
+"""Rows times draws of the likelihoods, or of the replicates, kept with a fit; of larger tables fewer draws are kept."""
+
+# Fewer draws than this are not worth a thread; this many are looked at together where not all are kept.
 _LEAST_DRAWS = 512
+_TOGETHER = 128
 
 
 def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> xr.DataTree:
@@ -69,20 +75,29 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
     chains, per_chain = draws.effects.shape[:2]
     flat = draws.effects.reshape(chains * per_chain, -1)
     exponent = draws.hyper["exponent"].reshape(-1) if "exponent" in draws.hyper else None
-    line = linear_predictor(problem, flat, exponent)
     tau = draws.hyper["tau_residual"].reshape(-1) if "tau_residual" in draws.hyper else np.zeros(len(flat))
-    log_lik = row_log_likelihood(problem, gains, line, tau, draws.summary)
-    picked = np.linspace(0, len(flat) - 1, min(REPLICATES, len(flat))).astype(int)
-    replicated = _replicate(gains, line[picked], tau[picked], rng)
-    row = {"row": np.arange(len(problem.y))}
+    n = len(problem.y)
+
+    def lines(chosen: NDArray[np.int64]) -> Float:
+        return linear_predictor(problem, flat[chosen], None if exponent is None else exponent[chosen])
+
+    total = _total_log_likelihood(problem, gains, lines, tau, draws.summary)
+    # Of a large table the rows' likelihoods are kept for some of the draws.
+    every = max(-(-per_chain * chains * n // MOST_VALUES), 1)
+    thinned = np.arange(len(flat)).reshape(chains, per_chain)[:, ::every]
+    log_lik = row_log_likelihood(problem, gains, lines(thinned.ravel()), tau[thinned.ravel()], draws.summary)
+    size = min(REPLICATES, len(flat), max(MOST_VALUES // n, 50))
+    picked = np.linspace(0, len(flat) - 1, size).astype(int)
+    replicated = _replicate(gains, lines(picked), tau[picked], rng)
+    row = {"row": np.arange(n)}
     hyper, effects = prior_draws(problem, rng)
-    shape = (chains, per_chain, -1)
     groups = {
         "posterior": _parameters(problem, draws.hyper, draws.effects),
         "prior": _parameters(problem, {k: v[None, :] for k, v in hyper.items()}, effects[None]),
-        "sample_stats": _stats(draws),
+        "sample_stats": _stats(draws, total.reshape(chains, per_chain)),
         "log_likelihood": xr.Dataset(
-            {"gain": (("chain", "draw", "row"), log_lik.reshape(shape))}, coords=row
+            {"gain": (("chain", "draw", "row"), log_lik.reshape(*thinned.shape, -1))},
+            coords={**row, "draw": thinned[0]},
         ),
         "posterior_predictive": xr.Dataset({"gain": (("sample", "row"), replicated)}, coords=row),
         "observed_data": xr.Dataset({"gain": (("row",), problem.y)}, coords=row),
@@ -150,6 +165,30 @@ def row_log_likelihood(
     )
 
 
+def _total_log_likelihood(
+    problem: ModelProblem,
+    gains: Gains,
+    lines: Callable[[NDArray[np.int64]], Float],
+    tau: Float,
+    summary: Summary | None,
+) -> Float:
+    """Return the log likelihood of all rows together, shape (draws,), see `row_log_likelihood`."""
+    if summary is not None:
+        from gainlaw.hierarchy.binomial_marginal import total_log_marginals
+
+        return total_log_marginals(summary.tables, lines, tau, lambda line, tau: np.zeros(len(tau)))
+    rows, variance = np.arange(len(problem.y)), np.asarray(gains.covariance.variance, dtype=float)
+
+    def part(draws: slice) -> Float:
+        pieces = []
+        for first in range(draws.start, draws.stop, _TOGETHER):
+            some = np.arange(first, min(first + _TOGETHER, draws.stop))
+            pieces.append(normal_log_density(lines(some), tau[some], rows, problem.y, variance))
+        return np.concatenate(pieces)
+
+    return in_threads(part, len(tau))
+
+
 def add_prior_means(problem: ModelProblem, effects: Float) -> Float:
     """Add the prior means of the fixed effects, which the kernels work without."""
     priors = problem.spec.priors
@@ -187,16 +226,18 @@ def prior_draws(problem: ModelProblem, rng: np.random.Generator) -> tuple[dict[s
     return hyper, effects
 
 
-def _stats(draws: Draws) -> xr.Dataset:
-    """Return the engine's statistics of every draw, and as attributes what importance sampling says of itself."""
+def _stats(draws: Draws, log_lik: Float) -> xr.Dataset:
+    """Return the engine's statistics of every draw with the log likelihood of all rows together.
+
+    Attributes are what importance sampling says of itself.
+    """
     import xarray as xr
 
     attributes = {}
     if draws.importance is not None:
         attributes = {name: float(value) for name, value in asdict(draws.importance).items()}
-    return xr.Dataset(
-        {name: (("chain", "draw"), value) for name, value in draws.stats.items()}, attrs=attributes
-    )
+    stats = {**draws.stats, "log_lik": log_lik}
+    return xr.Dataset({name: (("chain", "draw"), value) for name, value in stats.items()}, attrs=attributes)
 
 
 def _parameters(problem: ModelProblem, hyper: dict[str, Float], effects: Float) -> xr.Dataset:
