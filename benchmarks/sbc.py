@@ -46,6 +46,8 @@ MODELS = {
     "constant law, points": Model("constant", "points", 1),
     "linear law, points": Model("linear", "points", 1),
     "offset power law, points": Model("offset_power", "points", 1),
+    "saturating law, points": Model("saturating", "points", 1),
+    "logistic law, points": Model("logistic", "points", 1),
     "linear law, points, shared baselines": Model("linear", "points", 2),
     "linear law, log-odds": Model("linear", "log_odds", 1),
     "linear law, log-odds, shared baselines": Model("linear", "log_odds", 2),
@@ -98,8 +100,8 @@ def simulate(
     priors = {"intercept": "normal(0, 1)"} if model.scale == "log_odds" else {}
     problem = build_problem(gains, specify(gains, law(model.law), priors=priors))
     hyper, effects = prior_draws(problem, rng)
-    exponent = hyper["exponent"][:1] if "exponent" in hyper else None
-    line = linear_predictor(problem, effects[:1], exponent)[0]
+    psi = problem.psi({name: value[:1] for name, value in hyper.items()})
+    line = linear_predictor(problem, effects[:1], psi)[0]
     truth = {name: float(value[0]) for name, value in hyper.items()}
     latent = line + truth.get("tau_residual", 0.0) * rng.standard_normal(len(line))
     if model.scale == "points":

@@ -94,7 +94,7 @@ def make_fit(scale="points", lines=None, frame=None, status="ok", law="linear", 
         posterior=tree,
         gains=Rows(frame, BlockCovariance(np.ones(len(frame)), ())),
         spec=SimpleNamespace(
-            law=SimpleNamespace(name=law, has_slope=law != "constant", has_exponent=law == "offset_power"),
+            law=SimpleNamespace(name=law, has_slope=law != "constant", parameters=()),
             terms=terms,
             covariates=covariates,
             residual=residual,

@@ -51,7 +51,9 @@ def as_fit(frame, *, blocks=(), variance=None, law="linear", covariates=(), term
     return SimpleNamespace(
         gains=SimpleNamespace(frame=frame, covariance=BlockCovariance(variance, blocks)),
         spec=SimpleNamespace(
-            law=SimpleNamespace(name=law, has_slope=has_slope, has_exponent=law == "offset_power"),
+            law=SimpleNamespace(
+                name=law, has_slope=has_slope, parameters=("exponent",) if law == "offset_power" else ()
+            ),
             terms=chosen,
             residual=residual,
             covariates=covariates,

@@ -34,8 +34,9 @@ def random_scales(problem, seed: int = 0):
     for name, position in zip(problem.hyper, problem.position, strict=True):
         if position >= 0:
             theta[position] = rng.uniform(-0.6, 0.6) if name.startswith("rho_") else rng.uniform(0.3, 4.0)
-    if problem.spec.law.has_exponent:
-        theta[3 * problem.n_blocks + 1 :] = problem.spec.law.shape(problem.x, np.array(0.3))
+    if problem.spec.law.parameters:
+        psi = np.array([0.3, 1.4])[: len(problem.spec.law.parameters)]
+        theta[3 * problem.n_blocks + 1 :] = problem.spec.law.shape(problem.x, psi)
     return theta
 
 
@@ -56,7 +57,7 @@ def dense_covariance(gains, problem, theta):
 
 
 @pytest.mark.parametrize("which", ["one intermediate", "three intermediates", "no checkpoints"])
-@pytest.mark.parametrize("name", ["linear", "offset_power"])
+@pytest.mark.parametrize("name", ["linear", "offset_power", "saturating", "logistic"])
 def test_marginal_likelihood_equals_the_dense_normal_density(which: str, name: str) -> None:
     gains, problem = a_problem(which, name)
     theta = random_scales(problem)

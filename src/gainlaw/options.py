@@ -9,7 +9,7 @@ from gainlaw.errors import InputError, Problem
 __all__ = ["Engine", "LawName", "Level", "Scale", "choices", "require_choice"]
 
 Scale = Literal["points", "log_odds", "normalized", "error_reduction"]
-LawName = Literal["constant", "linear", "offset_power"]
+LawName = Literal["constant", "linear", "offset_power", "saturating", "logistic"]
 Engine = Literal["exact", "nuts"]
 Level = Literal[
     "population", "overall", "task", "language_family", "language", "intermediate", "model_family"
@@ -22,7 +22,7 @@ def choices(alias: object) -> tuple[str, ...]:
     Examples
     --------
     >>> choices(LawName)
-    ('constant', 'linear', 'offset_power')
+    ('constant', 'linear', 'offset_power', 'saturating', 'logistic')
     """
     return tuple(str(value) for value in get_args(alias))
 

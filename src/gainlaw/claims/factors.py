@@ -71,7 +71,7 @@ def _factor(
     rough = "the factor is an order of magnitude"
     found = fitting.point_null(fit, _parts(form), form.constant)
     if found is None:
-        if fit.spec.law.has_exponent:
+        if fit.spec.law.parameters:
             return float("nan"), "the likelihood of the counts is too far from normal for a factor"
         factor = bayes_factor(difference, prior_difference)
         beyond = f"no difference lies outside the posterior draws: {rough}"
@@ -105,8 +105,9 @@ def _priors(fit: Fit, claim: Claim, prior_difference: NDArray[np.float64]) -> st
     finite = prior_difference[np.isfinite(prior_difference)]
     kinds = {term.name for term in claim.terms()}
     names = [name for name in fit.spec.priors if not name.startswith("rho")]
+    curved = {parameter.name for parameter in fit.spec.law.parameters}
     if kinds == {"slope"}:
-        names = [n for n in names if n == "slope" or n.endswith("_slope") or n == "exponent"]
+        names = [n for n in names if n == "slope" or n.endswith("_slope") or n in curved]
     elif kinds == {"effect"}:
         names = [n for n in names if n.startswith("covariate:")]
     listed = ", ".join(f"{name} ~ {fit.spec.priors[name]}" for name in names)

@@ -79,7 +79,7 @@ def companion(fit: Fit, claim: Claim, fitted: FittedDesigns | None = None) -> Co
     Companion
         The line; where there is no test, the reason stands in its status.
     """
-    if fit.spec.law.has_exponent:
+    if fit.spec.law.parameters:
         return Companion("none", f"no linear mixed model for the law {fit.spec.law.name}")
     band = equivalence_form(claim)
     form = band[0] if band else linear_form(claim.difference)

@@ -66,20 +66,16 @@ class Combination:
     fixed: Float
     sloped: tuple[tuple[float | None, Float], ...]
 
-    def weights(self, exponent: Float | None) -> Float:
-        """Return the weight of every coefficient, one row for every exponent (one row for laws without)."""
+    def weights(self, psi: Float | None) -> Float:
+        """Return the weight of every coefficient, one row for every row of shape parameters (one for laws without)."""
         used = np.flatnonzero(self.fixed)
         for _, weight in self.sloped:
             used = np.union1d(used, np.flatnonzero(weight))
-        rows = 1 if exponent is None else len(exponent)
+        rows = 1 if psi is None else len(psi)
         total = np.tile(self.fixed[used], (rows, 1))
         size = np.abs(total)
         for x, weight in self.sloped:
-            if x is None:
-                factor = self.law.mean_slope_factor(*self.x_range, exponent)
-            else:
-                factor = self.law.shape(np.asarray(x), exponent)
-            part = np.reshape(factor, (-1, 1)) * weight[used]
+            part = np.reshape(self._factor(x, psi), (-1, 1)) * weight[used]
             total += part
             size += np.abs(part)
         # Weights that cancel leave rounding behind.
@@ -87,6 +83,11 @@ class Combination:
         whole = np.zeros((rows, len(self.fixed)))
         whole[:, used] = total
         return whole
+
+    def _factor(self, x: float | None, psi: Float | None) -> Float:
+        if x is None:
+            return self.law.mean_slope_factor(*self.x_range, psi)
+        return self.law.shape(np.asarray(x), psi)
 
 
 def combine(fit: FitLike, problem: ModelProblem, parts: Sequence[Part]) -> Combination:

@@ -28,9 +28,9 @@ class Curve:
     intercept : ndarray, shape (draws,)
         Gain at 1e9 parameters, in the unit of the scale. Draws run chain by chain.
     slope_at_n0 : ndarray, shape (draws,)
-        Local slope per decade at 1e9 parameters.
-    exponent : ndarray, shape (draws,), or None
-        The exponent, for laws with one.
+        The law's coefficient ``beta``: for most laws the local slope per decade at 1e9 parameters.
+    psi : ndarray, shape (draws, k), or None
+        The shape parameters, for laws with some.
     level : str
         ``population``, ``overall`` or the fixed columns joined with ``,``.
     group : str
@@ -46,7 +46,7 @@ class Curve:
     law: Law
     intercept: Float
     slope_at_n0: Float
-    exponent: Float | None
+    psi: Float | None
     level: str
     group: str
     n_chains: int
@@ -69,8 +69,8 @@ class Curve:
         x = decades(np.asarray(params, dtype=float))
         if x.ndim == 0:
             return self.intercept + self.slope_at_n0 * self._shape(x)
-        exponent = None if self.exponent is None else self.exponent[:, None]
-        return self.intercept[:, None] + self.slope_at_n0[:, None] * self.law.shape(x[None, :], exponent)
+        psi = None if self.psi is None else self.psi[:, None, :]
+        return self.intercept[:, None] + self.slope_at_n0[:, None] * self.law.shape(x[None, :], psi)
 
     def slope(self) -> Float:
         """Return draws of the average slope per decade over the observed range of sizes.
@@ -81,7 +81,12 @@ class Curve:
             For the constant law, which has none.
         """
         self._need_slope("slope")
-        return self.slope_at_n0 * self.law.mean_slope_factor(*self.x_range, self.exponent)
+        return self.slope_at_n0 * self.law.mean_slope_factor(*self.x_range, self.psi)
+
+    def asymptote(self) -> Float:
+        """Return draws of the gain that the law tends to as size grows without bound; infinite where it has none."""
+        with np.errstate(invalid="ignore"):
+            return self.intercept + self.slope_at_n0 * self.law.limit(self.psi)
 
     def ratio(self, params: float, reference: float) -> Float:
         """Return draws of the gain at `params` over the gain at `reference`.
@@ -98,11 +103,11 @@ class Curve:
         self._need_slope("crossing")
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             h = (threshold - self.intercept) / self.slope_at_n0
-            x = self.law.inverse(h, self.exponent)
+            x = self.law.inverse(h, self.psi)
             return N0 * 10.0**x
 
     def _shape(self, x: Float) -> Float:
-        return self.law.shape(x, self.exponent)
+        return self.law.shape(x, self.psi)
 
     def _need_slope(self, what: str) -> None:
         if not self.law.has_slope:
@@ -178,12 +183,12 @@ def curve_at(
         intercept += effects[..., 0] @ weight
         if effects.shape[-1] > 1:
             slope += effects[..., 1] @ weight
-    exponent = data["exponent"].to_numpy().reshape(-1) if fit.spec.law.has_exponent else None
+    columns = [data[parameter.name].to_numpy().reshape(-1) for parameter in fit.spec.law.parameters]
     return Curve(
         law=fit.spec.law,
         intercept=intercept.reshape(-1),
         slope_at_n0=slope.reshape(-1),
-        exponent=exponent,
+        psi=np.stack(columns, axis=-1) if columns else None,
         level=level or (",".join(group) if group else "overall"),
         group=",".join(f"{column}={value}" for column, value in group.items()),
         n_chains=mu.shape[0],

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from gainlaw.estimands.curves import Curve, covariate_effect, curve, curve_at
 from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of
-from gainlaw.laws import asymptote
 
 __all__ = [
     "ESTIMATE_COLUMNS",
@@ -88,23 +87,17 @@ def estimate_table(
         draws.append(covariate_effect(fit, name))
     posterior = fit.posterior["posterior"]
     names = [str(name) for name in posterior.data_vars]
-    for name in [*(each for each in names if each.startswith(("tau_", "rho_"))), "exponent"]:
-        if name in names:
-            kind = (
-                "sd"
-                if str(name).startswith("tau_")
-                else "correlation"
-                if str(name).startswith("rho_")
-                else "exponent"
-            )
-            rows.append((kind, "model", str(name), np.nan))
-            draws.append(posterior[name].to_numpy().reshape(-1))
+    shape = [parameter.name for parameter in fit.spec.law.parameters]
+    for name in [*(each for each in names if each.startswith(("tau_", "rho_"))), *shape]:
+        kind = "sd" if name.startswith("tau_") else "correlation" if name.startswith("rho_") else name
+        rows.append((kind, "model", name, np.nan))
+        draws.append(posterior[name].to_numpy().reshape(-1))
     table = pd.DataFrame(rows, columns=["estimand", "level", "group", "params"])
     summary = summarise(np.stack(draws), chains, ci_prob, importance_ess(fit))
     heavy = table["estimand"].isin(_HEAVY)
     summary.loc[heavy, ["mean", "sd"]] = np.nan
-    # The sign of a size or of an sd says nothing.
-    summary.loc[table["estimand"].isin(["crossing", "sd", "exponent"]), ["p_positive", "p_negative"]] = np.nan
+    # The sign of a size, of an sd or of a shape parameter says nothing.
+    summary.loc[table["estimand"].isin(["crossing", "sd", *shape]), ["p_positive", "p_negative"]] = np.nan
     return pd.concat([table, summary], axis=1)[list(ESTIMATE_COLUMNS)]
 
 
@@ -208,8 +201,8 @@ def _estimands(each: Curve, sizes: Sequence[float], threshold: float) -> Iterato
     if len(sizes) > 1:
         yield "ratio", sizes[-1], each.ratio(sizes[-1], sizes[0])
     yield "crossing", np.nan, each.crossing(threshold)
-    if each.exponent is not None:
-        yield "asymptote", np.nan, asymptote(each.intercept, each.slope_at_n0, each.exponent)
+    if each.psi is not None:
+        yield "asymptote", np.nan, each.asymptote()
 
 
 def _quantile(values: Float, q: float) -> Float:

@@ -60,7 +60,7 @@ class Diagnostics:
     sensitivity : DataFrame
         How the overall slope moves when the prior or the likelihood is raised to a power.
     scales : DataFrame
-        Prior and posterior of every standard deviation, correlation and exponent.
+        Prior and posterior of every standard deviation, correlation and shape parameter.
     predictive : DataFrame
         Observed mean and spread of every checkpoint's gains beside replicated ones.
     """
@@ -170,7 +170,7 @@ def scales_check(scales: pd.DataFrame) -> tuple[Check, ...]:
     text = (
         f"The data say little about {', '.join(silent)}: there the prior speaks."
         if silent
-        else "The data inform every standard deviation, correlation and exponent."
+        else "The data inform every standard deviation, correlation and shape parameter."
     )
     return (Check("prior_dominated", None, float(len(silent)), float("nan"), text),)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.estimands import FitLike
-from gainlaw.hierarchy.hyper import Coordinates, coordinates
+from gainlaw.hierarchy.hyper import Coordinates, coordinates, named
 from gainlaw.hierarchy.importance import TruncatedT
 from gainlaw.hierarchy.posterior import hyper_points
 from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
@@ -16,7 +16,7 @@ from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
 if TYPE_CHECKING:
     from gainlaw.hierarchy.binomial import Summary
 
-__all__ = ["exponents", "kernel_data", "wide_proposal"]
+__all__ = ["kernel_data", "shape_values", "wide_proposal"]
 
 Float = NDArray[np.float64]
 
@@ -65,6 +65,6 @@ def wide_proposal(fit: FitLike, problem: ModelProblem) -> tuple[Coordinates, Tru
     return place, TruncatedT(points.mean(axis=0), np.linalg.cholesky(covariance), *place.bounds)
 
 
-def exponents(problem: ModelProblem, points: Float) -> Float | None:
-    """Return the exponents among hyperparameters, shape (n, k) to (n,); None for laws without."""
-    return points[:, problem.hyper.index("exponent")] if problem.spec.law.has_exponent else None
+def shape_values(problem: ModelProblem, points: Float) -> Float | None:
+    """Return the law's shape parameters among hyperparameters, shape (n, k); None for laws without."""
+    return problem.psi(named(problem, points))

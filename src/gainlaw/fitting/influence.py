@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gainlaw.estimands import Combination, FitLike, Part, combine
 from gainlaw.fitting.diagnostics import PARETO_K_LIMIT
-from gainlaw.fitting.exploration import exponents, kernel_data, wide_proposal
+from gainlaw.fitting.exploration import kernel_data, shape_values, wide_proposal
 from gainlaw.hierarchy.contrasts import conditional_normals
 from gainlaw.hierarchy.hyper import Coordinates, log_prior, residual_range
 from gainlaw.hierarchy.importance import TruncatedT, explore
@@ -130,7 +130,7 @@ def _explore(
         marginal = marginal.tabulated(*middle)
 
     def log_density(points: Float) -> Float:
-        weights = slope.weights(exponents(problem, points))
+        weights = slope.weights(shape_values(problem, points))
         log_lik, mean, variance = conditional_normals(marginal, points, weights)
         means.append(mean)
         variances.append(variance)

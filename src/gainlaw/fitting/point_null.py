@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 from gainlaw._threads import one_blas_thread
 from gainlaw.estimands import Combination, FitLike, Part, combine
 from gainlaw.fitting.diagnostics import PARETO_K_LIMIT
-from gainlaw.fitting.exploration import exponents, wide_proposal
+from gainlaw.fitting.exploration import shape_values, wide_proposal
 from gainlaw.hierarchy.contrasts import coefficient_shifts, conditional_normals, has_fixed_part, prior_normals
 from gainlaw.hierarchy.hyper import log_prior
 from gainlaw.hierarchy.importance import explore, smooth_weights, systematic
@@ -126,7 +126,7 @@ def point_null(fit: FitLike, parts: Sequence[Part], constant: float = 0.0) -> Po
     problem = build_problem(fit.gains, fit.spec)
     points = hyper_points(problem, fit.posterior)
     combination = combine(fit, problem, parts)
-    weights = combination.weights(exponents(problem, points[:1]))
+    weights = combination.weights(shape_values(problem, points[:1]))
     if not weights.any():
         return PointNull(float("nan"), float("nan"), float("nan"), False)
     alone = not has_fixed_part(problem, weights)
@@ -163,7 +163,7 @@ class _Target:
 
     def weights(self, points: Float) -> Float:
         """Return the weights of the coefficients at hyperparameters."""
-        return self.combination.weights(exponents(self.problem, points))
+        return self.combination.weights(shape_values(self.problem, points))
 
     def prior_density(self, points: Float) -> Float:
         """Return the log density at 0 a priori, given the hyperparameters."""

@@ -1,4 +1,4 @@
-"""How much the data say about every standard deviation, correlation and exponent: prior beside posterior."""
+"""How much the data say about every standard deviation, correlation and shape parameter: prior beside posterior."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def prior_scales(fit: FitLike) -> pd.DataFrame:
     """
     rows = []
     for name, prior in fit.spec.priors.items():
-        if not (name.startswith(("tau_", "rho_")) or name == "exponent"):
+        if name not in fit.spec.hyper_names:
             continue
         before = fit.posterior["prior"][name].to_numpy().reshape(-1)
         after = fit.posterior["posterior"][name].to_numpy().reshape(-1)

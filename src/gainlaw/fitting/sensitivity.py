@@ -26,7 +26,7 @@ COLUMNS = ("component", "distance", "mean_weaker", "mean", "mean_stronger", "par
 def prior_log_density(fit: FitLike) -> dict[str, Float]:
     """Return the log prior density of every draw, shape (draws,), by component.
 
-    Components are ``fixed effects``, ``standard deviations`` (with the exponent and correlations), and one for each
+    Components are ``fixed effects``, ``standard deviations`` (with correlations and the law's shape), and one for each
     term's standard deviations.
     """
     data = fit.posterior["posterior"]
@@ -41,7 +41,7 @@ def prior_log_density(fit: FitLike) -> dict[str, Float]:
     components = {"fixed effects": fixed}
     scales = np.zeros(len(fixed))
     for name, prior in fit.spec.priors.items():
-        if name.startswith(("tau_", "rho_")) or name == "exponent":
+        if name in fit.spec.hyper_names:
             value = prior.log_density(data[name].to_numpy().reshape(-1))
             scales = scales + value
             if name.startswith("tau_"):

@@ -9,7 +9,7 @@ from gainlaw.gains.table import Gains
 
 __all__ = ["require_sizes"]
 
-_SIZES = {"constant": 1, "linear": 2, "offset_power": 3}
+_SIZES = {"constant": 1, "linear": 2, "offset_power": 3, "saturating": 3, "logistic": 4}
 
 
 def require_sizes(gains: Gains, law: str) -> int:
@@ -20,8 +20,8 @@ def require_sizes(gains: Gains, law: str) -> int:
     gains : Gains
         The table to fit.
     law : str
-        ``constant`` fits any table, ``linear`` needs two distinct values of ``params``, ``offset_power``
-        three.
+        ``constant`` fits any table, ``linear`` needs two distinct values of ``params``, ``offset_power`` and
+        ``saturating`` three, ``logistic`` four.
 
     Returns
     -------

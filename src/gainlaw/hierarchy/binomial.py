@@ -161,10 +161,10 @@ class Summary:
         """Return the log weights, shape (draws,), that carry draws under the sites to the counts themselves."""
         values = named(problem, points)
         tau = values.get("tau_residual", np.zeros(len(points)))
-        exponent = values.get("exponent")
+        psi = problem.psi(values)
 
         def lines(draws: Int) -> Float:
-            return linear_predictor(problem, effects[draws], None if exponent is None else exponent[draws])
+            return linear_predictor(problem, effects[draws], None if psi is None else psi[draws])
 
         def sites(line: Float, tau: Float) -> Float:
             return summary_log_density(self.tables, self.geometry, line, tau)

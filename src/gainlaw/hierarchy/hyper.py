@@ -14,6 +14,7 @@ from gainlaw.hierarchy.problem import ModelProblem
 
 __all__ = [
     "Coordinates",
+    "Kinds",
     "coordinates",
     "find_mode",
     "first_proposal",
@@ -35,7 +36,9 @@ _STEP = 1e-4
 # Sds of the residual's proposal that nearly all of its points lie in.
 _COVERED = 5.0
 # The mode is looked for within these factors of the prior's scale (as powers of e), and of no correlation.
-_FREE_LIMITS = {"sd": (-10.0, 7.0), "exponent": (-7.0, 3.0), "rho": (-6.0, 6.0)}
+_FREE_LIMITS = {"sd": (-10.0, 7.0), "shape": (-7.0, 3.0), "rho": (-6.0, 6.0)}
+# A parameter of either sign is looked for within so many sds of its prior.
+_PRIOR_SDS = 5.0
 
 
 def named(problem: ModelProblem, points: Float) -> dict[str, Float]:
@@ -58,18 +61,51 @@ def log_prior(problem: ModelProblem, points: Float) -> Float:
     return total
 
 
-def _is_correlation(problem: ModelProblem) -> NDArray[np.bool_]:
-    return np.array([name.startswith("rho_") for name in problem.hyper], dtype=bool)
+@dataclass(frozen=True, slots=True, eq=False)
+class Kinds:
+    """Which hyperparameters are correlations, which take either sign; the others are positive.
 
+    Parameters
+    ----------
+    correlation, real : ndarray of bool, shape (k,)
+        One of them at most is true.
+    """
 
-def _to_free(values: Float, rho: NDArray[np.bool_]) -> Float:
-    return np.where(
-        rho, np.arctanh(np.clip(values, -1 + 1e-12, 1 - 1e-12)), np.log(np.maximum(values, 1e-300))
-    )
+    correlation: NDArray[np.bool_]
+    real: NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, problem: ModelProblem) -> Kinds:
+        """Return the kinds of a model's hyperparameters, by their priors."""
+        families = [problem.spec.priors[name].family for name in problem.hyper]
+        return cls(
+            np.array([family == "lkj" for family in families], dtype=bool),
+            np.array([family == "normal" for family in families], dtype=bool),
+        )
 
-def _from_free(free: Float, rho: NDArray[np.bool_]) -> Float:
-    return np.where(rho, np.tanh(free), np.exp(np.clip(free, -30.0, 30.0)))
+    @property
+    def positive(self) -> NDArray[np.bool_]:
+        """The rest."""
+        return ~(self.correlation | self.real)
+
+    def to_free(self, values: Float) -> Float:
+        """Map to the real axis: logarithm, inverse hyperbolic tangent, or as they are."""
+        return np.where(
+            self.correlation,
+            np.arctanh(np.clip(values, -1 + 1e-12, 1 - 1e-12)),
+            np.where(self.real, values, np.log(np.maximum(values, 1e-300))),
+        )
+
+    def from_free(self, free: Float) -> Float:
+        """Undo `to_free`."""
+        positive = np.exp(np.clip(np.where(self.positive, free, 0.0), -30.0, 30.0))
+        return np.where(self.correlation, np.tanh(free), np.where(self.real, free, positive))
+
+    def slope(self, values: Float) -> Float:
+        """Return the derivative of `from_free`, at the values that it returns."""
+        return np.where(
+            self.correlation, np.maximum(1.0 - values**2, 1e-300), np.where(self.real, 1.0, values)
+        )
 
 
 def find_mode(
@@ -97,30 +133,35 @@ def find_mode(
     names, priors = problem.hyper, problem.spec.priors
     if not names:
         return {}
-    rho = _is_correlation(problem)
+    kinds = Kinds.of(problem)
     if previous is None:
-        values = np.array([0.0 if name.startswith("rho_") else priors[name].scale / 3.0 for name in names])
+        values = np.where(kinds.correlation, 0.0, np.array([priors[name].scale / 3.0 for name in names]))
+        values = np.where(kinds.real, np.array([priors[name].arguments[0] for name in names]), values)
     else:
         values = np.array([previous[name] for name in names])
     moves = np.concatenate([np.zeros((1, len(names))), _STEP * np.eye(len(names))])
 
     def objective(free: Float) -> tuple[float, Float]:
-        found = np.maximum(_free_density(log_density, free + moves, rho), -1e10)
+        found = np.maximum(_free_density(log_density, free + moves, kinds), -1e10)
         return -float(found[0]), -(found[1:] - found[0]) / _STEP
 
     limits = [_free_limits(problem, name) for name in names]
     options: Any = {"maxiter": 60, "ftol": 1e-6, "gtol": 1e-2}
     found = minimize(
-        objective, _to_free(values, rho), jac=True, method="L-BFGS-B", bounds=limits, options=options
+        objective, kinds.to_free(values), jac=True, method="L-BFGS-B", bounds=limits, options=options
     )
-    return dict(zip(names, _from_free(found.x, rho).tolist(), strict=True))
+    return dict(zip(names, kinds.from_free(found.x).tolist(), strict=True))
 
 
 def _free_limits(problem: ModelProblem, name: str) -> tuple[float, float]:
     if name.startswith("rho_"):
         return _FREE_LIMITS["rho"]
-    low, high = _FREE_LIMITS["exponent" if name == "exponent" else "sd"]
-    centre = float(np.log(problem.spec.priors[name].scale))
+    prior = problem.spec.priors[name]
+    if prior.family == "normal":
+        mean, sd = prior.arguments
+        return mean - _PRIOR_SDS * sd, mean + _PRIOR_SDS * sd
+    low, high = _FREE_LIMITS["sd" if name.startswith("tau_") else "shape"]
+    centre = float(np.log(prior.scale))
     return centre + low, centre + high
 
 
@@ -129,39 +170,38 @@ class Coordinates:
     r"""Coordinates in which posteriors of sds are close to cut-off normal laws: :math:`u = \log(1 + \tau / s)`.
 
     An sd may pile up at zero, have the long tail of a prior that few groups hardly inform, or both: near zero the map
-    is linear, far out it is the logarithm. Correlations stay as they are.
+    is linear, far out it is the logarithm. Correlations and parameters of either sign stay as they are.
 
     Parameters
     ----------
     scale : ndarray, shape (k,)
         The sds ``s`` at which the map turns.
-    correlation : ndarray of bool, shape (k,)
-        Which hyperparameters are correlations.
+    kinds : Kinds
+        Which hyperparameters are correlations or take either sign.
     """
 
     scale: Float
-    correlation: NDArray[np.bool_]
+    kinds: Kinds
 
     @property
     def bounds(self) -> tuple[Float, Float]:
         """Lower and upper bounds of the coordinates."""
-        return np.where(self.correlation, -1.0, 0.0), np.where(self.correlation, 1.0, np.inf)
+        lower = np.where(self.kinds.correlation, -1.0, np.where(self.kinds.real, -np.inf, 0.0))
+        return lower, np.where(self.kinds.correlation, 1.0, np.inf)
 
     def values(self, points: Float) -> Float:
         """Return hyperparameters at coordinates."""
-        return np.where(
-            self.correlation, points, self.scale * np.expm1(np.where(self.correlation, 0.0, points))
-        )
+        positive = self.kinds.positive
+        return np.where(positive, self.scale * np.expm1(np.where(positive, points, 0.0)), points)
 
     def points(self, values: Float) -> Float:
         """Return coordinates of hyperparameters."""
-        return np.where(
-            self.correlation, values, np.log1p(np.where(self.correlation, 0.0, values) / self.scale)
-        )
+        positive = self.kinds.positive
+        return np.where(positive, np.log1p(np.where(positive, values, 0.0) / self.scale), values)
 
     def log_jacobian(self, points: Float) -> Float:
         """Return the log determinant of the derivative of `values`, shape (n,)."""
-        return np.where(self.correlation, 0.0, points + np.log(self.scale)).sum(axis=1)
+        return np.where(self.kinds.positive, points + np.log(self.scale), 0.0).sum(axis=1)
 
     def density(self, log_density: Density) -> Density:
         """Return a density of hyperparameters as one of coordinates."""
@@ -174,8 +214,8 @@ class Coordinates:
 
 def coordinates(problem: ModelProblem, centre: Float) -> Coordinates:
     """Return coordinates that turn at given hyperparameters."""
-    rho = _is_correlation(problem)
-    return Coordinates(np.where(rho, 1.0, np.maximum(centre, 1e-12)), rho)
+    kinds = Kinds.of(problem)
+    return Coordinates(np.where(kinds.positive, np.maximum(centre, 1e-12), 1.0), kinds)
 
 
 def first_proposal(
@@ -192,18 +232,18 @@ def first_proposal(
     mode : dict
         From `find_mode`.
     """
-    rho = _is_correlation(problem)
     centre = np.array([mode[name] for name in problem.hyper])
     place = coordinates(problem, centre)
-    width = _free_sds(log_density, centre, rho)
+    kinds = place.kinds
+    width = _free_sds(log_density, centre, kinds)
     for _ in range(2):
         middle, spread = _conditional_moments(log_density, centre, width, place)
         centre = place.values(middle)
         # The width on the free scale that the sds found have there.
-        width = np.clip(
-            spread * np.where(rho, 1.0 / (1.0 - centre**2), 1.0 + place.scale / centre), 0.02, _WIDEST
-        )
-    correlation = _correlations(place.density(log_density), middle, spread, rho)
+        with np.errstate(divide="ignore"):
+            steep = np.where(kinds.positive, 1.0 + place.scale / centre, 1.0 / kinds.slope(centre))
+        width = np.clip(spread * steep, 0.02, _WIDEST)
+    correlation = _correlations(place.density(log_density), middle, spread, kinds)
     # Conditionals are narrower than margins.
     factor = np.linalg.cholesky(1.2 * correlation * np.outer(spread, spread))
     return place, TruncatedT(middle, factor, *place.bounds)
@@ -216,25 +256,23 @@ def residual_range(problem: ModelProblem, place: Coordinates, first: TruncatedT)
     at = problem.hyper.index("tau_residual")
     sd = float(np.sqrt(np.sum(first.factor[at] ** 2)))
     ends = first.location[at] + _COVERED * sd * np.array([-1.0, 1.0])
-    points = np.tile(np.where(place.correlation, 0.0, first.location), (2, 1))
+    points = np.tile(np.where(place.kinds.correlation, 0.0, first.location), (2, 1))
     points[:, at] = np.maximum(ends, 0.0)
     low, high = place.values(points)[:, at]
     return float(low), float(high)
 
 
-def _free_density(log_density: Density, free: Float, rho: NDArray[np.bool_]) -> Float:
-    values = _from_free(free, rho)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        jacobian = np.where(rho, np.log1p(-np.minimum(values**2, 1 - 1e-15)), free)
-    return log_density(values) + jacobian.sum(axis=1)
+def _free_density(log_density: Density, free: Float, kinds: Kinds) -> Float:
+    values = kinds.from_free(free)
+    return log_density(values) + np.log(kinds.slope(values)).sum(axis=1)
 
 
-def _free_sds(log_density: Density, centre: Float, rho: NDArray[np.bool_]) -> Float:
+def _free_sds(log_density: Density, centre: Float, kinds: Kinds) -> Float:
     """Return sds of the free coordinates from the curvature at the mode."""
     step = 0.1
-    free = _to_free(centre, rho)
+    free = kinds.to_free(centre)
     moved = free + step * np.concatenate([np.zeros((1, len(free))), np.eye(len(free)), -np.eye(len(free))])
-    f = _free_density(log_density, moved, rho)
+    f = _free_density(log_density, moved, kinds)
     k = len(free)
     curvature = -(f[1 : 1 + k] + f[1 + k :] - 2.0 * f[0]) / step**2
     return np.clip(1.0 / np.sqrt(np.maximum(curvature, 1e-6)), 0.02, _WIDEST)
@@ -246,19 +284,19 @@ def _conditional_moments(
     """Return mean and sd of every coordinate given the other hyperparameters, by one-dimensional quadrature."""
     from scipy.interpolate import CubicSpline
 
-    rho = place.correlation
-    free = _to_free(centre, rho)
+    kinds = place.kinds
+    free = kinds.to_free(centre)
     steps = np.linspace(-_REACH, _REACH, _KNOTS)
     k = len(free)
     grid = np.tile(free, (k * _KNOTS, 1))
     for j in range(k):
         grid[j * _KNOTS : (j + 1) * _KNOTS, j] += width[j] * steps
-    values = log_density(_from_free(grid, rho)).reshape(k, _KNOTS)
+    values = log_density(kinds.from_free(grid)).reshape(k, _KNOTS)
     fine = np.linspace(steps[0], steps[-1], 401)
-    at = _from_free(free + width * fine[:, None], rho)
+    at = kinds.from_free(free + width * fine[:, None])
     points = place.points(at)
     # The density is one of the hyperparameter; the grid is even on the free scale.
-    slope = np.where(rho, np.maximum(1.0 - at**2, 1e-300), at)
+    slope = kinds.slope(at)
     mean, sd = np.empty(k), np.empty(k)
     for j in range(k):
         density = CubicSpline(steps, values[j])(fine)
@@ -269,14 +307,11 @@ def _conditional_moments(
     return mean, sd
 
 
-def _correlations(log_density: Density, centre: Float, spread: Float, rho: NDArray[np.bool_]) -> Float:
+def _correlations(log_density: Density, centre: Float, spread: Float, kinds: Kinds) -> Float:
     """Return correlations from the cross derivatives of the log density, kept well conditioned."""
     k = len(centre)
-    step = np.where(
-        rho,
-        np.minimum(0.3 * spread, 0.45 * (1.0 - np.abs(centre))),
-        np.minimum(0.3 * spread, 0.45 * centre),
-    )
+    room = np.where(kinds.correlation, 1.0 - np.abs(centre), np.where(kinds.real, np.inf, centre))
+    step = np.minimum(0.3 * spread, 0.45 * room)
     moves = np.diag(step)
     first, second = np.tril_indices(k, -1)
     points = np.concatenate(

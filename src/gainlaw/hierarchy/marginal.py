@@ -62,7 +62,7 @@ class Marginal:
         A law with a parameter of its own changes the rows themselves and gets no table; nor does a model for which
         the table is off by more than `TOLERANCE` in log likelihood.
         """
-        if self.problem.spec.law.has_exponent or not self.problem.hyper:
+        if self.problem.spec.law.parameters or not self.problem.hyper:
             return self
         blocks = self.problem.n_blocks
         if not self.problem.spec.residual:

@@ -46,8 +46,9 @@ def _prior_data(problem: ModelProblem) -> dict[str, Any]:
     data["order"] = np.array([i for i, name in enumerate(order) if place[name] >= 0], dtype=np.int64)
     data["position"] = np.array([place[name] for name in order if place[name] >= 0], dtype=np.int64)
     data["base"] = problem.base
-    if problem.spec.law.has_exponent:
+    if problem.spec.law.parameters:
         data["x"] = problem.x
+        data["x_range"] = np.array(problem.spec.law.x_range or (0.0, 1.0))
     return data
 
 
@@ -106,6 +107,8 @@ def _hyperparameters(structure: Structure) -> Any:
             vectors.append(pm.HalfCauchy(family, beta=a[:, 0], shape=size))
         elif family == "halfstudent_t":
             vectors.append(pm.HalfStudentT(family, nu=a[:, 0], sigma=a[:, 1], shape=size))
+        elif family == "normal":
+            vectors.append(pm.Normal(family, mu=a[:, 0], sigma=a[:, 1], shape=size))
         elif family == "exponential":
             vectors.append(pm.Exponential(family, lam=1.0 / a[:, 0], shape=size))
         else:
@@ -113,31 +116,49 @@ def _hyperparameters(structure: Structure) -> Any:
     return pt.concatenate(vectors)
 
 
-def _packed(structure: Structure, exponent_at: int) -> Any:
+def _shape_of(law: str, psi: list[Any], x: Any, x_range: Any) -> Any:
+    """Return a law's shape at sizes as a function of its parameters; see `gainlaw.laws` for the formulas."""
+    if law == "offset_power":
+        rate = psi[0] * np.log(10.0)
+        return -pt.expm1(-rate * x) / rate
+    steepness = np.log(10.0) if law == "saturating" else psi[1]
+    at = [steepness * (place - psi[0]) for place in (x, 0.0, x_range[1], x_range[0])]
+    # s(u) - s(v) = s(u) s(-v) (1 - exp(v - u)), which neither tail spoils.
+    logs = [(-pt.softplus(-u), -pt.softplus(u)) for u in at]
+    up = pt.exp(logs[0][0] + logs[1][1] - logs[2][0] - logs[3][1])
+    down = pt.exp(logs[1][0] + logs[0][1] - logs[2][0] - logs[3][1])
+    whole = -pt.expm1(at[3] - at[2])
+    away = at[0] - at[1]
+    rise = pt.switch(away > 0, -up * pt.expm1(-pt.abs(away)), down * pt.expm1(-pt.abs(away)))
+    return (x_range[1] - x_range[0]) * rise / whole
+
+
+def _packed(structure: Structure, law: str, shape_at: tuple[int, ...]) -> Any:
     """Return the packed vector of the kernels as a function of the hyperparameters."""
     psi = _hyperparameters(structure)
     base = pm.Data("base", np.zeros(8))
     order = pm.Data("order", np.zeros(1, dtype=np.int64))
     position = pm.Data("position", np.zeros(1, dtype=np.int64))
     theta = pt.set_subtensor(base[position], psi[order])
-    if exponent_at >= 0:
-        x = pm.Data("x", np.zeros(2))
-        rate = psi[exponent_at] * np.log(10.0)
-        shape = -pt.expm1(-rate * x) / rate
+    if shape_at:
+        x, x_range = pm.Data("x", np.zeros(2)), pm.Data("x_range", np.arange(2.0))
+        shape = _shape_of(law, [psi[at] for at in shape_at], x, x_range)
         theta = pt.concatenate([theta[: -x.shape[0]], shape])
     return theta
 
 
 @lru_cache(maxsize=16)
-def compile_model(structure: Structure, exponent_at: int, n_zeta: int) -> Any:
+def compile_model(structure: Structure, law: str, shape_at: tuple[int, ...], n_zeta: int) -> Any:
     """Compile the model of one structure; data of any shape are filled in afterwards.
 
     Parameters
     ----------
     structure : tuple of (family, count)
         From `hyper_families`.
-    exponent_at : int
-        The exponent's place among the hyperparameters, -1 for a law without one.
+    law : str
+        The law's name.
+    shape_at : tuple of int
+        The places of its shape parameters among the hyperparameters.
     n_zeta : int
         Coordinates of coefficients and residuals in the binomial model; 0 for the Gaussian model.
 
@@ -147,13 +168,13 @@ def compile_model(structure: Structure, exponent_at: int, n_zeta: int) -> Any:
     """
     import nutpie
 
-    return nutpie.compile_pymc_model(build_model(structure, exponent_at, n_zeta))
+    return nutpie.compile_pymc_model(build_model(structure, law, shape_at, n_zeta))
 
 
-def build_model(structure: Structure, exponent_at: int, n_zeta: int) -> pm.Model:
+def build_model(structure: Structure, law: str, shape_at: tuple[int, ...], n_zeta: int) -> pm.Model:
     """Return the PyMC model of one structure, with placeholders for the data; see `compile_model`."""
     with pm.Model() as model:
-        theta = _packed(structure, exponent_at)
+        theta = _packed(structure, law, shape_at)
         if n_zeta == 0:
             pm.Potential(
                 "likelihood", GaussianMarginal().make_node(theta, *map(_container, GAUSSIAN)).outputs[0]

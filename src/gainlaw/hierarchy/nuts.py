@@ -144,8 +144,11 @@ def _run(
     from gainlaw._threads import one_blas_thread
 
     order = hyper_order(problem)
-    exponent = order.index("exponent") if problem.spec.law.has_exponent else -1
-    compiled = compile_model(hyper_families(problem), exponent, n_zeta).with_data(**data)
+    law = problem.spec.law
+    shape_at = tuple(order.index(parameter.name) for parameter in law.parameters)
+    # Laws without shape parameters share a compiled model.
+    name = law.name if shape_at else ""
+    compiled = compile_model(hyper_families(problem), name, shape_at, n_zeta).with_data(**data)
     callback = None
     if progress is not None:
 

@@ -74,12 +74,12 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     chains, per_chain = draws.effects.shape[:2]
     flat = draws.effects.reshape(chains * per_chain, -1)
-    exponent = draws.hyper["exponent"].reshape(-1) if "exponent" in draws.hyper else None
+    psi = problem.psi({name: value.reshape(-1) for name, value in draws.hyper.items()})
     tau = draws.hyper["tau_residual"].reshape(-1) if "tau_residual" in draws.hyper else np.zeros(len(flat))
     n = len(problem.y)
 
     def lines(chosen: NDArray[np.int64]) -> Float:
-        return linear_predictor(problem, flat[chosen], None if exponent is None else exponent[chosen])
+        return linear_predictor(problem, flat[chosen], None if psi is None else psi[chosen])
 
     total = _total_log_likelihood(problem, gains, lines, tau, draws.summary)
     # Of a large table the rows' likelihoods are kept for some of the draws.
@@ -105,7 +105,7 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
     return xr.DataTree.from_dict(groups)
 
 
-def linear_predictor(problem: ModelProblem, effects: Float, exponent: Float | None) -> Float:
+def linear_predictor(problem: ModelProblem, effects: Float, psi: Float | None) -> Float:
     """Return the law plus every effect at every row, shape (draws, n), without the residual.
 
     Parameters
@@ -114,11 +114,11 @@ def linear_predictor(problem: ModelProblem, effects: Float, exponent: Float | No
         The model.
     effects : ndarray, shape (draws, q)
         Coefficients, prior means included.
-    exponent : ndarray, shape (draws,), or None
-        Draws of the exponent, for laws with one.
+    psi : ndarray, shape (draws, k), or None
+        Draws of the law's shape parameters, for laws with some.
     """
     design, law = problem.design, problem.spec.law
-    h = np.atleast_2d(law.shape(problem.x, None if exponent is None else exponent[:, None]))
+    h = np.atleast_2d(law.shape(problem.x, None if psi is None else psi[:, None, :]))
     out = np.empty((len(effects), len(problem.x)))
 
     def part(draws: slice) -> Float:

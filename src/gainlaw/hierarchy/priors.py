@@ -16,6 +16,7 @@ from gainlaw.options import Scale
 
 if TYPE_CHECKING:
     from gainlaw.hierarchy.terms import Term
+    from gainlaw.laws import ShapeParameter
 
 __all__ = ["FAMILIES", "Prior", "default_priors", "override_priors", "prior"]
 
@@ -68,7 +69,7 @@ class Prior:
     ----------
     family : str
         One of `FAMILIES`: ``normal(mean, sd)`` for coefficients; ``halfnormal(scale)``, ``halfcauchy(scale)``,
-        ``halfstudent_t(nu, scale)`` or ``exponential(mean)`` for standard deviations and the exponent;
+        ``halfstudent_t(nu, scale)`` or ``exponential(mean)`` for standard deviations and positive shape parameters;
         ``lkj(eta)`` for the correlation of an intercept with its slope.
     arguments : tuple of float
         The family's arguments, in the unit of the scale.
@@ -172,7 +173,12 @@ def prior(text: str) -> Prior:
 
 
 def default_priors(
-    scale: Scale, terms: Sequence[Term], covariates: Sequence[str], *, has_slope: bool, has_exponent: bool
+    scale: Scale,
+    terms: Sequence[Term],
+    covariates: Sequence[str],
+    *,
+    has_slope: bool,
+    shape: Sequence[ShapeParameter],
 ) -> dict[str, Prior]:
     """Return the default prior of every parameter of a model, by name.
 
@@ -187,8 +193,10 @@ def default_priors(
         The grouping terms in the model.
     covariates : sequence of str
         Names of covariates.
-    has_slope, has_exponent : bool
-        What the law has.
+    has_slope : bool
+        Whether the law depends on size.
+    shape : sequence of ShapeParameter
+        The law's shape parameters, with their own defaults.
     """
     unit = _UNIT[scale]
     half = {name: Prior("halfnormal", (value * unit,)) for name, value in _POINTS.items()}
@@ -204,8 +212,8 @@ def default_priors(
         if term.correlated:
             priors[f"rho_{term.name}"] = Prior("lkj", (2.0,))
     priors["tau_residual"] = half["tau_residual"]
-    if has_exponent:
-        priors["exponent"] = Prior("halfnormal", (0.5,))
+    for parameter in shape:
+        priors[parameter.name] = prior(parameter.prior)
     return priors
 
 

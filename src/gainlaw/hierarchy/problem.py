@@ -61,6 +61,12 @@ class ModelSpec:
     priors: dict[str, Prior]
 
     @property
+    def hyper_names(self) -> tuple[str, ...]:
+        """The standard deviations, correlations and shape parameters."""
+        shape = {parameter.name for parameter in self.law.parameters}
+        return tuple(name for name in self.priors if name.startswith(("tau_", "rho_")) or name in shape)
+
+    @property
     def unit(self) -> str:
         """The unit of the gain on this scale."""
         return UNITS[self.scale]
@@ -88,7 +94,7 @@ class ModelProblem:
     hyper : tuple of str
         Names of the hyperparameters, in the engine's order.
     position : ndarray of int
-        Where each of them stands in the packed vector; -1 for the exponent, which acts through the shape.
+        Where each of them stands in the packed vector; -1 for the law's parameters, which act through its shape.
     base : ndarray
         The packed vector with every constant in place.
     """
@@ -124,10 +130,16 @@ class ModelProblem:
         for name, position in zip(self.hyper, self.position, strict=True):
             if position >= 0:
                 packed[:, position] = values[name]
-        if self.spec.law.has_exponent:
+        psi = self.psi(values)
+        if psi is not None:
             start = 3 * self.n_blocks + 1
-            packed[:, start:] = self.spec.law.shape(self.x[None, :], values["exponent"][:, None])
+            packed[:, start:] = self.spec.law.shape(self.x[None, :], psi[:, None, :])
         return packed
+
+    def psi(self, values: Mapping[str, Float]) -> Float | None:
+        """Return the law's shape parameters, shape (draws, k), from flat draws by name; None for laws without."""
+        names = [parameter.name for parameter in self.spec.law.parameters]
+        return np.stack([values[name] for name in names], axis=-1) if names else None
 
 
 def specify(
@@ -162,13 +174,12 @@ def specify(
     """
     frame = gains.frame
     x = _sizes(gains, law)
+    law = law.over(float(x.min()), float(x.max()))
     chosen, dropped, residual = choose_terms(
         frame, x, has_slope=law.has_slope, include=terms, exclude=exclude
     )
     values = _covariates(gains, covariates)
-    defaults = default_priors(
-        gains.scale, chosen, covariates, has_slope=law.has_slope, has_exponent=law.has_exponent
-    )
+    defaults = default_priors(gains.scale, chosen, covariates, has_slope=law.has_slope, shape=law.parameters)
     if not residual:
         defaults.pop("tau_residual")
     return ModelSpec(
@@ -211,7 +222,7 @@ def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
         base[blocks] = priors["slope"].scale
     for position, name in enumerate(spec.covariates, start=1):
         base[position] = priors[f"covariate:{name}"].scale
-    if not law.has_exponent:
+    if not law.parameters:
         base[3 * blocks + 1 :] = law.shape(x, None)
     hyper, position_of = _hyperparameters(spec, blocks)
     return ModelProblem(
@@ -252,8 +263,8 @@ def _hyperparameters(spec: ModelSpec, blocks: int) -> tuple[tuple[str, ...], NDA
     if spec.residual:
         names.append("tau_residual")
         positions.append(3 * blocks)
-    if spec.law.has_exponent:
-        names.append("exponent")
+    for parameter in spec.law.parameters:
+        names.append(parameter.name)
         positions.append(-1)
     return tuple(names), np.array(positions, dtype=np.int64)
 

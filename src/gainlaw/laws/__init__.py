@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from gainlaw.laws.base import N0, Law, decades
+from gainlaw.laws.base import N0, Law, ShapeParameter, decades
 from gainlaw.laws.constant import CONSTANT
 from gainlaw.laws.linear import LINEAR
-from gainlaw.laws.offset_power import OFFSET_POWER, asymptote
+from gainlaw.laws.offset_power import OFFSET_POWER
+from gainlaw.laws.sigmoid import LOGISTIC, SATURATING
 from gainlaw.options import LawName, require_choice
 
-__all__ = ["LAWS", "N0", "Law", "asymptote", "decades", "law"]
+__all__ = ["LAWS", "N0", "Law", "ShapeParameter", "decades", "law"]
 
-LAWS = MappingProxyType({each.name: each for each in (CONSTANT, LINEAR, OFFSET_POWER)})
+LAWS = MappingProxyType({each.name: each for each in (CONSTANT, LINEAR, OFFSET_POWER, SATURATING, LOGISTIC)})
 
 
 def law(name: str) -> Law:
@@ -20,7 +21,7 @@ def law(name: str) -> Law:
 
     Parameters
     ----------
-    name : {"constant", "linear", "offset_power"}
+    name : {"constant", "linear", "offset_power", "saturating", "logistic"}
         The law's name.
 
     Raises

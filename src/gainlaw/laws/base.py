@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["N0", "Array", "Law", "decades"]
+__all__ = ["N0", "Array", "Law", "ShapeParameter", "decades"]
 
 Array = NDArray[np.float64]
 
@@ -33,11 +33,37 @@ def decades(params: float | Array) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
-    r"""A law that is linear in its coefficients: ``gain(x) = a + beta * h(x; exponent)``.
+class ShapeParameter:
+    """A parameter in which a law is not linear.
 
-    The shape ``h`` has ``h(0) = 0`` and ``h'(0) = 1``, so ``a`` is the gain at 1e9 parameters and ``beta``
-    the local slope there, per decade, whatever the law.
+    Parameters
+    ----------
+    name : str
+        Its name in options and files.
+    symbol : str
+        Its symbol in formulas.
+    prior : str
+        Its default prior, as in options; ``normal`` for a parameter of either sign, else positive.
+    unit : str
+        Its unit.
+    description : str
+        What it does, for reports.
+    """
+
+    name: str
+    symbol: str
+    prior: str
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    r"""A law that is linear in its coefficients: ``gain(x) = a + beta * h(x; psi)``.
+
+    The shape ``h`` has ``h(0) = 0``, so ``a`` is the gain at 1e9 parameters. Where the law is the line or tends to it
+    at 1e9 parameters, ``h'(0) = 1`` and ``beta`` is the local slope there, per decade; laws that level off on both
+    sides are scaled so that ``beta`` is the average slope over the observed range (see `over`).
 
     Parameters
     ----------
@@ -49,35 +75,51 @@ class Law:
         The formula in LaTeX.
     has_slope : bool
         Whether the law depends on size at all.
-    has_exponent : bool
-        Whether ``h`` has a free exponent.
+    parameters : tuple of ShapeParameter
+        The parameters ``psi`` of ``h``.
     shape : callable
-        ``shape(x, exponent) -> h``, arrays broadcast.
+        ``shape(x, psi) -> h``; psi has one number for each parameter on its last axis, the rest broadcasts with x.
     inverse : callable
-        ``inverse(h, exponent) -> x``; NaN where no finite size has that shape value.
+        ``inverse(h, psi) -> x``; NaN where no finite size has that shape value.
+    limit : callable
+        ``limit(psi) -> h`` as size grows without bound; infinite for a law that does not level off.
     description : str
         One sentence for reports.
+    x_range : tuple of float or None
+        The range that a law is scaled to.
+    scaled : callable or None
+        Returns the same law scaled to another range.
     """
 
     name: str
     formula: str
     latex: str
     has_slope: bool
-    has_exponent: bool
+    parameters: tuple[ShapeParameter, ...]
     shape: Callable[[Array, Array | None], Array]
     inverse: Callable[[Array, Array | None], Array]
+    limit: Callable[[Array | None], Array]
     description: str
+    x_range: tuple[float, float] | None = None
+    scaled: Callable[[float, float], Law] | None = None
 
-    def mean_slope_factor(self, x_low: float, x_high: float, exponent: Array | None = None) -> Array:
+    def over(self, x_low: float, x_high: float) -> Law:
+        """Return the law scaled to an observed range of sizes, in decades from 1e9 parameters.
+
+        Most laws do not depend on it and are returned as they are.
+        """
+        return self if self.scaled is None or not x_high > x_low else self.scaled(x_low, x_high)
+
+    def mean_slope_factor(self, x_low: float, x_high: float, psi: Array | None = None) -> Array:
         """Return ``(h(x_high) - h(x_low)) / (x_high - x_low)``, which turns ``beta`` into the average slope.
 
         Parameters
         ----------
         x_low, x_high : float
             The observed range, in decades from 1e9 parameters.
-        exponent : array, optional
-            The exponent (its draws), for laws that have one.
+        psi : array, shape (..., k), optional
+            The shape parameters (their draws), for laws that have some.
         """
-        high = self.shape(np.asarray(x_high, dtype=float), exponent)
-        low = self.shape(np.asarray(x_low, dtype=float), exponent)
+        high = self.shape(np.asarray(x_high, dtype=float), psi)
+        low = self.shape(np.asarray(x_low, dtype=float), psi)
         return (high - low) / (x_high - x_low)

@@ -9,12 +9,16 @@ from gainlaw.laws.base import Array, Law
 __all__ = ["CONSTANT"]
 
 
-def _shape(x: Array, exponent: Array | None = None) -> Array:
+def _shape(x: Array, psi: Array | None = None) -> Array:
     return np.zeros_like(np.asarray(x, dtype=float))
 
 
-def _inverse(h: Array, exponent: Array | None = None) -> Array:
+def _inverse(h: Array, psi: Array | None = None) -> Array:
     return np.full_like(np.asarray(h, dtype=float), np.nan)
+
+
+def _limit(psi: Array | None = None) -> Array:
+    return np.zeros(())
 
 
 CONSTANT = Law(
@@ -22,8 +26,9 @@ CONSTANT = Law(
     formula="gain = a",
     latex=r"g = a",
     has_slope=False,
-    has_exponent=False,
+    parameters=(),
     shape=_shape,
     inverse=_inverse,
+    limit=_limit,
     description="the gain does not change with size",
 )

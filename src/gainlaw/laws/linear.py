@@ -9,12 +9,16 @@ from gainlaw.laws.base import Array, Law
 __all__ = ["LINEAR"]
 
 
-def _shape(x: Array, exponent: Array | None = None) -> Array:
+def _shape(x: Array, psi: Array | None = None) -> Array:
     return np.asarray(x, dtype=float)
 
 
-def _inverse(h: Array, exponent: Array | None = None) -> Array:
+def _inverse(h: Array, psi: Array | None = None) -> Array:
     return np.asarray(h, dtype=float)
+
+
+def _limit(psi: Array | None = None) -> Array:
+    return np.asarray(np.inf)
 
 
 LINEAR = Law(
@@ -22,8 +26,9 @@ LINEAR = Law(
     formula="gain = a + beta * x,  x = log10(params / 1e9)",
     latex=r"g(N) = a + \beta\,x,\quad x = \log_{10}(N/10^9)",
     has_slope=True,
-    has_exponent=False,
+    parameters=(),
     shape=_shape,
     inverse=_inverse,
+    limit=_limit,
     description="the gain changes by the same amount with every factor of ten in size",
 )

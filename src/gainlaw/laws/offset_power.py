@@ -14,30 +14,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from gainlaw.laws.base import Array, Law
+from gainlaw.laws.base import Array, Law, ShapeParameter
 
-__all__ = ["OFFSET_POWER", "asymptote"]
+__all__ = ["OFFSET_POWER"]
 
 _LN10 = float(np.log(10.0))
 # Below this the closed form loses digits to cancellation; the series is then exact to double precision.
 _SMALL = 1e-6
 
 
-def _shape(x: Array, exponent: Array | None = None) -> Array:
-    if exponent is None:
-        raise ValueError("the offset power law needs an exponent")
-    x = np.asarray(x, dtype=float)
-    rate = np.asarray(exponent, dtype=float) * _LN10
+def _shape(x: Array, psi: Array | None = None) -> Array:
+    x, rate = np.asarray(x, dtype=float), _rate(psi)
     small = np.abs(rate) < _SMALL
     safe = np.where(small, 1.0, rate)
     return np.where(small, x - 0.5 * rate * x**2, -np.expm1(-safe * x) / safe)
 
 
-def _inverse(h: Array, exponent: Array | None = None) -> Array:
-    if exponent is None:
-        raise ValueError("the offset power law needs an exponent")
-    h = np.asarray(h, dtype=float)
-    rate = np.asarray(exponent, dtype=float) * _LN10
+def _inverse(h: Array, psi: Array | None = None) -> Array:
+    h, rate = np.asarray(h, dtype=float), _rate(psi)
     small = np.abs(rate) < _SMALL
     safe = np.where(small, 1.0, rate)
     inside = 1.0 - h * safe
@@ -45,20 +39,14 @@ def _inverse(h: Array, exponent: Array | None = None) -> Array:
     return np.where(small, h + 0.5 * rate * h**2, exact)
 
 
-def asymptote(intercept: Array, slope: Array, exponent: Array) -> Array:
-    """Return the gain that the law approaches as size grows without bound.
+def _limit(psi: Array | None = None) -> Array:
+    return 1.0 / _rate(psi)
 
-    Parameters
-    ----------
-    intercept, slope, exponent : array
-        Draws of ``a``, ``beta`` and ``b`` (``b > 0``); they broadcast.
 
-    Examples
-    --------
-    >>> round(float(asymptote(1.0, 2.302585093, 1.0)), 6)
-    2.0
-    """
-    return np.asarray(intercept) + np.asarray(slope) / (np.asarray(exponent) * _LN10)
+def _rate(psi: Array | None) -> Array:
+    if psi is None:
+        raise ValueError("the offset power law needs an exponent")
+    return np.asarray(psi, dtype=float)[..., 0] * _LN10
 
 
 OFFSET_POWER = Law(
@@ -66,8 +54,11 @@ OFFSET_POWER = Law(
     formula="gain = a + beta * (1 - 10^(-b x)) / (b ln 10),  x = log10(params / 1e9)",
     latex=r"g(N) = a + \beta\,\frac{1 - (N/10^9)^{-b}}{b \ln 10}",
     has_slope=True,
-    has_exponent=True,
+    parameters=(
+        ShapeParameter("exponent", "b", "halfnormal(0.5)", "1", "bends the curve towards its asymptote"),
+    ),
     shape=_shape,
     inverse=_inverse,
+    limit=_limit,
     description="the gain approaches an asymptote as a power of size",
 )

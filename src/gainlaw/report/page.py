@@ -22,6 +22,7 @@ from gainlaw.report.words import (
     dropped_words,
     equation_mathml,
     likelihood_words,
+    shape_words,
     term_words,
 )
 from gainlaw.tables import claims_frame
@@ -221,8 +222,6 @@ def _facts(content: Content) -> str:
 def _method(fit: Fit) -> list[str]:
     terms = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in term_words(fit))
     law = fit.spec.law
-    slope = " and <i>β</i> the slope per decade there" if law.has_slope else ""
-    exponent = "; <i>b</i> &gt; 0 bends the curve towards its asymptote" if law.has_exponent else ""
     return [
         _paragraph(
             "The gain of every combination of checkpoint, intermediate training, task and language "
@@ -230,7 +229,7 @@ def _method(fit: Fit) -> list[str]:
             "N:"
         ),
         f'<div class="equation">{equation_mathml(fit)}</div>',
-        f"<p>with <i>a</i> the gain at one billion parameters{slope}{exponent}. The <i>u</i> and <i>v</i> "
+        f"<p>with <i>a</i> the gain at one billion parameters{escape(shape_words(fit))}. The <i>u</i> and <i>v</i> "
         "are deviations of the groups of each term, normal around zero with standard deviations learned "
         "from the data (partial pooling); <i>e</i> is the sampling error, whose covariance is known. The "
         "terms:</p>",

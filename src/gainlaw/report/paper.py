@@ -16,6 +16,7 @@ from gainlaw.report.words import (
     equation_latex,
     likelihood_words,
     names_of,
+    shape_words,
     term_words,
 )
 from gainlaw.tables.formats import scale_title
@@ -132,7 +133,7 @@ def _figure(content: Content, name: str) -> str:
 
 def _method(fit: Fit) -> list[str]:
     law = fit.spec.law
-    slope = r" and $\beta$ the slope per decade there" if law.has_slope else ""
+    shape = escape_latex(shape_words(fit)).replace("β", r"$\beta$")
     terms = "".join(f"\\item[{escape_latex(name)}] {escape_latex(text)}\n" for name, text in term_words(fit))
     dropped = dropped_words(fit)
     left_out = f"Left out because the data cannot identify it: {names_of(dropped)}." if dropped else ""
@@ -142,7 +143,7 @@ def _method(fit: Fit) -> list[str]:
             "parameters:"
         )
         + f"\n\\begin{{equation}}\n{equation_latex(fit)}\n\\end{{equation}}\n"
-        + f"with $a$ the gain at one billion parameters{slope}. The $u$ and $v$ are deviations of the groups "
+        + f"with $a$ the gain at one billion parameters{shape}. The $u$ and $v$ are deviations of the groups "
         "of each term, normal around zero with standard deviations learned from the data; $e$ is the "
         "sampling error, whose covariance is known.",
         f"\\begin{{description}}\\setlength{{\\itemsep}}{{0pt}}\n{terms}\\end{{description}}"

@@ -33,6 +33,7 @@ __all__ = [
     "predictive_words",
     "priors_words",
     "results_words",
+    "shape_words",
     "term_words",
     "width_words",
 ]
@@ -288,7 +289,32 @@ def diagnostics_words(fits: Mapping[str, Fit]) -> list[str]:
     ]
 
 
+def shape_words(fit: Fit) -> str:
+    """Say in plain text what the law's symbols are besides the gain at one billion parameters.
+
+    Returns
+    -------
+    str
+        Continues "with a the gain at one billion parameters".
+    """
+    law = fit.spec.law
+    if not law.has_slope:
+        return ""
+    if law.x_range is None:
+        words = " and β the slope per decade there"
+    else:
+        curve = "exp(-k (x - m))" if law.name == "logistic" else "10^(m - x)"
+        words = f", β the average slope per decade over the observed range of R decades, and s(x) = 1 / (1 + {curve})"
+    return words + "".join(f"; {each.symbol} {each.description}" for each in law.parameters)
+
+
 _OPEN, _CLOSE = ('<mo stretchy="false">(</mo>', '<mo stretchy="false">)</mo>')
+_SIGMOID_MATHML = (
+    "<mo>+</mo><mi>β</mi><mi>R</mi><mfrac>"
+    f"<mrow><mi>s</mi>{_OPEN}<msub><mi>x</mi><mi>i</mi></msub>{_CLOSE}<mo>−</mo><mi>s</mi>{_OPEN}<mn>0</mn>{_CLOSE}</mrow>"
+    f"<mrow><mi>s</mi>{_OPEN}<msub><mi>x</mi><mi>max</mi></msub>{_CLOSE}<mo>−</mo>"
+    f"<mi>s</mi>{_OPEN}<msub><mi>x</mi><mi>min</mi></msub>{_CLOSE}</mrow></mfrac>"
+)
 
 
 def equation_mathml(fit: Fit) -> str:
@@ -299,7 +325,7 @@ def equation_mathml(fit: Fit) -> str:
         "offset_power": "<mo>+</mo><mi>β</mi><mfrac><mrow><mn>1</mn><mo>−</mo><msup><mn>10</mn><mrow>"
         "<mo>−</mo><mi>b</mi><msub><mi>x</mi><mi>i</mi></msub></mrow></msup></mrow>"
         "<mrow><mi>b</mi><mi>ln</mi><mn>10</mn></mrow></mfrac>",
-    }[fit.spec.law.name]
+    }.get(fit.spec.law.name, _SIGMOID_MATHML)
     slope = any(term.slope for term in fit.spec.terms)
     group = "<mrow><mi>t</mi><mo>[</mo><mi>i</mi><mo>]</mo></mrow>"
     own = f"<msub><mi>u</mi>{group}</msub>"
@@ -323,7 +349,7 @@ def equation_latex(fit: Fit) -> str:
         "constant": "",
         "linear": r" + \beta x_i",
         "offset_power": r" + \beta\,\frac{1 - 10^{-b x_i}}{b \ln 10}",
-    }[fit.spec.law.name]
+    }.get(fit.spec.law.name, r" + \beta R\,\frac{s(x_i) - s(0)}{s(x_{\max}) - s(x_{\min})}")
     slope = any(term.slope for term in fit.spec.terms)
     own = r"\bigl(u_{t[i]} + v_{t[i]} x_i\bigr)" if slope else r"u_{t[i]}"
     residual = r" + \varepsilon_i" if fit.spec.residual else ""

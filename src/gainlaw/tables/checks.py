@@ -138,7 +138,7 @@ def priors_table(fit: Fit) -> Table:
     frame = pd.DataFrame(
         {
             "parameter": names,
-            "meaning": [_meaning(name) for name in names],
+            "meaning": [_meaning(fit, name) for name in names],
             "prior": [str(fit.spec.priors[name]) for name in names],
             "unit": [_unit(fit, name) for name in names],
         }
@@ -258,19 +258,20 @@ def _number(value: object) -> float:
     return np.nan
 
 
-def _meaning(name: str) -> str:
-    if name in {"intercept", "slope", "exponent"}:
-        return {
-            "intercept": "gain at 1B parameters",
-            "slope": "slope per decade of parameters",
-            "exponent": "exponent of the law",
-        }[name]
+def _meaning(fit: Fit, name: str) -> str:
+    fixed = {"intercept": "gain at 1B parameters", "slope": "slope per decade of parameters"}
+    shape = {each.name: f"{each.name} of the law, {each.symbol}" for each in fit.spec.law.parameters}
+    if name in fixed | shape:
+        return (fixed | shape)[name]
     if name.startswith("covariate:"):
         return f"effect of {name.removeprefix('covariate:')}"
     return ("sd of " if name.startswith("tau_") else "") + parameter_title(name)
 
 
 def _unit(fit: Fit, name: str) -> str:
-    if name.startswith("rho_") or name == "exponent":
+    shape = {each.name: each.unit for each in fit.spec.law.parameters}
+    if name in shape:
+        return shape[name]
+    if name.startswith("rho_"):
         return "1"
     return slope_unit(fit.scale) if name == "slope" or name.endswith("_slope") else fit.unit

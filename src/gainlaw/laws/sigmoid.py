@@ -1,0 +1,125 @@
+r"""Laws that level off on both sides: logistic in log size, and the saturating law that is one of them.
+
+With :math:`s(x) = 1 / (1 + e^{-k (x - m)})` in decades ``x`` from 1e9 parameters,
+
+.. math:: g(N) = a + \beta\,R\,\frac{s(x) - s(0)}{s(x_2) - s(x_1)}, \qquad R = x_2 - x_1,
+
+over the observed range from ``x1`` to ``x2``: ``a`` is the gain at 1e9 parameters and ``beta`` the average slope over
+that range, whatever the shape, so that one prior serves all. As the steepness ``k`` goes to 0 the logistic law becomes
+the linear law. With :math:`k = \ln 10` it is the saturating (Michaelis-Menten, bounded rational) law
+:math:`N / (N + K)` with half of its rise at ``K = 1e9 * 10^m`` parameters.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from scipy.special import expit, log_expit, logit
+
+from gainlaw.laws.base import Array, Law, ShapeParameter
+
+__all__ = ["LOGISTIC", "SATURATING", "logistic_law", "saturating_law"]
+
+_LN10 = float(np.log(10.0))
+# Below this steepness the law is the line to double precision; rounding would take over.
+_LEAST = 1e-7
+
+
+def _difference(low: Array, high: Array) -> tuple[Array, Array]:
+    """Return sign and log of ``expit(high) - expit(low)``, exact in either tail."""
+    below, above = np.minimum(low, high), np.maximum(low, high)
+    with np.errstate(divide="ignore"):
+        size = log_expit(above) + log_expit(-below) + np.log(-np.expm1(below - above))
+    return np.asarray(np.sign(high - low)), np.asarray(size)
+
+
+def _values(psi: Array | None, steepness: float | None) -> tuple[Array, Array]:
+    """Return midpoint and steepness."""
+    if psi is None:
+        raise ValueError("the law needs its shape parameters")
+    psi = np.asarray(psi, dtype=float)
+    k = np.full(psi.shape[:-1], steepness) if steepness is not None else np.maximum(psi[..., 1], _LEAST)
+    return psi[..., 0], k
+
+
+def _shape(x: Array, psi: Array | None = None, *, x1: float, x2: float, steepness: float | None) -> Array:
+    m, k = _values(psi, steepness)
+    sign, rise = _difference(-k * m, k * (np.asarray(x, dtype=float) - m))
+    _, whole = _difference(k * (x1 - m), k * (x2 - m))
+    return (x2 - x1) * sign * np.exp(rise - whole)
+
+
+def _inverse(h: Array, psi: Array | None = None, *, x1: float, x2: float, steepness: float | None) -> Array:
+    m, k = _values(psi, steepness)
+    _, whole = _difference(k * (x1 - m), k * (x2 - m))
+    level = expit(-k * m) + np.asarray(h, dtype=float) * np.exp(whole) / (x2 - x1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((level > 0.0) & (level < 1.0), m + logit(np.clip(level, 0.0, 1.0)) / k, np.nan)
+
+
+def _limit(psi: Array | None = None, *, x1: float, x2: float, steepness: float | None) -> Array:
+    m, k = _values(psi, steepness)
+    _, whole = _difference(k * (x1 - m), k * (x2 - m))
+    return (x2 - x1) * np.exp(log_expit(k * m) - whole)
+
+
+def _midpoint(x1: float, x2: float) -> ShapeParameter:
+    prior = f"normal({0.5 * (x1 + x2):.6g}, {0.5 * (x2 - x1) + 0.5:.6g})"
+    return ShapeParameter("midpoint", "m", prior, "decades from 1B", "is where half of the rise is done")
+
+
+def logistic_law(x1: float, x2: float) -> Law:
+    """Return the logistic law scaled to a range of sizes, in decades from 1e9 parameters.
+
+    Examples
+    --------
+    >>> law = logistic_law(-1.0, 1.0)
+    >>> [round(float(law.shape(x, np.array([0.0, 2.0]))), 6) for x in (-1.0, 0.0, 1.0)]
+    [-1.0, 0.0, 1.0]
+    """
+    steepness = ShapeParameter("steepness", "k", "halfnormal(2.5)", "per decade", "is how abruptly it rises")
+    return Law(
+        name="logistic",
+        formula="gain = a + beta * R * (s(x) - s(0)) / (s(x2) - s(x1)),  s(x) = 1 / (1 + exp(-k (x - m))), "
+        "R = x2 - x1,  x = log10(params / 1e9)",
+        latex=r"g(N) = a + \beta\,R\,\frac{s(x) - s(0)}{s(x_2) - s(x_1)},\quad s(x) = \frac{1}{1 + e^{-k (x - m)}}",
+        has_slope=True,
+        parameters=(_midpoint(x1, x2), steepness),
+        shape=partial(_shape, x1=x1, x2=x2, steepness=None),
+        inverse=partial(_inverse, x1=x1, x2=x2, steepness=None),
+        limit=partial(_limit, x1=x1, x2=x2, steepness=None),
+        description="the gain goes from one level to another along a logistic curve in the logarithm of size",
+        x_range=(x1, x2),
+        scaled=logistic_law,
+    )
+
+
+def saturating_law(x1: float, x2: float) -> Law:
+    """Return the saturating law scaled to a range of sizes, in decades from 1e9 parameters.
+
+    Examples
+    --------
+    >>> law = saturating_law(-1.0, 1.0)
+    >>> rise = law.limit(np.array([0.0])) - law.shape(np.array(0.0), np.array([0.0]))
+    >>> bool(np.isclose(rise, law.limit(np.array([0.0]))))
+    True
+    """
+    return Law(
+        name="saturating",
+        formula="gain = a + beta * R * (s(x) - s(0)) / (s(x2) - s(x1)),  s(x) = N / (N + K), "
+        "K = 1e9 * 10^m,  R = x2 - x1,  x = log10(params / 1e9)",
+        latex=r"g(N) = a + \beta\,R\,\frac{s(x) - s(0)}{s(x_2) - s(x_1)},\quad s = \frac{N}{N + 10^{9 + m}}",
+        has_slope=True,
+        parameters=(_midpoint(x1, x2),),
+        shape=partial(_shape, x1=x1, x2=x2, steepness=_LN10),
+        inverse=partial(_inverse, x1=x1, x2=x2, steepness=_LN10),
+        limit=partial(_limit, x1=x1, x2=x2, steepness=_LN10),
+        description="the gain rises in proportion to small sizes and levels off, half of it reached at a size K",
+        x_range=(x1, x2),
+        scaled=saturating_law,
+    )
+
+
+LOGISTIC = logistic_law(-1.0, 1.0)
+SATURATING = saturating_law(-1.0, 1.0)
