@@ -35,11 +35,12 @@ NULL_RUNS = 4000
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model to calibrate: its law and scale, and how many intermediates share each baseline."""
+    """A model to calibrate: its law and scale, how many intermediates share each baseline, languages along a tree."""
 
     law: str
     scale: Scale
     intermediates: int
+    tree: bool = False
 
 
 MODELS = {
@@ -48,6 +49,7 @@ MODELS = {
     "offset power law, points": Model("offset_power", "points", 1),
     "saturating law, points": Model("saturating", "points", 1),
     "logistic law, points": Model("logistic", "points", 1),
+    "linear law, points, tree of languages": Model("linear", "points", 1, tree=True),
     "linear law, points, shared baselines": Model("linear", "points", 2),
     "linear law, log-odds": Model("linear", "log_odds", 1),
     "linear law, log-odds, shared baselines": Model("linear", "log_odds", 2),
@@ -98,7 +100,7 @@ def simulate(
     after = np.broadcast_to(base + 10, (model.intermediates, *shape))
     gains = evaluations(base, after).gains(scale=model.scale)
     priors = {"intercept": "normal(0, 1)"} if model.scale == "log_odds" else {}
-    problem = build_problem(gains, specify(gains, law(model.law), priors=priors))
+    problem = build_problem(gains, specify(gains, law(model.law), priors=priors, tree=model.tree))
     hyper, effects = prior_draws(problem, rng)
     psi = problem.psi({name: value[:1] for name, value in hyper.items()})
     line = linear_predictor(problem, effects[:1], psi)[0]

@@ -52,6 +52,9 @@ def fit(
     tune: Annotated[int, typer.Option(help="Warm-up draws, a chain (nuts).")] = 500,
     chains: Annotated[int, typer.Option(help="Chains.")] = 4,
     seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 0,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Languages along their tree of families and genera, as one term.")
+    ] = False,
     predictions: Predictions = None,
     where: Where = None,
     overwrite: Annotated[
@@ -82,6 +85,7 @@ def fit(
             covariates=covariate or (),
             priors=priors,
             params=sizes,
+            tree=tree,
             draws=draws,
             tune=tune,
             chains=chains,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.estimands.grid import FitLike, Weights, check_selection, reference_weights
+from gainlaw.hierarchy.terms import TREE
 from gainlaw.laws import N0, Law, decades
 
 __all__ = ["Curve", "covariate_effect", "curve", "curve_at", "new_checkpoint", "new_group", "observed_range"]
@@ -216,8 +217,16 @@ def new_checkpoint(base: Curve, fit: FitLike, rng: np.random.Generator) -> Curve
         tau = fit.posterior["posterior"][f"tau_{term.name}"].to_numpy().reshape(-1)
         partner = [column for column in term.columns if column in base.weights]
         share = float(np.sum(base.weights[partner[0]] ** 2)) if partner else 1.0
+        if "language_family" in term.columns and TREE in base.weights:
+            share = float(np.sum(_family_weights(fit, base.weights[TREE]) ** 2))
         variance += tau**2 * share
     return replace(base, intercept=base.intercept + np.sqrt(variance) * rng.standard_normal(len(variance)))
+
+
+def _family_weights(fit: FitLike, nodes: Float) -> Float:
+    """Return the weights of language families from those of a tree's nodes: families are the first steps."""
+    path = next(term.path for term in fit.spec.terms if term.path is not None)
+    return nodes[np.unique(path[:, 0])] * np.sqrt(path.shape[1])
 
 
 def new_group(base: Curve, fit: FitLike, names: Sequence[str], rng: np.random.Generator) -> Curve:

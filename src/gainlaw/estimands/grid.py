@@ -109,8 +109,17 @@ def reference_weights(spec: ModelSpec, gains: Gains, selection: Mapping[str, str
         for column in term.columns:
             if column in selection:
                 mask = mask & (frame[column].astype(str) == selection[column]).to_numpy()
-        weights[term.name] = _average(term.name, term.columns, term.index, term.n_groups, frame, mask)
+        own = _average(term.name, term.columns, term.index, term.n_groups, frame, mask)
+        weights[term.name] = own if term.path is None else _along(term.path, own)
     return weights
+
+
+def _along(path: NDArray[np.int64], own: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weights of a tree's nodes from those of its languages: each is the sum of the steps to it."""
+    weight = np.zeros_like(own)
+    for steps in np.unique(path, axis=0):
+        weight[steps] += own[steps[-1]] * len(steps) ** -0.5
+    return weight
 
 
 def _average(

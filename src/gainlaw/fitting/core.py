@@ -179,6 +179,7 @@ def fit(
     seed: int = 0,
     ci_prob: float = 0.95,
     params: Sequence[float] | None = None,
+    tree: bool = False,
     progress: Progress | None = None,
 ) -> Fit:
     r"""Fit a hierarchical law of the gain against model size.
@@ -221,6 +222,9 @@ def fit(
         Probability of the intervals.
     params : sequence of float, optional
         Sizes at which the gain is reported.
+    tree : bool
+        One term for languages along their tree of families and genera (`gainlaw.hierarchy.tree`) in place of one for
+        families and one for languages.
     progress : callable, optional
         Called with (done, total) draws.
 
@@ -250,7 +254,9 @@ def fit(
     law_name = law
     chosen = law_of(law_name)
     gains = _as_gains(data, scale)
-    spec = specify(gains, chosen, terms=terms, exclude=exclude, covariates=covariates, priors=priors)
+    spec = specify(
+        gains, chosen, terms=terms, exclude=exclude, covariates=covariates, priors=priors, tree=tree
+    )
     problem = build_problem(gains, spec)
     with one_blas_thread():
         run = partial(
@@ -287,6 +293,7 @@ def fit(
         "seed": seed,
         "ci_prob": ci_prob,
         "params": None if params is None else [float(size) for size in params],
+        "tree": tree,
     }
     given = {
         **resolved,
@@ -377,6 +384,7 @@ def other_scale_fit(base: Fit, scale: Scale | None = None, *, progress: Progress
         "ci_prob",
         "params",
         "engine",
+        "tree",
     )
     options = {name: used[name] for name in names}
     companion = fit(gains, law=base.spec.law.name, progress=progress, **options)

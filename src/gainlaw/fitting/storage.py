@@ -135,6 +135,7 @@ def load_fit(path: str | Path) -> Fit:
         exclude=used["exclude"],
         covariates=used["covariates"],
         priors=model["priors"],
+        tree=used.get("tree", False),
     )
     estimates = pd.read_csv(
         path / "estimates.csv", keep_default_na=False, na_values={c: [""] for c in _NUMERIC}

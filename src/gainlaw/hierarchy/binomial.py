@@ -361,9 +361,10 @@ def _dense_rows(problem: ModelProblem, packed: Float) -> Float:
     h = packed[3 * blocks + 1 :]
     rows = np.zeros((len(h), design.n_columns))
     at = np.arange(len(h))
-    for k, block in enumerate(design.blocks):
+    for column, k in enumerate(design.block[0]):
+        block = design.blocks[k]
         tau0, tau1, rho = packed[k], packed[blocks + k], packed[2 * blocks + k]
-        group, value = design.group[:, k], design.value[:, k]
+        group, value = design.group[:, column], design.value[:, column]
         rows[at, block.start + group] += value * (tau0 + tau1 * rho * h)
         if block.slope_start >= 0:
             rows[at, block.slope_start + group] += value * tau1 * np.sqrt(1.0 - rho**2) * h

@@ -135,13 +135,22 @@ def build_design(
         add(f"covariate:{name}", 1, False)
     for term in terms:
         add(term.name, term.n_groups, term.slope)
-    width = len(blocks)
-    block = np.tile(np.arange(width, dtype=np.int64), (n, 1))
-    group = np.zeros((n, width), dtype=np.int64)
-    value = np.ones((n, width))
+    # A term along a tree has an entry for every step; those after the first stand behind the other terms.
+    trees = [(k, term.path) for k, term in enumerate(terms, start=1 + len(names)) if term.path is not None]
+    which = [*range(len(blocks)), *(k for k, path in trees for _ in range(path.shape[1] - 1))]
+    block = np.tile(np.array(which, dtype=np.int64), (n, 1))
+    group = np.zeros(block.shape, dtype=np.int64)
+    value = np.ones(block.shape)
     value[:, 1 : 1 + len(names)] = covariates
     for position, term in enumerate(terms, start=1 + len(names)):
         group[:, position] = term.index
+    behind = len(blocks)
+    for k, path in trees:
+        depth = path.shape[1]
+        columns = [k, *range(behind, behind + depth - 1)]
+        group[:, columns] = path
+        value[:, columns] = depth**-0.5
+        behind += depth - 1
     kinds = [k for k, term in enumerate(terms, start=1 + len(names)) if term.replicate]
     n_core = blocks[kinds[0]].start if kinds else start
     labels, column_cluster = _clusters(terms, n)

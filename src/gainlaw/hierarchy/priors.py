@@ -47,6 +47,8 @@ _POINTS: Mapping[str, float] = MappingProxyType(
         "tau_language_family": 5.0,
         "tau_language_family_slope": 2.5,
         "tau_language": 5.0,
+        "tau_language_tree": 5.0,
+        "tau_language_tree_slope": 2.5,
         "tau_language_slope": 2.5,
         "tau_task_language": 5.0,
         "tau_intermediate": 10.0,

@@ -150,6 +150,7 @@ def specify(
     exclude: Sequence[str] = (),
     covariates: Sequence[str] = (),
     priors: Mapping[str, str | Prior] | None = None,
+    tree: bool = False,
 ) -> ModelSpec:
     """Choose the model that a table of gains supports.
 
@@ -165,6 +166,8 @@ def specify(
         Numeric columns of the gains.
     priors : mapping, optional
         Priors that replace the defaults.
+    tree : bool
+        Languages along their tree, see `gainlaw.hierarchy.tree`, in place of families and languages.
 
     Raises
     ------
@@ -176,7 +179,7 @@ def specify(
     x = _sizes(gains, law)
     law = law.over(float(x.min()), float(x.max()))
     chosen, dropped, residual = choose_terms(
-        frame, x, has_slope=law.has_slope, include=terms, exclude=exclude
+        frame, x, has_slope=law.has_slope, include=terms, exclude=exclude, tree=tree
     )
     values = _covariates(gains, covariates)
     defaults = default_priors(gains.scale, chosen, covariates, has_slope=law.has_slope, shape=law.parameters)

@@ -10,8 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
+from gainlaw.hierarchy.tree import language_tree
 
-__all__ = ["CANDIDATES", "MIN_GROUPS_CORRELATED", "Candidate", "Dropped", "Term", "choose_terms"]
+__all__ = ["CANDIDATES", "MIN_GROUPS_CORRELATED", "TREE", "Candidate", "Dropped", "Term", "choose_terms"]
+
+TREE = "language_tree"
+"""The term of languages along their tree."""
 
 MIN_GROUPS_CORRELATED = 5
 """With fewer groups the correlation of intercept and slope is not estimated (it is set to zero)."""
@@ -74,6 +78,9 @@ class Term:
         Whether intercept and slope are correlated a priori.
     replicate : bool
         Whether the groups are replicates.
+    path : ndarray of int, shape (n, depth), or None
+        For a tree: the groups that add up to every row's deviation, each with the weight ``depth ** -0.5``. `groups`
+        are then the nodes, and `index` is the last step.
     """
 
     name: str
@@ -83,6 +90,7 @@ class Term:
     slope: bool
     correlated: bool
     replicate: bool
+    path: NDArray[np.int64] | None = None
 
     @property
     def n_groups(self) -> int:
@@ -105,6 +113,7 @@ def choose_terms(
     has_slope: bool,
     include: Sequence[str] | None = None,
     exclude: Iterable[str] = (),
+    tree: bool = False,
 ) -> tuple[tuple[Term, ...], tuple[Dropped, ...], bool]:
     """Choose the terms that a table of gains can identify.
 
@@ -125,6 +134,8 @@ def choose_terms(
         Consider only these terms.
     exclude : iterable of str
         Leave these out.
+    tree : bool
+        One term for languages along their tree in place of language families and languages.
 
     Returns
     -------
@@ -138,7 +149,8 @@ def choose_terms(
     InputError
         For a name that is no term.
     """
-    names = [candidate.name for candidate in CANDIDATES]
+    candidates = _with_tree(frame) if tree else CANDIDATES
+    names = [candidate.name for candidate in candidates]
     exclude = tuple(exclude)
     unknown = [name for name in (*(include or ()), *exclude) if name not in (*names, "residual")]
     if unknown:
@@ -152,7 +164,7 @@ def choose_terms(
     dropped: list[Dropped] = []
     residual = "residual" not in exclude
     rows = len(frame)
-    for candidate in CANDIDATES:
+    for candidate in candidates:
         if (include is not None and candidate.name not in include) or candidate.name in exclude:
             dropped.append(Dropped(candidate.name, "left out on request"))
             continue
@@ -163,16 +175,24 @@ def choose_terms(
             missing = sorted(set(candidate.columns) - set(columns))
             dropped.append(Dropped(candidate.name, f"no values in column {', '.join(missing)}"))
             continue
-        labels = _join(frame, columns)
-        index, groups = pd.factorize(labels, sort=True)
-        if len(groups) < 2:
+        path: NDArray[np.int64] | None = None
+        groups: Sequence[str]
+        if candidate.name == TREE:
+            groups, path = language_tree(frame)
+            index = path[:, -1]
+            count = len(np.unique(index))
+        else:
+            index, found = pd.factorize(_join(frame, columns), sort=True)
+            groups = [str(group) for group in found]
+            count = len(groups)
+        if count < 2:
             dropped.append(Dropped(candidate.name, f"only one group ({groups[0]})"))
             continue
         twin = next((term for term in terms if _same_partition(term.index, index)), None)
         if twin is not None:
             dropped.append(Dropped(candidate.name, f"groups the rows exactly as {twin.name} does"))
             continue
-        if len(groups) == rows:
+        if count == rows:
             if candidate.replicate or len(candidate.columns) > 1:
                 dropped.append(Dropped(candidate.name, "every row is a group of its own: it is the residual"))
                 continue
@@ -181,25 +201,38 @@ def choose_terms(
         slope = candidate.slope and has_slope and _spanning(index, x, len(groups)) >= 2
         if candidate.slope and has_slope and not slope:
             dropped.append(Dropped(f"{candidate.name} slope", "fewer than two groups span two sizes"))
-        correlated = slope and len(groups) >= MIN_GROUPS_CORRELATED
+        correlated = slope and count >= MIN_GROUPS_CORRELATED
         if slope and not correlated:
             dropped.append(
-                Dropped(
-                    f"{candidate.name} correlation", f"{len(groups)} groups, {MIN_GROUPS_CORRELATED} needed"
-                )
+                Dropped(f"{candidate.name} correlation", f"{count} groups, {MIN_GROUPS_CORRELATED} needed")
             )
         terms.append(
             Term(
                 candidate.name,
                 tuple(columns),
-                tuple(str(group) for group in groups),
+                tuple(groups),
                 index.astype(np.int64),
                 slope,
                 correlated,
                 candidate.replicate,
+                path,
             )
         )
     return tuple(terms), tuple(dropped), residual
+
+
+def _with_tree(frame: pd.DataFrame) -> tuple[Candidate, ...]:
+    """Return the candidates with languages along their tree in the place of families and languages."""
+    missing = [name for name in ("language", "language_family") if not _is_known(frame, name)]
+    if missing:
+        hint = "fill the column, or leave the option out"
+        raise InputError(
+            [Problem("a tree of languages needs this column", name, hint=hint) for name in missing]
+        )
+    rest = [each for each in CANDIDATES if each.name != "language_family"]
+    return tuple(
+        Candidate(TREE, ("language",), True, False) if each.name == "language" else each for each in rest
+    )
 
 
 def _is_known(frame: pd.DataFrame, column: str) -> bool:

@@ -51,6 +51,7 @@ _LEVELS = {
     "overall": "overall (observed groups)",
     "task": "task",
     "language_family": "language family",
+    "language_tree": "language tree",
     "language": "language",
     "intermediate": "intermediate training",
     "model_family": "model family",
