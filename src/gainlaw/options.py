@@ -6,11 +6,12 @@ from typing import Literal, get_args
 
 from gainlaw.errors import InputError, Problem
 
-__all__ = ["Engine", "LawName", "Level", "Scale", "choices", "require_choice"]
+__all__ = ["Baselines", "Engine", "LawName", "Level", "Scale", "choices", "require_choice"]
 
 Scale = Literal["points", "log_odds", "normalized", "error_reduction"]
 LawName = Literal["constant", "linear", "offset_power", "saturating", "logistic"]
 Engine = Literal["exact", "nuts"]
+Baselines = Literal["free", "hierarchical"]
 Level = Literal[
     "population", "overall", "task", "language_family", "language", "intermediate", "model_family"
 ]

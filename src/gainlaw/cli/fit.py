@@ -11,7 +11,7 @@ from gainlaw.cli.printing import progress_bar
 from gainlaw.cli.sources import Predictions, Table, Where, exit_untrusted, open_table, parse_pairs, parse_size
 from gainlaw.cli.summary import print_fit
 from gainlaw.errors import InputError, Problem
-from gainlaw.options import Engine, LawName, Scale
+from gainlaw.options import Baselines, Engine, LawName, Scale
 
 __all__ = ["fit"]
 
@@ -55,6 +55,12 @@ def fit(
     tree: Annotated[
         bool, typer.Option("--tree", help="Languages along their tree of families and genera, as one term.")
     ] = False,
+    baselines: Annotated[
+        Baselines,
+        typer.Option(
+            help="Every baseline for itself, or all with a hierarchy of their own (scores are the rows)."
+        ),
+    ] = "free",
     predictions: Predictions = None,
     where: Where = None,
     overwrite: Annotated[
@@ -86,6 +92,7 @@ def fit(
             priors=priors,
             params=sizes,
             tree=tree,
+            baselines=baselines,
             draws=draws,
             tune=tune,
             chains=chains,

@@ -24,9 +24,9 @@ from gainlaw.fitting.scales import prior_scales
 from gainlaw.fitting.sensitivity import prior_sensitivity
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.priors import Prior
-from gainlaw.hierarchy.problem import ModelProblem, ModelSpec, build_problem, specify
+from gainlaw.hierarchy.problem import ModelProblem, ModelSpec, build_problem, observations, specify
 from gainlaw.laws import law as law_of
-from gainlaw.options import Engine, LawName, Scale, require_choice
+from gainlaw.options import Baselines, Engine, LawName, Scale, require_choice
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -180,6 +180,7 @@ def fit(
     ci_prob: float = 0.95,
     params: Sequence[float] | None = None,
     tree: bool = False,
+    baselines: Baselines | str = "free",
     progress: Progress | None = None,
 ) -> Fit:
     r"""Fit a hierarchical law of the gain against model size.
@@ -225,6 +226,9 @@ def fit(
     tree : bool
         One term for languages along their tree of families and genera (`gainlaw.hierarchy.tree`) in place of one for
         families and one for languages.
+    baselines : {"free", "hierarchical"}
+        ``free``: every baseline stands for itself. ``hierarchical``: the rows are the scores of both models, the
+        baselines with a line in log size and terms of their own (`gainlaw.hierarchy.joint`).
     progress : callable, optional
         Called with (done, total) draws.
 
@@ -255,8 +259,9 @@ def fit(
     chosen = law_of(law_name)
     gains = _as_gains(data, scale)
     spec = specify(
-        gains, chosen, terms=terms, exclude=exclude, covariates=covariates, priors=priors, tree=tree
-    )
+        gains, chosen, terms=terms, exclude=exclude, covariates=covariates, priors=priors, tree=tree,
+        baselines=cast("Baselines", baselines),
+    )  # fmt: skip
     problem = build_problem(gains, spec)
     with one_blas_thread():
         run = partial(
@@ -294,6 +299,7 @@ def fit(
         "ci_prob": ci_prob,
         "params": None if params is None else [float(size) for size in params],
         "tree": tree,
+        "baselines": baselines,
     }
     given = {
         **resolved,
@@ -324,17 +330,18 @@ def _run(
     """Compute the posterior by one engine; return it with its estimates, checks and summary of counts."""
     from gainlaw.hierarchy.posterior import build_tree
 
+    rows = observations(gains, spec)
     if engine == "exact":
         from gainlaw.hierarchy import exact
 
-        result = exact.sample(problem, gains, draws=draws, chains=chains, seed=seed, progress=progress)
+        result = exact.sample(problem, rows, draws=draws, chains=chains, seed=seed, progress=progress)
     else:
         from gainlaw.hierarchy import nuts
 
         result = nuts.sample(
-            problem, gains, draws=draws, tune=tune, chains=chains, seed=seed, progress=progress
+            problem, rows, draws=draws, tune=tune, chains=chains, seed=seed, progress=progress
         )
-    bare = Fit(spec, gains, build_tree(problem, gains, result, seed))
+    bare = Fit(spec, gains, build_tree(problem, rows, result, seed))
     estimates = estimate_table(bare, sizes=sizes, ci_prob=ci_prob)
     return bare, estimates, run_checks(bare, estimates, result.attempts), result.summary
 
@@ -385,6 +392,7 @@ def other_scale_fit(base: Fit, scale: Scale | None = None, *, progress: Progress
         "params",
         "engine",
         "tree",
+        "baselines",
     )
     options = {name: used[name] for name in names}
     companion = fit(gains, law=base.spec.law.name, progress=progress, **options)

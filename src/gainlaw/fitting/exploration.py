@@ -11,7 +11,7 @@ from gainlaw.estimands import FitLike
 from gainlaw.hierarchy.hyper import Coordinates, coordinates, named
 from gainlaw.hierarchy.importance import TruncatedT
 from gainlaw.hierarchy.posterior import hyper_points
-from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
+from gainlaw.hierarchy.problem import ModelProblem, gaussian_data, observations
 
 if TYPE_CHECKING:
     from gainlaw.hierarchy.binomial import Summary
@@ -41,7 +41,7 @@ def kernel_data(fit: FitLike, problem: ModelProblem, summary: Summary | None = N
     if summary is None:
         from gainlaw.hierarchy.binomial import summarise
 
-        summary = summarise(problem, fit.gains)
+        summary = summarise(problem, observations(fit.gains, fit.spec))
     return summary.data
 
 

@@ -21,7 +21,7 @@ from gainlaw.fitting.exploration import kernel_data, shape_values, wide_proposal
 from gainlaw.hierarchy.contrasts import conditional_normals
 from gainlaw.hierarchy.hyper import Coordinates, log_prior, residual_range
 from gainlaw.hierarchy.importance import TruncatedT, explore
-from gainlaw.hierarchy.problem import ModelProblem, build_problem
+from gainlaw.hierarchy.problem import ModelProblem, build_problem, observations
 
 if TYPE_CHECKING:
     from gainlaw.hierarchy.binomial import Summary
@@ -61,7 +61,7 @@ def leave_checkpoints_out(
         ``shift`` of the mean in posterior sds, ``pareto_k`` (above 0.7 the row is unreliable) and ``elpd``, the log
         predictive density of its rows given the others. Empty where there are no checkpoints to leave out.
     """
-    frame = fit.gains.frame
+    frame = observations(fit.gains, fit.spec).frame
     labels = (
         frame["checkpoint"].astype(str) if "checkpoint" in frame.columns else pd.Series("", index=frame.index)
     )

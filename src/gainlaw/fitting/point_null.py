@@ -48,7 +48,7 @@ from gainlaw.hierarchy.contrasts import coefficient_shifts, conditional_normals,
 from gainlaw.hierarchy.hyper import log_prior
 from gainlaw.hierarchy.importance import explore, smooth_weights, systematic
 from gainlaw.hierarchy.posterior import effects_of, hyper_points
-from gainlaw.hierarchy.problem import ModelProblem, build_problem, gaussian_data
+from gainlaw.hierarchy.problem import ModelProblem, build_problem, gaussian_data, observations
 
 if TYPE_CHECKING:
     from gainlaw.hierarchy.marginal import Marginal
@@ -132,7 +132,7 @@ def point_null(fit: FitLike, parts: Sequence[Part], constant: float = 0.0) -> Po
     alone = not has_fixed_part(problem, weights)
     with one_blas_thread():
         counts = fit.spec.likelihood == "binomial"
-        summary = summarise(problem, fit.gains) if counts else None
+        summary = summarise(problem, observations(fit.gains, fit.spec)) if counts else None
         correct = None if summary is None else partial(summary.correct, problem)
         marginal = Marginal.build(problem, gaussian_data(problem) if summary is None else summary.data)
         target = _Target(problem, marginal, correct, combination, constant, alone)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.estimands import FitLike
+from gainlaw.hierarchy.problem import observations
 
 __all__ = ["predictive_data", "predictive_frame"]
 
@@ -20,7 +21,7 @@ def predictive_data(fit: FitLike) -> pd.DataFrame:
         return pd.DataFrame(columns=list(COLUMNS))
     replicated = np.asarray(fit.posterior["posterior_predictive"]["gain"])
     observed = np.asarray(fit.posterior["observed_data"]["gain"])
-    cells = fit.gains.frame
+    cells = observations(fit.gains, fit.spec).frame
     return predictive_frame(
         observed,
         replicated.reshape(-1, observed.size),

@@ -136,6 +136,7 @@ def load_fit(path: str | Path) -> Fit:
         covariates=used["covariates"],
         priors=model["priors"],
         tree=used.get("tree", False),
+        baselines=used.get("baselines", "free"),
     )
     estimates = pd.read_csv(
         path / "estimates.csv", keep_default_na=False, na_values={c: [""] for c in _NUMERIC}

@@ -100,7 +100,7 @@ def build_tables(gains: Gains) -> BinomialTables:
     Parameters
     ----------
     gains : Gains
-        Gains on the log-odds scale with counts and chance levels.
+        Gains on the log-odds scale with counts and chance levels, or the scores behind them (`joint.scores_of`).
     """
     frame = gains.frame
     k0, n0, k1, n1, c = (
@@ -108,8 +108,11 @@ def build_tables(gains: Gains) -> BinomialTables:
         for name in ("k_baseline", "n_baseline", "k_intermediate", "n_intermediate", "chance")
     )
     n = len(frame)
-    single = np.ones(n, dtype=np.int64)
-    for rows, _ in gains.covariance.blocks:
+    # Scores have a likelihood of their own; where nothing is compared, nothing is shared.
+    alone = "role" in frame.columns
+    blocked = () if alone else gains.covariance.blocks
+    single = np.zeros(n, dtype=np.int64) if alone else np.ones(n, dtype=np.int64)
+    for rows, _ in blocked:
         single[rows] = 0
     lo, step, reach, about = np.empty(n), np.empty(n), np.zeros((n, 2)), np.empty((n, 4))
     knots, slopes = np.empty((n, KNOTS)), np.empty((n, KNOTS))
@@ -123,7 +126,9 @@ def build_tables(gains: Gains) -> BinomialTables:
 
     in_threads(part, n)
     mean0, sd0, mean1, sd1 = about.T
-    groups = [np.asarray(rows, dtype=np.int64) for rows, _ in gains.covariance.blocks]
+    if alone:
+        single[:], mean0, sd0 = 1, np.zeros(n), np.zeros(n)
+    groups = [np.asarray(rows, dtype=np.int64) for rows, _ in blocked]
     firsts = np.array([rows[0] for rows in groups], dtype=np.int64)
     blocks = len(groups)
     base_lo, base_step = np.empty(blocks), np.empty(blocks)

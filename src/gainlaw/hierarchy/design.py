@@ -106,7 +106,12 @@ class Design:
 
 
 def build_design(
-    terms: Sequence[Term], covariates: Float, names: Sequence[str], *, has_slope: bool
+    terms: Sequence[Term],
+    covariates: Float,
+    names: Sequence[str],
+    *,
+    has_slope: bool,
+    weight: Float | None = None,
 ) -> Design:
     """Lay out the coefficients and write every row's entries.
 
@@ -120,6 +125,8 @@ def build_design(
         Their names.
     has_slope : bool
         Whether the population mean has a slope.
+    weight : ndarray, shape (n,), optional
+        What the population mean is multiplied by in every row.
     """
     n = len(covariates)
     blocks: list[Block] = []
@@ -151,10 +158,18 @@ def build_design(
         group[:, columns] = path
         value[:, columns] = depth**-0.5
         behind += depth - 1
+    if weight is not None:
+        value[:, 0] = weight
+    for position, term in enumerate(terms, start=1 + len(names)):
+        if term.weight is not None:
+            value[:, block[0] == position] *= term.weight[:, None]
     kinds = [k for k, term in enumerate(terms, start=1 + len(names)) if term.replicate]
     n_core = blocks[kinds[0]].start if kinds else start
     labels, column_cluster = _clusters(terms, n)
-    order = np.argsort(column_cluster, kind="stable")
+    # Within a cluster the smallest groups come first: eliminating them in that order leaves most zeros zero.
+    counts_of = [term.n_groups for term in terms if term.replicate]
+    rarity = np.repeat(-np.array(counts_of, dtype=np.int64), counts_of)
+    order = np.lexsort((np.arange(len(rarity)), rarity, column_cluster))
     place = np.arange(start, dtype=np.int64)
     place[n_core + order] = n_core + np.arange(len(order))
     counts = np.bincount(column_cluster, minlength=int(labels.max()) + 1)

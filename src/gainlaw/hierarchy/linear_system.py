@@ -112,6 +112,8 @@ def eliminate(core, side, square, b, bounds):
         for i in range(m):
             for j in range(i):
                 f = factor[i, j]
+                if f == 0.0:
+                    continue
                 b[p + lo + i] -= f * b[p + lo + j]
                 for k in range(p):
                     side[lo + i, k] -= f * side[lo + j, k]
@@ -122,9 +124,37 @@ def eliminate(core, side, square, b, bounds):
             half_log_det -= np.log(f)
         square[lo:hi, :m] = factor
     if side.shape[0] > 0:
-        core -= side.T @ side
+        core -= _gram(side)
         b[:p] -= side.T @ b[p:]
     return half_log_det
+
+
+@numba.njit(cache=True, nogil=True)
+def _gram(side):
+    """Return ``F' F``; rows with few entries are added by these alone."""
+    size, p = side.shape
+    out = np.zeros((p, p))
+    dense = np.empty((size, p))
+    where = np.empty(p, dtype=np.int64)
+    kept = 0
+    for i in range(size):
+        count = 0
+        for k in range(p):
+            if side[i, k] != 0.0:
+                where[count] = k
+                count += 1
+        if 4 * count > p:
+            dense[kept] = side[i]
+            kept += 1
+            continue
+        for j in range(count):
+            f = side[i, where[j]]
+            for k in range(count):
+                out[where[j], where[k]] += f * side[i, where[k]]
+    if kept > 0:
+        rows = dense[:kept]
+        out += rows.T @ rows
+    return out
 
 
 @numba.njit(cache=True, nogil=True)

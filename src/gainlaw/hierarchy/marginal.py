@@ -59,10 +59,10 @@ class Marginal:
     def tabulated(self, low: float, high: float) -> Marginal:
         """Return the model with a table over residual sds from `low` to `high`.
 
-        A law with a parameter of its own changes the rows themselves and gets no table; nor does a model for which
-        the table is off by more than `TOLERANCE` in log likelihood.
+        A law with a parameter of its own changes the rows themselves and gets no table; nor does a model with fewer
+        rows than a table is large, or one for which it is off by more than `TOLERANCE` in log likelihood.
         """
-        if self.problem.spec.law.parameters or not self.problem.hyper:
+        if self.problem.spec.law.parameters or not self.problem.hyper or not self._pays():
             return self
         blocks = self.problem.n_blocks
         if not self.problem.spec.residual:
@@ -76,6 +76,14 @@ class Marginal:
         tables = tabulate_system(taus, self.keep, *(*self.data, h))
         made = replace(self, table=(np.array([shift, middle, half, low, high]), *tables))
         return made if self._agrees(made, low, high) else self
+
+    def _pays(self) -> bool:
+        """Return whether blending tables is less work than passing over the rows."""
+        design, p = self.problem.design, int(self.data[-1])
+        widest = int(np.diff(self.data[-2]).max(initial=1))
+        table = p * p + (design.n_columns - p) * (p + widest)
+        entries = 2 * self.data[4].shape[1]
+        return bool(NODES * table < entries**2 * len(self.problem.y))
 
     def _agrees(self, other: Marginal, low: float, high: float) -> bool:
         """Return whether a table gives the same likelihood between its nodes."""

@@ -249,7 +249,7 @@ def _parameters(problem: ModelProblem, hyper: dict[str, Float], effects: Float) 
     }
     coords: dict[str, list[str]] = {}
     covariates: list[Float] = []
-    terms = {term.name: term for term in problem.spec.terms}
+    terms = {term.name: term for term in problem.spec.all_terms}
     for block in problem.design.blocks:
         first = effects[..., block.start : block.start + block.size]
         if block.name.startswith("covariate:"):

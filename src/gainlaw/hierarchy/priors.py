@@ -58,7 +58,17 @@ _POINTS: Mapping[str, float] = MappingProxyType(
         "tau_run": 5.0,
         "tau_checkpoint_task": 5.0,
         "tau_checkpoint_language_family": 2.5,
+        "tau_cell": 2.5,
         "tau_residual": 5.0,
+    }
+)
+
+
+# Hierarchical baselines: mean and sd of their score at 1e9 parameters and of its slope per decade.
+_BASELINE: Mapping[str, Mapping[str, tuple[float, float]]] = MappingProxyType(
+    {
+        "baseline": {"points": (50.0, 30.0), "log_odds": (0.0, 3.0)},
+        "baseline_slope": {"points": (0.0, 20.0), "log_odds": (0.0, 2.0)},
     }
 )
 
@@ -201,19 +211,22 @@ def default_priors(
         The law's shape parameters, with their own defaults.
     """
     unit = _UNIT[scale]
-    half = {name: Prior("halfnormal", (value * unit,)) for name, value in _POINTS.items()}
     priors = {"intercept": Prior("normal", (0.0, _POINTS["intercept"] * unit))}
     if has_slope:
         priors["slope"] = Prior("normal", (0.0, _POINTS["slope"] * unit))
     for name in covariates:
-        priors[f"covariate:{name}"] = Prior("normal", (0.0, _POINTS["covariate"] * unit))
+        mean, sd = _BASELINE.get(name, {}).get(scale, (0.0, _POINTS["covariate"] * unit))
+        priors[f"covariate:{name}"] = Prior("normal", (mean, sd))
     for term in terms:
-        priors[f"tau_{term.name}"] = half.get(f"tau_{term.name}", half["tau_task"])
-        if term.slope:
-            priors[f"tau_{term.name}_slope"] = half.get(f"tau_{term.name}_slope", half["tau_task_slope"])
+        # Scores differ about twice as much as gains do.
+        own = term.name.removeprefix("baseline_")
+        twice = 1.0 if own == term.name else 2.0
+        for part in ("", "_slope") if term.slope else ("",):
+            default = _POINTS.get(f"tau_{own}{part}", _POINTS[f"tau_task{part}"])
+            priors[f"tau_{term.name}{part}"] = Prior("halfnormal", (twice * default * unit,))
         if term.correlated:
             priors[f"rho_{term.name}"] = Prior("lkj", (2.0,))
-    priors["tau_residual"] = half["tau_residual"]
+    priors["tau_residual"] = Prior("halfnormal", (_POINTS["tau_residual"] * unit,))
     for parameter in shape:
         priors[parameter.name] = prior(parameter.prior)
     return priors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains import UNITS, Gains, require_sizes
 from gainlaw.hierarchy.design import Design, build_design, rotate_design
+from gainlaw.hierarchy.joint import FIXED, PREFIX, baseline_terms, is_joint, require_joint, scores_of
 from gainlaw.hierarchy.priors import Prior, default_priors, override_priors
 from gainlaw.hierarchy.terms import Dropped, Term, choose_terms
 from gainlaw.laws import Law, decades
-from gainlaw.options import Scale
+from gainlaw.options import Baselines, Scale, require_choice
 
-__all__ = ["ModelProblem", "ModelSpec", "build_problem", "gaussian_data", "specify"]
+__all__ = ["ModelProblem", "ModelSpec", "build_problem", "gaussian_data", "observations", "specify"]
 
 Float = NDArray[np.float64]
 Likelihood = Literal["gaussian", "binomial"]
@@ -48,6 +49,8 @@ class ModelSpec:
         What was subtracted from them.
     priors : dict of str to Prior
         The prior of every top-level parameter.
+    baseline_terms : tuple of Term
+        The terms of hierarchical baselines, over the rows of `joint.scores_of`.
     """
 
     law: Law
@@ -59,6 +62,18 @@ class ModelSpec:
     covariates: tuple[str, ...]
     covariate_means: tuple[float, ...]
     priors: dict[str, Prior]
+    baseline_terms: tuple[Term, ...] = ()
+
+    @property
+    def joint(self) -> bool:
+        """Whether the rows are scores, with hierarchical baselines, rather than gains."""
+        return is_joint(self.covariates)
+
+    @property
+    def all_terms(self) -> tuple[Term, ...]:
+        """The terms of the gain and of the baselines: kinds first, then replicates."""
+        both = (*self.terms, *self.baseline_terms)
+        return (*(term for term in both if not term.replicate), *(term for term in both if term.replicate))
 
     @property
     def hyper_names(self) -> tuple[str, ...]:
@@ -151,6 +166,7 @@ def specify(
     covariates: Sequence[str] = (),
     priors: Mapping[str, str | Prior] | None = None,
     tree: bool = False,
+    baselines: Baselines = "free",
 ) -> ModelSpec:
     """Choose the model that a table of gains supports.
 
@@ -168,6 +184,8 @@ def specify(
         Priors that replace the defaults.
     tree : bool
         Languages along their tree, see `gainlaw.hierarchy.tree`, in place of families and languages.
+    baselines : {"free", "hierarchical"}
+        Whether every baseline stands for itself, or they have a hierarchy of their own (`gainlaw.hierarchy.joint`).
 
     Raises
     ------
@@ -178,11 +196,30 @@ def specify(
     frame = gains.frame
     x = _sizes(gains, law)
     law = law.over(float(x.min()), float(x.max()))
+    joint = require_choice(baselines, Baselines, "baselines") == "hierarchical"
+    if joint:
+        require_joint(gains, law)
+    theirs = [name for name in exclude if joint and name.startswith(PREFIX)]
     chosen, dropped, residual = choose_terms(
-        frame, x, has_slope=law.has_slope, include=terms, exclude=exclude, tree=tree
+        frame,
+        x,
+        has_slope=law.has_slope,
+        include=terms,
+        exclude=[name for name in exclude if name not in theirs],
+        tree=tree,
     )
     values = _covariates(gains, covariates)
-    defaults = default_priors(gains.scale, chosen, covariates, has_slope=law.has_slope, shape=law.parameters)
+    names, means = tuple(covariates), tuple(float(value) for value in values.mean(axis=0))
+    own: tuple[Term, ...] = ()
+    if joint:
+        scores, _, _ = scores_of(gains)
+        own, more = baseline_terms(
+            scores, _sizes(scores, law), [each.removeprefix(PREFIX) for each in theirs]
+        )
+        dropped, names, means, residual = (*dropped, *more), (*names, *FIXED), (*means, 0.0, 0.0), True
+    defaults = default_priors(
+        gains.scale, (*chosen, *own), names, has_slope=law.has_slope, shape=law.parameters
+    )
     if not residual:
         defaults.pop("tau_residual")
     return ModelSpec(
@@ -192,10 +229,25 @@ def specify(
         terms=chosen,
         dropped=dropped,
         residual=residual,
-        covariates=tuple(covariates),
-        covariate_means=tuple(float(value) for value in values.mean(axis=0)),
-        priors=override_priors(defaults, priors),
+        covariates=names,
+        covariate_means=means,
+        priors=_check_means(override_priors(defaults, priors), joint),
+        baseline_terms=own,
     )
+
+
+def observations(gains: Gains, spec: ModelSpec) -> Gains:
+    """Return the rows of a model: the gains, or the scores behind them where the baselines have a hierarchy."""
+    return scores_of(gains)[0] if spec.joint else gains
+
+
+def _check_means(priors: dict[str, Prior], joint: bool) -> dict[str, Prior]:
+    fixed = [name for name in ("intercept", "slope") if name in priors]
+    wrong = [name for name in fixed if joint and priors[name].arguments[0] != 0.0]
+    if wrong:
+        hint = "hierarchical baselines need the mean 0 there"
+        raise InputError([Problem(f"the prior of {name} is {priors[name]}", hint=hint) for name in wrong])
+    return priors
 
 
 def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
@@ -209,10 +261,16 @@ def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
         The model, from `specify` on the same data.
     """
     law, priors = spec.law, spec.priors
+    terms, weight = spec.terms, None
+    if spec.joint:
+        gains, origin, weight = scores_of(gains)
+        terms = _over_scores(spec, origin, weight)
     x = _sizes(gains, law)
     y = gains.frame["gain"].to_numpy(dtype=float)
-    covariates = _covariates(gains, spec.covariates) - np.array(spec.covariate_means)
-    design = build_design(spec.terms, covariates, spec.covariates, has_slope=law.has_slope)
+    covariates = _covariates(gains, spec.covariates, weight) - np.array(spec.covariate_means)
+    if weight is not None:
+        covariates[:, [name not in FIXED for name in spec.covariates]] *= weight[:, None]
+    design = build_design(terms, covariates, spec.covariates, has_slope=law.has_slope, weight=weight)
     rotations, variance = _rotations(gains)
     rotated = rotate_design(design, rotations)
     offset = np.full(len(y), priors["intercept"].arguments[0])
@@ -244,6 +302,22 @@ def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
     )
 
 
+def _over_scores(spec: ModelSpec, origin: NDArray[np.int64], weight: Float) -> tuple[Term, ...]:
+    """Return all terms over the rows of the scores: those of the gain count for intermediate models alone."""
+    gain = {term.name for term in spec.terms}
+    return tuple(
+        replace(
+            term,
+            index=term.index[origin],
+            path=None if term.path is None else term.path[origin],
+            weight=weight,
+        )
+        if term.name in gain
+        else term
+        for term in spec.all_terms
+    )
+
+
 def gaussian_data(problem: ModelProblem) -> tuple:
     """Return the inputs of the Gaussian kernels after the hyperparameters."""
     return (problem.y_rotated, problem.variance, problem.unit, problem.slope_mean, *problem.rotated.arrays())
@@ -253,7 +327,7 @@ def _hyperparameters(spec: ModelSpec, blocks: int) -> tuple[tuple[str, ...], NDA
     names: list[str] = []
     positions: list[int] = []
     first = 1 + len(spec.covariates)
-    for offset, term in enumerate(spec.terms):
+    for offset, term in enumerate(spec.all_terms):
         block = first + offset
         names.append(f"tau_{term.name}")
         positions.append(block)
@@ -293,7 +367,7 @@ def _sizes(gains: Gains, law: Law) -> Float:
     return decades(params)
 
 
-def _covariates(gains: Gains, names: Sequence[str]) -> Float:
+def _covariates(gains: Gains, names: Sequence[str], weight: Float | None = None) -> Float:
     frame = gains.frame
     problems: list[Problem] = []
     columns: list[Float] = []
@@ -310,7 +384,7 @@ def _covariates(gains: Gains, names: Sequence[str]) -> Float:
             continue
         if not np.isfinite(values).all():
             problems.append(Problem("a covariate has missing or infinite values", name))
-        elif np.ptp(values) == 0:
+        elif np.ptp(values) == 0 and weight is None:
             problems.append(Problem("a covariate has the same value in every row", name))
         else:
             columns.append(values)

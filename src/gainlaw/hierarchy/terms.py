@@ -81,6 +81,8 @@ class Term:
     path : ndarray of int, shape (n, depth), or None
         For a tree: the groups that add up to every row's deviation, each with the weight ``depth ** -0.5``. `groups`
         are then the nodes, and `index` is the last step.
+    weight : ndarray, shape (n,), or None
+        What a group's effect is multiplied by in every row; 1 if None.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Term:
     correlated: bool
     replicate: bool
     path: NDArray[np.int64] | None = None
+    weight: NDArray[np.float64] | None = None
 
     @property
     def n_groups(self) -> int:
