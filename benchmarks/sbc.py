@@ -13,6 +13,7 @@ import itertools
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,9 +24,9 @@ from gainlaw._threads import one_blas_thread
 from gainlaw.gains import Gains
 from gainlaw.hierarchy import build_problem, specify
 from gainlaw.hierarchy.posterior import linear_predictor, prior_draws
-from gainlaw.hierarchy.problem import ModelProblem
+from gainlaw.hierarchy.problem import ModelProblem, observations
 from gainlaw.laws import law
-from gainlaw.options import Scale
+from gainlaw.options import Baselines, Scale
 
 SIZES = (7e7, 4.1e8, 1.4e9, 6.9e9, 1.2e10)
 LANGUAGES = ("en", "de", "ru", "hi", "sw", "zh")
@@ -35,12 +36,13 @@ NULL_RUNS = 4000
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model to calibrate: its law and scale, how many intermediates share each baseline, languages along a tree."""
+    """A model to calibrate: its law and scale, how many intermediates share each baseline, and its options."""
 
     law: str
     scale: Scale
     intermediates: int
     tree: bool = False
+    baselines: Baselines = "free"
 
 
 MODELS = {
@@ -50,6 +52,7 @@ MODELS = {
     "saturating law, points": Model("saturating", "points", 1),
     "logistic law, points": Model("logistic", "points", 1),
     "linear law, points, tree of languages": Model("linear", "points", 1, tree=True),
+    "linear law, points, hierarchical baselines": Model("linear", "points", 1, baselines="hierarchical"),
     "linear law, points, shared baselines": Model("linear", "points", 2),
     "linear law, log-odds": Model("linear", "log_odds", 1),
     "linear law, log-odds, shared baselines": Model("linear", "log_odds", 2),
@@ -100,17 +103,25 @@ def simulate(
     after = np.broadcast_to(base + 10, (model.intermediates, *shape))
     gains = evaluations(base, after).gains(scale=model.scale)
     priors = {"intercept": "normal(0, 1)"} if model.scale == "log_odds" else {}
-    problem = build_problem(gains, specify(gains, law(model.law), priors=priors, tree=model.tree))
+    options: dict[str, Any] = {"priors": priors, "tree": model.tree, "baselines": model.baselines}
+    problem = build_problem(gains, specify(gains, law(model.law), **options))
     hyper, effects = prior_draws(problem, rng)
     psi = problem.psi({name: value[:1] for name, value in hyper.items()})
     line = linear_predictor(problem, effects[:1], psi)[0]
     truth = {name: float(value[0]) for name, value in hyper.items()}
     latent = line + truth.get("tau_residual", 0.0) * rng.standard_normal(len(line))
     if model.scale == "points":
-        noise = gains.covariance.matrix()
+        rows = observations(gains, problem.spec)
+        noise = rows.covariance.matrix()
         values = latent + rng.multivariate_normal(np.zeros(len(line)), noise, method="eigh")
-        return replace(gains, frame=gains.frame.assign(gain=values)), problem, truth, effects[0]
-    return _counts(gains, latent, model, shape, rng), problem, truth, effects[0]
+        if model.baselines == "hierarchical":
+            # The scores stand in the model itself, with the prior means taken off.
+            moved = replace(problem, y=values, y_rotated=problem.y_rotated + values - problem.y)
+            return rows, moved, truth, effects[0]
+        gains = replace(gains, frame=gains.frame.assign(gain=values))
+    else:
+        gains = _counts(gains, latent, model, shape, rng)
+    return gains, build_problem(gains, problem.spec), truth, effects[0]
 
 
 def _counts(
@@ -145,7 +156,6 @@ def ranks(seed: int, name: str, engine: str) -> dict[str, float]:
     model = MODELS[name]
     rng = np.random.default_rng([seed, list(MODELS).index(name)])
     gains, problem, hyper, effects = simulate(model, rng)
-    problem = build_problem(gains, problem.spec)
     if engine == "exact":
         draws = exact.sample(problem, gains, draws=250, chains=4, seed=seed)
         assert draws.importance is not None
