@@ -61,10 +61,10 @@ PRIOR_POINTS = 20_000
 """Points of the prior behind the density of a difference a priori."""
 
 # Draws of the posterior that an average over it takes, and how many of them must count for it to be believed.
-_DRAWS = 2000
+_DRAWS = 1200
 _ENOUGH, _ENOUGH_K = 400.0, 0.5
 # Otherwise the target is explored until it has so many effective points, or for so many points.
-_TARGET_ESS, _MOST_POINTS = 1000.0, 20_000
+_TARGET_ESS, _MOST_POINTS = 700.0, 20_000
 # Draws that are carried to the likelihood of counts.
 _CARRIED = 1000
 _BATCHES = 10
