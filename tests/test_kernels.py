@@ -224,3 +224,16 @@ def test_log_odds_of_a_block_and_of_logsumexp_agree() -> None:
     # The trapezoid weights are a normalised posterior of the baseline.
     tables = binomial_tables.build_tables(counts(70, 100, 80, 100, intermediates=2))
     assert logsumexp(tables.node_weight) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_extreme_linear_predictors_end_and_have_the_likelihood_of_a_far_baseline() -> None:
+    gains = gl.load_dataset("bloomz", tasks="xcopa").gains(scale="log_odds")
+    tables = binomial_tables.build_tables(gains)
+    far = np.full((3, len(gains.frame)), 0.0)
+    far[0], far[1], far[2] = -1e7, 1e7, 40.0
+    found = row_log_marginals(tables, far, np.full(3, 0.3))
+    assert np.isfinite(found).all()
+    here = row_log_marginals(tables, tables.site[None, :], np.full(1, 0.3))
+    firsts = tables.members[tables.first[:-1]]
+    # A gain without bound would need accuracies of one; a loss without bound leaves guessing, which may well be true.
+    assert (found[1:, firsts] < here[0, firsts]).all()

@@ -175,6 +175,8 @@ def marginals(
     # Block by block, so that its tables stay in the cache.
     for b in range(first.shape[0] - 1):
         size = first[b + 1] - first[b]
+        # What lies beyond the baseline's table has no weight, wherever the other factors pull.
+        low, high = where[b, 0], where[b, 0] + where[b, 1] * (base_knots.shape[1] - 1)
         for j in range(size):
             i = members[first[b] + j]
             rate[j] = 1.0 / blur_step[i]
@@ -189,7 +191,7 @@ def marginals(
                 precision += own
                 middle += own * (centre[i] - line[s, i])
                 start[j] = (line[s, i] - blur_lo[i]) * rate[j]
-            middle /= precision
+            middle = min(max(middle / precision, low), high)
             h = spacing / np.sqrt(precision)
             top = _block(
                 s, middle, size, start, rate, begin, counts, blur, blend, b, where, base_knots, base_slopes
@@ -197,7 +199,7 @@ def marginals(
             total = 1.0
             for direction in (1.0, -1.0):
                 eta = middle
-                while True:
+                while low <= eta + direction * h <= high:
                     eta += direction * h
                     value = _block(
                         s,
