@@ -57,6 +57,7 @@ def as_fit(frame, *, blocks=(), variance=None, law="linear", covariates=(), term
             terms=chosen,
             residual=residual,
             covariates=covariates,
+            joint=False,
         ),
     )
 
