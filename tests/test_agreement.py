@@ -45,8 +45,10 @@ STUDIES = {
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_estimate_agrees_with_a_long_run_of_the_sampler(name: str) -> None:
     gains = STUDIES[name]()
-    exact = gl.fit(gains, draws=8000, seed=1)
-    nuts = gl.fit(gains, engine="nuts", draws=5000, tune=1500, seed=2)
+    exact = gl.fit(gains, draws=12_000, seed=1)
+    # A tail quantile is known to about 0.002 / (density there): 5,000 effective draws would leave 0.15 sd to chance
+    # where a tail is long.
+    nuts = gl.fit(gains, engine="nuts", draws=10_000, tune=1500, seed=2)
     assert exact.status == nuts.status == "ok"
     assert exact.record["engine"]["used"] == "exact"
     a, b = (fit.estimates[fit.estimates["sd"].notna()].reset_index(drop=True) for fit in (exact, nuts))
@@ -60,4 +62,7 @@ def test_every_estimate_agrees_with_a_long_run_of_the_sampler(name: str) -> None
     ratio = a["sd"] / b["sd"]
     assert np.abs(ratio - 1.0).max() < 0.05
     for end in ("ci_low", "ci_high"):
-        assert ((a[end] - b[end]).abs() / b["sd"]).max() < 0.15
+        away = (a[end] - b[end]).abs() / b["sd"]
+        names = b.loc[away.idxmax(), ["estimand", "group"]].to_list()
+        print(f"{name}: largest difference of {end} {away.max():.3f} sd ({names})")
+        assert away.max() < 0.15, names
