@@ -249,7 +249,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=500, help="studies for each model with the engine exact")
     parser.add_argument(
-        "--nuts-runs", type=int, default=100, help="studies for each model with the engine nuts"
+        "--nuts-runs", type=int, default=40, help="studies for each model with the engine nuts"
     )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--models", nargs="*", default=list(MODELS))
