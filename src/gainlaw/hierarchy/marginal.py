@@ -23,6 +23,8 @@ Int = NDArray[np.int64]
 # Chebyshev nodes in the residual sd: the fewest that serve. Where all are off by more than this, none are used.
 NODES = (6, 8, 12)
 TOLERANCE = 1e-5
+# Tables of so few floats stay in the cache, and blending them costs next to nothing.
+_CACHED = 60_000
 # Floats of packed hyperparameters held at a time.
 _CHUNK = 4_000_000
 # Even few points are worth two threads.
@@ -86,7 +88,7 @@ class Marginal:
         widest = int(np.diff(self.data[-2]).max(initial=1))
         table = p * p + (design.n_columns - p) * (p + widest)
         entries = 2 * self.data[4].shape[1]
-        return bool(NODES[-1] * table < entries**2 * len(self.problem.y))
+        return bool(NODES[0] * table < _CACHED or NODES[-1] * table < entries**2 * len(self.problem.y))
 
     def _agrees(self, other: Marginal, low: float, high: float) -> bool:
         """Return whether a table gives the same likelihood between its nodes."""
