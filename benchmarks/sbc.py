@@ -106,7 +106,7 @@ def simulate(
     options: dict[str, Any] = {"priors": priors, "tree": model.tree, "baselines": model.baselines}
     problem = build_problem(gains, specify(gains, law(model.law), **options))
     hyper, effects = prior_draws(problem, rng)
-    psi = problem.psi({name: value[:1] for name, value in hyper.items()})
+    psi = problem.spec.law.psi({name: value[:1] for name, value in hyper.items()})
     line = linear_predictor(problem, effects[:1], psi)[0]
     truth = {name: float(value[0]) for name, value in hyper.items()}
     latent = line + truth.get("tau_residual", 0.0) * rng.standard_normal(len(line))

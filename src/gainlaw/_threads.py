@@ -6,11 +6,12 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["in_threads", "one_blas_thread"]
+__all__ = ["fill_in_threads", "in_threads", "one_blas_thread", "pieces"]
 
 _MOST_THREADS = 8
 
@@ -45,15 +46,30 @@ def in_threads(
     least : int
         A thread is worth its while for so many rows.
     """
+    parts = _in_parts(function, size, least)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def fill_in_threads(function: Callable[[slice], None], size: int, *, least: int = 16) -> None:
+    """Call a function that writes its rows into an array of its own, see `in_threads`."""
+    _in_parts(function, size, least)
+
+
+def pieces(inside: slice, size: int) -> Iterator[slice]:
+    """Cut a slice into slices of `size`, the last of what is left."""
+    for first in range(inside.start, inside.stop, size):
+        yield slice(first, min(first + size, inside.stop))
+
+
+def _in_parts(function: Callable[[slice], Any], size: int, least: int) -> list[Any]:
     workers = min(_cores(), _MOST_THREADS, max(size // least, 1))
     if workers == 1:
-        return function(slice(0, size))
+        return [function(slice(0, size))]
     from concurrent.futures import ThreadPoolExecutor
 
     edges = np.linspace(0, size, workers + 1).astype(int)
     with ThreadPoolExecutor(workers) as pool:
-        parts = pool.map(function, [slice(a, b) for a, b in itertools.pairwise(edges)])
-        return np.concatenate(list(parts))
+        return list(pool.map(function, [slice(a, b) for a, b in itertools.pairwise(edges)]))
 
 
 def _cores() -> int:

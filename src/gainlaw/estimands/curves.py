@@ -184,12 +184,12 @@ def curve_at(
         intercept += effects[..., 0] @ weight
         if effects.shape[-1] > 1:
             slope += effects[..., 1] @ weight
-    columns = [data[parameter.name].to_numpy().reshape(-1) for parameter in fit.spec.law.parameters]
+    shape = {each.name: data[each.name].to_numpy().reshape(-1) for each in fit.spec.law.parameters}
     return Curve(
         law=fit.spec.law,
         intercept=intercept.reshape(-1),
         slope_at_n0=slope.reshape(-1),
-        psi=np.stack(columns, axis=-1) if columns else None,
+        psi=fit.spec.law.psi(shape),
         level=level or (",".join(group) if group else "overall"),
         group=",".join(f"{column}={value}" for column, value in group.items()),
         n_chains=mu.shape[0],

@@ -277,12 +277,13 @@ def fit(
             used, why = "nuts", " ".join(check.text for check in failed)
             bare, estimates, checks, summary = run("nuts")
         status = "failed" if any(check.passed is False for check in checks) else "ok"
+        scales = prior_scales(bare)
         diagnostics = Diagnostics(
             cast("Any", status),
-            checks + scales_check(prior_scales(bare)),
+            checks + scales_check(scales),
             leave_checkpoints_out(bare, ci_prob, summary),
             prior_sensitivity(bare),
-            prior_scales(bare),
+            scales,
             predictive_data(bare),
         )
     resolved = {

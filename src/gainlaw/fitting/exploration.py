@@ -67,4 +67,4 @@ def wide_proposal(fit: FitLike, problem: ModelProblem) -> tuple[Coordinates, Tru
 
 def shape_values(problem: ModelProblem, points: Float) -> Float | None:
     """Return the law's shape parameters among hyperparameters, shape (n, k); None for laws without."""
-    return problem.psi(named(problem, points))
+    return problem.spec.law.psi(named(problem, points))

@@ -15,7 +15,7 @@ from gainlaw.hierarchy.binomial_tables import BinomialTables, build_tables
 from gainlaw.hierarchy.design import rotate_design
 from gainlaw.hierarchy.hyper import Density, find_mode, log_prior, named
 from gainlaw.hierarchy.marginal import Marginal
-from gainlaw.hierarchy.posterior import linear_predictor
+from gainlaw.hierarchy.posterior import lines_of
 from gainlaw.hierarchy.problem import ModelProblem
 from gainlaw.hierarchy.row_kernels import normal_log_density
 
@@ -161,15 +161,12 @@ class Summary:
         """Return the log weights, shape (draws,), that carry draws under the sites to the counts themselves."""
         values = named(problem, points)
         tau = values.get("tau_residual", np.zeros(len(points)))
-        psi = problem.psi(values)
-
-        def lines(draws: Int) -> Float:
-            return linear_predictor(problem, effects[draws], None if psi is None else psi[draws])
+        psi = problem.spec.law.psi(values)
 
         def sites(line: Float, tau: Float) -> Float:
             return summary_log_density(self.tables, self.geometry, line, tau)
 
-        return total_log_marginals(self.tables, lines, tau, sites)
+        return total_log_marginals(self.tables, lines_of(problem, effects, psi), tau, sites)
 
 
 def summarise(problem: ModelProblem, gains: Gains) -> Summary:

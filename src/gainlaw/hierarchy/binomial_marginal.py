@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw._threads import in_threads
+from gainlaw._threads import fill_in_threads, in_threads, pieces
 from gainlaw.hierarchy.binomial_marginal_kernels import VARIANCES, marginals, tabulate
 from gainlaw.hierarchy.binomial_tables import BinomialTables
 
@@ -64,14 +64,12 @@ def row_log_marginals(tables: BinomialTables, line: Float, tau: Float) -> Float:
     def lines(draws: Int) -> Float:
         return line[draws]
 
+    def store(draws: Int, evaluate: Evaluate, inside: slice) -> None:
+        out[draws[inside]] = evaluate(inside)[0]
+
     for draws, evaluate in _sets(tables, lines, tau, apart=True):
-        in_threads(partial(_store, out, draws, evaluate), len(draws))
+        fill_in_threads(partial(store, draws, evaluate), len(draws))
     return out
-
-
-def _store(out: Float, draws: Int, evaluate: Evaluate, inside: slice) -> Float:
-    out[draws[inside]] = evaluate(inside)[0]
-    return out[:0]
 
 
 def total_log_marginals(tables: BinomialTables, lines: Lines, tau: Float, less: Less) -> Float:
@@ -91,15 +89,13 @@ def total_log_marginals(tables: BinomialTables, lines: Lines, tau: Float, less: 
     """
     out = np.empty(len(tau))
 
-    def store(draws: Int, evaluate: Evaluate, inside: slice) -> Float:
-        for first in range(inside.start, inside.stop, _TOGETHER):
-            some = slice(first, min(first + _TOGETHER, inside.stop))
+    def store(draws: Int, evaluate: Evaluate, inside: slice) -> None:
+        for some in pieces(inside, _TOGETHER):
             exact, line = evaluate(some)
             out[draws[some]] = exact[:, 0] - less(line, tau[draws[some]])
-        return out[:0]
 
     for draws, evaluate in _sets(tables, lines, tau, apart=False):
-        in_threads(partial(store, draws, evaluate), len(draws))
+        fill_in_threads(partial(store, draws, evaluate), len(draws))
     return out
 
 
@@ -135,8 +131,8 @@ def _ends(lines: Lines, draws: Int) -> tuple[Float, Float]:
 
     def part(inside: slice) -> Float:
         ends = []
-        for first in range(inside.start, inside.stop, _TOGETHER):
-            line = lines(draws[first : min(first + _TOGETHER, inside.stop)])
+        for some in pieces(inside, _TOGETHER):
+            line = lines(draws[some])
             ends.append((line.min(axis=0), line.max(axis=0)))
         return np.array(ends)
 
@@ -200,7 +196,7 @@ def _blur(
     np.cumsum(first, out=first)
     table = np.zeros((first[-1], 2, VARIANCES))
 
-    def part(inside: slice) -> Float:
+    def part(inside: slice) -> None:
         rows = wanted[inside]
         if len(rows):
             made = tabulate(
@@ -216,7 +212,6 @@ def _blur(
                 tables.slopes,
             )
             table[first[rows[0]] : first[rows[-1] + 1], :, : len(taus)] = made
-        return np.zeros(len(rows))
 
-    in_threads(part, len(wanted))
+    fill_in_threads(part, len(wanted))
     return first, low, step, table

@@ -7,7 +7,7 @@ import numpy as np
 
 from gainlaw.hierarchy.binomial_quadrature import table_slope, table_value
 
-__all__ = ["VARIANCES", "marginals", "smooth", "tabulate"]
+__all__ = ["VARIANCES", "marginals", "tabulate"]
 
 VARIANCES = 3
 """Tables over the residual sds of one set of draws."""
@@ -21,7 +21,7 @@ _SUMS = {"reassoc", "contract"}
 
 
 @numba.njit(cache=True, nogil=True)
-def smooth(f, tau, sd, lo, step, knots, slopes, scratch):
+def _smooth(f, tau, sd, lo, step, knots, slopes, scratch):
     """Log of the integral of ``L(g) N(g; f, tau^2)`` over g, for a table of L of width `sd`, and its derivative in f.
 
     By the trapezoid rule.
@@ -74,7 +74,7 @@ def tabulate(rows, first, blur_lo, blur_step, taus, sd, lo, step, knots, slopes)
     for i in rows:
         for k in range(first[i + 1] - first[i]):
             for m in range(taus.shape[0]):
-                value, slope = smooth(
+                value, slope = _smooth(
                     blur_lo[i] + k * blur_step[i],
                     taus[m],
                     sd[i],
@@ -167,7 +167,9 @@ def marginals(
             count = blur_first[i + 1] - blur_first[i]
             for s in range(draws):
                 if direct == 1:
-                    value, _ = smooth(line[s, i], tau[s], sd[i], lo[i], step[i], knots[i], slopes[i], scratch)
+                    value, _ = _smooth(
+                        line[s, i], tau[s], sd[i], lo[i], step[i], knots[i], slopes[i], scratch
+                    )
                 else:
                     u = (line[s, i] - blur_lo[i]) / blur_step[i]
                     value = _blended(u, blur_first[i], count, blur, blend, s)

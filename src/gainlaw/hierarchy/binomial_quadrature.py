@@ -5,16 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-__all__ = [
-    "fill_base",
-    "fill_tables",
-    "log_baseline",
-    "log_binomial",
-    "moments",
-    "quadrature",
-    "table_slope",
-    "table_value",
-]
+__all__ = ["fill_base", "fill_tables", "quadrature", "table_slope", "table_value"]
 
 # Grid points of a first look at the whole axis, and of one within sds of the mean.
 _WIDE, _NARROW = 401, 97

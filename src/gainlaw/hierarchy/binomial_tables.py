@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw._threads import in_threads
+from gainlaw._threads import fill_in_threads
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.binomial_quadrature import fill_base, fill_tables, quadrature
 
-__all__ = ["KNOTS_PER_SD", "NODES_PER_SD", "BinomialTables", "build_tables"]
+__all__ = ["BinomialTables", "build_tables"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -117,14 +117,13 @@ def build_tables(gains: Gains) -> BinomialTables:
     lo, step, reach, about = np.empty(n), np.empty(n), np.zeros((n, 2)), np.empty((n, 4))
     knots, slopes = np.empty((n, KNOTS)), np.empty((n, KNOTS))
 
-    def part(i: slice) -> Float:
+    def part(i: slice) -> None:
         fill_tables(
             k0[i], n0[i], k1[i], n1[i], c[i], single[i], ETA_LIMIT, KNOTS_PER_SD, NODES_PER_SD,
             lo[i], step[i], knots[i], slopes[i], reach[i], about[i],
         )  # fmt: skip
-        return about[i]
 
-    in_threads(part, n)
+    fill_in_threads(part, n)
     mean0, sd0, mean1, sd1 = about.T
     if alone:
         single[:], mean0, sd0 = 1, np.zeros(n), np.zeros(n)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw._threads import in_threads
+from gainlaw._threads import fill_in_threads, in_threads, pieces
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.problem import ModelProblem
 from gainlaw.hierarchy.row_kernels import linear_predictors, normal_log_densities, normal_log_density
@@ -29,11 +29,13 @@ __all__ = [
     "effects_of",
     "hyper_points",
     "linear_predictor",
+    "lines_of",
     "prior_draws",
     "row_log_likelihood",
 ]
 
 Float = NDArray[np.float64]
+Lines = Callable[[NDArray[np.int64]], Float]
 
 PRIOR_DRAWS = 4000
 """Draws of the prior kept with every fit."""
@@ -74,18 +76,20 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     chains, per_chain = draws.effects.shape[:2]
     flat = draws.effects.reshape(chains * per_chain, -1)
-    psi = problem.psi({name: value.reshape(-1) for name, value in draws.hyper.items()})
+    psi = problem.spec.law.psi({name: value.reshape(-1) for name, value in draws.hyper.items()})
     tau = draws.hyper["tau_residual"].reshape(-1) if "tau_residual" in draws.hyper else np.zeros(len(flat))
     n = len(problem.y)
-
-    def lines(chosen: NDArray[np.int64]) -> Float:
-        return linear_predictor(problem, flat[chosen], None if psi is None else psi[chosen])
-
-    total = _total_log_likelihood(problem, gains, lines, tau, draws.summary)
+    lines = lines_of(problem, flat, psi)
     # Of a large table the rows' likelihoods are kept for some of the draws.
     every = max(-(-per_chain * chains * n // MOST_VALUES), 1)
     thinned = np.arange(len(flat)).reshape(chains, per_chain)[:, ::every]
-    log_lik = row_log_likelihood(problem, gains, lines(thinned.ravel()), tau[thinned.ravel()], draws.summary)
+    some = thinned.ravel()
+    log_lik = row_log_likelihood(problem, gains, lines(some), tau[some], draws.summary)
+    total = (
+        log_lik.sum(axis=1)
+        if every == 1
+        else _total_log_likelihood(problem, gains, lines, tau, draws.summary)
+    )
     size = min(REPLICATES, len(flat), max(MOST_VALUES // n, 50))
     picked = np.linspace(0, len(flat) - 1, size).astype(int)
     replicated = _replicate(gains, lines(picked), tau[picked], rng)
@@ -121,15 +125,23 @@ def linear_predictor(problem: ModelProblem, effects: Float, psi: Float | None) -
     h = np.atleast_2d(law.shape(problem.x, None if psi is None else psi[:, None, :]))
     out = np.empty((len(effects), len(problem.x)))
 
-    def part(draws: slice) -> Float:
+    def part(draws: slice) -> None:
         linear_predictors(
             effects[draws], h[draws] if len(h) > 1 else h, design.block, design.group, design.value, design.starts,
             design.slope_starts, out[draws],
         )  # fmt: skip
-        return out[:0]
 
-    in_threads(part, len(effects), least=_LEAST_DRAWS)
+    fill_in_threads(part, len(effects), least=_LEAST_DRAWS)
     return out
+
+
+def lines_of(problem: ModelProblem, effects: Float, psi: Float | None) -> Lines:
+    """Return a function of an array of draws that returns their linear predictors, see `linear_predictor`."""
+
+    def lines(draws: NDArray[np.int64]) -> Float:
+        return linear_predictor(problem, effects[draws], None if psi is None else psi[draws])
+
+    return lines
 
 
 def row_log_likelihood(
@@ -168,7 +180,7 @@ def row_log_likelihood(
 def _total_log_likelihood(
     problem: ModelProblem,
     gains: Gains,
-    lines: Callable[[NDArray[np.int64]], Float],
+    lines: Lines,
     tau: Float,
     summary: Summary | None,
 ) -> Float:
@@ -180,11 +192,11 @@ def _total_log_likelihood(
     rows, variance = np.arange(len(problem.y)), np.asarray(gains.covariance.variance, dtype=float)
 
     def part(draws: slice) -> Float:
-        pieces = []
-        for first in range(draws.start, draws.stop, _TOGETHER):
-            some = np.arange(first, min(first + _TOGETHER, draws.stop))
-            pieces.append(normal_log_density(lines(some), tau[some], rows, problem.y, variance))
-        return np.concatenate(pieces)
+        found = []
+        for some in pieces(draws, _TOGETHER):
+            chosen = np.arange(some.start, some.stop)
+            found.append(normal_log_density(lines(chosen), tau[some], rows, problem.y, variance))
+        return np.concatenate(found)
 
     return in_threads(part, len(tau))
 

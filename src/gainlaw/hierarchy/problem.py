@@ -145,16 +145,11 @@ class ModelProblem:
         for name, position in zip(self.hyper, self.position, strict=True):
             if position >= 0:
                 packed[:, position] = values[name]
-        psi = self.psi(values)
+        psi = self.spec.law.psi(values)
         if psi is not None:
             start = 3 * self.n_blocks + 1
             packed[:, start:] = self.spec.law.shape(self.x[None, :], psi[:, None, :])
         return packed
-
-    def psi(self, values: Mapping[str, Float]) -> Float | None:
-        """Return the law's shape parameters, shape (draws, k), from flat draws by name; None for laws without."""
-        names = [parameter.name for parameter in self.spec.law.parameters]
-        return np.stack([values[name] for name in names], axis=-1) if names else None
 
 
 def specify(

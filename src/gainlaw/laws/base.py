@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,6 +109,11 @@ class Law:
         Most laws do not depend on it and are returned as they are.
         """
         return self if self.scaled is None or not x_high > x_low else self.scaled(x_low, x_high)
+
+    def psi(self, values: Mapping[str, Array]) -> Array | None:
+        """Return the shape parameters, shape (draws, k), from flat draws by name; None for laws without."""
+        columns = [values[parameter.name] for parameter in self.parameters]
+        return np.stack(columns, axis=-1) if columns else None
 
     def mean_slope_factor(self, x_low: float, x_high: float, psi: Array | None = None) -> Array:
         """Return ``(h(x_high) - h(x_low)) / (x_high - x_low)``, which turns ``beta`` into the average slope.

@@ -12,7 +12,9 @@ the linear law. With :math:`k = \ln 10` it is the saturating (Michaelis-Menten, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, log_expit, logit
@@ -69,6 +71,31 @@ def _midpoint(x1: float, x2: float) -> ShapeParameter:
     return ShapeParameter("midpoint", "m", prior, "decades from 1B", "is where half of the rise is done")
 
 
+def _sigmoid(
+    name: str, s: str, s_latex: str, description: str, steepness: float | None, scaled: Callable[[float, float], Law],
+    x1: float, x2: float,
+) -> Law:  # fmt: skip
+    """Return a law by the formula of its ``s``; the steepness is a parameter of the law if None."""
+    parameters = [_midpoint(x1, x2)]
+    if steepness is None:
+        words = "is how abruptly it rises"
+        parameters.append(ShapeParameter("steepness", "k", "halfnormal(2.5)", "per decade", words))
+    options: dict[str, Any] = {"x1": x1, "x2": x2, "steepness": steepness}
+    return Law(
+        name=name,
+        formula=f"gain = a + beta * R * (s(x) - s(0)) / (s(x2) - s(x1)),  {s},  R = x2 - x1,  x = log10(params / 1e9)",
+        latex=rf"g(N) = a + \beta\,R\,\frac{{s(x) - s(0)}}{{s(x_2) - s(x_1)}},\quad {s_latex}",
+        has_slope=True,
+        parameters=tuple(parameters),
+        shape=partial(_shape, **options),
+        inverse=partial(_inverse, **options),
+        limit=partial(_limit, **options),
+        description=description,
+        x_range=(x1, x2),
+        scaled=scaled,
+    )
+
+
 def logistic_law(x1: float, x2: float) -> Law:
     """Return the logistic law scaled to a range of sizes, in decades from 1e9 parameters.
 
@@ -78,20 +105,15 @@ def logistic_law(x1: float, x2: float) -> Law:
     >>> [round(float(law.shape(x, np.array([0.0, 2.0]))), 6) for x in (-1.0, 0.0, 1.0)]
     [-1.0, 0.0, 1.0]
     """
-    steepness = ShapeParameter("steepness", "k", "halfnormal(2.5)", "per decade", "is how abruptly it rises")
-    return Law(
-        name="logistic",
-        formula="gain = a + beta * R * (s(x) - s(0)) / (s(x2) - s(x1)),  s(x) = 1 / (1 + exp(-k (x - m))), "
-        "R = x2 - x1,  x = log10(params / 1e9)",
-        latex=r"g(N) = a + \beta\,R\,\frac{s(x) - s(0)}{s(x_2) - s(x_1)},\quad s(x) = \frac{1}{1 + e^{-k (x - m)}}",
-        has_slope=True,
-        parameters=(_midpoint(x1, x2), steepness),
-        shape=partial(_shape, x1=x1, x2=x2, steepness=None),
-        inverse=partial(_inverse, x1=x1, x2=x2, steepness=None),
-        limit=partial(_limit, x1=x1, x2=x2, steepness=None),
-        description="the gain goes from one level to another along a logistic curve in the logarithm of size",
-        x_range=(x1, x2),
-        scaled=logistic_law,
+    return _sigmoid(
+        "logistic",
+        "s(x) = 1 / (1 + exp(-k (x - m)))",
+        r"s(x) = \frac{1}{1 + e^{-k (x - m)}}",
+        "the gain goes from one level to another along a logistic curve in the logarithm of size",
+        None,
+        logistic_law,
+        x1,
+        x2,
     )
 
 
@@ -100,24 +122,20 @@ def saturating_law(x1: float, x2: float) -> Law:
 
     Examples
     --------
-    >>> law = saturating_law(-1.0, 1.0)
-    >>> rise = law.limit(np.array([0.0])) - law.shape(np.array(0.0), np.array([0.0]))
-    >>> bool(np.isclose(rise, law.limit(np.array([0.0]))))
+    >>> law, psi = saturating_law(-1.0, 1.0), np.array([0.5])
+    >>> low, half, high = law.shape(np.array(-40.0), psi), law.shape(np.array(0.5), psi), law.limit(psi)
+    >>> bool(np.isclose(half, (low + high) / 2))
     True
     """
-    return Law(
-        name="saturating",
-        formula="gain = a + beta * R * (s(x) - s(0)) / (s(x2) - s(x1)),  s(x) = N / (N + K), "
-        "K = 1e9 * 10^m,  R = x2 - x1,  x = log10(params / 1e9)",
-        latex=r"g(N) = a + \beta\,R\,\frac{s(x) - s(0)}{s(x_2) - s(x_1)},\quad s = \frac{N}{N + 10^{9 + m}}",
-        has_slope=True,
-        parameters=(_midpoint(x1, x2),),
-        shape=partial(_shape, x1=x1, x2=x2, steepness=_LN10),
-        inverse=partial(_inverse, x1=x1, x2=x2, steepness=_LN10),
-        limit=partial(_limit, x1=x1, x2=x2, steepness=_LN10),
-        description="the gain rises in proportion to small sizes and levels off, half of it reached at a size K",
-        x_range=(x1, x2),
-        scaled=saturating_law,
+    return _sigmoid(
+        "saturating",
+        "s(x) = N / (N + K), K = 1e9 * 10^m",
+        r"s = \frac{N}{N + 10^{9 + m}}",
+        "the gain rises in proportion to small sizes and levels off, half of it reached at a size K",
+        _LN10,
+        saturating_law,
+        x1,
+        x2,
     )
 
 
