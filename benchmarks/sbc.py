@@ -23,6 +23,7 @@ import gainlaw as gl
 from gainlaw._threads import one_blas_thread
 from gainlaw.gains import Gains
 from gainlaw.hierarchy import build_problem, specify
+from gainlaw.hierarchy.binomial_quadrature import BASELINE_SD
 from gainlaw.hierarchy.posterior import linear_predictor, prior_draws
 from gainlaw.hierarchy.problem import ModelProblem, observations
 from gainlaw.laws import law
@@ -128,7 +129,7 @@ def _counts(
     gains: Gains, latent: np.ndarray, model: Model, shape: tuple[int, ...], rng: np.random.Generator
 ) -> Gains:
     """Return gains on log-odds whose counts are binomial around the latent gains."""
-    eta = rng.logistic(size=shape)
+    eta = rng.normal(scale=BASELINE_SD, size=shape)
     frame = gains.frame
     place = (
         pd.Categorical(frame["intermediate"]).codes,

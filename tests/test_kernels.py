@@ -147,7 +147,7 @@ def log_likelihood(gain: float, k0: int, n0: int, k1: int, n1: int, c: float, ti
         return k * np.log(p) + (n - k) * (np.log1p(-c) - np.logaddexp(0, eta))
 
     def integrand(eta: float) -> float:
-        prior = -abs(eta) - 2 * np.log1p(np.exp(-abs(eta)))
+        prior = -0.5 * (eta / 3.0) ** 2
         return term(eta, k0, n0) + times * term(eta + gain, k1, n1) + prior
 
     grid = np.linspace(-16, 16, 4001)

@@ -34,12 +34,14 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 # Rounds of refinement, and the change of nearly all sites, in their sds, at which they end.
-SITE_ROUNDS = 6
+SITE_ROUNDS = 20
 SITE_TOLERANCE = 0.02
 # Nodes of a site's moments, points of a block's, and how much wider than the posterior a site may be.
 SITE_NODES = 33
 BLOCK_POINTS = 512
+LEAST_POINTS = 12.0
 SITE_WIDEST = 100.0
+BLOCK_WIDEST = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -337,19 +339,29 @@ def _match_blocks(
         away = gain[:, group] - site[group]
         precision = np.linalg.inv(own)
         log_weight = exact[:, group[0]] + 0.5 * np.einsum("si,ij,sj->s", away, precision, away)
-        weight = np.exp(log_weight - log_weight.max())
-        weight /= weight.sum()
+        weight = _tempered(log_weight, LEAST_POINTS * len(group))
         tilted = weight @ gain[:, group]
         apart = gain[:, group] - tilted
         rest = np.linalg.inv(covariance) - precision
         spread = np.linalg.inv(apart.T @ (apart * weight[:, None])) - rest
         values, vectors = np.linalg.eigh(0.5 * (spread + spread.T))
-        values = np.maximum(values, 1.0 / (SITE_WIDEST * np.linalg.eigvalsh(covariance)[-1]))
+        values = np.maximum(values, 1.0 / (BLOCK_WIDEST * np.linalg.eigvalsh(covariance)[-1]))
         whole = (vectors * values) @ vectors.T
         pull = np.linalg.solve(covariance, mean[group]) - precision @ site[group]
         moved[group] = np.linalg.solve(whole, (whole + rest) @ tilted - pull)
         result.append((vectors / values) @ vectors.T)
     return result
+
+
+def _tempered(log_weight: Float, least: float) -> Float:
+    """Return normalised weights, their logarithms halved until `least` points count: part of the way is a way."""
+    log_weight = log_weight - log_weight.max()
+    while True:
+        weight = np.exp(log_weight)
+        weight /= weight.sum()
+        if 1.0 / (weight @ weight) >= least:
+            return weight
+        log_weight = 0.5 * log_weight
 
 
 def _dense_rows(problem: ModelProblem, packed: Float) -> Float:

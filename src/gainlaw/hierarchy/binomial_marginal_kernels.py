@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from gainlaw.hierarchy.binomial_quadrature import table_slope, table_value
+from gainlaw.hierarchy.binomial_quadrature import WIDEST_STEP, table_slope, table_value
 
 __all__ = ["VARIANCES", "marginals", "tabulate"]
 
@@ -194,7 +194,7 @@ def marginals(
                 middle += own * (centre[i] - line[s, i])
                 start[j] = (line[s, i] - blur_lo[i]) * rate[j]
             middle = min(max(middle / precision, low), high)
-            h = spacing / np.sqrt(precision)
+            h = min(spacing / np.sqrt(precision), WIDEST_STEP)
             top = _block(
                 s, middle, size, start, rate, begin, counts, blur, blend, b, where, base_knots, base_slopes
             )

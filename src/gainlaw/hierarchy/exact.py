@@ -4,7 +4,8 @@ Given the hyperparameters every coefficient is Gaussian, so the marginal likelih
 known in closed form (`marginal.Marginal`). They are explored by adaptive importance sampling
 (`importance.explore`) and the coefficients drawn from their exact conditional. On log-odds each row's binomial
 likelihood is first summarised by a Gaussian at the posterior; the draws are then reweighted to the likelihood
-itself, residuals and shared baselines integrated out, and the weights say whether the summary was good enough.
+itself, residuals and shared baselines integrated out, and the weights say whether the summary was good enough. Where
+it was not, the draws are carried there in steps (`tempering.temper`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from gainlaw.hierarchy.importance import (
 )
 from gainlaw.hierarchy.marginal import Marginal
 from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
+from gainlaw.hierarchy.tempering import Correct, Corrected, temper
 
 __all__ = ["sample"]
 
@@ -43,6 +45,9 @@ LEAST_BATCH = 2000
 # On log-odds: effective candidates asked for each draw kept, and the most tried for it.
 CORRECTED_SHARE = 0.5
 MAX_BATCHES = 6
+# Where the tail of the weights is heavier than this, draws go from the summary to the counts in so many steps.
+HEAVY = 0.45
+STEPS = (2, 4)
 
 
 def sample(
@@ -84,10 +89,10 @@ def sample(
         effects = marginal.draw(explored.points, picked, rng)
         ess, evidence, likelihood_k = explored.smoothed.ess, explored.smoothed.log_mean, float("nan")
     else:
-        picked, effects, second, ess = _corrected(
-            marginal, explored, partial(summary.correct, problem), size, rng
-        )
-        evidence, likelihood_k = explored.smoothed.log_mean + second.log_mean, second.pareto_k
+        corrected = _corrected(marginal, explored, partial(summary.correct, problem), size, rng)
+        picked, effects, likelihood_k = corrected.picked, corrected.effects, corrected.pareto_k
+        ess = min(corrected.ess, explored.smoothed.ess)
+        evidence = explored.smoothed.log_mean + corrected.log_mean
     if progress is not None:
         progress(size, size)
     shape = (chains, draws)
@@ -103,30 +108,38 @@ def sample(
 
 
 def _corrected(
-    marginal: Marginal,
-    explored: Explored,
-    correct: Callable[[Float, Float], Float],
-    size: int,
-    rng: np.random.Generator,
-) -> tuple[Int, Float, Smoothed, float]:
-    """Return draws under the likelihood itself: their points, effects, weights, and what they are worth.
+    marginal: Marginal, explored: Explored, correct: Correct, size: int, rng: np.random.Generator
+) -> Corrected:
+    """Return draws under the likelihood itself.
 
-    Candidates are drawn under the Gaussian summary until their weights are worth enough.
+    Candidates are drawn under the Gaussian summary until their weights are worth enough. Where the tail of the weights
+    is too heavy for that, the first candidates are carried there in steps.
     """
+    points, candidates = explored.points, max(size, LEAST_BATCH)
     picked, effects, log_weights = np.zeros(0, dtype=np.int64), [], np.zeros(0)
     for _ in range(MAX_BATCHES):
-        new = systematic(explored.smoothed.weights, max(size, LEAST_BATCH), rng)
-        effects.append(marginal.draw(explored.points, new, rng))
+        new = systematic(explored.smoothed.weights, candidates, rng)
+        effects.append(marginal.draw(points, new, rng))
         picked = np.concatenate([picked, new])
-        log_weights = np.concatenate([log_weights, correct(explored.points[new], effects[-1])])
+        log_weights = np.concatenate([log_weights, correct(points[new], effects[-1])])
         second = smooth_weights(log_weights)
         # Candidates at the same hyperparameters stand or fall together: both counts bound the information.
         shares = np.bincount(picked, weights=second.weights)
-        ess = min(second.ess, float(1.0 / np.sum(shares**2)), explored.smoothed.ess)
-        if second.ess >= max(CORRECTED_SHARE * size, LEAST_ESS):
+        ess = min(second.ess, float(1.0 / np.sum(shares**2)))
+        heavy = second.pareto_k >= HEAVY and len(effects) > 1
+        if second.ess >= max(CORRECTED_SHARE * size, LEAST_ESS) or heavy:
             break
-    chosen = systematic(second.weights, size, rng)
-    return picked[chosen], np.concatenate(effects)[chosen], second, ess
+    if second.pareto_k < HEAVY:
+        chosen = systematic(second.weights, size, rng)
+        return Corrected(
+            picked[chosen], np.concatenate(effects)[chosen], second.pareto_k, ess, second.log_mean
+        )
+    start = picked[: 2 * candidates], np.concatenate(effects[:2]), log_weights[: 2 * candidates]
+    for steps in STEPS:
+        found = temper(marginal, points, *start, correct, steps, size, rng)
+        if found.pareto_k < HEAVY:
+            break
+    return found
 
 
 def _explore(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -153,6 +154,13 @@ class Marginal:
         -------
         ndarray, shape (n, q)
         """
+        return self._conditional(points, which, rng.standard_normal)
+
+    def mean(self, points: Float, which: Int) -> Float:
+        """Return the mean of the conditional that `draw` draws from, shape (n, q)."""
+        return self._conditional(points, which, np.zeros)
+
+    def _conditional(self, points: Float, which: Int, standard: Callable[[tuple[int, int]], Float]) -> Float:
         q = self.problem.design.n_columns
         order = np.argsort(which, kind="stable")
         effects = np.empty((len(which), q))
@@ -161,7 +169,7 @@ class Marginal:
             rows = order[first : first + step]
             used, local = np.unique(which[rows], return_inverse=True)
             packed = pack_points(self.problem, points[used])
-            normals = rng.standard_normal((len(rows), q))
+            normals = standard((len(rows), q))
 
             def part(
                 inside: slice, packed: Float = packed, local: Int = local, normals: Float = normals

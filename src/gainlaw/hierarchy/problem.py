@@ -36,7 +36,7 @@ class ModelSpec:
         The scale of the gain.
     likelihood : {"gaussian", "binomial"}
         ``gaussian``: gains with a known sampling covariance. ``binomial``: counts of both models, the
-        baseline's own log-odds integrated out under a uniform prior on its chance-corrected accuracy.
+        baseline's own log-odds integrated out under a normal prior of mean 0 and sd 3.
     terms : tuple of Term
         The grouping terms.
     dropped : tuple of Dropped
