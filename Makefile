@@ -72,6 +72,10 @@ bench-engines: $(READY)  ## fit one model by gainlaw, PyMC, bambi and NumPyro, i
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --group bench
 	@$(BIN)/python benchmarks/engines.py $(ARGS)
 
+.PHONY: bench-curves
+bench-curves: $(READY)  ## fit curves by gainlaw, SciPy's curve_fit and a grid of L-BFGS starts, side by side
+	@$(BIN)/python benchmarks/curves.py $(ARGS)
+
 .PHONY: clean
 clean:  ## remove everything that a target made
 	rm -rf $(VENV) paper build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

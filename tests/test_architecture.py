@@ -25,6 +25,7 @@ FLOORS = (
     ("fitting",),
     ("estimands",),
     ("hierarchy",),
+    ("curves",),
     ("laws",),
     ("gains",),
     ("evaluations", "languages", "tasks", "datasets", "simulate"),
@@ -44,6 +45,8 @@ HEAVY |= {"matplotlib", "seaborn", "statsmodels", "pandera", "jinja2", "rich"}
 
 #: Modules that are nothing but work for a heavy package; whoever needs them imports them late.
 ENGINE_ROOM = {
+    "curves/newton.py",
+    "curves/tape_kernels.py",
     "figures/style.py",
     "hierarchy/binomial.py",
     "hierarchy/binomial_kernels.py",

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gainlaw as gl
 from gainlaw.errors import InputError
+from gainlaw.estimands import curve
 from gainlaw.laws import LAWS, decades, law
+from gainlaw.simulate import simulate_study
 
 X = np.linspace(-2.0, 2.5, 19)
 
@@ -125,3 +128,17 @@ def test_the_samplers_formula_is_the_laws(name: str) -> None:
     for psi in ([0.4, 1.2], [2.9, 6.0], [0.1, 0.05]):
         chosen = np.array(psi[:size])
         np.testing.assert_allclose(function(chosen, X), each.shape(X, chosen), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["constant", "offset_power", "saturating", "logistic"])
+def test_the_sampler_knows_every_law(name: str) -> None:
+    """Overall gain at 1B within a third of an sd of the exact engine's, with some hundred draws."""
+    study = simulate_study(2, n_tasks=2, n_languages=4)
+    options = {"law": name, "terms": ["task", "checkpoint"]}
+    fits = [
+        gl.fit(study.evaluations, engine=engine, draws=300, chains=2, tune=300, **options)
+        for engine in ("exact", "nuts")
+    ]
+    assert [fit.record["engine"]["used"] for fit in fits] == ["exact", "nuts"]
+    found, expected = (curve(fit, "overall").gain(1e9) for fit in reversed(fits))
+    assert abs(found.mean() - expected.mean()) < expected.std() / 3

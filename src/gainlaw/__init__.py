@@ -41,6 +41,9 @@ _EXPORTS = {
     "compare": "fitting",
     "prior": "hierarchy",
     "curve": "estimands",
+    "fit_curve": "curves",
+    "curve_law": "laws",
+    "formula_law": "laws",
     "assess": "claims",
     "assess_file": "claims",
     "parse_claim": "claims",
@@ -52,6 +55,7 @@ __all__ = ["__version__", *_EXPORTS]
 
 if TYPE_CHECKING:
     from gainlaw.claims import assess, assess_file, parse_claim
+    from gainlaw.curves import fit_curve
     from gainlaw.datasets import list_datasets, load_dataset
     from gainlaw.errors import DiagnosticsError, GainlawError, InputError
     from gainlaw.estimands import curve
@@ -60,7 +64,7 @@ if TYPE_CHECKING:
     from gainlaw.gains import Gains, compute_gains, gains_from_frame, read_gains, read_table
     from gainlaw.hierarchy import prior
     from gainlaw.languages import load_languages
-    from gainlaw.laws import law
+    from gainlaw.laws import curve_law, formula_law, law
     from gainlaw.report import write_report
 
 

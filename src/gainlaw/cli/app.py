@@ -15,6 +15,7 @@ from gainlaw import __version__
 from gainlaw.cli.check import check
 from gainlaw.cli.claims import claims
 from gainlaw.cli.compare import compare
+from gainlaw.cli.curve import curve
 from gainlaw.cli.fit import fit
 from gainlaw.cli.gains import gains
 from gainlaw.cli.guard import guarded
@@ -38,6 +39,7 @@ _COMMANDS: dict[Callable[..., None], str] = {
     check: "what is in a table, what pairs, what to fix",
     gains: "scores to gains, with their sampling covariance",
     fit: "gains to a posterior, kept in a fit directory",
+    curve: "laws for one curve a group, compared",
     summary: "slopes, gains, spread and diagnostics of a fit",
     predict: "the gain to expect at a size, with its interval",
     claims: "claims to verdicts, on points and on log-odds",

@@ -6,6 +6,7 @@ Every ``plot_x(fit)`` is ``draw_x(x_data(fit))``: one makes the frame, the other
 
 from __future__ import annotations
 
+from gainlaw.figures.curves import curves_data, draw_curves, plot_curves, plot_ridges
 from gainlaw.figures.forest import draw_forest, forest_data, plot_forest
 from gainlaw.figures.gain_curve import draw_gain, gain_data, plot_gain
 from gainlaw.figures.influence import draw_influence, influence_data, plot_influence
@@ -21,6 +22,8 @@ from gainlaw.figures.width import draw_width, width_frame
 __all__ = [
     "KINDS",
     "PaperFigure",
+    "curves_data",
+    "draw_curves",
     "draw_forest",
     "draw_gain",
     "draw_influence",
@@ -37,12 +40,14 @@ __all__ = [
     "influence_data",
     "inline_svg",
     "laws_data",
+    "plot_curves",
     "plot_forest",
     "plot_gain",
     "plot_influence",
     "plot_laws",
     "plot_predictive",
     "plot_priors",
+    "plot_ridges",
     "plot_scales",
     "plot_scores",
     "plot_slope",

@@ -6,6 +6,7 @@ its half minute once for an installation. Nothing depends on it: a first fit doe
 
 from __future__ import annotations
 
+from gainlaw.curves import fit_curves
 from gainlaw.datasets import load_dataset
 from gainlaw.fitting.core import fit
 
@@ -13,10 +14,11 @@ __all__ = ["warm"]
 
 
 def warm() -> None:
-    """Fit a few gains on both kinds of likelihood, shared baselines among them."""
+    """Fit a few gains on both kinds of likelihood, shared baselines among them, and a curve."""
     evaluations = load_dataset("bloomz", tasks="xcopa")
     for scale in ("points", "log_odds"):
         fit(evaluations, scale=scale, draws=100, chains=2)
+    fit_curves(load_dataset("bloomz", tasks="xcopa", intermediates="xP3").gains(), ["linear", "power_offset"])
 
 
 if __name__ == "__main__":

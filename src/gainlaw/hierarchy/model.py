@@ -48,7 +48,9 @@ def _prior_data(problem: ModelProblem) -> dict[str, Any]:
     data["base"] = problem.base
     if problem.spec.law.parameters:
         data["x"] = problem.x
-        data["x_range"] = np.array(problem.spec.law.x_range or (0.0, 1.0))
+        # A law that does not use its range has no such variable in the compiled model.
+        if problem.spec.law.x_range is not None:
+            data["x_range"] = np.array(problem.spec.law.x_range)
     return data
 
 

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from gainlaw.errors import InputError, Problem
 from gainlaw.laws.base import N0, Law, ShapeParameter, decades
 from gainlaw.laws.constant import CONSTANT
+from gainlaw.laws.curve_law import CurveLaw, CurveParameter, formula_law
+from gainlaw.laws.curves import CURVE_LAWS
 from gainlaw.laws.linear import LINEAR
 from gainlaw.laws.offset_power import OFFSET_POWER
 from gainlaw.laws.sigmoid import LOGISTIC, SATURATING
 from gainlaw.options import LawName, require_choice
 
-__all__ = ["LAWS", "N0", "Law", "ShapeParameter", "decades", "law"]
+__all__ = [
+    "CURVE_LAWS",
+    "LAWS",
+    "N0",
+    "CurveLaw",
+    "CurveParameter",
+    "Law",
+    "ShapeParameter",
+    "curve_law",
+    "decades",
+    "formula_law",
+    "law",
+]
 
 LAWS = MappingProxyType({each.name: each for each in (CONSTANT, LINEAR, OFFSET_POWER, SATURATING, LOGISTIC)})
 
@@ -35,3 +50,31 @@ def law(name: str) -> Law:
     'gain = a + beta * x,  x = log10(params / 1e9)'
     """
     return LAWS[require_choice(name, LawName, "law")]
+
+
+def curve_law(name: str) -> CurveLaw:
+    """Return the law of one curve called `name`, or made from a formula.
+
+    Parameters
+    ----------
+    name : str
+        One of `CURVE_LAWS`, or a formula in ``x`` (log10(params / 1e9)) such as ``"c + a * exp(-r * x)"``. For
+        positive parameters and ranges of starting values see `formula_law`.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+
+    Examples
+    --------
+    >>> curve_law("linear").formula, curve_law("a + b * x ** 2").linear
+    ('a + b * x', (True, True))
+    """
+    if name in CURVE_LAWS:
+        return CURVE_LAWS[name]
+    if name.isidentifier():
+        raise InputError(
+            Problem(f"law is {name!r}", hint=f"allowed: {', '.join(CURVE_LAWS)}, or a formula in x")
+        )
+    return formula_law(name, name=name)

@@ -12,7 +12,7 @@ from gainlaw import figures as plots
 from gainlaw import tables as make
 from gainlaw.errors import InputError
 from gainlaw.report.answer import Answer, answer, estimate_row
-from gainlaw.tables.formats import level_title, scale_title, slope_unit
+from gainlaw.tables.formats import level_title, scale_title, slope_unit, title_of
 
 if TYPE_CHECKING:
     from gainlaw.claims import Verdict
@@ -26,6 +26,10 @@ type Verdicts = Sequence[Verdict] | pd.DataFrame
 
 #: Levels that get a forest and a table of slopes, where the fit has them.
 LEVELS = ("task", "language_family", "language", "intermediate", "model_family")
+
+
+# Sizes below which a curve by itself says nothing.
+_CURVE_SIZES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,8 @@ class Content:
         By name.
     width : pandas.DataFrame
         The slope's interval by what is the replicate (`gainlaw.figures.width_frame`); empty without a slope.
+    curve_words : mapping of str to str
+        By curve, which law of one curve describes it best, and what the sizes cannot tell.
     """
 
     fits: Fits
@@ -94,6 +100,7 @@ class Content:
     tables: Mapping[str, Table]
     figures: Mapping[str, Exhibit]
     width: pd.DataFrame
+    curve_words: Mapping[str, str]
 
     def has(self, name: str) -> bool:
         """Return whether there is a table or a figure of that name."""
@@ -154,14 +161,16 @@ def collect(fits: Fits, verdicts: Verdicts = (), comparison: pd.DataFrame | None
     """
     width = _width(fits.main)
     other_tables, other_exhibits = _others(fits)
-    tables = [*_tables(fits, verdicts, comparison), *other_tables]
-    exhibits = [*_figures(fits, width), *other_exhibits]
+    curve_tables, curve_exhibits, curve_words = _curves(fits.main)
+    tables = [*_tables(fits, verdicts, comparison), *other_tables, *curve_tables]
+    exhibits = [*_figures(fits, width), *other_exhibits, *curve_exhibits]
     return Content(
         fits,
         answer(fits.main, fits.twin),
         {table.name: table for table in tables},
         {exhibit.name: exhibit for exhibit in exhibits},
         width,
+        curve_words,
     )
 
 
@@ -219,6 +228,26 @@ def _others(fits: Fits) -> tuple[list[Table], list[Exhibit]]:
         tables.append(replace(make.gain_at_table(wider, "intermediate"), name="other_gain_at_intermediate"))
         tables.append(replace(make.gains_table(wider.gains), name="other_gains"))
     return tables, exhibits
+
+
+def _curves(fit: Fit) -> tuple[list[Table], list[Exhibit], Mapping[str, str]]:
+    """Fit laws of one curve to the mean gains of each task's checkpoints, where there are sizes enough."""
+    from gainlaw.curves import fit_curves
+
+    frame = fit.gains.frame
+    if frame["params"].isna().any() or fit.n_sizes < _CURVE_SIZES or "task" not in frame:
+        return [], [], {}
+    try:
+        study = fit_curves(fit.gains, by=["task"])
+    except InputError:
+        return [], [], {}
+    caption = (
+        "The law that describes each task's checkpoint means best, with 95% bands of the mean and of a new checkpoint "
+        "(delta method), the same law fitted without the largest size, and residuals."
+    )
+    best = [study.best(name) for name in study.curves]
+    words = {title_of(name): text for name, text in study.words.items()}
+    return [make.curve_laws_table(study)], [Exhibit("curves", plots.plot_curves(best), caption)], words
 
 
 def _law_name(fit: Fit) -> str:

@@ -8,6 +8,7 @@ from gainlaw.report.content import Content, Verdicts, has_slope, levels
 from gainlaw.report.words import (
     check_words,
     claims_words,
+    curves_words,
     data_words,
     influence_words,
     others_words,
@@ -85,6 +86,7 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
             others_words(list(content.fits.others)),
             ("other_laws", "compare", "other_intermediate", "other_gain_at_intermediate", "other_gains"),
         ),
+        Chapter("curves", "One curve a task", curves_words(content.curve_words), ("curves", "curve_laws")),
         Chapter("diagnostics", "Diagnostics", checked, ("diagnostics", "predictive")),
         Chapter(
             "priors", "Priors and sensitivity", priors_words(main), ("priors", "priors_figure", "sensitivity")

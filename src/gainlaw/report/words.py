@@ -21,6 +21,7 @@ __all__ = [
     "bibtex",
     "check_words",
     "claims_words",
+    "curves_words",
     "data_words",
     "diagnostics_words",
     "dropped_words",
@@ -236,6 +237,18 @@ def claims_words(frame: pd.DataFrame) -> str:
 def others_words(names: Sequence[str]) -> str:
     """Return what stands beside the main fit."""
     return f"Fits beside the main one: {names_of(names)}." if names else ""
+
+
+def curves_words(words: Mapping[str, str]) -> str:
+    """Say what one curve a task shows: which law, by how much, and what cannot be told."""
+    if not words:
+        return ""
+    opening = (
+        "Each task by itself, one point a checkpoint, without pooling: which law of size would one have chosen? "
+        "These curves describe; the answer comes from the hierarchical model, which pools tasks and knows that the "
+        "languages of a checkpoint are not experiments on size."
+    )
+    return " ".join([opening, *(f"{name}: {text}" for name, text in words.items())])
 
 
 def influence_words(fit: Fit) -> str:

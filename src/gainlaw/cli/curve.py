@@ -1,0 +1,113 @@
+"""``gainlaw curve``: one curve a group, several laws, and what the sizes can tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gainlaw.cli.printing import OutputFormat, note, show, warn
+from gainlaw.cli.sources import Predictions, Table, Where, open_table
+from gainlaw.errors import InputError, Problem
+from gainlaw.options import Scale
+
+__all__ = ["curve"]
+
+
+def curve(
+    evals: Table,
+    law: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LAW",
+            help="A law or a formula in x = log10(params / 1e9), such as 'a + b * x ** 2'; several by commas, or "
+            "repeat. [default: constant, linear, power, power_offset, rational, logistic]",
+            show_default=False,
+        ),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="COLUMN,...", help="One curve for each task, language_family, ...")
+    ] = None,
+    scale: Annotated[
+        Scale | None, typer.Option(help="The scale of the gain [default: points, or that of a gains table].")
+    ] = None,
+    loss: Annotated[
+        str, typer.Option(help="squared: equal weights; gls: by the known sampling covariance.")
+    ] = "squared",
+    parameters: Annotated[
+        bool,
+        typer.Option("--parameters", help="Print the parameters of every law instead of the comparison."),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Write tables and a figure here.", show_default=False
+        ),
+    ] = None,
+    ci_prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Seed of the starts.")] = 0,
+    form: Annotated[OutputFormat, typer.Option("--format", help="How to print it.")] = "table",
+    predictions: Predictions = None,
+    where: Where = None,
+) -> None:
+    """Fit laws to the mean gain of the checkpoints, one curve a group, and compare them.
+
+    A curve has one point a checkpoint: the languages of a checkpoint are not so many experiments on size.
+    """
+    from gainlaw.curves import DEFAULT_LAWS, fit_curves
+    from gainlaw.gains import Gains
+    from gainlaw.tables import curve_laws_table, curve_parameters_table
+    from gainlaw.tables.formats import title_of
+
+    if loss not in ("squared", "gls"):
+        raise InputError(Problem(f"--loss is {loss!r}", hint="allowed: squared, gls"))
+    laws = [name.strip() for text in law or () for name in _parts(text) if name.strip()]
+    table = open_table(evals, predictions=predictions, where=where)
+    if isinstance(table, Gains):
+        gains = table if scale is None or scale == table.scale else table.to_scale(scale)
+    else:
+        gains = table.gains(scale=scale or "points")
+    columns = [name.strip() for name in (by or "").split(",") if name.strip()]
+    study = fit_curves(gains, laws or DEFAULT_LAWS, by=columns, loss=loss, ci_prob=ci_prob, seed=seed)
+    for name, skipped, reason in study.skipped:
+        note(f"{name}: no {skipped} law ({reason})")
+    show(curve_parameters_table(study) if parameters else curve_laws_table(study), form)
+    if form == "table":
+        for name, words in study.words.items():
+            typer.echo(f"\n{title_of(name)}: {words}")
+    failed = [
+        f"{name}, {fitted}: {finding.message}"
+        for (name, fitted), fit in study.fits.items()
+        for finding in fit.findings
+        if finding.failed
+    ]
+    if output is not None:
+        _write(study, output)
+        note(f"wrote {output}")
+    for message in failed:
+        warn(message)
+
+
+def _parts(text: str) -> list[str]:
+    """Split names at commas; a formula, which may hold commas, is one part."""
+    return text.split(",") if all(part.strip().isidentifier() for part in text.split(",")) else [text]
+
+
+def _write(study: object, output: Path) -> None:
+    from gainlaw._io import write_text_atomic
+    from gainlaw.curves import CurveStudy
+    from gainlaw.figures import plot_curves, save_figure
+    from gainlaw.tables import curve_laws_table, curve_parameters_table
+
+    assert isinstance(study, CurveStudy)
+    if output.exists() and not output.is_dir():
+        raise InputError(Problem(f"{output} is a file", hint="name a directory"))
+    output.mkdir(parents=True, exist_ok=True)
+    for table in (curve_laws_table(study), curve_parameters_table(study)):
+        write_text_atomic(output / f"{table.name}.csv", table.to_csv())
+        write_text_atomic(output / f"{table.name}.tex", table.to_latex())
+    write_text_atomic(
+        output / "curves.txt", "".join(f"{name}: {words}\n\n" for name, words in study.words.items())
+    )
+    save_figure(plot_curves([study.best(name) for name in study.curves]), output / "curves")

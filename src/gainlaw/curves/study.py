@@ -1,0 +1,149 @@
+"""Several laws for several curves of one table of gains, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from gainlaw.curves.comparison import compare_curves, in_words
+from gainlaw.curves.fit import CurveFit, fit_curve
+from gainlaw.curves.points import CurvePoints, checkpoint_points
+from gainlaw.errors import InputError, Problem
+from gainlaw.gains import Gains
+from gainlaw.laws import CurveLaw, curve_law
+
+__all__ = ["DEFAULT_LAWS", "CurveStudy", "fit_curves"]
+
+#: What is fitted where no law is named.
+DEFAULT_LAWS = ("constant", "linear", "power", "power_offset", "rational", "logistic")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CurveStudy:
+    """Laws fitted to curves.
+
+    Parameters
+    ----------
+    fits : dict of (str, str) to CurveFit
+        By curve and law.
+    skipped : tuple of (str, str, str)
+        Curve, law and reason, of what could not be fitted.
+    """
+
+    fits: dict[tuple[str, str], CurveFit]
+    skipped: tuple[tuple[str, str, str], ...]
+
+    @property
+    def curves(self) -> list[str]:
+        """Names of the curves."""
+        return list(dict.fromkeys(curve for curve, _ in self.fits))
+
+    def of(self, curve: str) -> list[CurveFit]:
+        """Return the fits of one curve."""
+        return [fit for (name, _), fit in self.fits.items() if name == curve]
+
+    @property
+    def comparison(self) -> pd.DataFrame:
+        """`compare_curves` of every curve, one below the other, with the column ``curve`` first."""
+        parts = []
+        for name in self.curves:
+            fits = self.of(name)
+            table = compare_curves(fits)
+            table.insert(0, "curve", name)
+            notes = {fit.law.name: "; ".join(each.message for each in fit.findings) for fit in fits}
+            parts.append(table.assign(note=table["law"].map(notes)))
+        return pd.concat(parts, ignore_index=True)
+
+    @property
+    def estimates(self) -> pd.DataFrame:
+        """The estimates of every fit, with the columns ``curve``, ``law``, ``checkpoints`` and ``sizes`` first."""
+        parts = []
+        for (curve, law), fit in self.fits.items():
+            part = fit.estimates
+            for column, value in (
+                ("sizes", fit.points.n_sizes), ("checkpoints", fit.points.n_groups), ("law", law), ("curve", curve),
+            ):  # fmt: skip
+                part.insert(0, column, value)
+            parts.append(part)
+        return pd.concat(parts, ignore_index=True)
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Say of every curve which law describes it best, by how much, and what cannot be told."""
+        return {
+            name: in_words(compare_curves(self.of(name)), self.of(name)[0].points.n_sizes)
+            for name in self.curves
+        }
+
+    def best(self, curve: str) -> CurveFit:
+        """Return the fit that describes a curve best."""
+        law = str(compare_curves(self.of(curve))["law"].iloc[0])
+        return self.fits[curve, law]
+
+
+def fit_curves(
+    gains: Gains,
+    laws: Sequence[str | CurveLaw] = DEFAULT_LAWS,
+    *,
+    by: Sequence[str] = (),
+    loss: str = "squared",
+    ci_prob: float = 0.95,
+    seed: int = 0,
+) -> CurveStudy:
+    """Fit laws to the curve of every group: one point a checkpoint.
+
+    Parameters
+    ----------
+    gains : Gains
+        Gains with model sizes.
+    laws : sequence of str or CurveLaw
+        Names, formulas or laws.
+    by : sequence of str
+        Columns that tell curves apart.
+    loss : {"squared", "gls"}
+        Equal weights, or the known sampling covariance.
+    ci_prob : float
+        Probability of the intervals.
+    seed : int
+        Seed of the starts.
+
+    Raises
+    ------
+    InputError
+        If a law or column does not exist, or no law can be fitted to any curve.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> from gainlaw.curves import fit_curves
+    >>> study = fit_curves(gl.load_dataset("bloomz", intermediates="xP3").gains(), ["constant", "linear"])
+    >>> study.comparison["law"].tolist()
+    ['linear', 'constant']
+    """
+    chosen = [law if isinstance(law, CurveLaw) else curve_law(law) for law in laws]
+    if not chosen:
+        raise InputError(Problem("no law to fit"))
+    several = [law.name for law in chosen if law.variables != ("x",)]
+    if several:
+        raise InputError(Problem(f"{', '.join(several)}: not a law of the gain against size alone"))
+    fits, skipped = {}, []
+    for name, points in checkpoint_points(gains, by).items():
+        for law in chosen:
+            reason = _reason(points, law)
+            if reason:
+                skipped.append((name, law.name, reason))
+                continue
+            fits[name, law.name] = fit_curve(points, law=law, loss=loss, ci_prob=ci_prob, seed=seed)
+    if not fits:
+        raise InputError([Problem(f"{curve}: {law}: {reason}") for curve, law, reason in skipped])
+    return CurveStudy(fits, tuple(skipped))
+
+
+def _reason(points: CurvePoints, law: CurveLaw) -> str:
+    """Return why a law cannot be fitted to points, or nothing."""
+    parameters = len(law.parameters)
+    if points.n_sizes < parameters:
+        return f"{parameters} parameters, {points.n_sizes} sizes"
+    return ""

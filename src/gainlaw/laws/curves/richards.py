@@ -1,0 +1,20 @@
+"""A logistic curve in log size whose two sides may bend differently (Richards)."""
+
+from gainlaw.laws.curve_law import CurveLaw, CurveParameter
+
+__all__ = ["LAW"]
+
+LAW = CurveLaw(
+    name="richards",
+    formula="c + a * (1 + exp(-k * (x - m))) ** (-1 / v)",
+    latex=r"g(N) = c + a (1 + e^{-k(x - m)})^{-1/v}",
+    parameters=(
+        CurveParameter("c", "{gain}", "floor"),
+        CurveParameter("a", "{gain}", "ceiling less floor"),
+        CurveParameter("m", "decades from 1B", "position", (-1.5, 1.5)),
+        CurveParameter("k", "per decade", "steepness", (0.3, 10.0), positive=True),
+        CurveParameter("v", "1", "asymmetry; 1 is the logistic law", (0.2, 5.0), positive=True),
+    ),
+    description="a logistic curve in log size whose two sides may bend differently (Richards)",
+    limit="c + a",
+)

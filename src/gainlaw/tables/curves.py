@@ -1,0 +1,95 @@
+"""Tables of curves: laws side by side, and their parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gainlaw.tables.formats import title_of
+from gainlaw.tables.table import Column, Table
+
+if TYPE_CHECKING:
+    from gainlaw.curves import CurveStudy
+
+__all__ = ["curve_laws_table", "curve_parameters_table"]
+
+
+def curve_laws_table(study: CurveStudy) -> Table:
+    """Return the laws of every curve side by side, the best first.
+
+    Parameters
+    ----------
+    study : CurveStudy
+        Fitted laws.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> from gainlaw.curves import fit_curves
+    >>> study = fit_curves(gl.load_dataset("bloomz", intermediates="xP3").gains(), ["constant", "linear"])
+    >>> curve_laws_table(study).frame["verdict"].tolist()
+    ['best', 'worse']
+    """
+    frame = study.comparison
+    leader = frame.groupby("curve")["delta_aicc"].transform("min") == frame["delta_aicc"]
+    verdict = np.where(frame["aicc"].isna(), "not judged", np.where(frame["close"], "close", "worse"))
+    frame["verdict"] = np.where(leader & frame["aicc"].notna(), "best", verdict)
+    frame["curve"] = frame["curve"].map(title_of)
+    frame["shown"] = frame["law"].str.replace("_", " ")
+    unit = next(iter(study.fits.values())).points.unit
+    columns = (
+        Column("curve", "Curve"),
+        Column("shown", "Law"),
+        Column("parameters", "Parameters", "count"),
+        Column("sigma", "Residual sd", "number", 2),
+        Column("delta_aicc", "AICc above the best", "number", 1),
+        Column("loo_rmse", "Left-out error", "number", 2),
+        Column("holdout_error", "Largest size", "number", 1),
+        Column("verdict", "Verdict"),
+    )
+    sizes = sorted({fit.points.n_sizes for fit in study.fits.values()})
+    counts = " to ".join(str(each) for each in dict.fromkeys((sizes[0], sizes[-1])))
+    return Table(
+        "curve_laws",
+        f"Laws of the mean gain ({unit}) against size, {counts} sizes a curve, one point a checkpoint.",
+        frame,
+        columns,
+        notes=(
+            "Parameters: the residual sd counted. Left-out error: root mean square error of checkpoints predicted "
+            "without them. Largest size: its gain less what the smaller sizes predict. Verdict: close, AICc within 4 "
+            "of the best; not judged, fewer than three points more than parameters.",
+        ),
+        rule_by="curve",
+        size="footnotesize",
+    )
+
+
+def curve_parameters_table(study: CurveStudy) -> Table:
+    """Return the parameters of every law and curve with their intervals.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> from gainlaw.curves import fit_curves
+    >>> study = fit_curves(gl.load_dataset("bloomz", intermediates="xP3").gains(), ["linear"])
+    >>> curve_parameters_table(study).frame["parameter"].tolist()
+    ['a', 'b']
+    """
+    frame = study.estimates
+    frame["curve"] = frame["curve"].map(title_of)
+    frame["shown"] = frame["law"].str.replace("_", " ")
+    probability = next(iter(study.fits.values())).ci_prob
+    columns = (
+        Column("curve", "Curve"),
+        Column("shown", "Law"),
+        Column("parameter", "Parameter", "code"),
+        Column("estimate", "Estimate", "general"),
+        Column("se", "SE", "general"),
+        Column("low", "from", "general"),
+        Column("high", "to", "general"),
+        Column("unit", "Unit"),
+        Column("meaning", "Meaning"),
+    )
+    caption = f"Parameters of the laws, with {probability:.0%} intervals by the delta method."
+    return Table("curve_parameters", caption, frame, columns, rule_by="curve", size="footnotesize")
