@@ -45,8 +45,9 @@ LEAST_BATCH = 2000
 # On log-odds: effective candidates asked for each draw kept, and the most tried for it.
 CORRECTED_SHARE = 0.5
 MAX_BATCHES = 6
-# Where the tail of the weights is heavier than this, draws go from the summary to the counts in so many steps.
-HEAVY = 0.45
+# Where the tail of the weights is heavier than this, draws go from the summary to the counts in so many steps, with
+# more of them if the weights cannot be relied on or are worth too little.
+HEAVY, RELIABLE, WORTH = 0.55, 0.7, 400.0
 STEPS = (2, 4)
 
 
@@ -129,17 +130,19 @@ def _corrected(
         heavy = second.pareto_k >= HEAVY and len(effects) > 1
         if second.ess >= max(CORRECTED_SHARE * size, LEAST_ESS) or heavy:
             break
+    chosen = systematic(second.weights, size, rng)
+    at_once = Corrected(
+        picked[chosen], np.concatenate(effects)[chosen], second.pareto_k, ess, second.log_mean
+    )
     if second.pareto_k < HEAVY:
-        chosen = systematic(second.weights, size, rng)
-        return Corrected(
-            picked[chosen], np.concatenate(effects)[chosen], second.pareto_k, ess, second.log_mean
-        )
+        return at_once
+    ways = [at_once]
     start = picked[: 2 * candidates], np.concatenate(effects[:2]), log_weights[: 2 * candidates]
     for steps in STEPS:
-        found = temper(marginal, points, *start, correct, steps, size, rng)
-        if found.pareto_k < HEAVY:
+        ways.append(temper(marginal, points, *start, correct, steps, size, rng))
+        if ways[-1].pareto_k < RELIABLE and ways[-1].ess >= WORTH:
             break
-    return found
+    return max(ways, key=lambda way: (way.pareto_k < RELIABLE, way.ess))
 
 
 def _explore(
