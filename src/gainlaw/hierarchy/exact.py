@@ -139,9 +139,10 @@ def _corrected(
     ways = [at_once]
     start = picked[: 2 * candidates], np.concatenate(effects[:2]), log_weights[: 2 * candidates]
     for steps in STEPS:
-        ways.append(temper(marginal, points, *start, correct, steps, size, rng))
-        if ways[-1].pareto_k < RELIABLE and ways[-1].ess >= WORTH:
-            break
+        in_steps = temper(marginal, points, *start, correct, steps, size, rng)
+        if in_steps.pareto_k < RELIABLE and in_steps.ess >= WORTH:
+            return in_steps
+        ways.append(in_steps)
     return max(ways, key=lambda way: (way.pareto_k < RELIABLE, way.ess))
 
 
