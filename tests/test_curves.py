@@ -406,3 +406,49 @@ def test_the_command_compares_laws_and_writes_tables_and_a_figure(tmp_path) -> N
         result = run(app, [*arguments, *wrong])
         assert result.exit_code == 2, result.output
         assert "Traceback" not in result.output
+
+
+def test_claims_on_a_curve_have_the_words_of_claims_on_a_fit() -> None:
+    sizes, y = noisy(3, 12, 0.2)
+    fit = gl.fit_curve(sizes, y, law="power_offset")
+    assert gl.assess_curve(fit, "slope < 0").verdict == "supported"
+    assert gl.assess_curve(fit, "slope > 0").verdict == "refuted"
+    assert gl.assess_curve(fit, "ratio(10B, 100M) < 0.6").verdict == "supported"
+    near = gl.assess_curve(fit, "gain(1B) < 5")
+    assert near.verdict == "inconclusive"
+    assert near.low < near.estimate < near.high
+    assert gl.assess_curve(fit, "abs(gain(1B) - 5) < 2").verdict == "supported"
+    crossing = gl.assess_curve(fit, "crossing(4) > 1B")
+    at = 1e9 * (3.0 / 2.0) ** (1 / 0.6)
+    assert crossing.low < at - 1e9 < crossing.high
+    assert crossing.verdict == "supported"
+    assert gl.assess_curve(fit, "crossing(40) > 1B").share == 0.0
+    assert gl.assess_curve(fit, "gain(10B) < gain(1B)", rope=10.0).negligible
+    rising = gl.fit_curve(sizes, -y, law="power_offset")
+    assert gl.assess_curve(fit, "slope < 0", twin=rising).verdict == "scale-dependent"
+    assert np.isnan(gl.assess_curve(fit, "gain(1B) < 5", twin=rising).share_twin)
+    for wrong in ("slope[task=xnli] < 0", "population.slope < 0"):
+        with pytest.raises(gl.InputError):
+            gl.assess_curve(fit, wrong)
+    with pytest.raises(gl.InputError, match="between"):
+        gl.assess_curve(fit, "slope < 0", threshold=0.4)
+
+
+def test_the_command_judges_claims_on_both_scales() -> None:
+    arguments = [
+        "curve",
+        "dataset:bloomz",
+        "--where",
+        "intermediate=xP3",
+        "--law",
+        "linear",
+        "--claim",
+        "slope < 0",
+    ]
+    result = CliRunner().invoke(app, [*arguments, "--claim", "gain(10B) < 1"])
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.output.splitlines() if "refuted" in line]
+    assert len(lines) == 2
+    assert lines[0].count("–") == 0
+    assert lines[1].count("–") == 1
+    assert CliRunner().invoke(app, [*arguments[:-1], "slope <"]).exit_code == 2

@@ -46,6 +46,7 @@ _EXPORTS = {
     "formula_law": "laws",
     "assess": "claims",
     "assess_file": "claims",
+    "assess_curve": "claims",
     "parse_claim": "claims",
     "simulate": "simulate",
     "write_report": "report",
@@ -54,7 +55,7 @@ _EXPORTS = {
 __all__ = ["__version__", *_EXPORTS]
 
 if TYPE_CHECKING:
-    from gainlaw.claims import assess, assess_file, parse_claim
+    from gainlaw.claims import assess, assess_curve, assess_file, parse_claim
     from gainlaw.curves import fit_curve
     from gainlaw.datasets import list_datasets, load_dataset
     from gainlaw.errors import DiagnosticsError, GainlawError, InputError

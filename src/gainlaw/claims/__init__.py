@@ -6,6 +6,7 @@
 """
 
 from gainlaw.claims.assessment import assess, assess_file
+from gainlaw.claims.curves import CurveVerdict, assess_curve
 from gainlaw.claims.file import ClaimEntry, ClaimFile, read_claims
 from gainlaw.claims.frequentist import companion
 from gainlaw.claims.grammar import parse_claim
@@ -31,10 +32,12 @@ __all__ = [
     "ClaimEntry",
     "ClaimFile",
     "Companion",
+    "CurveVerdict",
     "Judgement",
     "Needs",
     "Verdict",
     "assess",
+    "assess_curve",
     "assess_file",
     "companion",
     "decide",

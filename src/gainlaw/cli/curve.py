@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,11 @@ from gainlaw.cli.printing import OutputFormat, note, show, warn
 from gainlaw.cli.sources import Predictions, Table, Where, open_table
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import Scale
+
+if TYPE_CHECKING:
+    from gainlaw.curves import CurveStudy
+    from gainlaw.gains import Gains
+    from gainlaw.tables import Table as TableOfNumbers
 
 __all__ = ["curve"]
 
@@ -39,6 +45,14 @@ def curve(
         bool,
         typer.Option("--parameters", help="Print the parameters of every law instead of the comparison."),
     ] = False,
+    claim: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLAIM",
+            help="Judge a claim such as 'slope < 0' on the best law of every curve, on points and log-odds; repeat for "
+            "more.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -76,6 +90,10 @@ def curve(
     if form == "table":
         for name, words in study.words.items():
             typer.echo(f"\n{title_of(name)}: {words}")
+    if claim:
+        if form == "table":
+            typer.echo()
+        show(_verdicts(study, gains, claim, columns, loss, seed), form)
     failed = [
         f"{name}, {fitted}: {finding.message}"
         for (name, fitted), fit in study.fits.items()
@@ -87,6 +105,28 @@ def curve(
         note(f"wrote {output}")
     for message in failed:
         warn(message)
+
+
+def _verdicts(
+    study: CurveStudy, gains: Gains, claims: list[str], columns: list[str], loss: str, seed: int
+) -> TableOfNumbers:
+    """Judge claims on the best law of every curve, and on the same law on the other scale where there are counts."""
+    from gainlaw.claims import assess_curve, parse_claim
+    from gainlaw.curves import fit_curves
+    from gainlaw.tables import curve_claims_table
+
+    parsed = [parse_claim(text) for text in claims]
+    laws = list(dict.fromkeys(study.best(name).law for name in study.curves))
+    twin = None
+    with contextlib.suppress(InputError):
+        other = gains.to_scale("points" if gains.scale == "log_odds" else "log_odds")
+        twin = fit_curves(other, laws, by=columns, loss=loss, seed=seed)
+    rows = []
+    for name in study.curves:
+        fit = study.best(name)
+        same = twin.fits.get((name, fit.law.name)) if twin is not None else None
+        rows += [(name, fit.law.name, assess_curve(fit, each, twin=same)) for each in parsed]
+    return curve_claims_table(rows)
 
 
 def _parts(text: str) -> list[str]:

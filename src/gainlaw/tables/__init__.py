@@ -10,7 +10,7 @@ from gainlaw.tables.checks import (
     priors_table,
     sensitivity_table,
 )
-from gainlaw.tables.curves import curve_laws_table, curve_parameters_table
+from gainlaw.tables.curves import curve_claims_table, curve_laws_table, curve_parameters_table
 from gainlaw.tables.data import checkpoints_table, data_table, gains_table
 from gainlaw.tables.estimates import estimates_table, gain_at_table, sds_table, slopes_table
 from gainlaw.tables.table import Column, Table
@@ -24,6 +24,7 @@ __all__ = [
     "claims_table",
     "companions_table",
     "compare_table",
+    "curve_claims_table",
     "curve_laws_table",
     "curve_parameters_table",
     "data_table",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from gainlaw.tables.formats import title_of
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
+    from gainlaw.claims import CurveVerdict
     from gainlaw.curves import CurveStudy
 
-__all__ = ["curve_laws_table", "curve_parameters_table"]
+__all__ = ["curve_claims_table", "curve_laws_table", "curve_parameters_table"]
 
 
 def curve_laws_table(study: CurveStudy) -> Table:
@@ -93,3 +97,42 @@ def curve_parameters_table(study: CurveStudy) -> Table:
     )
     caption = f"Parameters of the laws, with {probability:.0%} intervals by the delta method."
     return Table("curve_parameters", caption, frame, columns, rule_by="curve", size="footnotesize")
+
+
+def curve_claims_table(rows: Sequence[tuple[str, str, CurveVerdict]]) -> Table:
+    """Return claims judged on curves.
+
+    Parameters
+    ----------
+    rows : sequence of (str, str, CurveVerdict)
+        Curve, law and verdict.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit_curve(gl.load_dataset("bloomz", intermediates="xP3").gains())
+    >>> table = curve_claims_table([("all gains", "linear", gl.assess_curve(fit, "slope < 0", draws=200))])
+    >>> table.frame["verdict"].tolist()
+    ['refuted']
+    """
+    frame = pd.DataFrame(
+        [{"curve": title_of(curve), "law": law, **asdict(each)} for curve, law, each in rows]
+    )
+    frame["shown"] = frame["law"].str.replace("_", " ")
+    columns = (
+        Column("curve", "Curve"),
+        Column("shown", "Law"),
+        Column("verdict", "Verdict", "status"),
+        Column("share", "Share", "probability"),
+        Column("share_twin", "Share, other scale", "probability"),
+        Column("estimate", "Difference", "general"),
+        Column("low", "from", "general"),
+        Column("high", "to", "general"),
+        Column("claim", "Claim"),
+    )
+    notes = (
+        "Share: of the refits to resampled checkpoints, those in which the claim holds. Nothing is pooled.",
+    )
+    return Table(
+        "curve_claims", "Claims, each curve by itself.", frame, columns, notes=notes, rule_by="curve"
+    )

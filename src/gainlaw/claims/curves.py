@@ -1,0 +1,175 @@
+"""Claims judged on one curve: the same grammar and the same words, by refits to resampled checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.claims.evaluate import holds
+from gainlaw.claims.forms import measure
+from gainlaw.claims.grammar import parse_claim
+from gainlaw.claims.syntax import Claim, Term
+from gainlaw.claims.verdict import DEFAULT_ROPE, DEFAULT_THRESHOLD, SCALE_NAMES, VerdictWord, decide
+from gainlaw.errors import InputError, Problem
+from gainlaw.laws import decades
+
+if TYPE_CHECKING:
+    from gainlaw.curves import CurveFit
+
+__all__ = ["CurveVerdict", "assess_curve"]
+
+Float = NDArray[np.float64]
+
+_SCALES = {unit: scale for scale, unit in SCALE_NAMES.items()}
+# Sizes at which a crossing is looked for, over the observed range.
+_GRID = 400
+
+
+@dataclass(frozen=True, slots=True)
+class CurveVerdict:
+    """A claim judged on one curve.
+
+    Parameters
+    ----------
+    claim : str
+        The claim in canonical form.
+    verdict : {"supported", "refuted", "inconclusive", "scale-dependent"}
+        What the refits say.
+    share : float
+        Share of the refits in which the claim holds.
+    share_twin : float
+        The same on the other scale; NaN where none was given.
+    estimate, low, high : float
+        Left side minus right side at the estimate, and its percentile interval.
+    rope, share_rope : float
+        Half width of practical equivalence, and the share of refits in which both sides differ by less.
+    negligible : bool
+        Whether that share reaches the threshold.
+    draws : int
+        Refits.
+    """
+
+    claim: str
+    verdict: VerdictWord
+    share: float
+    share_twin: float
+    estimate: float
+    low: float
+    high: float
+    rope: float
+    share_rope: float
+    negligible: bool
+    draws: int
+
+
+def assess_curve(
+    fit: CurveFit,
+    claim: str | Claim,
+    *,
+    twin: CurveFit | None = None,
+    threshold: float = DEFAULT_THRESHOLD,
+    rope: float | None = None,
+    draws: int = 4000,
+) -> CurveVerdict:
+    """Judge a claim on a curve by the bootstrap of its checkpoints.
+
+    The share of refits in which the claim holds takes the place that a posterior probability has for a hierarchical
+    fit; it is a bootstrap's degree of confidence, with no prior behind it and nothing pooled.
+
+    Parameters
+    ----------
+    fit : CurveFit
+        The curve.
+    claim : str or Claim
+        In ``slope``, ``gain(10B)``, ``ratio(10B, 1B)`` and ``crossing(0)``, the smallest observed size at which the
+        curve takes a value; no groups, because a curve is one group.
+    twin : CurveFit, optional
+        The same curve on the other scale; where the two disagree the verdict is ``scale-dependent``. A claim with a
+        number of a unit is judged on the first scale only.
+    threshold : float
+        Share from which a claim is supported; it is refuted at one minus it.
+    rope : float, optional
+        Half width of practical equivalence; that of the scale by default.
+    draws : int
+        Refits.
+
+    Raises
+    ------
+    InputError
+        If the claim names groups, the population or a covariate, or the threshold is not between 0.5 and 1.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> from gainlaw.claims import assess_curve
+    >>> sizes = [1e8, 2e8, 4e8, 8e8, 1.6e9, 3.2e9, 6.4e9, 1.28e10]
+    >>> fit = gl.fit_curve(sizes, [9.1, 7.2, 6.3, 5.1, 4.4, 3.4, 3.1, 2.3])
+    >>> assess_curve(fit, "slope < 0", draws=500).verdict
+    'supported'
+    """
+    if not 0.5 < threshold < 1.0:
+        raise InputError(Problem(f"threshold is {threshold}", hint="a number between 0.5 and 1"))
+    parsed = parse_claim(claim) if isinstance(claim, str) else claim
+    wrong = [str(term) for term in parsed.terms() if term.selector.group or term.selector.level != "overall"]
+    wrong += [str(term) for term in parsed.terms() if term.name == "effect"]
+    if wrong:
+        raise InputError(
+            Problem(f"{', '.join(wrong)}: a curve is one group, without population or covariates")
+        )
+    inside, difference = holds(parsed, _Draws(fit, fit.bootstrap(draws).theta))
+    _, at = holds(parsed, _Draws(fit, fit.optimum.theta[None]))
+    share, share_twin = float(inside.mean()), float("nan")
+    shares = [(_SCALES.get(fit.points.unit, "points"), share)]
+    if twin is not None and not measure(parsed).bound:
+        share_twin = float(holds(parsed, _Draws(twin, twin.bootstrap(draws).theta))[0].mean())
+        shares.append((_SCALES.get(twin.points.unit, "log_odds"), share_twin))
+    verdict, _, _ = decide(shares, threshold)
+    tail = 0.5 - 0.5 * fit.ci_prob
+    known = difference[np.isfinite(difference)]
+    low, high = np.quantile(known, [tail, 1.0 - tail]) if len(known) else (np.nan, np.nan)
+    width = _rope(fit) if rope is None else rope
+    share_rope = float((np.abs(difference) < width).mean())
+    return CurveVerdict(
+        str(parsed), verdict, share, share_twin, float(at[0]), float(low), float(high), width, share_rope,
+        share_rope >= threshold, len(difference),
+    )  # fmt: skip
+
+
+class _Draws:
+    """The values of estimands in refits of a curve."""
+
+    def __init__(self, fit: CurveFit, theta: Float) -> None:
+        self.fit, self.theta = fit, theta
+
+    def __call__(self, term: Term) -> Float:
+        if term.name == "slope":
+            return self.fit.slope(self.theta)
+        if term.name == "gain":
+            return self.fit.curve(self.theta, [term.args[0]])[:, 0]
+        if term.name == "ratio":
+            ends = self.fit.curve(self.theta, list(term.args))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return ends[:, 0] / np.where(ends[:, 1] == 0, np.nan, ends[:, 1])
+        return self._crossing(term.args[0])
+
+    def _crossing(self, value: float) -> Float:
+        """Return the smallest size in the observed range at which each refit takes a value, NaN if none does."""
+        n = self.fit.points.variables["N"]
+        sizes = np.geomspace(n.min(), n.max(), _GRID)
+        away = self.fit.curve(self.theta, sizes) - value
+        turned = (np.sign(away[:, 1:]) != np.sign(away[:, :-1])) & np.isfinite(away[:, 1:] + away[:, :-1])
+        first = turned.argmax(axis=1)
+        rows = np.arange(len(away))
+        before, after = away[rows, first], away[rows, first + 1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(turned.any(axis=1) & (before != after), before / (before - after), 0.0)
+        x = decades(sizes)
+        at = 1e9 * 10.0 ** (x[first] + share * (x[first + 1] - x[first]))
+        return np.where(turned.any(axis=1), at, np.nan)
+
+
+def _rope(fit: CurveFit) -> float:
+    return DEFAULT_ROPE.get(_SCALES.get(fit.points.unit, ""), float("nan"))
