@@ -342,6 +342,10 @@ def test_the_comparison_finds_the_law_and_says_what_six_sizes_cannot_tell() -> N
     study = fit_curves(gl.load_dataset("bloomz", intermediates="xP3").gains(), by=["task"])
     assert "cannot tell" in study.words["xnli"]
     assert "too many parameters" in study.words["xnli"]
+    from gainlaw.report.words import curves_words
+
+    assert curves_words(study.words).count("too many parameters") == 1
+    assert curves_words({}) == ""
 
 
 def test_points_are_means_of_checkpoints_with_the_covariance_of_shared_baselines() -> None:

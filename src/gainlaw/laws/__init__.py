@@ -49,6 +49,9 @@ def law(name: str) -> Law:
     >>> law("linear").formula
     'gain = a + beta * x,  x = log10(params / 1e9)'
     """
+    if not name.isidentifier():
+        hint = "a formula of one's own is a law of one curve: gl.curve_law"
+        raise InputError(Problem(f"{name!r} is no hierarchical law", hint=hint))
     return LAWS[require_choice(name, LawName, "law")]
 
 

@@ -248,7 +248,15 @@ def curves_words(words: Mapping[str, str]) -> str:
         "These curves describe; the answer comes from the hierarchical model, which pools tasks and knows that the "
         "languages of a checkpoint are not experiments on size."
     )
-    return " ".join([opening, *(f"{name}: {text}" for name, text in words.items())])
+    sentences = {name: text.rstrip(".").split(". ") for name, text in words.items()}
+    # What is said of every curve in the same words is said once.
+    first = next(iter(sentences.values()))
+    shared = [each for each in first if len(words) > 1 and all(each in said for said in sentences.values())]
+    own = [
+        f"{name}: {'. '.join(each for each in said if each not in shared)}."
+        for name, said in sentences.items()
+    ]
+    return " ".join([opening, *own, *(f"{each}." for each in shared)])
 
 
 def influence_words(fit: Fit) -> str:
