@@ -12,7 +12,14 @@ from typer.testing import CliRunner
 
 import gainlaw as gl
 from gainlaw.cli.app import app
-from gainlaw.curves import checkpoint_points, compare_curves, fit_curves, kernel, points_from_arrays
+from gainlaw.curves import (
+    checkpoint_points,
+    compare_curves,
+    fit_curves,
+    kernel,
+    points_from_arrays,
+    score_points,
+)
 from gainlaw.laws import CURVE_LAWS
 
 SIZES = np.geomspace(7e7, 1.2e10, 24)
@@ -456,3 +463,16 @@ def test_the_command_judges_claims_on_both_scales() -> None:
     assert lines[0].count("–") == 0
     assert lines[1].count("–") == 1
     assert CliRunner().invoke(app, [*arguments[:-1], "slope <"]).exit_code == 2
+
+
+def test_scores_follow_two_curves_whose_difference_is_the_gain() -> None:
+    gains = gl.load_dataset("bloomz", tasks="xnli", intermediates="xP3").gains()
+    points = score_points(gains)
+    assert len(points) == 12
+    assert points.n_groups == 6
+    before, after = points.y[points.variables["z"] == 0], points.y[points.variables["z"] == 1]
+    np.testing.assert_allclose(after - before, checkpoint_points(gains)["all gains"].y, atol=1e-9)
+    with pytest.raises(gl.InputError, match="cannot give the scores"):
+        score_points(
+            gl.gains_from_frame(gains.frame[["params", "task", "language", "gain", "se", "checkpoint"]])
+        )

@@ -149,8 +149,8 @@ def test_the_page_stands_alone(html, page):
 
 def test_the_page_can_be_found_around_in(page):
     assert page.headings[1:] == [
-        "The answer", "Data", "Method", "Results", "Why the interval is wide", "Claims", "Diagnostics",
-        "Priors and sensitivity", "Every estimate", "How to reproduce and cite",
+        "The answer", "Data", "Method", "Results", "Why the interval is wide", "Claims", "One curve a task",
+        "Diagnostics", "Priors and sensitivity", "Every estimate", "How to reproduce and cite",
     ]  # fmt: skip
     assert page.seen_of("html")[0]["lang"] == "en"
     pictures = page.seen_of("svg")

@@ -3,7 +3,7 @@
 from gainlaw.curves.comparison import compare_curves, in_words
 from gainlaw.curves.fit import CurveFit, fit_curve
 from gainlaw.curves.identifiability import Finding
-from gainlaw.curves.points import CurvePoints, checkpoint_points, points_from_arrays
+from gainlaw.curves.points import CurvePoints, checkpoint_points, points_from_arrays, score_points
 from gainlaw.curves.profile import Profile
 from gainlaw.curves.resampling import CurveBootstrap
 from gainlaw.curves.study import DEFAULT_LAWS, CurveStudy, fit_curves
@@ -22,4 +22,5 @@ __all__ = [
     "fit_curves",
     "in_words",
     "points_from_arrays",
+    "score_points",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.gains import Gains
 from gainlaw.laws import decades
 
-__all__ = ["CurvePoints", "checkpoint_points", "points_from_arrays"]
+__all__ = ["CurvePoints", "checkpoint_points", "points_from_arrays", "score_points"]
 
 Float = NDArray[np.float64]
 
@@ -40,6 +40,8 @@ class CurvePoints:
         Scores averaged in each point.
     name : str
         What the curve is of.
+    scatter : tuple of ndarray
+        Size and number of every cell behind the points, for figures; empty where the points are all there is.
     """
 
     variables: Mapping[str, Float]
@@ -50,6 +52,7 @@ class CurvePoints:
     trials: Float | None = None
     cells: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     name: str = ""
+    scatter: tuple[Float, Float] = (np.zeros(0), np.zeros(0))
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -221,4 +224,48 @@ def _curve(gains: Gains, frame: object, rows: NDArray[np.int64], whole: Float, n
         None,
         np.bincount(place)[order],
         name,
+        (frame["params"].to_numpy(dtype=float), frame["gain"].to_numpy(dtype=float)),
     )
+
+
+def score_points(gains: Gains) -> CurvePoints:
+    """Return the mean scores before and after intermediate training, for the law ``two_curve``.
+
+    Parameters
+    ----------
+    gains : Gains
+        Gains that keep the scores they came from.
+
+    Returns
+    -------
+    CurvePoints
+        Two points a checkpoint, in per cent: ``z`` is 0 for the baseline and 1 for the intermediate model.
+
+    Raises
+    ------
+    InputError
+        If the scores are not there.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> points = score_points(gl.load_dataset("bloomz", tasks="xnli", intermediates="xP3").gains())
+    >>> fit = gl.fit_curve(points, law="two_curve")
+    >>> ends = [fit.predict({"x": [1.0], "z": [z]})["gain"].iloc[0] for z in (0.0, 1.0)]
+    >>> bool(ends[1] > ends[0])
+    True
+    """
+    columns = {"baseline_score": 0.0, "intermediate_score": 1.0}
+    missing = [column for column in columns if column not in gains.frame or gains.frame[column].isna().all()]
+    if missing:
+        raise InputError(Problem(f"gains without {' and '.join(missing)} cannot give the scores behind them"))
+    x, y, z, groups = [], [], [], []
+    for column, side in columns.items():
+        scores = replace(gains, frame=gains.frame.assign(gain=100.0 * gains.frame[column].astype(float)))
+        points = next(iter(checkpoint_points(scores).values()))
+        x.append(points.variables["x"])
+        y.append(points.y)
+        z.append(np.full(len(points), side))
+        groups.append(points.groups)
+    variables = {"x": np.concatenate(x), "z": np.concatenate(z)}
+    return CurvePoints(variables, np.concatenate(y), np.concatenate(groups), "points", name="scores")

@@ -47,25 +47,25 @@ def plot_curves(fits: Sequence[CurveFit], *, points: int = 80, beyond: float = 0
     Returns
     -------
     PaperFigure
-        Its `plot_data` has the layers `band`, `point` and `heldout`.
+        Its `plot_data` has the layers `band`, `point`, `heldout` and, where the points are means, `cell`.
 
     Examples
     --------
     >>> import gainlaw as gl
     >>> fit = gl.fit_curve(gl.load_dataset("bloomz", intermediates="xP3").gains())
     >>> plot_curves([fit]).plot_data["layer"].unique().tolist()
-    ['band', 'point', 'heldout']
+    ['band', 'point', 'heldout', 'cell']
     """
     return draw_curves(*curves_data(fits, points=points, beyond=beyond), unit=fits[0].points.unit)
 
 
 def curves_data(
     fits: Sequence[CurveFit], *, points: int = 80, beyond: float = 0.5
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return the bands of the curves, their points, and the curves fitted without the largest size."""
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the bands of the curves, their points, the curves without the largest size, and the cells."""
     from gainlaw.curves.kernel import refit
 
-    bands, dots, held = [], [], []
+    bands, dots, held, cells = [], [], [], []
     for k, fit in enumerate(fits):
         n = fit.points.variables["N"]
         sizes = np.geomspace(n.min(), n.max() * 10.0**beyond, points)
@@ -88,18 +88,25 @@ def curves_data(
                     {"params": sizes, "gain": fit.curve(theta, sizes)[0], "panel": panel, "place": k}
                 )
             )
+        params, gain = fit.points.scatter
+        cells.append(pd.DataFrame({"params": params, "gain": gain, "panel": panel, "place": k}))
     empty = pd.DataFrame({"params": [], "gain": [], "panel": [], "place": []})
-    return pd.concat(bands, ignore_index=True), pd.concat(dots, ignore_index=True), pd.concat([*held, empty])
+    return (
+        pd.concat(bands, ignore_index=True),
+        pd.concat(dots, ignore_index=True),
+        pd.concat([*held, empty]),
+        pd.concat([*cells, empty]),
+    )
 
 
 def draw_curves(
-    bands: pd.DataFrame, dots: pd.DataFrame, held: pd.DataFrame, *, unit: str = "points"
+    bands: pd.DataFrame, dots: pd.DataFrame, held: pd.DataFrame, cells: pd.DataFrame, *, unit: str = "points"
 ) -> PaperFigure:
     """Draw curves from their numbers, see `curves_data`; residuals stand below each."""
     places = sorted(bands["place"].unique())
     columns = 2 if len(places) == 4 else min(len(places), _PER_ROW)
     rows = math.ceil(len(places) / columns)
-    limit = _limits(bands, dots)
+    limit = _limits(bands, dots, cells)
     with style():
         figure, grid = new_figure(
             SINGLE if columns == 1 else DOUBLE,
@@ -114,6 +121,9 @@ def draw_curves(
             band = bands[bands["place"] == place]
             dot = dots[dots["place"] == place]
             test = held[held["place"] == place]
+            cell = cells[cells["place"] == place]
+            if len(cell):
+                axes.scatter(cell["params"], cell["gain"], s=3, color=GREY, label="single cells", zorder=2)
             axes.axhline(0, color=INK, linewidth=0.6, zorder=1)
             axes.fill_between(
                 band["params"],
@@ -175,18 +185,21 @@ def draw_curves(
         for _, band in bands.groupby("place")
     )
     alt = f"Gain ({unit}) against model size with fitted curves and residuals. " + " ".join(ends)
-    return finish(figure, {"band": bands, "point": dots, "heldout": held}, alt)
+    return finish(figure, {"band": bands, "point": dots, "heldout": held, "cell": cells}, alt)
 
 
-def _limits(bands: pd.DataFrame, dots: pd.DataFrame) -> tuple[float, float]:
+def _limits(bands: pd.DataFrame, dots: pd.DataFrame, cells: pd.DataFrame) -> tuple[float, float]:
     """Return vertical limits that show all points and curves, and the bands as far as they are of use."""
     low, high = float(dots["gain"].min()), float(dots["gain"].max())
     low, high = min(low, float(bands["gain"].min()), 0.0), max(high, float(bands["gain"].max()), 0.0)
+    if len(cells):
+        low, high = min(low, float(cells["gain"].min())), max(high, float(cells["gain"].max()))
     reach = max(high - low, 1e-9)
     shown = bands[["new_low", "new_high"]].to_numpy(dtype=float)
     finite = shown[np.isfinite(shown)]
     if len(finite):
-        low, high = max(float(finite.min()), low - 0.5 * reach), min(float(finite.max()), high + 0.5 * reach)
+        low = min(low, max(float(finite.min()), low - 0.5 * reach))
+        high = max(high, min(float(finite.max()), high + 0.5 * reach))
     return low - 0.03 * reach, high + 0.03 * reach
 
 
