@@ -119,13 +119,13 @@ def minimise(
             return problem, _best(problem, np.concatenate([theta, first]))
         return _beta_binomial(problem, np.concatenate([theta, first]))
     if problem.loss == "huber" and problem.setting[0] > 0:
-        return problem, _best(problem, np.concatenate([first, _best(squared, first).theta[None]]))
+        return problem, _best(problem, np.concatenate([first, _best(squared, first, valleys=0).theta[None]]))
     return _robust(problem, squared, first)
 
 
 def _robust(problem: Task, squared: Task, first: Float) -> tuple[Task, Optimum]:
     """Least absolute deviation by Huber's loss with ever smaller thresholds, and the losses whose scale it gives."""
-    start = _best(squared, first)
+    start = _best(squared, first, valleys=0)
     scale = max(_spread(problem, start.theta), 1e-12 * (1.0 + float(np.abs(problem.points.y).max())))
     thetas, absolute = np.concatenate([first, start.theta[None]]), problem
     for share in _LAD:
@@ -218,15 +218,16 @@ def _around(problem: Task, start: Mapping[str, float], count: int, rng: np.rando
     return np.where(positive, centre + widths * normals, centre * np.exp(widths * normals))
 
 
-def _best(problem: Task, starts: Float) -> Optimum:
+def _best(problem: Task, starts: Float, *, valleys: int = _VALLEYS) -> Optimum:
     """Return the best optimum over starts; for squares, after a trust-region search by MINPACK from each of them."""
     theta, report = refit(problem, starts, steps=FIRST_STEPS)
     promising = np.argsort(np.where(np.isfinite(report[:, 0]), report[:, 0], np.inf), kind="stable")[
         :PROMISING
     ]
     theta[promising], report[promising] = refit(problem, theta[promising])
-    if problem.loss == "squared":
-        more, further = refit(problem, _minpack(problem, starts))
+    searched = problem.loss == "squared" and valleys > 0
+    if searched:
+        more, further = refit(problem, _minpack(problem, starts, valleys))
         theta, report = np.concatenate([theta, more]), np.concatenate([report, further])
     totals = np.where(np.isfinite(report[:, 0]), report[:, 0], np.inf)
     if not np.isfinite(totals).any():
@@ -241,11 +242,11 @@ def _best(problem: Task, starts: Float) -> Optimum:
     # Of optima that differ by rounding alone, that of the first start, or the one with the smallest gradient.
     same = totals <= totals.min() + 1e-12 * abs(totals.min())
     k = 0 if same[0] and report[0, 1] < _FLAT else int(np.argmin(np.where(same, report[:, 1], np.inf)))
-    agreeing = close if problem.loss != "squared" else close[: len(starts)] | close[len(starts) :]
+    agreeing = close[: len(starts)] | close[len(starts) :] if searched else close
     return Optimum(theta[k], float(totals[k]), float(report[k, 1]), float(agreeing.mean()), len(starts))
 
 
-def _minpack(problem: Task, starts: Float) -> Float:
+def _minpack(problem: Task, starts: Float, valleys: int) -> Float:
     """Return where MINPACK's Levenberg-Marquardt gets to: its QR steps follow narrow valleys further."""
     from scipy.optimize import least_squares
 
@@ -253,7 +254,7 @@ def _minpack(problem: Task, starts: Float) -> Float:
         return starts
     out = starts.copy()
     options: dict[str, Any] = {"method": "lm", "x_scale": "jac", "ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15}
-    for k, each in enumerate(starts[:_VALLEYS]):
+    for k, each in enumerate(starts[:valleys]):
         # A start from which it meets no finite number stays as it is.
         with np.errstate(all="ignore"), contextlib.suppress(ValueError):
             out[k] = least_squares(
