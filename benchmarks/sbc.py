@@ -22,7 +22,7 @@ from resume import resumed
 import gainlaw as gl
 from gainlaw._threads import one_blas_thread
 from gainlaw.gains import Gains
-from gainlaw.hierarchy import build_problem, specify
+from gainlaw.hierarchy import ModelSpec, build_problem, specify
 from gainlaw.hierarchy.binomial_quadrature import BASELINE_SD
 from gainlaw.hierarchy.posterior import linear_predictor, prior_draws
 from gainlaw.hierarchy.problem import ModelProblem, observations
@@ -57,6 +57,7 @@ MODELS = {
     "linear law, points, shared baselines": Model("linear", "points", 2),
     "linear law, log-odds": Model("linear", "log_odds", 1),
     "linear law, log-odds, shared baselines": Model("linear", "log_odds", 2),
+    "linear law, log-odds, hierarchical baselines": Model("linear", "log_odds", 1, baselines="hierarchical"),
 }
 
 
@@ -120,9 +121,31 @@ def simulate(
             moved = replace(problem, y=values, y_rotated=problem.y_rotated + values - problem.y)
             return rows, moved, truth, effects[0]
         gains = replace(gains, frame=gains.frame.assign(gain=values))
+    elif model.baselines == "hierarchical":
+        gains = _scores(gains, latent, problem.spec, shape, rng)
+        return observations(gains, problem.spec), build_problem(gains, problem.spec), truth, effects[0]
     else:
         gains = _counts(gains, latent, model, shape, rng)
     return gains, build_problem(gains, problem.spec), truth, effects[0]
+
+
+def _scores(
+    gains: Gains, latent: np.ndarray, spec: ModelSpec, shape: tuple[int, ...], rng: np.random.Generator
+) -> Gains:
+    """Return gains on log-odds whose scores are binomial around latent scores."""
+    frame = observations(gains, spec).frame
+    counts = rng.binomial(ITEMS, 0.25 + 0.75 / (1.0 + np.exp(-latent)))
+    place = (
+        (frame["role"] == "intermediate").to_numpy(dtype=int),
+        np.searchsorted(SIZES, frame["params"].astype(float)),
+        pd.Categorical(frame["task"]).codes,
+        pd.Categorical(frame["language"], categories=LANGUAGES).codes,
+    )
+    both = np.zeros((2, *shape), dtype=int)
+    both[place] = counts
+    made = evaluations(both[0], both[1:]).gains(scale="log_odds")
+    assert (observations(made, spec).frame["k_intermediate"].to_numpy() == counts).all()
+    return made
 
 
 def _counts(

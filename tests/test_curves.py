@@ -476,3 +476,14 @@ def test_scores_follow_two_curves_whose_difference_is_the_gain() -> None:
         score_points(
             gl.gains_from_frame(gains.frame[["params", "task", "language", "gain", "se", "checkpoint"]])
         )
+
+
+def test_a_best_law_that_cannot_be_trusted_is_in_the_exit_code(tmp_path) -> None:
+    frame = gl.load_dataset("bloomz", tasks="xcopa", intermediates="xP3").gains().frame
+    sizes = sorted(frame["params"].unique())[:3]
+    path = tmp_path / "gains.csv"
+    kept = frame[frame["params"].isin(sizes)]
+    kept[["params", "checkpoint", "task", "language", "gain", "se", "scale"]].to_csv(path, index=False)
+    result = CliRunner().invoke(app, ["curve", str(path), "--law", "power_offset"])
+    assert result.exit_code == 1, result.output
+    assert "passes wherever it is told to" in result.output

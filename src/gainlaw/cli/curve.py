@@ -67,7 +67,8 @@ def curve(
 ) -> None:
     """Fit laws to the mean gain of the checkpoints, one curve a group, and compare them.
 
-    A curve has one point a checkpoint: the languages of a checkpoint are not so many experiments on size.
+    A curve has one point a checkpoint: the languages of a checkpoint are not so many experiments on size. The exit code
+    is 1 where the best law of a curve cannot be trusted.
     """
     from gainlaw.curves import DEFAULT_LAWS, fit_curves
     from gainlaw.gains import Gains
@@ -105,6 +106,8 @@ def curve(
         note(f"wrote {output}")
     for message in failed:
         warn(message)
+    if any(finding.failed for name in study.curves for finding in study.best(name).findings):
+        raise typer.Exit(1)
 
 
 def _verdicts(

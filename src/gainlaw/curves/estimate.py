@@ -64,7 +64,7 @@ class Optimum:
 
 
 def spread_starts(problem: Task, count: int, rng: np.random.Generator) -> Float:
-    """Return starting values, shape (count, p): spread over the ranges of the law, linear parameters by regression."""
+    """Return starting values, shape (count, p): spread over the ranges of the law."""
     from scipy.stats import qmc
 
     law = problem.law
