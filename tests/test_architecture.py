@@ -166,7 +166,9 @@ def _public(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.ClassDef]:
     return [
         node
         for node in body
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not any(ast.unparse(each) == "overload" for each in node.decorator_list)
     ]
 
 

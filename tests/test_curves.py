@@ -239,6 +239,14 @@ def _shares(fit, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return share, 1 - share
 
 
+def test_a_formula_is_a_law() -> None:
+    x = np.log10(SIZES / 1e9)
+    fit = gl.fit_curve(SIZES, 1.0 + 0.5 * x**2, law=gl.law("a + b * x ** 2"))
+    np.testing.assert_allclose(list(fit.values.values()), [1.0, 0.5], rtol=1e-10)
+    with pytest.raises(gl.InputError, match="hierarchical"):
+        gl.fit(gl.load_dataset("bloomz", tasks="xcopa"), law="a + b * x ** 2")
+
+
 def test_signs_are_free() -> None:
     x = np.log10(SIZES / 1e9)
     for y in (-2.0 + 5.0 * 10 ** (-0.5 * x), 2.0 - 5.0 * 10 ** (-0.5 * x), -3.0 - 1.0 * 10 ** (-0.5 * x)):

@@ -25,6 +25,7 @@ from gainlaw.fitting.sensitivity import prior_sensitivity
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.priors import Prior
 from gainlaw.hierarchy.problem import ModelProblem, ModelSpec, build_problem, observations, specify
+from gainlaw.laws import LAWS, CurveLaw
 from gainlaw.laws import law as law_of
 from gainlaw.options import Baselines, Engine, LawName, Scale, require_choice
 
@@ -257,6 +258,11 @@ def fit(
     start = time.perf_counter()
     law_name = law
     chosen = law_of(law_name)
+    if isinstance(chosen, CurveLaw):
+        names = ", ".join(LAWS)
+        raise InputError(
+            Problem(f"{law_name!r} is no hierarchical law", hint=f"allowed: {names}; or gl.fit_curve")
+        )
     gains = _as_gains(data, scale)
     spec = specify(
         gains, chosen, terms=terms, exclude=exclude, covariates=covariates, priors=priors, tree=tree,

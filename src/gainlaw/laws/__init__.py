@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import overload
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws.base import N0, Law, ShapeParameter, decades
@@ -31,13 +32,17 @@ __all__ = [
 LAWS = MappingProxyType({each.name: each for each in (CONSTANT, LINEAR, OFFSET_POWER, SATURATING, LOGISTIC)})
 
 
-def law(name: str) -> Law:
-    """Return the law called `name`.
+@overload
+def law(name: LawName) -> Law: ...
+@overload
+def law(name: str) -> Law | CurveLaw: ...
+def law(name: str) -> Law | CurveLaw:
+    """Return the hierarchical law called `name`, or the law of one curve that a formula is.
 
     Parameters
     ----------
-    name : {"constant", "linear", "offset_power", "saturating", "logistic"}
-        The law's name.
+    name : {"constant", "linear", "offset_power", "saturating", "logistic"} or formula
+        The law's name; or a formula in ``x`` (log10(params / 1e9)) for `gainlaw.fit_curve`, see `formula_law`.
 
     Raises
     ------
@@ -50,8 +55,7 @@ def law(name: str) -> Law:
     'gain = a + beta * x,  x = log10(params / 1e9)'
     """
     if not name.isidentifier():
-        hint = "a formula of one's own is a law of one curve: gl.curve_law"
-        raise InputError(Problem(f"{name!r} is no hierarchical law", hint=hint))
+        return formula_law(name, name=name)
     return LAWS[require_choice(name, LawName, "law")]
 
 
