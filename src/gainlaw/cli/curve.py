@@ -137,13 +137,11 @@ def _parts(text: str) -> list[str]:
     return text.split(",") if all(part.strip().isidentifier() for part in text.split(",")) else [text]
 
 
-def _write(study: object, output: Path) -> None:
+def _write(study: CurveStudy, output: Path) -> None:
     from gainlaw._io import write_text_atomic
-    from gainlaw.curves import CurveStudy
     from gainlaw.figures import plot_curves, save_figure
     from gainlaw.tables import curve_laws_table, curve_parameters_table
 
-    assert isinstance(study, CurveStudy)
     if output.exists() and not output.is_dir():
         raise InputError(Problem(f"{output} is a file", hint="name a directory"))
     output.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gainlaw.curves import kernel
 from gainlaw.curves.fit import CurveFit
-from gainlaw.curves.identifiability import leave_one_out
+from gainlaw.curves.identifiability import leave_one_out, without_largest
 from gainlaw.errors import InputError, Problem
 
 __all__ = ["compare_curves", "in_words"]
@@ -113,12 +113,11 @@ def _loo(fit: CurveFit) -> float:
 
 def _holdout(fit: CurveFit) -> float:
     """Return the mean of the largest size's numbers less what the smaller sizes predict for it."""
-    n = fit.points.variables.get("N")
-    if n is None or fit.points.n_sizes - 1 <= len(fit.law.parameters):
+    theta = without_largest(fit)
+    if theta is None:
         return float("nan")
-    largest = n == n.max()
-    theta, _ = kernel.refit(fit.task, fit.optimum.theta[None], weight=(~largest).astype(float)[None])
-    return float(np.mean((fit.points.y - kernel.predict(fit.task, theta[0])[0])[largest]))
+    n = fit.points.variables["N"]
+    return float(np.mean((fit.points.y - kernel.predict(fit.task, theta)[0])[n == n.max()]))
 
 
 def in_words(table: pd.DataFrame, n_sizes: int) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.curves.kernel import Task, jacobian, refit, replace_setting, residuals
+from gainlaw.curves.kernel import Task, jacobian, refit, residuals, robust_sd
 from gainlaw.errors import InputError, Problem
 
 __all__ = ["Optimum", "minimise"]
@@ -35,7 +35,6 @@ _LAD = (0.3, 1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6)
 _SMOOTHED = 0.03
 # Huber's threshold in robust standard deviations: 95% efficient for normal errors.
 _HUBER = 1.345
-_MAD = 0.6744897501960817
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +108,7 @@ def minimise(
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(21,)))
     first = spread_starts(problem, starts, rng) if start is None else _around(problem, start, starts, rng)
-    squared = Task(problem.law, problem.points, "squared", (0.0, 0.0), problem.variables, np.zeros((0, 0)))
+    squared = replace(problem, loss="squared", setting=(0.0, 0.0), precision=np.zeros((0, 0)))
     if problem.loss in ("squared", "gls"):
         return problem, _best(problem, first)
     if problem.points.trials is not None:
@@ -126,29 +125,27 @@ def minimise(
 def _robust(problem: Task, squared: Task, first: Float) -> tuple[Task, Optimum]:
     """Least absolute deviation by Huber's loss with ever smaller thresholds, and the losses whose scale it gives."""
     start = _best(squared, first, valleys=0)
-    scale = max(_spread(problem, start.theta), 1e-12 * (1.0 + float(np.abs(problem.points.y).max())))
+    scale = _scale(problem, start.theta)
     thetas, absolute = np.concatenate([first, start.theta[None]]), problem
     for share in _LAD:
-        absolute = Task(
-            problem.law, problem.points, "lad", (share * scale, 0.0), problem.variables, problem.precision
-        )
+        absolute = replace(problem, loss="lad", setting=(share * scale, 0.0))
         thetas, _ = refit(absolute, thetas)
     best = _best(absolute, thetas)
     if problem.loss == "lad":
         theta = _corner(problem, best.theta)
         total = float(np.abs(residuals(problem, theta)).sum())
         # Resamples are refitted with a loss that Newton's steps can follow, at a threshold that hardly matters.
-        return replace_setting(absolute, (_SMOOTHED * scale, 0.0)), Optimum(
+        return replace(absolute, setting=(_SMOOTHED * scale, 0.0)), Optimum(
             theta, total, float("nan"), best.agreement, best.starts
         )
-    scale = max(_spread(problem, best.theta), 1e-12 * (1.0 + float(np.abs(problem.points.y).max())))
+    scale = _scale(problem, best.theta)
     if problem.loss == "huber":
-        problem = replace_setting(problem, (_HUBER * scale, 0.0))
+        problem = replace(problem, setting=(_HUBER * scale, 0.0))
         return problem, _best(problem, np.concatenate([first, best.theta[None]]))
     # Student's t: the scale that maximises the likelihood given the curve, and the curve given the scale, in turn.
     theta, nu = best.theta, problem.setting[0]
     for _ in range(200):
-        found = replace_setting(problem, (nu, scale))
+        found = replace(problem, setting=(nu, scale))
         moved, _ = refit(found, theta[None])
         theta = moved[0]
         square = residuals(problem, theta) ** 2
@@ -193,16 +190,16 @@ def _beta_binomial(problem: Task, first: Float) -> tuple[Task, Optimum]:
     from scipy.optimize import minimize_scalar
 
     best = _best(
-        Task(problem.law, problem.points, "binomial", (0.0, 0.0), problem.variables, problem.precision),
+        replace(problem, loss="binomial", setting=(0.0, 0.0)),
         first,
     )
 
     def deviance(logit: float) -> float:
-        at = replace_setting(problem, (float(1.0 / (1.0 + np.exp(-logit))), 0.0))
+        at = replace(problem, setting=(float(1.0 / (1.0 + np.exp(-logit))), 0.0))
         return float(refit(at, best.theta[None])[1][0, 0])
 
     found = minimize_scalar(deviance, bounds=(-14.0, 3.0), method="bounded", options={"xatol": 1e-6})
-    problem = replace_setting(problem, (float(1.0 / (1.0 + np.exp(-found.x))), 0.0))
+    problem = replace(problem, setting=(float(1.0 / (1.0 + np.exp(-found.x))), 0.0))
     return problem, _best(problem, np.concatenate([first, best.theta[None]]))
 
 
@@ -263,6 +260,7 @@ def _minpack(problem: Task, starts: Float, valleys: int) -> Float:
     return out
 
 
-def _spread(problem: Task, theta: Float) -> float:
-    """Return a robust standard deviation of the residuals."""
-    return float(np.median(np.abs(residuals(problem, theta)))) / _MAD
+def _scale(problem: Task, theta: Float) -> float:
+    """Return a robust standard deviation of the residuals, more than 0 even where the curve is perfect."""
+    least = 1e-12 * (1.0 + float(np.abs(problem.points.y).max()))
+    return max(robust_sd(residuals(problem, theta)), least)

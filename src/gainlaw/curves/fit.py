@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from gainlaw.curves import kernel
 from gainlaw.curves.estimate import Optimum, minimise
 from gainlaw.curves.kernel import Task
-from gainlaw.curves.points import CurvePoints, checkpoint_points, points_from_arrays
+from gainlaw.curves.points import CurvePoints, checkpoint_points, points_from_arrays, size_variables
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains import Gains
 from gainlaw.laws import CurveLaw, curve_law, decades
@@ -97,7 +97,7 @@ class CurveFit:
         if self.df < 1 or self.loss in _COUNTS:
             return float("nan")
         if self.loss in ("huber", "lad", "student_t"):
-            return float(np.median(np.abs(self.residuals))) / 0.6744897501960817
+            return kernel.robust_sd(self.residuals)
         return float(np.sqrt(2.0 * self.optimum.objective / self.df))
 
     @cached_property
@@ -105,7 +105,6 @@ class CurveFit:
         """Covariance of the parameters searched for, shape (p, p); NaN where it cannot be had."""
         p = len(self.law.parameters)
         _, slope = kernel.predict(self.task, self.optimum.theta)
-        _, hessian = kernel.curvature(self.task, self.optimum.theta)
         try:
             if self.loss == "squared":
                 _, root = np.linalg.qr(slope)
@@ -114,7 +113,7 @@ class CurveFit:
             if self.loss == "gls":
                 return self.sigma**2 * np.linalg.inv(slope.T @ self.task.precision @ slope)
             if self.loss in _COUNTS:
-                return np.linalg.inv(hessian)
+                return np.linalg.inv(kernel.curvature(self.task, self.optimum.theta)[1])
             return self._sandwich(slope)
         except np.linalg.LinAlgError:
             return np.full((p, p), np.nan)
@@ -181,7 +180,7 @@ class CurveFit:
             The variables, ``gain``, ``se``, ``low`` and ``high`` of the mean, ``new_low`` and ``new_high``.
         """
         variables = _variables(sizes)
-        value, slope = kernel.predict(self.task, self.optimum.theta, self._inputs(variables))
+        value, slope = kernel.predict(self.task, self.optimum.theta, self.law.inputs(variables))
         variance = np.einsum("ij,jk,ik->i", slope, self.covariance, slope)
         se = np.sqrt(np.maximum(variance, 0.0))
         spread = self.sigma**2 if self.loss != "gls" else self.sigma**2 * float(np.median(self._known()))
@@ -202,16 +201,10 @@ class CurveFit:
         assert self.points.covariance is not None
         return np.diag(self.points.covariance)
 
-    def _inputs(self, variables: Mapping[str, Float]) -> Float:
-        inputs = self.law.inputs(variables)
-        if len(inputs):
-            return inputs
-        return np.zeros((1, len(next(iter(variables.values())))))
-
     def curve(self, theta: Float, sizes: ArrayLike | Mapping[str, ArrayLike]) -> Float:
         """Return the curves of many parameters, shape (m, p), at sizes, shape (m, k)."""
-        inputs = self._inputs(_variables(sizes))
-        return np.stack([kernel.predict(self.task, each, inputs)[0] for each in np.atleast_2d(theta)])
+        inputs = self.law.inputs(_variables(sizes))
+        return kernel.predict_many(self.task, np.atleast_2d(theta), inputs)
 
     def slope(self, theta: Float | None = None) -> Float:
         """Return the average slope per decade between the smallest and the largest size, shape (m,)."""
@@ -354,7 +347,4 @@ def _points(data: object, y: ArrayLike | None, **known: object) -> CurvePoints:
 def _variables(sizes: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Float]:
     if isinstance(sizes, Mapping):
         return {name: np.atleast_1d(np.asarray(each, dtype=float)) for name, each in sizes.items()}
-    n = np.atleast_1d(np.asarray(sizes, dtype=float))
-    if not (n > 0).all():
-        raise InputError(Problem("sizes must be positive numbers of parameters"))
-    return {"N": n, "x": decades(n)}
+    return size_variables(np.atleast_1d(np.asarray(sizes, dtype=float)))

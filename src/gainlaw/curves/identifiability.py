@@ -13,7 +13,7 @@ from gainlaw.curves import kernel
 if TYPE_CHECKING:
     from gainlaw.curves.fit import CurveFit
 
-__all__ = ["Finding", "condition", "examine", "leave_one_out"]
+__all__ = ["Finding", "condition", "examine", "leave_one_out", "without_largest"]
 
 Float = NDArray[np.float64]
 
@@ -61,6 +61,15 @@ def leave_one_out(fit: CurveFit) -> tuple[list[str], Float]:
     weight = 1.0 - (place[None] == np.arange(len(names))[:, None])
     theta, _ = kernel.refit(fit.task, fit.optimum.theta[None], weight=np.ascontiguousarray(weight))
     return [str(name) for name in names], theta
+
+
+def without_largest(fit: CurveFit) -> Float | None:
+    """Return the parameters without the largest size, shape (p,); None where the other sizes are too few, or none."""
+    n = fit.points.variables.get("N")
+    if n is None or fit.points.n_sizes - 1 <= len(fit.law.parameters):
+        return None
+    theta, _ = kernel.refit(fit.task, fit.optimum.theta[None], weight=(n < n.max()).astype(float)[None])
+    return theta[0]
 
 
 def examine(fit: CurveFit) -> tuple[Finding, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,9 +19,10 @@ __all__ = [
     "curvature",
     "jacobian",
     "predict",
+    "predict_many",
     "refit",
-    "replace_setting",
     "residuals",
+    "robust_sd",
     "set_up",
 ]
 
@@ -30,6 +31,8 @@ Loss = Literal["squared", "gls", "huber", "lad", "student_t", "binomial", "beta_
 LOSSES: tuple[str, ...] = ("squared", "gls", "huber", "lad", "student_t", "binomial", "beta_binomial")
 
 STEPS = 300
+# Median absolute deviation of a standard normal number.
+_MAD = 0.6744897501960817
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +75,7 @@ def set_up(
     """
     if loss not in LOSSES:
         raise InputError(Problem(f"loss is {loss!r}", hint="allowed: " + ", ".join(LOSSES)))
-    variables = law.inputs(points.variables) if law.tape.variables else np.zeros((0, len(points)))
+    variables = law.inputs(points.variables)
     precision = np.zeros((0, 0))
     if loss == "gls":
         if points.covariance is None:
@@ -92,15 +95,10 @@ def set_up(
     if loss == "student_t":
         if not nu > 0:
             raise InputError(Problem(f"nu is {nu}; degrees of freedom are positive"))
-        return replace_setting(problem, (nu, 1.0))
+        return replace(problem, setting=(nu, 1.0))
     if loss == "beta_binomial":
-        return replace_setting(problem, (0.01, 0.0))
+        return replace(problem, setting=(0.01, 0.0))
     return problem
-
-
-def replace_setting(problem: Task, setting: tuple[float, float]) -> Task:
-    """Return the problem with another setting of its loss."""
-    return Task(problem.law, problem.points, problem.loss, setting, problem.variables, problem.precision)
 
 
 def _code(loss: str) -> int:
@@ -176,9 +174,7 @@ def predict(problem: Task, theta: Float, variables: Float | None = None) -> tupl
     from gainlaw.curves.newton import SQUARED, fitted
 
     at = problem.variables if variables is None else variables
-    n = len(problem.points) if variables is None else at.shape[1]
-    if not len(at):
-        at = np.zeros((1, n))
+    n = at.shape[1]
     ones = np.ones(n)
     with np.errstate(all="ignore"):
         value, slope, _, _ = fitted(
@@ -188,9 +184,24 @@ def predict(problem: Task, theta: Float, variables: Float | None = None) -> tupl
     return value, slope
 
 
+def predict_many(problem: Task, theta: Float, variables: Float) -> Float:
+    """Return the predictions of many sets of parameters, shape (m, p), at variables, shape (v, n): shape (m, n)."""
+    from gainlaw.curves.newton import curves_at
+
+    out = np.empty((len(theta), variables.shape[1]))
+    with np.errstate(all="ignore"):
+        curves_at(problem.law.tape.work, variables, np.ascontiguousarray(theta), out)
+    return out
+
+
 def residuals(problem: Task, theta: Float) -> Float:
     """Return prediction less data, shape (n,)."""
     return predict(problem, theta)[0] - problem.points.y
+
+
+def robust_sd(residuals: Float) -> float:
+    """Return the standard deviation that normal residuals of this median size would have."""
+    return float(np.median(np.abs(residuals))) / _MAD
 
 
 def jacobian(problem: Task, theta: Float) -> Float:
@@ -202,15 +213,13 @@ def curvature(problem: Task, theta: Float) -> tuple[Float, Float]:
     """Return gradient and Hessian of the objective, shape (p,) and (p, p)."""
     from gainlaw.curves.newton import fitted
 
-    n = len(problem.points)
-    at = problem.variables if len(problem.variables) else np.zeros((1, n))
     with np.errstate(all="ignore"):
         _, _, gradient, hessian = fitted(
             problem.law.tape.work,
-            at,
+            problem.variables,
             np.ascontiguousarray(theta),
             problem.points.y,
-            np.ones(n),
+            np.ones(len(problem.points)),
             *arguments(problem),
         )
     return gradient, hessian

@@ -9,7 +9,7 @@ import numpy as np
 
 from gainlaw.curves.tape_kernels import evaluate, prepare
 
-__all__ = ["BETA_BINOMIAL", "BINOMIAL", "HUBER", "SQUARED", "STUDENT_T", "fit_many", "fitted"]
+__all__ = ["BETA_BINOMIAL", "BINOMIAL", "HUBER", "SQUARED", "STUDENT_T", "curves_at", "fit_many", "fitted"]
 
 SQUARED, HUBER, STUDENT_T, BINOMIAL, BETA_BINOMIAL = range(5)
 
@@ -320,6 +320,18 @@ def fit_many(
             work, theta[b], data, scratch, linear, free, most, gradient, hessian, gauss
         )
         report[b, 0], report[b, 1], report[b, 2] = total, cosine, steps
+
+
+@numba.njit(cache=True, nogil=True)
+def curves_at(work, variables, theta, out):
+    """Fill `out`, shape (m, n), with the values at many sets of parameters, shape (m, p)."""
+    n = variables.shape[1]
+    values, partial = np.zeros((work.operation.shape[0], n)), np.zeros((6, n))
+    gradients, seconds = np.zeros((work.gradient_entries.shape[0], n)), np.zeros((0, n))
+    prepare(work, variables, values, gradients, partial)
+    for b in range(theta.shape[0]):
+        evaluate(work, theta[b], 0, values, gradients, seconds, partial)
+        out[b] = values[-1]
 
 
 @numba.njit(cache=True, nogil=True)

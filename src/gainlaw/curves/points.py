@@ -17,6 +17,9 @@ __all__ = ["CurvePoints", "checkpoint_points", "points_from_arrays", "score_poin
 
 Float = NDArray[np.float64]
 
+# Beyond this many rows the covariance between rows that share a baseline is not laid out; variances are kept.
+_DENSE = 20_000
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CurvePoints:
@@ -111,10 +114,7 @@ def points_from_arrays(
     if isinstance(sizes, Mapping):
         variables = {str(key): np.asarray(each, dtype=float) for key, each in sizes.items()}
     else:
-        params = np.asarray(sizes, dtype=float)
-        if not (params > 0).all():
-            raise InputError(Problem("sizes must be positive numbers of parameters"))
-        variables = {"N": params, "x": decades(params)}
+        variables = size_variables(np.asarray(sizes, dtype=float))
     n = len(values)
     wrong = [key for key, each in variables.items() if each.shape != (n,)]
     if wrong:
@@ -139,6 +139,13 @@ def points_from_arrays(
     if labels.shape != (n,):
         raise InputError(Problem(f"groups has {len(labels)} entries for {n} points"))
     return CurvePoints(variables, values, labels, unit, known, items, np.ones(n, dtype=np.int64), name)
+
+
+def size_variables(params: Float) -> dict[str, Float]:
+    """Return the variables that model sizes are: ``N`` itself and ``x`` = log10(N / 1e9)."""
+    if not (params > 0).all():
+        raise InputError(Problem("sizes must be positive numbers of parameters"))
+    return {"N": params, "x": decades(params)}
 
 
 def checkpoint_points(gains: Gains, by: Sequence[str] = ()) -> dict[str, CurvePoints]:
@@ -190,18 +197,13 @@ def checkpoint_points(gains: Gains, by: Sequence[str] = ()) -> dict[str, CurvePo
     curves = {}
     for name in sorted(labels[usable].unique()):
         rows = np.flatnonzero((labels == name).to_numpy() & usable)
-        curves[name] = _curve(gains, frame.iloc[rows], rows, whole, name)
+        curves[name] = _curve(gains, rows, whole, name)
     return curves
 
 
-# Beyond this many rows the covariance between rows that share a baseline is not laid out; variances are kept.
-_DENSE = 20_000
-
-
-def _curve(gains: Gains, frame: object, rows: NDArray[np.int64], whole: Float, name: str) -> CurvePoints:
-    import pandas as pd
-
-    assert isinstance(frame, pd.DataFrame)
+def _curve(gains: Gains, rows: NDArray[np.int64], whole: Float, name: str) -> CurvePoints:
+    """Return the means of some rows' checkpoints; `whole` is the covariance of all rows."""
+    frame = gains.frame.iloc[rows]
     checkpoint = frame["checkpoint"].astype(str).to_numpy()
     names, place = np.unique(checkpoint, return_inverse=True)
     task = frame["task"].astype(str).to_numpy() if "task" in frame else np.full(len(frame), "")

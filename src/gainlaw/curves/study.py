@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ __all__ = ["DEFAULT_LAWS", "CurveStudy", "fit_curves"]
 DEFAULT_LAWS = ("constant", "linear", "power", "power_offset", "rational", "logistic")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class CurveStudy:
     """Laws fitted to curves.
 
@@ -44,15 +45,19 @@ class CurveStudy:
         """Return the fits of one curve."""
         return [fit for (name, _), fit in self.fits.items() if name == curve]
 
+    @cached_property
+    def compared(self) -> dict[str, pd.DataFrame]:
+        """`compare_curves` of every curve."""
+        return {name: compare_curves(self.of(name)) for name in self.curves}
+
     @property
     def comparison(self) -> pd.DataFrame:
         """`compare_curves` of every curve, one below the other, with the column ``curve`` first."""
         parts = []
         for name in self.curves:
-            fits = self.of(name)
-            table = compare_curves(fits)
+            table = self.compared[name].copy()
             table.insert(0, "curve", name)
-            notes = {fit.law.name: "; ".join(each.message for each in fit.findings) for fit in fits}
+            notes = {fit.law.name: "; ".join(each.message for each in fit.findings) for fit in self.of(name)}
             parts.append(table.assign(note=table["law"].map(notes)))
         return pd.concat(parts, ignore_index=True)
 
@@ -72,14 +77,11 @@ class CurveStudy:
     @property
     def words(self) -> dict[str, str]:
         """Say of every curve which law describes it best, by how much, and what cannot be told."""
-        return {
-            name: in_words(compare_curves(self.of(name)), self.of(name)[0].points.n_sizes)
-            for name in self.curves
-        }
+        return {name: in_words(self.compared[name], self.of(name)[0].points.n_sizes) for name in self.curves}
 
     def best(self, curve: str) -> CurveFit:
         """Return the fit that describes a curve best."""
-        law = str(compare_curves(self.of(curve))["law"].iloc[0])
+        law = str(self.compared[curve]["law"].iloc[0])
         return self.fits[curve, law]
 
 

@@ -63,7 +63,7 @@ def curves_data(
     fits: Sequence[CurveFit], *, points: int = 80, beyond: float = 0.5
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return the bands of the curves, their points, the curves without the largest size, and the cells."""
-    from gainlaw.curves.kernel import refit
+    from gainlaw.curves.identifiability import without_largest
 
     bands, dots, held, cells = [], [], [], []
     for k, fit in enumerate(fits):
@@ -81,8 +81,8 @@ def curves_data(
         if fit.points.covariance is not None:
             shown["se"] = np.sqrt(np.diag(fit.points.covariance))
         dots.append(shown)
-        if fit.points.n_sizes - 1 > len(fit.law.parameters):
-            theta, _ = refit(fit.task, fit.optimum.theta[None], weight=(n < n.max()).astype(float)[None])
+        theta = without_largest(fit)
+        if theta is not None:
             held.append(
                 pd.DataFrame(
                     {"params": sizes, "gain": fit.curve(theta, sizes)[0], "panel": panel, "place": k}

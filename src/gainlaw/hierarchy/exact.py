@@ -26,6 +26,7 @@ from gainlaw.hierarchy.importance import (
     explore,
     smooth_weights,
     systematic,
+    worth,
 )
 from gainlaw.hierarchy.marginal import Marginal
 from gainlaw.hierarchy.problem import ModelProblem, gaussian_data
@@ -124,15 +125,16 @@ def _corrected(
         picked = np.concatenate([picked, new])
         log_weights = np.concatenate([log_weights, correct(points[new], effects[-1])])
         second = smooth_weights(log_weights)
-        # Candidates at the same hyperparameters stand or fall together: both counts bound the information.
-        shares = np.bincount(picked, weights=second.weights)
-        ess = min(second.ess, float(1.0 / np.sum(shares**2)))
         heavy = second.pareto_k >= HEAVY and len(effects) > 1
         if second.ess >= max(CORRECTED_SHARE * size, LEAST_ESS) or heavy:
             break
     chosen = systematic(second.weights, size, rng)
     at_once = Corrected(
-        picked[chosen], np.concatenate(effects)[chosen], second.pareto_k, ess, second.log_mean
+        picked[chosen],
+        np.concatenate(effects)[chosen],
+        second.pareto_k,
+        worth(second, picked),
+        second.log_mean,
     )
     if second.pareto_k < HEAVY:
         return at_once

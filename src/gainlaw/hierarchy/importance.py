@@ -88,6 +88,15 @@ def smooth_weights(log_weights: Float) -> Smoothed:
     return Smoothed(weights, float(pareto_k), float(1.0 / np.sum(weights**2)), top + log(raw.mean()))
 
 
+def worth(smoothed: Smoothed, picked: NDArray[np.int64]) -> float:
+    """Return the effective number of draws whose hyperparameters stand in the rows `picked`.
+
+    Draws at the same hyperparameters stand or fall together: both counts bound the information.
+    """
+    shares = np.bincount(picked, weights=smoothed.weights)
+    return min(smoothed.ess, float(1.0 / np.sum(shares**2)))
+
+
 def systematic(weights: Float, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return `size` indices, each in proportion to its weight as evenly as whole numbers allow, in random order."""
     edges = np.cumsum(weights)

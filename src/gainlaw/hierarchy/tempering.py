@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.hierarchy.importance import smooth_weights, systematic
+from gainlaw.hierarchy.importance import smooth_weights, systematic, worth
 from gainlaw.hierarchy.marginal import Marginal
 
 __all__ = ["Correct", "Corrected", "temper"]
@@ -94,9 +94,7 @@ def temper(
     pareto_k, ess, log_mean = float("-inf"), float(size), 0.0
     for step in range(1, steps + 1):
         smoothed = smooth_weights(log_weights / steps)
-        # Draws at the same hyperparameters stand or fall together: both counts bound the information.
-        shares = np.bincount(picked, weights=smoothed.weights)
-        ess = min(ess, smoothed.ess, float(1.0 / np.sum(shares**2)))
+        ess = min(ess, worth(smoothed, picked))
         pareto_k, log_mean = max(pareto_k, smoothed.pareto_k), log_mean + smoothed.log_mean
         chosen = systematic(smoothed.weights, size if step == steps else len(picked), rng)
         picked, effects, log_weights = picked[chosen], effects[chosen], log_weights[chosen]
