@@ -30,6 +30,7 @@ FLOORS = (
     ("gains",),
     ("evaluations", "languages", "tasks", "datasets", "simulate"),
     ("_input",),
+    ("training",),
     ("errors", "options", "_io", "_threads"),
 )
 
@@ -40,7 +41,7 @@ HAND_OVERS: set[tuple[str, str]] = {
 }
 
 #: Imported by the function that needs them, never when a module is loaded.
-HEAVY = {"torch", "transformers", "pymc", "pytensor", "nutpie", "numba", "arviz", "arviz_stats", "arviz_base"}
+HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "peft", "datasets", "pymc", "pytensor", "nutpie", "numba", "arviz", "arviz_stats", "arviz_base"}
 HEAVY |= {"matplotlib", "seaborn", "statsmodels", "pandera", "jinja2", "rich"}
 
 #: Modules that are nothing but work for a heavy package; whoever needs them imports them late.
@@ -58,6 +59,14 @@ ENGINE_ROOM = {
     "hierarchy/model.py",
     "hierarchy/ops.py",
     "hierarchy/triangular.py",
+    "training/heads.py",
+    "training/loop.py",
+    "training/objectives.py",
+    "training/phases/evaluate.py",
+    "training/phases/rank.py",
+    "training/phases/supervised.py",
+    "training/prompting/distillation.py",
+    "training/prompting/likelihood.py",
 }
 
 
@@ -117,6 +126,16 @@ def test_imports_point_down(path: Path) -> None:
         if RANK[target] > RANK[part]:
             assert not at_load, f"{path} imports {target}, which is above it, when it is loaded"
             assert (part, target) in HAND_OVERS, f"{path} imports {target}, which is above it"
+
+
+def test_the_runner_and_the_statistics_never_import_each_other() -> None:
+    plain = {"errors", "options", "_io", "_threads"}
+    for path in MODULES:
+        targets = {target for target, _ in part_imports(path)} - {part_of(path)}
+        if part_of(path) == "training":
+            assert targets <= plain, f"{path} imports {targets - plain}"
+        elif part_of(path) != "cli":
+            assert "training" not in targets, f"{path} imports the runner"
 
 
 def test_parts_do_not_import_each_other_in_a_circle() -> None:

@@ -140,8 +140,8 @@ def _nearby(file: Path) -> str:
 
 def _from_parquet(data: bytes, source: str) -> RawTable:
     import pandas as pd
-    import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
         table = pq.read_table(io.BytesIO(data))

@@ -19,8 +19,10 @@ from gainlaw.cli.curve import curve
 from gainlaw.cli.fit import fit
 from gainlaw.cli.gains import gains
 from gainlaw.cli.guard import guarded
+from gainlaw.cli.plan import plan
 from gainlaw.cli.predict import predict
 from gainlaw.cli.report import report
+from gainlaw.cli.run import run
 from gainlaw.cli.summary import summary
 
 __all__ = ["app", "main"]
@@ -45,6 +47,8 @@ _COMMANDS: dict[Callable[..., None], str] = {
     claims: "claims to verdicts, on points and on log-odds",
     compare: "which fit predicts a checkpoint left out",
     report: "a page, tables and figures of a fit",
+    plan: "what an experiment will do and cost",
+    run: "train and score the models of an experiment",
 }
 for _command, _short in _COMMANDS.items():
     app.command(_command.__name__, short_help=_short)(guarded(_command))

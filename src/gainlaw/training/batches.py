@@ -1,0 +1,93 @@
+"""Which examples go through the model together: buckets of like length, within a budget of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+__all__ = ["epoch_batches", "micro_batches", "sorted_batches"]
+
+Int = np.ndarray
+_WINDOW = 50
+
+
+def epoch_batches(lengths: Int, batch_size: int, seed: int, epoch: int) -> list[Int]:
+    """Return the batches of one epoch, each of examples of like length, in random order.
+
+    Examples are shuffled, cut into windows of 50 batches, sorted by length within each, and cut into batches,
+    whose order is shuffled: a batch is padded little and is still as good as random.
+
+    Parameters
+    ----------
+    lengths : ndarray of int, shape (n,)
+        Tokens of each example.
+    batch_size : int
+        Examples in a batch; the last one of an epoch may have fewer.
+    seed, epoch : int
+        The same two give the same batches.
+
+    Returns
+    -------
+    list of ndarray of int
+        Positions of the examples.
+
+    Examples
+    --------
+    >>> batches = epoch_batches(np.array([3, 9, 4, 8, 5]), 2, seed=0, epoch=0)
+    >>> sorted(np.concatenate(batches).tolist()), len(batches)
+    ([0, 1, 2, 3, 4], 3)
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(lengths))
+    batches: list[Int] = []
+    for start in range(0, len(order), _WINDOW * batch_size):
+        window = order[start : start + _WINDOW * batch_size]
+        window = window[np.argsort(lengths[window], kind="stable")]
+        # The short batch, if there is one, is the last of the last window, whatever its lengths.
+        batches += [window[at : at + batch_size] for at in range(0, len(window), batch_size)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def micro_batches(rows: Int, lengths: Int, tokens: int) -> list[Int]:
+    """Cut one batch into pieces that hold at most `tokens` tokens, padding included.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Positions of the examples of the batch.
+    lengths : ndarray of int, shape (n,)
+        Tokens of each example (of all its sequences, for a choice).
+    tokens : int
+        The budget; an example that is longer goes alone.
+
+    Returns
+    -------
+    list of ndarray of int
+        Together the rows of the batch.
+    """
+    rows = rows[np.argsort(-lengths[rows], kind="stable")]
+    pieces, start = [], 0
+    while start < len(rows):
+        fits = max(1, int(tokens // max(int(lengths[rows[start]]), 1)))
+        pieces.append(rows[start : start + fits])
+        start += fits
+    return pieces
+
+
+def sorted_batches(lengths: Int, tokens: int) -> Iterator[Int]:
+    """Yield all examples from the longest to the shortest, in batches of at most `tokens` tokens with padding.
+
+    Parameters
+    ----------
+    lengths : ndarray of int, shape (n,)
+        Tokens of each example.
+    tokens : int
+        The budget.
+
+    Yields
+    ------
+    ndarray of int
+        Positions of examples.
+    """
+    yield from micro_batches(np.arange(len(lengths)), lengths, tokens)

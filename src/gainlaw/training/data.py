@@ -1,0 +1,259 @@
+"""Items to token ids: ragged arrays without padding, one or several sequences an example."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gainlaw.training.tasks.base import ChoiceItem, ClassItem, Item, SpanItem, TagItem
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["IGNORED", "Encoded", "encode", "encode_texts", "pad"]
+
+#: The label of a position that is not scored.
+IGNORED = -100
+_STRIDE = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """Examples as token ids.
+
+    Attributes
+    ----------
+    kind : str
+        Kind of the items.
+    tokens, types : ndarray of int32, shape (total,)
+        Token ids and segment ids of all sequences, one after the other.
+    starts : ndarray of int64, shape (sequences + 1,)
+        Where each sequence starts.
+    first : ndarray of int64, shape (examples + 1,)
+        The first sequence of each example: one of classification, one an option of a choice, one a window of a span.
+    labels : ndarray of int64
+        Class or right option, shape (examples,); for spans the first and last token of the answer in each
+        sequence, shape (sequences, 2), both 0 where it is not there; for tags one a token, shape (total,),
+        `IGNORED` where it is not scored.
+    characters : ndarray of int32, shape (total, 2), or None
+        For spans: where each token of the context starts and ends; -1 elsewhere.
+    """
+
+    kind: str
+    tokens: np.ndarray
+    types: np.ndarray
+    starts: np.ndarray
+    first: np.ndarray
+    labels: np.ndarray
+    characters: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        return len(self.first) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Return the tokens of each example, its sequences padded to the longest of them, shape (examples,)."""
+        longest = (
+            np.maximum.reduceat(np.diff(self.starts), self.first[:-1]) if len(self) else np.zeros(0, int)
+        )
+        return longest * np.diff(self.first)
+
+    def sequences(self, rows: np.ndarray) -> np.ndarray:
+        """Return the sequences of some examples, in order."""
+        if len(self.first) == len(self.starts):
+            return rows
+        return np.concatenate([np.arange(self.first[row], self.first[row + 1]) for row in rows])
+
+
+def encode(
+    items: Sequence[Item],
+    kind: str,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    tags: Sequence[str] = (),
+) -> Encoded:
+    """Encode the items of a task.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        Of one kind.
+    kind : {"classification", "choice", "span", "tagging"}
+        Which.
+    tokenizer : PreTrainedTokenizerBase
+        A fast tokenizer.
+    max_length : int
+        Longest sequence. The longer text of a pair is cut first; a context that is searched for an answer
+        is cut into windows that overlap by a quarter.
+    tags : sequence of str
+        The tags known, for tagging; a tag that is not among them is `IGNORED`.
+
+    Returns
+    -------
+    Encoded
+    """
+    if kind == "classification":
+        given = [item for item in items if isinstance(item, ClassItem)]
+        rows = _call(tokenizer, [i.first for i in given], [i.second for i in given], max_length)
+        labels = np.array([item.label for item in given], dtype=np.int64)
+        return _pack(kind, rows, np.ones(len(given), int), labels)
+    if kind == "choice":
+        chosen = [item for item in items if isinstance(item, ChoiceItem)]
+        sizes = np.array([len(item.options) for item in chosen], dtype=int)
+        firsts = list(chain.from_iterable([item.context] * len(item.options) for item in chosen))
+        seconds = list(chain.from_iterable(item.options for item in chosen))
+        labels = np.array([item.label for item in chosen], dtype=np.int64)
+        return _pack(kind, _call(tokenizer, firsts, seconds, max_length), sizes, labels)
+    if kind == "span":
+        return _spans([item for item in items if isinstance(item, SpanItem)], tokenizer, max_length)
+    return _tagged([item for item in items if isinstance(item, TagItem)], tokenizer, max_length, tags)
+
+
+def encode_texts(
+    texts: Sequence[tuple[str, str]], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> Encoded:
+    """Encode pairs of texts without labels, for masked language modelling; an empty second text is left out."""
+    rows = _call(tokenizer, [a for a, _ in texts], [b for _, b in texts], max_length)
+    return _pack("text", rows, np.ones(len(texts), int), np.zeros(len(texts), np.int64))
+
+
+def pad(encoded: Encoded, sequences: np.ndarray, padding: int) -> dict[str, torch.Tensor]:
+    """Return some sequences as tensors padded on the right to the longest of them.
+
+    Parameters
+    ----------
+    encoded : Encoded
+        Examples.
+    sequences : ndarray of int, shape (m,)
+        Which sequences.
+    padding : int
+        The id of the padding token.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        ``input_ids``, ``token_type_ids`` and ``attention_mask``, int64 of shape (m, longest).
+    """
+    import torch
+
+    start, size = encoded.starts[sequences], np.diff(encoded.starts)[sequences]
+    columns = np.arange(size.max(initial=1))
+    inside = columns < size[:, None]
+    at = np.where(inside, start[:, None] + columns, 0)
+    ids = np.where(inside, encoded.tokens[at], padding).astype(np.int64)
+    types = np.where(inside, encoded.types[at], 0).astype(np.int64)
+    return {
+        "input_ids": torch.from_numpy(ids),
+        "token_type_ids": torch.from_numpy(types),
+        "attention_mask": torch.from_numpy(inside.astype(np.int64)),
+    }
+
+
+def _call(
+    tokenizer: PreTrainedTokenizerBase, firsts: list[str], seconds: list[str], max_length: int, **options: Any
+) -> dict[str, list[list[int]]]:
+    """Tokenise pairs; where every second text is empty, single texts."""
+    pair = seconds if any(seconds) else None
+    asked: dict[str, Any] = {"truncation": True, "max_length": max_length, "return_token_type_ids": True}
+    if not firsts:
+        return {"input_ids": [], "token_type_ids": []}
+    if pair is not None and not all(seconds):
+        # Some have one text and some two: each kind by itself, so that no empty segment is marked.
+        both, one = [i for i, b in enumerate(seconds) if b], [i for i, b in enumerate(seconds) if not b]
+        found: dict[str, list[list[int]]] = {}
+        for rows, part in (
+            (both, _call(tokenizer, [firsts[i] for i in both], [seconds[i] for i in both], max_length)),
+            (one, _call(tokenizer, [firsts[i] for i in one], [""] * len(one), max_length)),
+        ):
+            for name, values in part.items():
+                into = found.setdefault(name, [[] for _ in firsts])
+                for row, value in zip(rows, values, strict=True):
+                    into[row] = value
+        return found
+    made = tokenizer(firsts, pair, **(asked | options))
+    return {name: made[name] for name in made}
+
+
+def _pack(kind: str, rows: dict[str, list[list[int]]], sizes: np.ndarray, labels: np.ndarray) -> Encoded:
+    lengths = np.array([len(ids) for ids in rows["input_ids"]], dtype=np.int64)
+    return Encoded(
+        kind,
+        _flat(rows["input_ids"]),
+        _flat(rows["token_type_ids"]),
+        np.concatenate([[0], np.cumsum(lengths)]),
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        labels,
+    )
+
+
+def _flat(rows: list[list[int]]) -> np.ndarray:
+    return np.fromiter(chain.from_iterable(rows), dtype=np.int32)
+
+
+def _spans(items: list[SpanItem], tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:
+    made = tokenizer(
+        [item.question for item in items],
+        [item.context for item in items],
+        truncation="only_second",
+        max_length=max_length,
+        stride=max_length // _STRIDE,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+        return_token_type_ids=True,
+    )
+    owner = np.array(made["overflow_to_sample_mapping"], dtype=int)
+    characters, labels = [], []
+    for window, place in enumerate(made["offset_mapping"]):
+        segment = np.array([s if s is not None else -1 for s in made.sequence_ids(window)])
+        spans = np.where((segment == 1)[:, None], np.array(place, dtype=np.int32).reshape(-1, 2), -1)
+        characters.append(spans)
+        labels.append(_answer_tokens(items[owner[window]], spans))
+    packed = _pack("span", made, np.bincount(owner, minlength=len(items)), np.array(labels, dtype=np.int64))
+    return Encoded(
+        "span",
+        packed.tokens,
+        packed.types,
+        packed.starts,
+        packed.first,
+        packed.labels,
+        np.concatenate(characters),
+    )
+
+
+def _answer_tokens(item: SpanItem, spans: np.ndarray) -> tuple[int, int]:
+    """Return the first and last token of the first answer, or (0, 0) where the window does not hold all of it."""
+    if not item.answers:
+        return 0, 0
+    start, text = item.answers[0]
+    end = start + len(text)
+    inside = np.flatnonzero((spans[:, 0] >= 0) & (spans[:, 1] > start) & (spans[:, 0] < end))
+    if not len(inside) or spans[inside[0], 0] > start or spans[inside[-1], 1] < end:
+        return 0, 0
+    return int(inside[0]), int(inside[-1])
+
+
+def _tagged(
+    items: list[TagItem], tokenizer: PreTrainedTokenizerBase, max_length: int, tags: Sequence[str]
+) -> Encoded:
+    made = tokenizer(
+        [list(item.words) for item in items],
+        is_split_into_words=True,
+        truncation=True,
+        max_length=max_length,
+        return_token_type_ids=True,
+    )
+    number = {tag: i for i, tag in enumerate(tags)}
+    labels = []
+    for row, item in enumerate(items):
+        seen: set[int] = set()
+        for word in made.word_ids(row):
+            scored = word is not None and word not in seen  # the first piece of each word
+            labels.append(number.get(item.tags[word], IGNORED) if scored else IGNORED)
+            seen |= {word} if word is not None else set()
+    return _pack("tagging", made, np.ones(len(items), int), np.array(labels, dtype=np.int64))

@@ -1,0 +1,1 @@
+"""The phases: what one unit does, with files as its only interface."""

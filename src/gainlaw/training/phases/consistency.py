@@ -1,0 +1,43 @@
+"""Prompt-consistency training on unlabelled data, as an intermediate."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from gainlaw._io import write_text_atomic
+from gainlaw.training.backbones import save_model
+from gainlaw.training.phases.prompts import templates_of
+from gainlaw.training.phases.sources import MODEL, load_parent_model, load_parent_tokenizer, unit_items
+from gainlaw.training.prompting.consistency import ConsistencySettings, train_consistency
+from gainlaw.training.store import Store
+from gainlaw.training.units import Unit
+
+__all__ = ["run"]
+
+
+def run(unit: Unit, store: Store, part: Path, device: str, snapshot_seconds: float) -> None:
+    """Write ``model/`` and ``result.json``. There are no snapshots: a run is short, and starts again."""
+    spec = unit.spec
+    tokenizer = load_parent_tokenizer(unit, store)
+    model = load_parent_model(unit, store, "language", device)
+    entry = spec["tasks"][0]
+    items = unit_items(unit, store, entry, entry["split"], entry["language"])
+    result = train_consistency(
+        model,
+        tokenizer,
+        items,
+        templates_of(spec["prompts"]),
+        ConsistencySettings(**spec["settings"]),
+        seed=spec["seed"],
+    )
+    save_model(result.model, part / MODEL)
+    record = {
+        "status": "collapsed" if result.collapsed else "ok",
+        "step": result.step,
+        "prompt_agreement": None if result.kappa != result.kappa else result.kappa,
+        "examples": {entry["task"]: len(items)},
+        "history": [asdict(check) for check in result.history],
+    }
+    write_text_atomic(part / "result.json", json.dumps(record, indent=1, sort_keys=True) + "\n")

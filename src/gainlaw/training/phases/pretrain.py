@@ -1,0 +1,75 @@
+"""Masked language modelling from scratch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gainlaw._io import write_text_atomic
+from gainlaw.training.backbones import make_model, save_model
+from gainlaw.training.data import encode_texts
+from gainlaw.training.heads import MaskedHead
+from gainlaw.training.loop import train
+from gainlaw.training.objectives import Masked, MaskedText
+from gainlaw.training.phases.load import scratch_config, write_info
+from gainlaw.training.phases.sources import MODEL, load_parent_tokenizer
+from gainlaw.training.recipes import Recipe
+from gainlaw.training.store import Store, dump_json
+from gainlaw.training.units import Unit
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["masked_text", "read_corpus", "run"]
+
+
+def run(unit: Unit, store: Store, part: Path, device: str, snapshot_seconds: float) -> None:
+    """Write ``model/`` and ``result.json``."""
+    spec = unit.spec
+    recipe = Recipe.from_record(spec["recipe"])
+    tokenizer = load_parent_tokenizer(unit, store)
+    model = make_model(scratch_config(spec["config"], tokenizer), "masked", spec["seed"])
+    model.to(device)  # type: ignore[arg-type]  # its decorator hides the signature
+    text = masked_text(read_corpus(unit, store), tokenizer, recipe)
+    head = MaskedHead(model)
+    objective = Masked(head, text, recipe.batch_size, spec["seed"], tokenizer.pad_token_id)
+    result = train(
+        objective,
+        recipe,
+        seed=spec["seed"],
+        folder=part,
+        device=device,
+        snapshot_seconds=snapshot_seconds,
+    )
+    save_model(model, part / MODEL)
+    write_info(model.base_model, part)  # type: ignore[arg-type]
+    write_text_atomic(part / "result.json", dump_json(asdict(result)))
+
+
+def read_corpus(unit: Unit, store: Store) -> list[tuple[str, str]]:
+    """Return the texts of a unit's corpus: lines, of which a tab parts two texts."""
+    files = [Path(place) for name, place in sorted(unit.where.items()) if name.startswith("corpus.")]
+    files = files or [store.path(unit.parents["world"]) / "corpus.tsv"]
+    texts = []
+    for file in files:
+        for line in file.read_text(encoding="utf-8").splitlines():
+            first, _, second = line.partition("\t")
+            if first.strip():
+                texts.append((first, second))
+    return texts
+
+
+def masked_text(
+    texts: list[tuple[str, str]], tokenizer: PreTrainedTokenizerBase, recipe: Recipe
+) -> MaskedText:
+    """Return texts ready for masked language modelling."""
+    return MaskedText(
+        encode_texts(texts, tokenizer, recipe.max_length),
+        np.array(sorted(tokenizer.all_special_ids)),
+        tokenizer.mask_token_id,
+        len(tokenizer),
+        recipe.mask_rate,
+    )

@@ -1,0 +1,97 @@
+"""Where a unit finds its models, tokenizers and items."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gainlaw.training.tasks.base import Item, TrainingTask
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from gainlaw.training.backbones import Role
+    from gainlaw.training.store import Store
+    from gainlaw.training.units import Unit
+
+__all__ = ["load_parent_model", "load_parent_tokenizer", "task_called", "unit_items"]
+
+MODEL = "model"
+ORIGIN = "origin.json"
+
+
+def task_called(name: str) -> TrainingTask:
+    """Return a task of the registry or of the synthetic world.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    from gainlaw.training.tasks import find_task
+    from gainlaw.training.world.tasks import WORLD
+
+    return WORLD[name] if name in WORLD else find_task(name)
+
+
+def _origin(store: Store, name: str) -> tuple[str | Path, str | None]:
+    folder = store.path(name)
+    if (folder / MODEL).is_dir():
+        return folder / MODEL, None
+    record = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))
+    return record["origin"], record["revision"]
+
+
+def load_parent_model(unit: Unit, store: Store, role: Role, device: str) -> PreTrainedModel:
+    """Return the model of the parent ``model``, in the role asked for."""
+    from gainlaw.training.backbones import load_model
+
+    origin, revision = _origin(store, unit.parents["model"])
+    return load_model(origin, role, revision=revision, device=device)
+
+
+def load_parent_tokenizer(unit: Unit, store: Store) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of the parent ``tokenizer``: a world's, a loaded model's, or a file's."""
+    from gainlaw.training.backbones import load_tokenizer
+
+    if "tokenizer" in unit.where:
+        return load_tokenizer(unit.where["tokenizer"])
+    name = unit.parents["tokenizer"]
+    if (store.path(name) / "tokenizer.json").is_file():
+        return load_tokenizer(store.path(name) / "tokenizer.json")
+    return load_tokenizer(*_origin(store, name))
+
+
+def unit_items(unit: Unit, store: Store, entry: Mapping[str, Any], split: str, language: str) -> list[Item]:
+    """Return the items that an entry of a unit's spec asks for.
+
+    Parameters
+    ----------
+    unit : Unit
+        The unit.
+    store : Store
+        Where its parents are.
+    entry : mapping
+        ``task`` and ``limit`` (None for all), and ``sample``, the seed of the choice when there are more.
+    split, language : str
+        Which items.
+    """
+    from gainlaw.training.tasks import load_items
+    from gainlaw.training.world.tasks import WORLD
+
+    name, limit = entry["task"], entry["limit"]
+    if name in WORLD:
+        source = WORLD[name].local
+        assert source is not None
+        items = source.parse(source.find(store.path(unit.parents["world"]), split, language), split, language)
+    else:
+        folder = unit.where.get(name)
+        items = load_items(name, split, language, None if folder is None else Path(folder))
+    if limit is None or limit >= len(items):
+        return items
+    rng = np.random.default_rng([entry["sample"], 17])
+    return [items[i] for i in np.sort(rng.permutation(len(items))[:limit])]

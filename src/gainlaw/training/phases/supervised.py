@@ -1,0 +1,196 @@
+"""Train on labelled examples: the intermediate phase, whose heads are dropped, and English fine-tuning."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from gainlaw._io import write_text_atomic
+from gainlaw.training.adapters import add_adapters
+from gainlaw.training.backbones import save_model
+from gainlaw.training.data import Encoded, encode
+from gainlaw.training.heads import HeadShape, MaskedHead, TaskModel, load_head, save_head
+from gainlaw.training.loop import train
+from gainlaw.training.objectives import Supervised
+from gainlaw.training.phases.evaluate import predict
+from gainlaw.training.phases.pretrain import masked_text, read_corpus
+from gainlaw.training.phases.sources import (
+    MODEL,
+    load_parent_model,
+    load_parent_tokenizer,
+    task_called,
+    unit_items,
+)
+from gainlaw.training.recipes import Recipe
+from gainlaw.training.store import Store, dump_json
+from gainlaw.training.tasks.base import Item, TagItem, TrainingTask
+from gainlaw.training.units import Unit
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+__all__ = ["head_shape", "run"]
+
+_COLLAPSE = 0.99
+_PROBE = 500
+
+
+def run(unit: Unit, store: Store, part: Path, device: str, snapshot_seconds: float) -> None:
+    """Write ``model/``, ``result.json`` and, where the head is kept, ``head.safetensors`` with ``head.json``."""
+    spec = unit.spec
+    recipe = Recipe.from_record(spec["recipe"])
+    tokenizer = load_parent_tokenizer(unit, store)
+    tasks = {entry["task"]: task_called(entry["task"]) for entry in spec["tasks"]}
+    items = {
+        entry["task"]: unit_items(unit, store, entry, "train", entry["language"]) for entry in spec["tasks"]
+    }
+    tags = {name: _tags(items[name]) for name in tasks}
+    encoded = {
+        name: encode(items[name], task.kind, tokenizer, recipe.max_length, tags[name])
+        for name, task in tasks.items()
+    }
+    shapes = {name: head_shape(task, tags[name]) for name, task in tasks.items()}
+    masked_model = None
+    if spec.get("mlm"):
+        masked_model = load_parent_model(unit, store, "masked", device)
+        backbone: PreTrainedModel = masked_model.base_model  # type: ignore[assignment]
+    else:
+        backbone = load_parent_model(unit, store, "encoder", device)
+    if recipe.gradient_checkpointing:
+        backbone.gradient_checkpointing_enable({"use_reentrant": False})
+    merge = _add_lora(backbone, recipe, spec["seed"])
+    model = TaskModel(backbone, shapes, spec["seed"], dropout=spec["dropout"]).to(device)
+    if spec.get("carry_head"):
+        load_head(model, store.path(unit.parents["model"]), next(iter(tasks)))
+    masked = None
+    if masked_model is not None:
+        text = masked_text(read_corpus(unit, store), tokenizer, recipe)
+        masked = (MaskedHead(masked_model), text, spec["mlm"])
+    objective = Supervised(
+        model,
+        encoded,
+        recipe.batch_size,
+        spec["seed"],
+        tokenizer.pad_token_id,
+        temperature=spec["temperature"],
+        masked=masked,
+    )
+    held_out = _held_out(unit, store, recipe, tags) if recipe.patience else {}
+    check = _check(model, held_out, tokenizer.pad_token_id, recipe, device) if held_out else None
+    result = train(
+        objective,
+        recipe,
+        seed=spec["seed"],
+        folder=part,
+        device=device,
+        check=check,
+        snapshot_seconds=snapshot_seconds,
+    )
+    status = _collapsed(model, encoded, tokenizer.pad_token_id, recipe, device) or result.status
+    saved: PreTrainedModel = merge() if masked_model is None else masked_model
+    save_model(saved, part / MODEL)
+    if spec["keep_head"]:
+        name = next(iter(tasks))
+        save_head(model, name, tags[name], part)
+    counts = {name: len(each) for name, each in items.items()}
+    write_text_atomic(
+        part / "result.json", dump_json(asdict(result) | {"status": status, "examples": counts})
+    )
+
+
+def head_shape(task: TrainingTask, tags: tuple[str, ...] = ()) -> HeadShape:
+    """Return the shape of the head that a task needs."""
+    outputs = {"choice": 1, "span": 2, "tagging": len(tags), "classification": len(task.classes)}
+    return HeadShape(task.kind, outputs[task.kind])
+
+
+def _tags(items: list[Item]) -> tuple[str, ...]:
+    return tuple(sorted({tag for item in items if isinstance(item, TagItem) for tag in item.tags}))
+
+
+def _add_lora(backbone: PreTrainedModel, recipe: Recipe, seed: int) -> Callable[[], PreTrainedModel]:
+    """Put adapters into a backbone if asked; return what gives the plain model back, adapters merged."""
+    if recipe.lora is None:
+        return lambda: backbone
+    lora = recipe.lora
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        wrapped = add_adapters(backbone, lora.rank, lora.alpha, lora.dropout)
+    return lambda: wrapped.merge_and_unload()
+
+
+def _held_out(
+    unit: Unit, store: Store, recipe: Recipe, tags: Mapping[str, tuple[str, ...]]
+) -> dict[str, Encoded]:
+    """Return the English validation items of each task."""
+    tokenizer = load_parent_tokenizer(unit, store)
+    return {
+        entry["task"]: encode(
+            unit_items(unit, store, entry | {"limit": spec_limit(entry)}, "validation", entry["language"]),
+            task_called(entry["task"]).kind,
+            tokenizer,
+            recipe.max_length,
+            tags[entry["task"]],
+        )
+        for entry in unit.spec["tasks"]
+    }
+
+
+def spec_limit(entry: Mapping[str, Any]) -> int:
+    """Return how many validation items are scored in a check."""
+    return int(entry.get("check_limit") or 2000)
+
+
+def _check(
+    model: TaskModel, held_out: Mapping[str, Encoded], padding: int, recipe: Recipe, device: str
+) -> Callable[[], float]:
+    """Return the mean share of right predictions over the tasks, as a function of the weights."""
+
+    def score() -> float:
+        shares = []
+        for name, encoded in held_out.items():
+            outcome = predict(
+                model, name, encoded, padding, recipe.micro_batch_tokens, device, recipe.precision
+            )
+            shares.append(outcome.right.mean())
+        return float(np.mean(shares))
+
+    return score
+
+
+def _collapsed(
+    model: TaskModel, encoded: Mapping[str, Encoded], padding: int, recipe: Recipe, device: str
+) -> str | None:
+    """Return ``collapsed`` if nearly all training examples get one answer though their labels differ."""
+    for name, each in encoded.items():
+        if each.kind not in {"classification", "choice"} or len(each) < 20:
+            continue
+        rows = np.linspace(0, len(each) - 1, min(_PROBE, len(each))).astype(int)
+        probe = _some(each, rows)
+        outcome = predict(model, name, probe, padding, recipe.micro_batch_tokens, device, recipe.precision)
+        common = Counter(outcome.answers.tolist()).most_common(1)[0][1] / len(rows)
+        usual = Counter(probe.labels.tolist()).most_common(1)[0][1] / len(rows)
+        if common >= _COLLAPSE and usual <= 0.9:
+            return "collapsed"
+    return None
+
+
+def _some(encoded: Encoded, rows: np.ndarray) -> Encoded:
+    """Return some examples as an own table."""
+    sequences = encoded.sequences(rows)
+    size = np.diff(encoded.starts)[sequences]
+    at = np.concatenate([np.arange(encoded.starts[s], encoded.starts[s + 1]) for s in sequences])
+    return Encoded(
+        encoded.kind,
+        encoded.tokens[at],
+        encoded.types[at],
+        np.concatenate([[0], np.cumsum(size)]),
+        np.concatenate([[0], np.cumsum(np.diff(encoded.first)[rows])]),
+        encoded.labels[rows],
+    )

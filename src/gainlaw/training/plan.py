@@ -1,0 +1,374 @@
+"""What an experiment will do and cost, before it does: units, FLOPs, GPU-hours, memory, disk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.training.experiment import Experiment
+from gainlaw.training.graph import Graph
+from gainlaw.training.prompting.consistency import ConsistencySettings
+from gainlaw.training.recipes import Recipe
+from gainlaw.training.store import Store
+from gainlaw.training.units import Unit
+from gainlaw.training.workload import Workload, task_workload
+
+__all__ = ["ModelPlan", "Plan", "UnitCost", "make_plan"]
+
+Role = Literal["encoder", "full", "causal"]
+_GB = 1e9
+#: Words of the synthetic world in a document of two sentences, and tokens of an item.
+_WORLD_TOKENS = {"corpus": 17.0, "world_nli": 18.0, "world_copa": 15.0, "world_siqa": 16.0}
+_WORLD_SEQUENCES = {"world_nli": 1.0, "world_copa": 2.0, "world_siqa": 3.0}
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCost:
+    """What one unit costs.
+
+    Attributes
+    ----------
+    name, phase, label : str
+        The unit.
+    done : bool
+        Whether it is finished already.
+    flops : float
+        Of the whole unit; 0 for one that computes nothing, NaN where the model is not known here.
+    memory_gb, disk_gb : float
+        Peak on the device, and what it writes.
+    counted : bool
+        False where sizes and lengths of published data were taken for granted.
+    """
+
+    name: str
+    phase: str
+    label: str
+    done: bool
+    flops: float
+    memory_gb: float
+    disk_gb: float
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """A checkpoint: parameters and what its units cost together; NaN where its configuration is not known here."""
+
+    name: str
+    model_family: str
+    params: float
+    params_non_embedding: float
+    units: int
+    done: int
+    flops: float
+    memory_gb: float
+    disk_gb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A planned experiment.
+
+    Attributes
+    ----------
+    units : tuple of UnitCost
+        Each distinct unit, in an order in which they can be done.
+    models : tuple of ModelPlan
+        Each checkpoint.
+    wanted, distinct, done : mapping of str to int
+        Units by phase: asked for by the cells, distinct (what is executed), and finished.
+    gpu_hours, left_gpu_hours : float
+        Of everything, and of what is not finished, at the throughput of the budget.
+    throughput_tflops : float
+        What the device reaches: throughput times utilisation.
+    disk_gb, memory_gb : float
+        Disk of what is not finished; the largest peak.
+    over : tuple of str
+        What exceeds the budget.
+    unknown : tuple of str
+        Checkpoints whose configuration is not known here, so that they are not in the totals.
+    notes : tuple of str
+        What was taken for granted.
+    """
+
+    units: tuple[UnitCost, ...]
+    models: tuple[ModelPlan, ...]
+    wanted: Mapping[str, int]
+    distinct: Mapping[str, int]
+    done: Mapping[str, int]
+    gpu_hours: float
+    left_gpu_hours: float
+    throughput_tflops: float
+    disk_gb: float
+    memory_gb: float
+    over: tuple[str, ...]
+    unknown: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def make_plan(experiment: Experiment, graph: Graph, store: Store | None = None) -> Plan:
+    """Work out what an experiment will do and cost. Downloads nothing and loads no weights.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+    graph : Graph
+        Its units.
+    store : Store, optional
+        Where finished units are.
+
+    Returns
+    -------
+    Plan
+    """
+    costs: dict[str, UnitCost] = {}
+    unknown: set[str] = set()
+    roots = {name: _root(graph, unit) for name, unit in graph.units.items()}
+    named = {checkpoint.name: checkpoint for checkpoint in experiment.checkpoints}
+    configs = {c.source: _config(experiment, named[c.checkpoint]) for c in graph.cells}
+    for name, unit in graph.units.items():
+        done = store is not None and store.has(name)
+        costs[name] = _cost(experiment, unit, configs.get(roots[name]), done)
+    models = []
+    for checkpoint in experiment.checkpoints:
+        config = _config(experiment, checkpoint)
+        starts = {cell.source for cell in graph.cells if cell.checkpoint == checkpoint.name}
+        mine = [costs[n] for n, root in roots.items() if root in starts]
+        counts = None if config is None else _parameters(experiment, config)
+        if counts is None:
+            unknown.add(checkpoint.name)
+        nan = float("nan")
+        models.append(
+            ModelPlan(
+                checkpoint.name,
+                checkpoint.model_family,
+                float(checkpoint.params or (counts[0] if counts else nan)),
+                float(counts[1]) if counts else nan,
+                len(mine),
+                sum(c.done for c in mine),
+                sum(c.flops for c in mine),
+                max((c.memory_gb for c in mine), default=nan),
+                sum(c.disk_gb for c in mine),
+            )
+        )
+    return _totals(experiment, graph, tuple(costs.values()), tuple(models), tuple(sorted(unknown)))
+
+
+def _totals(
+    experiment: Experiment,
+    graph: Graph,
+    costs: tuple[UnitCost, ...],
+    models: tuple[ModelPlan, ...],
+    unknown: tuple[str, ...],
+) -> Plan:
+    from gainlaw.training.costs import gpu_hours
+
+    budget = experiment.budget
+    reached = budget.throughput_tflops * budget.utilisation
+    known = [c for c in costs if c.flops == c.flops]
+    hours = gpu_hours(sum(c.flops for c in known), reached)
+    left = gpu_hours(sum(c.flops for c in known if not c.done), reached)
+    disk = sum(c.disk_gb for c in known if not c.done)
+    memory = max((c.memory_gb for c in known), default=0.0)
+    over = [
+        f"{what} {have:,.1f} of {limit:,.1f} {unit}"
+        for what, have, limit, unit in (
+            ("work left:", left, budget.gpu_hours, "GPU-hours"),
+            ("disk:", disk, budget.disk_gb, "GB"),
+            ("memory:", memory, budget.memory_gb, "GB"),
+        )
+        if limit is not None and have > limit
+    ]
+    notes = []
+    if not all(c.counted for c in costs):
+        notes.append("sizes of tasks without local files are those published, their lengths rough")
+    if unknown:
+        notes.append(f"no configuration here of {', '.join(unknown)}: not in the totals")
+    return Plan(
+        units=costs,
+        models=models,
+        wanted=dict(graph.wanted),
+        distinct=dict(Counter(c.phase for c in costs)),
+        done=dict(Counter(c.phase for c in costs if c.done)),
+        gpu_hours=hours,
+        left_gpu_hours=left,
+        throughput_tflops=reached,
+        disk_gb=disk,
+        memory_gb=memory,
+        over=tuple(over),
+        unknown=unknown,
+        notes=tuple(notes),
+    )
+
+
+def _root(graph: Graph, unit: Unit) -> str:
+    while "model" in unit.parents:
+        unit = graph.units[unit.parents["model"]]
+    return unit.name
+
+
+def _config(experiment: Experiment, checkpoint: Any) -> dict[str, Any] | None:
+    """Return the configuration of a checkpoint, if it can be had without a network."""
+    import json
+
+    from gainlaw.training.known import known_config
+
+    if checkpoint.config is not None:
+        return _filled(experiment, checkpoint.config)
+    if checkpoint.hub is not None:
+        return known_config(checkpoint.hub)
+    file = experiment.folder / Path(checkpoint.path).expanduser() / "config.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def _filled(experiment: Experiment, config: Mapping[str, Any]) -> dict[str, Any]:
+    if "vocab_size" in config:
+        return dict(config)
+    return {**config, "vocab_size": _vocabulary(experiment)}
+
+
+def _vocabulary(experiment: Experiment) -> int:
+    from gainlaw.training.phases.world import world_tokenizer
+    from gainlaw.training.world.corpus import WorldSettings, make_world_and_languages
+
+    if experiment.pretraining is not None and experiment.pretraining.tokenizer is not None:
+        from tokenizers import Tokenizer
+
+        file = experiment.folder / Path(experiment.pretraining.tokenizer).expanduser()
+        return Tokenizer.from_file(str(file)).get_vocab_size()
+    assert experiment.world is not None
+    settings = WorldSettings(**experiment.world.model_dump())
+    return world_tokenizer(make_world_and_languages(settings)).get_vocab_size()
+
+
+def _role(experiment: Experiment, config: Mapping[str, Any]) -> Role:
+    if experiment.protocol != "prompted":
+        return "encoder"
+    return "full" if config["model_type"] in {"t5", "mt5", "umt5"} else "causal"
+
+
+def _parameters(experiment: Experiment, config: Mapping[str, Any]) -> tuple[int, int] | None:
+    from gainlaw.training.costs import count_parameters
+
+    try:
+        counts = count_parameters(config, _role(experiment, config))
+    except InputError as error:
+        raise InputError([Problem(p.message, "checkpoints", hint=p.hint) for p in error.problems]) from None
+    return counts.total, counts.non_embedding
+
+
+def _cost(experiment: Experiment, unit: Unit, config: Mapping[str, Any] | None, done: bool) -> UnitCost:
+    if unit.phase in {"world", "load"} or config is None:
+        empty = unit.phase in {"world", "load"}
+        disk = 0.01 if unit.phase == "world" else 0.0
+        if unit.phase == "load" and config is not None:
+            disk = _disk(experiment, config)
+        return UnitCost(
+            unit.name, unit.phase, unit.label, done, 0.0 if empty else float("nan"), 0.0, disk, True
+        )
+    flops, memory, counted = _work(experiment, unit, config)
+    trained = unit.phase in {"pretrain", "intermediate", "finetune", "consistency"}
+    disk = _disk(experiment, config) if trained else 0.0
+    return UnitCost(unit.name, unit.phase, unit.label, done, flops, memory / _GB, disk, counted)
+
+
+def _disk(experiment: Experiment, config: Mapping[str, Any]) -> float:
+    from gainlaw.training.costs import disk_bytes
+
+    return disk_bytes(config, "fp32", _role(experiment, config)) / _GB
+
+
+def _work(experiment: Experiment, unit: Unit, config: Mapping[str, Any]) -> tuple[float, float, bool]:
+    """Return FLOPs, peak memory in bytes, and whether all sizes were counted."""
+    from gainlaw.training.costs import flops_per_example, peak_memory
+
+    spec, role = unit.spec, _role(experiment, config)
+    loads, recipe, passes = _loads(experiment, unit)
+    training = unit.phase in {"pretrain", "intermediate", "finetune", "consistency"}
+    lora = recipe.lora.rank if recipe is not None and recipe.lora is not None else None
+    if unit.phase == "consistency":
+        lora = ConsistencySettings(**spec["settings"]).rank
+    checkpointing = recipe is not None and recipe.gradient_checkpointing
+    flops = 0.0
+    for load in loads:
+        one = flops_per_example(
+            config,
+            load.tokens,
+            phase="train" if training else "infer",
+            gradient_checkpointing=checkpointing,
+            lora=lora,
+            role=role,
+        )
+        flops += one * load.examples * load.sequences
+    precision = recipe.precision if recipe is not None else spec.get("precision", "fp32")
+    longest = recipe.max_length if recipe is not None else spec.get("max_length", 512)
+    memory = peak_memory(
+        config,
+        phase="train" if training else "infer",
+        micro_batch_tokens=_budget(spec, recipe),
+        max_length=longest,
+        precision="fp32" if precision == "fp32" else "bf16",
+        lora=lora,
+        gradient_checkpointing=checkpointing,
+        role=role,
+        keeps_best=bool(recipe is not None and recipe.patience),
+    )
+    return flops * passes, float(memory.total_bytes), all(load.counted for load in loads)
+
+
+def _budget(spec: Mapping[str, Any], recipe: Recipe | None) -> int:
+    if recipe is not None:
+        return recipe.micro_batch_tokens
+    return int(spec["settings"]["token_budget"] if "settings" in spec else spec["micro_batch_tokens"])
+
+
+def _loads(experiment: Experiment, unit: Unit) -> tuple[list[Workload], Recipe | None, float]:
+    """Return what a unit goes through once, its recipe, and how often it does."""
+    spec = unit.spec
+    if unit.phase in {"evaluate", "rank"}:
+        prompts = len(spec.get("prompts", [0]))
+        longest = spec.get("max_length", 512)
+        loads = [_load(experiment, unit, spec, spec["split"], code, longest) for code in spec["languages"]]
+        return loads, None, float(prompts)
+    if unit.phase == "consistency":
+        settings = ConsistencySettings(**spec["settings"])
+        entry = spec["tasks"][0]
+        load = _load(experiment, unit, entry, entry["split"], entry["language"], 512)
+        prompts = min(settings.prompts_per_item, len(spec["prompts"]))
+        return [load], None, settings.steps * settings.batch_size * prompts / load.examples
+    recipe = Recipe.from_record(spec["recipe"])
+    if unit.phase == "pretrain":
+        documents = experiment.world.documents if experiment.world is not None else _lines(unit)
+        load = Workload(documents, 1.0, _WORLD_TOKENS["corpus"], experiment.world is not None)
+        steps = recipe.steps or max(1, round((recipe.epochs or 1) * documents / recipe.batch_size))
+        return [load], recipe, steps * recipe.batch_size / documents
+    loads = [
+        _load(experiment, unit, entry, "train", entry["language"], recipe.max_length)
+        for entry in spec["tasks"]
+    ]
+    examples = sum(load.examples for load in loads)
+    passes = recipe.epochs or (recipe.steps or 0) * recipe.batch_size / examples
+    extra = spec.get("mlm") or 0.0
+    return loads, recipe, passes / (1.0 - extra)
+
+
+def _lines(unit: Unit) -> int:
+    files = [Path(place) for role, place in unit.where.items() if role.startswith("corpus.")]
+    return max(1, sum(file.read_bytes().count(b"\n") for file in files))
+
+
+def _load(
+    experiment: Experiment, unit: Unit, entry: Mapping[str, Any], split: str, language: str, longest: int
+) -> Workload:
+    name = entry["task"]
+    if name not in _WORLD_SEQUENCES:
+        return task_workload(unit, entry, split, language, longest)
+    assert experiment.world is not None
+    there: int = getattr(experiment.world, split)
+    examples = there if entry["limit"] is None else min(there, entry["limit"])
+    return Workload(examples, _WORLD_SEQUENCES[name], _WORLD_TOKENS[name], True)

@@ -1,0 +1,181 @@
+"""Prompted zero-shot evaluation: one score a prompt, and how far the prompts agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.training.prompting.agreement import count_labels, fleiss_kappa
+from gainlaw.training.prompting.ranking import Normalise, choose, rank_items
+from gainlaw.training.prompting.templates import Template
+from gainlaw.training.tasks.base import ChoiceItem, ClassItem, Item
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["METRICS", "PromptScores", "evaluate_prompts"]
+
+#: The metric of an evaluation, and what the log-likelihoods are divided by for it.
+METRICS: Mapping[str, Normalise] = {
+    "accuracy": "sum",
+    "accuracy_per_token": "tokens",
+    "accuracy_per_character": "characters",
+    "accuracy_per_byte": "bytes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PromptScores:
+    """The answers to one task in one language under several prompts.
+
+    Attributes
+    ----------
+    prompts : tuple of str
+        The names of the prompts.
+    examples : tuple of str
+        The ids of the items.
+    labels : ndarray of int, shape (n_items,)
+        The right answers.
+    answers : mapping of str to ndarray of int, shape (n_prompts, n_items)
+        Metric -> the answer chosen under each prompt, for the metrics of `METRICS`.
+    n_options : int
+        The largest number of answers of an item.
+    """
+
+    prompts: tuple[str, ...]
+    examples: tuple[str, ...]
+    labels: np.ndarray
+    answers: Mapping[str, np.ndarray]
+    n_options: int
+
+    def kappa(self, metric: str = "accuracy") -> float:
+        """Return Fleiss' kappa between the prompts (NaN for one prompt, or one answer throughout).
+
+        Parameters
+        ----------
+        metric : str
+            One of `METRICS`.
+
+        Returns
+        -------
+        float
+        """
+        return fleiss_kappa(count_labels(self.answers[metric], self.n_options))
+
+    def rows(self, metrics: Sequence[str] = ("accuracy", "accuracy_per_character")) -> list[dict[str, Any]]:
+        """Return one row a prompt and metric, for a table of evaluations.
+
+        Parameters
+        ----------
+        metrics : sequence of str
+            Out of `METRICS`.
+
+        Returns
+        -------
+        list of dict
+            With ``prompt``, ``metric``, ``n_correct``, ``n_examples`` and ``fleiss_kappa``, the last the same
+            for all prompts of a metric.
+        """
+        found = []
+        for metric in metrics:
+            kappa = self.kappa(metric)
+            for prompt, answers in zip(self.prompts, self.answers[metric], strict=True):
+                correct = int((answers == self.labels).sum())
+                row = {"prompt": prompt, "metric": metric, "n_correct": correct}
+                found.append(row | {"n_examples": len(self.labels), "fleiss_kappa": kappa})
+        return found
+
+    def item_rows(
+        self, metrics: Sequence[str] = ("accuracy", "accuracy_per_character")
+    ) -> list[dict[str, Any]]:
+        """Return one row an item, prompt and metric, for a table of predictions.
+
+        Parameters
+        ----------
+        metrics : sequence of str
+            Out of `METRICS`.
+
+        Returns
+        -------
+        list of dict
+            With ``prompt``, ``metric``, ``example``, ``answer`` and ``correct`` (0 or 1).
+        """
+        return [
+            {
+                "prompt": prompt,
+                "metric": metric,
+                "example": example,
+                "answer": int(answer),
+                "correct": int(answer == label),
+            }
+            for metric in metrics
+            for prompt, answers in zip(self.prompts, self.answers[metric], strict=True)
+            for example, answer, label in zip(self.examples, answers, self.labels, strict=True)
+        ]
+
+
+def evaluate_prompts(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    items: Sequence[Item],
+    templates: Sequence[Template],
+    *,
+    token_budget: int = 4096,
+    device: str | torch.device = "cpu",
+    max_length: int | None = None,
+    log: Callable[[str], None] | None = None,
+) -> PromptScores:
+    """Answer every item under every prompt, by the likelihood of the answers.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        Causal or encoder-decoder.
+    tokenizer : transformers.PreTrainedTokenizerBase
+        As it comes with the model.
+    items : sequence of ClassItem or ChoiceItem
+        What to answer.
+    templates : sequence of Template
+        The prompts, checked against the task.
+    token_budget, device, max_length
+        See `gainlaw.training.prompting.ranking.rank_items`.
+    log : callable, optional
+        Called with a line after each prompt.
+
+    Returns
+    -------
+    PromptScores
+
+    Raises
+    ------
+    InputError
+        If there is no item or no prompt, or an item cannot be prompted for.
+    """
+    missing = [name for name, given in (("items", items), ("templates", templates)) if not given]
+    if missing:
+        raise InputError([Problem("there are none", name, hint="give at least one") for name in missing])
+    chosen: dict[str, list[list[int]]] = {metric: [] for metric in METRICS}
+    most = 0
+    for template in templates:
+        requests = [template.render(item) for item in items]
+        most = max(most, max(len(request.continuations) for request in requests))
+        ranked = rank_items(
+            model, tokenizer, requests, token_budget=token_budget, device=device, max_length=max_length
+        )
+        for metric, normalise in METRICS.items():
+            chosen[metric].append([choose(each, normalise) for each in ranked])
+        if log is not None:
+            log(f"prompt {template.name}: {len(items)} items")
+    labels = [item.label if isinstance(item, ClassItem | ChoiceItem) else -1 for item in items]
+    return PromptScores(
+        tuple(template.name for template in templates),
+        tuple(item.id for item in items),
+        np.array(labels),
+        {metric: np.array(rows) for metric, rows in chosen.items()},
+        most,
+    )

@@ -1,0 +1,142 @@
+"""From finished units to the table the statistics begin with: evaluations, and predictions beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gainlaw._io import write_frame_atomic
+from gainlaw.training.graph import Cell, Graph
+from gainlaw.training.phases.sources import task_called
+from gainlaw.training.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["collect", "write_results"]
+
+EVALUATIONS, PREDICTIONS = "evaluations.csv", "predictions.parquet"
+_KEYS = ("model", "intermediate", "task", "language", "seed", "prompt", "split", "metric", "protocol")
+
+
+def collect(graph: Graph, store: Store, source: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return evaluations and predictions of the cells whose unit is finished.
+
+    Parameters
+    ----------
+    graph : Graph
+        The design.
+    store : Store
+        The units.
+    source : str
+        What the column ``source`` says.
+
+    Returns
+    -------
+    evaluations : pandas.DataFrame
+        The columns of an evaluations table, and ``params_non_embedding``, ``run_status`` (of the training: ``ok``,
+        ``stopped early``, ``collapsed``, ``diverged``; ``constant answer`` where every item got one answer) and,
+        for prompts, ``prompt_agreement`` (Fleiss' kappa between the prompts of a model, task and language).
+    predictions : pandas.DataFrame
+        One row an item: the key columns, ``example`` and ``correct``.
+    """
+    import pandas as pd
+
+    families = _world_families(graph, store)
+    rows: list[dict[str, Any]] = []
+    items: list[pd.DataFrame] = []
+    cells = sorted((c for c in graph.cells if store.has(c.unit)), key=_order)
+    for cell in cells:
+        folder = store.path(cell.unit)
+        info = _read(store.path(cell.source) / "info.json")
+        task = task_called(cell.task)
+        result = _read(store.path(cell.trained) / "result.json") if cell.trained else {"status": "ok"}
+        answers = pd.read_parquet(folder / "predictions.parquet", columns=_columns(folder))
+        common: dict[str, Any] = {
+            "model_family": cell.model_family,
+            "model": cell.model,
+            "params": cell.params or info["params"],
+            "base_model": cell.base_model,
+            "intermediate": cell.intermediate,
+            "task": cell.task,
+            "seed": cell.seed,
+            "split": cell.split,
+            "protocol": cell.protocol,
+        }
+        scores = _read(folder / "scores.json")
+        for score in scores:
+            status = result["status"] if result["status"] != "ok" else score["status"]
+            here = answers[answers["language"] == score["language"]]
+            if "prompt" in answers:
+                here = here[here["prompt"].eq(score["prompt"]) & here["metric"].eq(score["metric"])]
+            row = common | {
+                "language": score["language"],
+                "prompt": score.get("prompt", ""),
+                "metric": score.get("metric", task.metric),
+                "n_correct": int(here["correct"].sum()),
+                "n_examples": int(score["n_examples"]),
+                "n_classes": task.n_classes,
+                "source": source,
+                "params_non_embedding": info["params_non_embedding"],
+                "run_status": status,
+            }
+            if "prompt_agreement" in score:
+                row["prompt_agreement"] = score["prompt_agreement"]
+            if score["language"] in families:
+                row["language_family"] = families[score["language"]]
+            rows.append(row)
+            named = here[["example", "correct"]].assign(**{key: row[key] for key in _KEYS})
+            items.append(named[[*_KEYS, "example", "correct"]])
+    if not rows:
+        return pd.DataFrame(), pd.DataFrame()
+    frame = pd.DataFrame(rows)
+    predictions = pd.concat(items, ignore_index=True).astype({"correct": "int8"})
+    for key in ("model", "intermediate", "task", "language", "prompt", "split", "metric", "protocol"):
+        predictions[key] = predictions[key].astype("category")
+    return frame[[name for name in _SHOWN if name in frame]], predictions
+
+
+_SHOWN = (
+    *("model_family", "model", "params", "params_non_embedding", "base_model", "intermediate", "task"),
+    *("language", "language_family", "n_correct", "n_examples", "seed", "prompt", "split", "metric"),
+    *("protocol", "n_classes", "run_status", "prompt_agreement", "source"),
+)
+
+
+def _order(cell: Cell) -> tuple[Any, ...]:
+    return (cell.model_family, cell.task, cell.intermediate, cell.model, cell.seed)
+
+
+def _columns(folder: Path) -> list[str]:
+    import pyarrow.parquet as parquet
+
+    names = parquet.read_schema(folder / "predictions.parquet").names
+    return [name for name in ("language", "prompt", "metric", "example", "correct") if name in names]
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _world_families(graph: Graph, store: Store) -> Mapping[str, str]:
+    """Return the family of each language of the synthetic world, if there is one."""
+    for unit in graph.units.values():
+        if unit.phase == "world" and store.has(unit.name):
+            table = _read(store.path(unit.name) / "languages.json")
+            return {row["language"]: row["language_family"] for row in table}
+    return {}
+
+
+def write_results(graph: Graph, store: Store, folder: Path, source: str) -> int:
+    """Write ``evaluations.csv`` and ``predictions.parquet``; return the number of scores.
+
+    Both are derived from the finished units and written whole: a run that is not finished leaves the table of
+    what is.
+    """
+    evaluations, predictions = collect(graph, store, source)
+    if len(evaluations):
+        write_frame_atomic(predictions, folder / PREDICTIONS)
+        write_frame_atomic(evaluations, folder / EVALUATIONS)
+    return len(evaluations)

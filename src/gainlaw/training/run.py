@@ -1,0 +1,129 @@
+"""Run an experiment: graph, budget, units, results, record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.training.experiment import Experiment
+from gainlaw.training.graph import build_graph
+from gainlaw.training.machine import count_gpus, default_workers, resolve_device
+from gainlaw.training.record import write_record
+from gainlaw.training.results import write_results
+from gainlaw.training.schedule import Summary, run_units
+from gainlaw.training.store import Store
+from gainlaw.training.units import Unit
+
+__all__ = ["RunOutcome", "run_experiment"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What a run did and gave.
+
+    Attributes
+    ----------
+    summary : Summary
+        Units done, found done, failed.
+    scores : int
+        Rows of the evaluations.
+    warnings : tuple of str
+        Runs that collapsed or diverged, and answers that are constant.
+    labels : mapping of str to str
+        What each unit does.
+    """
+
+    summary: Summary
+    scores: int
+    warnings: tuple[str, ...]
+    labels: Mapping[str, str]
+
+
+def run_experiment(
+    experiment: Experiment,
+    output: Path,
+    *,
+    device: str | None = None,
+    workers: int | None = None,
+    over_budget: bool = False,
+    started: Callable[[Unit], None] = lambda unit: None,
+    finished: Callable[[Unit, float, str], None] = lambda unit, seconds, error: None,
+    waiting: Callable[[], None] = lambda: None,
+) -> RunOutcome:
+    """Do what is not done of an experiment, and write its tables.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to run.
+    output : Path
+        Folder of the run; it may hold finished units, of this or of other experiments.
+    device, workers : optional
+        Instead of the experiment's.
+    over_budget : bool
+        Whether to run although the plan exceeds the budget.
+    started, finished, waiting : callable
+        See `gainlaw.training.schedule.run_units`.
+
+    Returns
+    -------
+    RunOutcome
+
+    Raises
+    ------
+    InputError
+        If the budget is exceeded, or the device is not there.
+    """
+    chosen = resolve_device(device or experiment.compute.device)  # type: ignore[arg-type]
+    if chosen == "cuda" and not count_gpus():
+        raise InputError(Problem("there is no CUDA device", "compute.device", hint="try --device cpu"))
+    threads = experiment.compute.threads
+    side_by_side = workers or experiment.compute.workers or default_workers(chosen, threads)
+    graph = build_graph(experiment, chosen)
+    store = Store(output / "units")
+    _hold_to_budget(experiment, store, chosen, over_budget)
+    summary = run_units(
+        graph,
+        store,
+        device=chosen,
+        threads=threads,
+        workers=side_by_side,
+        snapshot_seconds=experiment.compute.snapshot_seconds,
+        started=started,
+        finished=finished,
+        waiting=waiting,
+    )
+    scores = write_results(graph, store, output, experiment.name)
+    resolved = {"device": chosen, "threads": threads, "workers": side_by_side}
+    write_record(output, experiment, graph, store, summary, resolved)
+    labels = {name: unit.label for name, unit in graph.units.items()}
+    return RunOutcome(summary, scores, _warnings(output), labels)
+
+
+def _hold_to_budget(experiment: Experiment, store: Store, device: str, over_budget: bool) -> None:
+    budget = experiment.budget
+    if over_budget or (budget.gpu_hours, budget.disk_gb, budget.memory_gb) == (None, None, None):
+        return
+    from gainlaw.training.plan import make_plan
+
+    over = make_plan(experiment, build_graph(experiment, device), store).over
+    if over:
+        hint = "raise the budget, run less, or add --over-budget"
+        raise InputError(
+            [Problem(f"the plan exceeds the budget: {line}", "budget", hint=hint) for line in over]
+        )
+
+
+def _warnings(output: Path) -> tuple[str, ...]:
+    import pandas as pd
+
+    file = output / "evaluations.csv"
+    if not file.is_file():
+        return ()
+    table = pd.read_csv(file, keep_default_na=False)
+    bad = table[table["run_status"].isin(["collapsed", "diverged"])]
+    counts = Counter(zip(bad["run_status"], bad["model"], bad["task"], strict=True))
+    return tuple(f"{status}: {model} on {task}" for status, model, task in counts)

@@ -1,0 +1,224 @@
+"""The tasks of the runner: what they are, where they are read from, and how answers to them are scored.
+
+A task is read from the hub by name, or from local files in the format that its authors published; a folder with a
+machine-translated copy in the same format is read in the same way.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from gainlaw._io import data_path
+from gainlaw.errors import InputError, Problem
+from gainlaw.training.tasks._rows import PLACEHOLDERS
+from gainlaw.training.tasks.base import ChoiceItem, ClassItem, Item, SpanItem, TagItem, TrainingTask
+from gainlaw.training.tasks.choice import COMMONSENSE_QA, COPA, COSMOS_QA, HELLASWAG, SIQA, XCOPA
+from gainlaw.training.tasks.metrics import Scores, score_items
+from gainlaw.training.tasks.nli import ANLI, ANLI_MNLI, MNLI, SICK, XNLI
+from gainlaw.training.tasks.paraphrase import PAWSX, QQP
+from gainlaw.training.tasks.span import SQUAD_V1, SQUAD_V2
+from gainlaw.training.tasks.tagging import CCG
+
+__all__ = ["TASKS", "Scores", "find_task", "load_items", "score_items", "source_files"]
+
+_LIST = (
+    *(XNLI, XCOPA, PAWSX),
+    *(ANLI_MNLI, ANLI, MNLI, QQP, SQUAD_V1, SQUAD_V2, HELLASWAG, COMMONSENSE_QA, COSMOS_QA, CCG),
+    *(SIQA, COPA, SICK),
+)
+TASKS: Mapping[str, TrainingTask] = MappingProxyType({task.name: task for task in _LIST})
+"""The tasks by name: three cross-lingual targets, the intermediates, and what XCOPA's English side needs."""
+
+_ALIASES = {
+    "paws_x": "pawsx",
+    "multinli": "mnli",
+    "multi_nli": "mnli",
+    "anli+mnli": "anli_mnli",
+    "squad": "squad_v1",
+    "squad_v1.1": "squad_v1",
+    "squad_1.1": "squad_v1",
+    "squad2": "squad_v2",
+    "squad_v2.0": "squad_v2",
+    "squad_2.0": "squad_v2",
+    "csqa": "commonsense_qa",
+    "commonsenseqa": "commonsense_qa",
+    "cosmosqa": "cosmos_qa",
+    "socialiqa": "siqa",
+    "social_iqa": "siqa",
+    "social_i_qa": "siqa",
+}
+
+
+def find_task(name: str) -> TrainingTask:
+    """Return a task by its name, in any spelling of case, dashes and blanks.
+
+    Parameters
+    ----------
+    name : str
+        A name of `TASKS`, or one of the common other names.
+
+    Raises
+    ------
+    InputError
+        If there is no such task; the message names those that there are, and any that look alike.
+
+    Examples
+    --------
+    >>> find_task("PAWS-X").title, find_task("SQuAD 2.0").name
+    ('PAWS-X', 'squad_v2')
+    >>> find_task("hellaswga")
+    Traceback (most recent call last):
+    gainlaw.errors.InputError: no task is called 'hellaswga'; did you mean hellaswag? There are: xnli, ...
+    """
+    plain = name.strip().casefold().replace("-", "_").replace(" ", "_")
+    plain = _ALIASES.get(plain, plain)
+    if plain in TASKS:
+        return TASKS[plain]
+    close = difflib.get_close_matches(plain, [*TASKS, *_ALIASES], n=2)
+    near = " or ".join(dict.fromkeys(_ALIASES.get(each, each) for each in close))
+    hint = f"{f'did you mean {near}? There' if near else 'there'} are: {', '.join(TASKS)}"
+    raise InputError(Problem(f"no task is called {name!r}", hint=hint))
+
+
+def source_files(
+    task: TrainingTask | str, split: str, language: str, folder: Path | None
+) -> tuple[Path, ...]:
+    """Return the local files that `load_items` reads, to be hashed.
+
+    Parameters
+    ----------
+    task : TrainingTask or str
+        The task, or its name.
+    split : {"train", "validation", "test"}
+        The split.
+    language : str
+        The language's code.
+    folder : pathlib.Path or None
+        The folder with the task's files; None for the hub.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+        In the order in which they are read; none for the hub.
+
+    Raises
+    ------
+    InputError
+        As `load_items` does.
+    """
+    found = find_task(task) if isinstance(task, str) else task
+    _require(found, split, language, folder)
+    if folder is None:
+        return ()
+    if found.local is None:
+        raise InputError(f"{found.name} has no published files; it is read from the hub, without a folder")
+    return found.local.find(Path(folder), split, language)
+
+
+def load_items(task: TrainingTask | str, split: str, language: str, folder: Path | None = None) -> list[Item]:
+    """Read one split of a task in one language.
+
+    Parameters
+    ----------
+    task : TrainingTask or str
+        The task, or its name.
+    split : {"train", "validation", "test"}
+        The split.
+    language : str
+        The language's code. With `folder`, a task that was published in English only takes any code of
+        ``data/languages.csv``: the folder then holds a translation in the same format.
+    folder : pathlib.Path, optional
+        A folder with the published files, see the task's ``local.layout``; from the hub by default.
+
+    Returns
+    -------
+    list of Item
+        In the order of the files.
+
+    Raises
+    ------
+    InputError
+        If the task lacks the split or the language; files are missing or not in the format; the hub or the
+        package ``datasets`` is out of reach; there are no items, two share an id, an item has not the task's
+        number of options; or the labels are missing or all the same, as in test files released with placeholders.
+    """
+    found = find_task(task) if isinstance(task, str) else task
+    files = source_files(found, split, language, folder)
+    if found.local is not None and folder is not None:
+        items, source = found.local.parse(files, split, language), _name_files(files)
+    elif found.hub is not None:
+        items, source = found.hub(split, language), f"{found.name} ({split}, {language}) on the hub"
+    else:
+        layout = "" if found.local is None else found.local.layout
+        hint = f"its terms ({found.licence}) leave local files only, give their folder: {layout}"
+        raise InputError(Problem(f"{found.name} is not on the hub", hint=hint))
+    _check(found, items, source)
+    return items
+
+
+def _name_files(files: Sequence[Path]) -> str:
+    return f"{files[0]}{f' and {len(files) - 1} more' if len(files) > 1 else ''}"
+
+
+def _require(task: TrainingTask, split: str, language: str, folder: Path | None) -> None:
+    if split not in task.splits:
+        unlabelled = "; its test labels are not published" if split == "test" else ""
+        hint = f"it has: {', '.join(task.splits)}{unlabelled}"
+        raise InputError(Problem(f"{task.name} has no split {split!r} to train on or score", hint=hint))
+    known = task.splits[split]
+    translated = folder is not None and task.languages == ("en",) and language in _language_codes()
+    if language not in known and not translated:
+        hint = f"it has: {', '.join(known)}"
+        if task.languages == ("en",):
+            hint += "; a machine translation is read from a folder, under any code of data/languages.csv"
+        raise InputError(Problem(f"the {split} split of {task.name} has no language {language!r}", hint=hint))
+
+
+def _language_codes() -> set[str]:
+    with data_path("languages.csv").open(encoding="utf-8", newline="") as file:
+        return {row["language"] for row in csv.DictReader(file)}
+
+
+def _check(task: TrainingTask, items: Sequence[Item], source: str) -> None:
+    """Refuse items that cannot be trained on or scored, all faults at once."""
+    if not items:
+        raise InputError(Problem("the split is empty: no item has a gold label"), source=source)
+    problems = []
+    twice = [name for name, count in Counter(item.id for item in items).items() if count > 1]
+    if twice:
+        shown = ", ".join(twice[:6]) + (f" and {len(twice) - 6} more" if len(twice) > 6 else "")
+        hint = "an id must name one item, or answers of different models cannot be paired"
+        problems.append(Problem(f"ids that occur more than once: {shown}", hint=hint))
+    sizes = {len(item.options) for item in items if isinstance(item, ChoiceItem)}
+    if task.n_options is not None and sizes - {task.n_options}:
+        listed = ", ".join(map(str, sorted(sizes)))
+        problems.append(Problem(f"items have {listed} options where {task.n_options} belong"))
+    constant = _constant_label(task, items)
+    if constant is not None:
+        problems.append(Problem(f"{constant} in all {len(items)} items", hint=PLACEHOLDERS))
+    if problems:
+        raise InputError(problems, source=source)
+
+
+def _constant_label(task: TrainingTask, items: Sequence[Item]) -> str | None:
+    labels: set[object] = set()
+    for item in items:
+        if isinstance(item, ClassItem | ChoiceItem):
+            labels.add(item.label)
+        elif isinstance(item, SpanItem):
+            labels.add(item.answers if item.answers else None)
+        elif isinstance(item, TagItem):
+            labels.update(item.tags)
+    if len(labels) > 1 or len(items) == 1:
+        return None
+    label = labels.pop()
+    if task.kind == "classification" and isinstance(label, int):
+        return f"the label is {task.classes[label]!r}"
+    if task.kind == "span":
+        return "there is no answer" if label is None else None
+    return "the same option is right" if task.kind == "choice" else f"the tag is {label!r}"
