@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TRAIN := $(VENV)/.ready-train
 # The interpreter for the environment: PYTHON=... on the command line, else the first one found below.
 PYTHON ?=
 # More words for the program that a target runs, as in: make test ARGS="-k claims"
@@ -42,16 +43,31 @@ $(READY): pyproject.toml constraints.txt
 	@echo "compiling the engine's kernels (once)"; $(BIN)/python -m gainlaw.fitting.warm
 	@touch $(READY)
 
+# The runner's packages (torch and what it needs: gigabytes) are installed for the targets that train.
+$(TRAIN): $(READY)
+	@echo "adding the runner's packages"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[train]'
+	@touch $(TRAIN)
+
+.PHONY: setup-train
+setup-train: $(TRAIN)  ## add torch and what else the runner needs to .venv
+
 .PHONY: paper
 paper: $(READY)  ## fit, judge and write everything into paper/
 	@$(BIN)/python -m analysis
 
+# What the paper shows of it is packaged; this trains the models anew. `make ladder FULL=1` takes more sizes.
+.PHONY: ladder
+ladder: $(TRAIN)  ## train the ladder's models (no GPU, minutes), then analyse them, into ladder/
+	@$(BIN)/gainlaw run $(if $(FULL),ladder_full,ladder) -o ladder/run$(if $(FULL),_full) $(ARGS)
+	@$(BIN)/python -m analysis --study ladder --scores ladder/run$(if $(FULL),_full)/evaluations.csv --out ladder/report$(if $(FULL),_full)
+
 .PHONY: test
-test: $(READY)  ## run the tests
+test: $(TRAIN)  ## run the tests
 	@$(BIN)/python -m pytest -m "not calibration" $(ARGS)
 
 .PHONY: lint
-lint: $(READY)  ## check style and types
+lint: $(TRAIN)  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -76,6 +92,10 @@ bench-engines: $(READY)  ## fit one model by gainlaw, PyMC, bambi and NumPyro, i
 bench-curves: $(READY)  ## fit curves by gainlaw, SciPy's curve_fit and a grid of L-BFGS starts, side by side
 	@$(BIN)/python benchmarks/curves.py $(ARGS)
 
+.PHONY: bench-training
+bench-training: $(TRAIN)  ## train and evaluate by gainlaw, transformers' Trainer and a padded loop, side by side
+	@$(BIN)/python benchmarks/training.py $(ARGS)
+
 .PHONY: clean
 clean:  ## remove everything that a target made
-	rm -rf $(VENV) paper build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) paper ladder build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

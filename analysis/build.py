@@ -1,7 +1,8 @@
 """Build the paper: evaluations, gains, fits, claims, comparison and report, each only when it is stale.
 
-``python -m analysis --out paper``. Exits 0 when done, 1 when the diagnostics of a fit failed, 2 when a step
-failed.
+``python -m analysis --out paper``, or, for the scores of a run of the ladder alone,
+``python -m analysis --study ladder --scores RUNS/evaluations.csv --out ladder``. Exits 0 when done, 1 when the
+diagnostics of a fit failed, 2 when a step failed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from analysis.ladder import NAME as LADDER
+from analysis.ladder import ladder_steps
 from analysis.runner import Outcome, Step, StepError, run_steps
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,8 +52,11 @@ def steps(out: Path) -> list[Step]:
     }
     curved = {"law": "offset_power", "intermediates": ["xP3"], "source": SOURCE}
     read = {"data": data}
-    all_fits = {"main": main, "twin": twin, "offset": offset, "wider": wider}
+    ladder = ladder_steps(out / "ladder")
+    beside = next(step.output for step in ladder if step.name == "fit_ladder_nli")
+    all_fits = {"main": main, "twin": twin, "offset": offset, "wider": wider, "ladder": beside}
     return [
+        *ladder,
         Step(
             "prepare",
             "analysis.steps.prepare",
@@ -91,7 +97,11 @@ def steps(out: Path) -> list[Step]:
             "analysis.steps.report",
             out / "answer.txt",
             {**all_fits, "claims": out / "claims.csv", "compare": out / "compare.csv"},
-            {"fits": {"main": MAIN, "twin": TWIN, "offset": OFFSET, "wider": WIDER}, "title": TITLE},
+            {
+                "fits": {"main": MAIN, "twin": TWIN, "offset": OFFSET, "wider": WIDER},
+                "beside": {"ladder": LADDER},
+                "title": TITLE,
+            },
         ),
     ]
 
@@ -99,21 +109,26 @@ def steps(out: Path) -> list[Step]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build the paper and print the answer."""
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
+    parser.add_argument("--study", choices=["paper", "ladder"], default="paper", help="default: paper")
     parser.add_argument(
-        "--out", type=Path, default=ROOT / "paper", help="folder to write to (default: paper/)"
+        "--scores", type=Path, help="for the ladder: its evaluations.csv (default: as packaged)"
     )
+    parser.add_argument("--out", type=Path, help="folder to write to (default: the name of the study)")
     parser.add_argument(
         "--jobs", type=int, default=min(2, os.cpu_count() or 1), help="processes (default: 2)"
     )
     parser.add_argument("--force", action="store_true", help="run every step, stale or not")
     options = parser.parse_args(arguments)
-    out = options.out.resolve()
+    out = (options.out or ROOT / options.study).resolve()
+    if options.scores is not None and (options.study != "ladder" or not options.scores.is_file()):
+        parser.error(f"--scores goes with --study ladder and names a file; there is no {options.scores}")
+    todo = steps(out) if options.study == "paper" else ladder_steps(out, options.scores)
     console = Console()
     out.mkdir(parents=True, exist_ok=True)
     try:
         with _Screen(console) as screen:
             run_steps(
-                steps(out),
+                todo,
                 out / ".stamps",
                 jobs=options.jobs,
                 force=options.force,
@@ -124,10 +139,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f"[bold red]failed[/] {error}", highlight=False)
         return 2
     _compile(out, console)
-    failed = _failed(out)
+    failed = _failed(out, todo)
     console.print()
     console.print((out / "answer.txt").read_text(encoding="utf-8").strip(), highlight=False)
     console.print(f"\nReport: {out / 'report.html'}", highlight=False, soft_wrap=True)
+    if options.study == "paper":
+        beside = out / "ladder" / "report.html"
+        console.print(f"Beside it, the synthetic world: {beside}", highlight=False, soft_wrap=True)
     if failed:
         console.print(f"[bold red]Diagnostics failed[/] in {', '.join(failed)}: do not trust these numbers.")
     return 1 if failed else 0
@@ -160,9 +178,9 @@ class _Screen:
         self.progress.console.print(f"{outcome.name:<22} {took:>9}  [dim]{outcome.line}[/]", highlight=False)
 
 
-def _failed(out: Path) -> list[str]:
+def _failed(out: Path, todo: Sequence[Step]) -> list[str]:
     """Return the fits whose diagnostics failed."""
-    folders = [step.output for step in steps(out) if step.name.startswith("fit_")]
+    folders = [step.output for step in todo if step.name.startswith("fit_")]
     return [
         str(folder.relative_to(out))
         for folder in folders

@@ -29,7 +29,7 @@ __all__ = ["FLOORS", "Outcome", "Step", "StepError", "run_steps"]
 
 #: The package's parts from the bottom up; a step is stale when a part at or below its floor changed.
 FLOORS = (
-    "errors options _io _threads _input tasks languages evaluations datasets gains",
+    "errors options _io _provenance _threads _input tasks languages evaluations datasets gains",
     "laws curves hierarchy estimands fitting",
     "claims",
     "tables figures",

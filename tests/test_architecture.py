@@ -31,7 +31,7 @@ FLOORS = (
     ("evaluations", "languages", "tasks", "datasets", "simulate"),
     ("_input",),
     ("training",),
-    ("errors", "options", "_io", "_threads"),
+    ("errors", "options", "_io", "_provenance", "_threads"),
 )
 
 #: Thin methods that hand over to a part above, from inside a function or for type checkers only.
@@ -41,7 +41,8 @@ HAND_OVERS: set[tuple[str, str]] = {
 }
 
 #: Imported by the function that needs them, never when a module is loaded.
-HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "peft", "datasets", "pymc", "pytensor", "nutpie", "numba", "arviz", "arviz_stats", "arviz_base"}
+HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "peft", "datasets"}
+HEAVY |= {"pymc", "pytensor", "nutpie", "numba", "arviz", "arviz_stats", "arviz_base"}
 HEAVY |= {"matplotlib", "seaborn", "statsmodels", "pandera", "jinja2", "rich"}
 
 #: Modules that are nothing but work for a heavy package; whoever needs them imports them late.
@@ -129,7 +130,7 @@ def test_imports_point_down(path: Path) -> None:
 
 
 def test_the_runner_and_the_statistics_never_import_each_other() -> None:
-    plain = {"errors", "options", "_io", "_threads"}
+    plain = {"errors", "options", "_io", "_provenance", "_threads"}
     for path in MODULES:
         targets = {target for target, _ in part_imports(path)} - {part_of(path)}
         if part_of(path) == "training":

@@ -20,7 +20,7 @@ def run(
     covariates: Sequence[str] = (),
     seed: int = 0,
 ) -> str:
-    evals = gl.read_evaluations(inputs["data"] / "evaluations.csv")
+    evals = gl.read_evaluations(inputs["data"])
     chosen = replace(evals, source=source).select(intermediate=["none", *intermediates])
     fit = gl.fit(chosen.gains(scale=scale), law=law, covariates=covariates, seed=seed)
     fit.save(output, overwrite=True)

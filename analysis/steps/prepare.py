@@ -1,4 +1,4 @@
-"""Write the packaged BLOOM and BLOOMZ scores as evaluations, and the gains they give."""
+"""Write the scores of a packaged dataset, or of a folder, as evaluations, and the gains they give."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import gainlaw as gl
-from gainlaw._io import write_frame_atomic
 
 
-def run(inputs: Mapping[str, Path], output: Path, *, dataset: str) -> str:
-    evals = gl.load_dataset(dataset)
+def run(
+    inputs: Mapping[str, Path], output: Path, *, dataset: str = "", where: Mapping[str, str] | None = None
+) -> str:
+    evals = gl.load_dataset(dataset) if dataset else gl.read_evaluations(inputs["scores"].parent)
+    if where:
+        evals = evals.select(**where)
     gains = evals.gains(scale="points")
-    output.mkdir(parents=True, exist_ok=True)
-    write_frame_atomic(evals.frame, output / "evaluations.csv")
+    evals.write(output)
     gains.write(output / "gains.csv")
     return f"{len(evals.frame)} scores, {len(gains)} gains"

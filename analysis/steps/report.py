@@ -11,12 +11,21 @@ import gainlaw as gl
 from gainlaw._io import write_text_atomic
 
 
-def run(inputs: Mapping[str, Path], output: Path, *, fits: Mapping[str, str], title: str) -> None:
+def run(
+    inputs: Mapping[str, Path],
+    output: Path,
+    *,
+    fits: Mapping[str, str],
+    title: str,
+    beside: Mapping[str, str] | None = None,
+    preface: str = "",
+) -> None:
     report = gl.write_report(
         {name: gl.load_fit(inputs[key]) for key, name in fits.items()},
         output.parent,
         verdicts=pd.read_csv(inputs["claims"]),
-        comparison=pd.read_csv(inputs["compare"]),
+        comparison=pd.read_csv(inputs["compare"]) if "compare" in inputs else None,
         title=title,
+        beside={name: gl.load_fit(inputs[key]) for key, name in (beside or {}).items()},
     )
-    write_text_atomic(output, report.answer.text + "\n")
+    write_text_atomic(output, f"{preface}\n{report.answer.text}".strip() + "\n")

@@ -41,6 +41,8 @@ class Dataset:
         Whether it holds baselines and intermediates to compare.
     licence, citation, origin : str
         Under which terms it is here, whom to cite, and where it was read.
+    predictions : str
+        The file in ``data/`` with its item-level answers; empty where none are kept.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Dataset:
     licence: str
     citation: str
     origin: str
+    predictions: str = ""
 
 
 _XMTF = "Muennighoff et al. 2022, Crosslingual Generalization through Multitask Finetuning, arXiv:2211.01786"
@@ -102,6 +105,17 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 "He et al. 2021 arXiv:2111.09543; Phang et al. 2020 arXiv:2005.13013",
                 "READMEs at the commits in SOURCES.md",
             ),
+            Dataset(
+                "ladder",
+                "Models pretrained from scratch on a synthetic multilingual world, with two intermediate tasks",
+                "ladder.csv",
+                0,
+                True,
+                "Apache-2.0",
+                "gainlaw (CITATION.cff)",
+                "`gainlaw run ladder`; the record is data/ladder_run.json",
+                "ladder_predictions.parquet",
+            ),
         )
     }
 )
@@ -119,7 +133,7 @@ def list_datasets() -> pd.DataFrame:
     Examples
     --------
     >>> list_datasets()["name"].tolist()
-    ['bloomz', 'mt0', 'harness_baselines', 'encoder_baselines']
+    ['bloomz', 'mt0', 'harness_baselines', 'encoder_baselines', 'ladder']
     """
     import pandas as pd
 
@@ -225,7 +239,8 @@ def load_dataset(
         languages = load_languages().set_index("language")
         table["seen_in_pretraining"] = table["language"].map((languages["roots_bytes"] > 0).astype(int))
     lines = table["row"].to_numpy()
-    evals = evaluations_from_frame(table.drop(columns="row"), dataset.name, require_pairs=False)
+    items = _predictions(dataset, table)
+    evals = evaluations_from_frame(table.drop(columns="row"), dataset.name, items, require_pairs=False)
     # rows are named by their line in the packaged file
     frame = evals.frame.assign(row=lines[evals.frame["row"].to_numpy() - 2])
     return replace(evals, frame=frame, sha256=sha256_file(data_path(dataset.file)))
@@ -236,6 +251,19 @@ def _find(name: str) -> Dataset:
         hint = f"there are: {', '.join(DATASETS)}; a file is read with read_evaluations"
         raise InputError(Problem(f"no packaged dataset is called {name!r}", hint=hint))
     return DATASETS[name]
+
+
+def _predictions(dataset: Dataset, table: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the item-level answers of the rows kept, if the dataset has some."""
+    import pandas as pd
+
+    if not dataset.predictions:
+        return None
+    items = pd.read_parquet(data_path(dataset.predictions))
+    names = ["model", "intermediate", "task", "language"]
+    items[names] = items[names].astype("str")
+    kept = pd.MultiIndex.from_frame(items[names]).isin(pd.MultiIndex.from_frame(table[names].astype("str")))
+    return items[kept]
 
 
 def _prompts(prompts: str | Sequence[str]) -> list[str]:

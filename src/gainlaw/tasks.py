@@ -77,6 +77,9 @@ _LIST = (
     Task("bucc", "BUCC", None, "f1"),
     Task("tatoeba", "Tatoeba", None),
     Task("mgsm", "MGSM", None, "exact_match"),
+    Task("world_nli", "World NLI", 3),
+    Task("world_copa", "World COPA", 2),
+    Task("world_siqa", "World SIQA", 3),
 )
 _ALIASES = {
     "paws_x": "pawsx",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from collections.abc import Mapping
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from gainlaw import __version__
+from gainlaw._provenance import git_state
 from gainlaw.estimands import FitLike
 
 __all__ = ["RECORD_VERSION", "build_record"]
@@ -72,7 +71,7 @@ def build_record(
         },
         "packages": {name: metadata.version(name) for name in _PACKAGES},
         "python": platform.python_version(),
-        "git": _git(),
+        "git": git_state(),
     }
 
 
@@ -82,27 +81,3 @@ def count_distinct(fit: FitLike, column: str) -> int:
         return 0
     values = fit.gains.frame[column].dropna()
     return int(values[values.astype(str) != ""].nunique())
-
-
-def _git() -> dict[str, Any] | None:
-    """Return commit and dirty flag of the working directory's repository, None outside one."""
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-            cwd=Path.cwd(),
-        ).stdout.strip()
-        dirty = subprocess.run(
-            ["git", "status", "--porcelain"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-            cwd=Path.cwd(),
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return {"commit": commit, "dirty": bool(dirty)}

@@ -93,6 +93,8 @@ class Content:
         The slope's interval by what is the replicate (`gainlaw.figures.width_frame`); empty without a slope.
     curve_words : mapping of str to str
         By curve, which law of one curve describes it best, and what the sizes cannot tell.
+    beside : mapping of str to Answer
+        By the name of another study, what it answers.
     """
 
     fits: Fits
@@ -101,6 +103,7 @@ class Content:
     figures: Mapping[str, Exhibit]
     width: pd.DataFrame
     curve_words: Mapping[str, str]
+    beside: Mapping[str, Answer]
 
     def has(self, name: str) -> bool:
         """Return whether there is a table or a figure of that name."""
@@ -147,7 +150,12 @@ def _are_twins(first: Fit, second: Fit) -> bool:
     )
 
 
-def collect(fits: Fits, verdicts: Verdicts = (), comparison: pd.DataFrame | None = None) -> Content:
+def collect(
+    fits: Fits,
+    verdicts: Verdicts = (),
+    comparison: pd.DataFrame | None = None,
+    beside: Mapping[str, Fit] | None = None,
+) -> Content:
     """Make every table and figure of a report.
 
     Parameters
@@ -158,12 +166,15 @@ def collect(fits: Fits, verdicts: Verdicts = (), comparison: pd.DataFrame | None
         The judged claims.
     comparison : pandas.DataFrame, optional
         What `gainlaw.compare` returned.
+    beside : mapping of str to Fit, optional
+        Fits of other studies.
     """
     width = _width(fits.main)
     other_tables, other_exhibits = _others(fits)
     curve_tables, curve_exhibits, curve_words = _curves(fits.main)
-    tables = [*_tables(fits, verdicts, comparison), *other_tables, *curve_tables]
-    exhibits = [*_figures(fits, width), *other_exhibits, *curve_exhibits]
+    beside_tables, beside_exhibits = _beside(beside or {})
+    tables = [*_tables(fits, verdicts, comparison), *other_tables, *curve_tables, *beside_tables]
+    exhibits = [*_figures(fits, width), *other_exhibits, *curve_exhibits, *beside_exhibits]
     return Content(
         fits,
         answer(fits.main, fits.twin),
@@ -171,6 +182,7 @@ def collect(fits: Fits, verdicts: Verdicts = (), comparison: pd.DataFrame | None
         {exhibit.name: exhibit for exhibit in exhibits},
         width,
         curve_words,
+        {name: answer(fit, None) for name, fit in (beside or {}).items()},
     )
 
 
@@ -227,6 +239,24 @@ def _others(fits: Fits) -> tuple[list[Table], list[Exhibit]]:
         exhibits.append(Exhibit("other_intermediate", plots.plot_gain(wider, "intermediate"), caption))
         tables.append(replace(make.gain_at_table(wider, "intermediate"), name="other_gain_at_intermediate"))
         tables.append(replace(make.gains_table(wider.gains), name="other_gains"))
+    return tables, exhibits
+
+
+def _beside(fits: Mapping[str, Fit]) -> tuple[list[Table], list[Exhibit]]:
+    """Show fits of other studies: a curve and the slopes of each."""
+    tables: list[Table] = []
+    exhibits: list[Exhibit] = []
+    for number, (name, fit) in enumerate(fits.items(), 1):
+        if not has_slope(fit):
+            continue
+        by = "task" if "task" in levels(fit) else None
+        caption = f"{name}: gain against model size{' by task' if by else ''}. Dots are single languages."
+        exhibits.append(Exhibit(f"beside_{number}", plots.plot_gain(fit, by), caption))
+        level = "language_family" if "language_family" in levels(fit) else (by or "")
+        if level:
+            table = make.slopes_table(fit, level)
+            words = f"{name}. {table.caption}"
+            tables.append(replace(table, name=f"beside_slopes_{number}", caption=words))
     return tables, exhibits
 
 

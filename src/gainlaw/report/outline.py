@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gainlaw.report.content import Content, Verdicts, has_slope, levels
 from gainlaw.report.words import (
+    beside_words,
     check_words,
     claims_words,
     curves_words,
@@ -87,6 +88,7 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
             ("other_laws", "compare", "other_intermediate", "other_gain_at_intermediate", "other_gains"),
         ),
         Chapter("curves", "One curve a task", curves_words(content.curve_words), ("curves", "curve_laws")),
+        Chapter("beside", "Beside: other studies", beside_words(content.beside), _beside_names(content)),
         Chapter("diagnostics", "Diagnostics", checked, ("diagnostics", "predictive")),
         Chapter(
             "priors", "Priors and sensitivity", priors_words(main), ("priors", "priors_figure", "sensitivity")
@@ -102,3 +104,8 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
         for chapter in chapters
     ]
     return tuple(chapter for chapter in known if chapter.words or chapter.names or chapter.id == "method")
+
+
+def _beside_names(content: Content) -> tuple[str, ...]:
+    numbers = range(1, len(content.beside) + 1)
+    return tuple(name for n in numbers for name in (f"beside_{n}", f"beside_slopes_{n}"))

@@ -15,9 +15,11 @@ from gainlaw.tables.formats import MINUS, format_interval, format_number, format
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
+    from gainlaw.report.answer import Answer
 
 __all__ = [
     "REFERENCES",
+    "beside_words",
     "bibtex",
     "check_words",
     "claims_words",
@@ -237,6 +239,13 @@ def claims_words(frame: pd.DataFrame) -> str:
 def others_words(names: Sequence[str]) -> str:
     """Return what stands beside the main fit."""
     return f"Fits beside the main one: {names_of(names)}." if names else ""
+
+
+def beside_words(answers: Mapping[str, Answer]) -> str:
+    """Say what other studies answer, each under its name."""
+    return " ".join(
+        f"{name}: {found.headline} {' '.join(found.sentences)}" for name, found in answers.items()
+    )
 
 
 def curves_words(words: Mapping[str, str]) -> str:

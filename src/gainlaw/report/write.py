@@ -48,6 +48,7 @@ def write_report(
     verdicts: Verdicts = (),
     title: str | None = None,
     comparison: pd.DataFrame | None = None,
+    beside: Mapping[str, Fit] | None = None,
 ) -> Report:
     """Write the report of one or several fits.
 
@@ -68,6 +69,9 @@ def write_report(
         The title.
     comparison : pandas.DataFrame, optional
         What `gainlaw.compare` returned for these fits.
+    beside : mapping of str to Fit, optional
+        Fits of other studies, by a name that says which; each gets its answer, a curve and its slopes in a
+        chapter at the end.
 
     Returns
     -------
@@ -88,7 +92,7 @@ def write_report(
     from gainlaw.report.page import render_page
     from gainlaw.report.paper import render_paper
 
-    content = collect(arrange_fits(fits), verdicts, comparison)
+    content = collect(arrange_fits(fits), verdicts, comparison, beside)
     words = title or TITLE
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,8 @@ __all__ = [
     "make_model",
     "pooling_of",
     "quiet",
+    "recompute_activations",
+    "require_weights",
     "save_model",
     "skeleton",
 ]
@@ -88,11 +90,42 @@ def _factory(config: PretrainedConfig, role: Role) -> Any:
         AutoModelForTextEncoding,
     )
 
-    if role == "masked":
-        return AutoModelForMaskedLM
-    if role == "language":
-        return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-    return AutoModelForTextEncoding if config.is_encoder_decoder else AutoModel
+    two = _two_sided(config)
+    factory: Any = {
+        "masked": AutoModelForMaskedLM,
+        "language": AutoModelForSeq2SeqLM if two else AutoModelForCausalLM,
+        "encoder": AutoModelForTextEncoding if two else AutoModel,
+    }[role]
+    # Of an encoder there is a class with a causal head, but it sees what it should predict.
+    backwards = role == "language" and not two and _reads_both_ways(config)
+    if backwards or type(config) not in factory._model_mapping:
+        what = {"masked": "a masked", "language": "a generative", "encoder": "an encoder for a"}[role]
+        raise InputError(
+            Problem(
+                f"{config.model_type} cannot serve as {what} language model", "model_type", hint=_FIT[role]
+            )
+        )
+    return factory
+
+
+_FIT: Mapping[Role, str] = {
+    "masked": "masked language modelling takes encoders such as xlm-roberta or bert",
+    "language": "prompts take decoders such as bloom, xglm or qwen2, and mt5",
+    "encoder": "fine-tuning takes encoders, decoders, and of encoder-decoders mt5, t5 and umt5",
+}
+
+
+def _reads_both_ways(config: PretrainedConfig) -> bool:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    return config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False)
+
+
+def _two_sided(config: PretrainedConfig) -> bool:
+    """Return whether an architecture has encoder and decoder; a saved encoder of one says that it has not."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
+
+    return config.model_type in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
 
 
 def _options(config: PretrainedConfig, factory: Any) -> dict[str, Any]:
@@ -166,12 +199,45 @@ def load_model(
             )
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
-        hint = (
-            "weights are read as safetensors only, never pickled .bin files; on the hub, a conversion may lie "
-            "under another revision"
-        )
-        raise InputError(Problem(f"no weights of {origin}: {first}", hint=hint)) from None
+        raise InputError(Problem(f"no weights of {origin}: {first}", hint=_SAFETENSORS)) from None
     return model.to(device)
+
+
+_SAFETENSORS = (
+    "weights are read as safetensors only, never pickled .bin files; on the hub, a conversion may lie under "
+    "another revision"
+)
+
+
+def require_weights(folder: Path) -> None:
+    """Refuse a folder without weights in safetensors.
+
+    Raises
+    ------
+    InputError
+        Naming what is there.
+    """
+    if any(folder.glob("*.safetensors")):
+        return
+    pickled = sorted(f.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for f in folder.glob(pattern))
+    there = f"there is only {', '.join(pickled)}" if pickled else "there is no *.safetensors"
+    raise InputError(Problem(f"no weights that can be read: {there}", hint=_SAFETENSORS), source=str(folder))
+
+
+def recompute_activations(model: PreTrainedModel) -> None:
+    """Have a model compute its activations again in the backward pass, rather than keep them all.
+
+    Raises
+    ------
+    InputError
+        If its architecture cannot.
+    """
+    # The method's name up to transformers 5.2 or so, which goes on working until 6.
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    try:
+        enable({"use_reentrant": False})
+    except ValueError as error:
+        raise InputError(Problem(str(error).splitlines()[0], "gradient_checkpointing")) from None
 
 
 def load_tokenizer(origin: str | Path, revision: str | None = None) -> PreTrainedTokenizerBase:
@@ -200,8 +266,24 @@ def load_tokenizer(origin: str | Path, revision: str | None = None) -> PreTraine
         raise InputError(Problem(f"no tokenizer of {origin}: {first}")) from None
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    lacking = [] if tokenizer.is_fast else ["it is not a fast one (tokenizer.json)"]
+    lacking += [] if _has_words(tokenizer) else ["it has no vocabulary, as when its files are missing"]
+    lacking += ["it has neither a padding nor an end token"] if tokenizer.pad_token_id is None else []
+    if lacking:
+        raise InputError(Problem(f"the tokenizer of {origin} cannot be used: {', and '.join(lacking)}"))
     tokenizer.padding_side = "right"
     return tokenizer
+
+
+def _has_words(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Return whether there are tokens besides special ones; transformers makes an empty tokenizer of no files."""
+    if len(tokenizer) > _MOST_SPECIAL:
+        return True
+    special = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
+    return len(set(tokenizer.get_vocab()) - special) > 1
+
+
+_MOST_SPECIAL = 1000
 
 
 def save_model(model: PreTrainedModel, folder: Path) -> None:
@@ -215,21 +297,20 @@ def pooling_of(config: PretrainedConfig) -> Literal["first", "mean", "last"]:
 
     The first token of an encoder, the mean of the encoder of an encoder-decoder, the last token of a decoder.
     """
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
-
-    if config.is_encoder_decoder or config.model_type.startswith(("t5", "mt5", "umt5")):
+    if _two_sided(config):
         return "mean"
-    return "first" if config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES else "last"
+    return "first" if _reads_both_ways(config) else "last"
 
 
-def accepted(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the tensors of a batch that the model's ``forward`` takes.
+def accepted(model: torch.nn.Module, batch: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """Return the arguments of the model's ``forward``: the tensors of a batch that it takes.
 
-    Segment ids are left out where the model has one kind of segment (XLM-R).
+    Segment ids are left out where the model has one kind of segment (XLM-R); a decoder keeps no keys and values.
     """
     taken = inspect.signature(model.forward).parameters
     kinds = getattr(model.config, "type_vocab_size", 0) or 0
-    return {
+    extra: dict[str, Any] = {"use_cache": False} if "use_cache" in taken else {}
+    return extra | {
         name: value
         for name, value in batch.items()
         if name in taken and (name != "token_type_ids" or kinds > 1)

@@ -15,6 +15,7 @@ __all__ = [
     "ForwardFlops",
     "MemoryEstimate",
     "ParameterCount",
+    "adapter_bytes",
     "count_parameters",
     "disk_bytes",
     "flops_per_example",
@@ -163,6 +164,19 @@ def disk_bytes(config: Mapping[str, Any], precision: Precision = "fp32", role: R
         raise InputError(Problem(f"{precision!r} is no precision", "precision", hint="fp32 or bf16"))
     shape = model_shape(config, role)
     return shape.parameters * (4 if precision == "fp32" else 2) + shape.header_bytes
+
+
+def adapter_bytes(config: Mapping[str, Any], rank: int, role: Role = "encoder") -> int:
+    """Return the size of saved adapters on queries and values, in fp32.
+
+    Parameters
+    ----------
+    config, role
+        As in `count_parameters`.
+    rank : int
+        Of the adapters.
+    """
+    return 4 * adapter_parameters(model_shape(config, role), rank)
 
 
 def gpu_hours(flops: float, throughput_tflops: float, utilisation: float = 1.0) -> float:

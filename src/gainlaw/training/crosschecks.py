@@ -2,199 +2,224 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.experiment import Checkpoint, Experiment, Intermediate, Target
+from gainlaw.training.configurations import configuration_faults, length_faults, vocabulary_of
+from gainlaw.training.experiment import Checkpoint, Settings
+from gainlaw.training.taskchecks import (
+    intermediate_faults,
+    known_task,
+    place_faults,
+    plain_name,
+    target_faults,
+    twice,
+)
+from gainlaw.training.validation import Draft, guess
 
-__all__ = ["MASKED_TYPES", "find_faults"]
-
-MASKED_TYPES = ("bert", "roberta", "xlm-roberta", "xlm-roberta-xl")
-"""Architectures that can be pretrained here, or go on with masked language modelling."""
+__all__ = ["find_faults"]
 
 
-def find_faults(experiment: Experiment) -> list[Problem]:
+def find_faults(draft: Draft) -> list[Problem]:
     """Return every fault found.
 
     Parameters
     ----------
-    experiment : Experiment
-        Each of its keys is valid by itself.
+    draft : Draft
+        Each key of its experiment is valid by itself.
 
     Returns
     -------
     list of Problem
-        Empty when it can be run.
+        Empty when it can be run. Nothing is said that a fault of another table may explain.
     """
-    found: list[Problem] = []
-    found += _repeated([c.name for c in experiment.checkpoints], "checkpoints", "name")
-    found += _repeated([i.name for i in experiment.intermediates], "intermediates", "name")
-    found += _repeated([t.task for t in experiment.targets], "targets", "task")
-    found += _repeated(experiment.seeds, "seeds", "")
-    for number, checkpoint in enumerate(experiment.checkpoints, 1):
-        found += _checkpoint(experiment, checkpoint, f"checkpoints[{number}]")
-    for number, intermediate in enumerate(experiment.intermediates, 1):
-        found += _intermediate(experiment, intermediate, f"intermediates[{number}]")
-    for number, target in enumerate(experiment.targets, 1):
-        found += _target(experiment, target, f"targets[{number}]")
-    found += _pretraining(experiment)
-    for task, place in experiment.data.items():
-        found += _known_task(task, f"data.{task}")
-        found += _place(experiment, place, f"data.{task}")
+    found = _repeated(draft, "checkpoints", "name") + _repeated(draft, "intermediates", "name")
+    found += _repeated(draft, "targets", "task") + twice(draft.experiment.seeds, "seeds")
+    for key, checkpoint in draft.checkpoints():
+        found += _checkpoint(draft, checkpoint, key)
+    for key, intermediate in draft.intermediates():
+        found += intermediate_faults(draft, intermediate, key)
+    for key, target in draft.targets():
+        found += target_faults(draft, target, key)
+    found += _pretraining(draft)
+    found += [
+        Problem("give epochs or steps, not both", key)
+        for key, table in _settings(draft)
+        if table.epochs is not None and table.steps is not None
+    ]
+    world = draft.experiment.world
+    if world is not None and world.parallel + world.mixed > 1:
+        what = f"parallel and mixed are shares of the documents, {world.parallel + world.mixed:g} together"
+        found.append(Problem(what, "world.mixed", hint="at most 1 together"))
+    for task, place in draft.experiment.data.items():
+        if task.startswith("world_"):
+            found.append(Problem("the world makes its own items", f"data.{task}", hint="leave it out"))
+        found += known_task(task, f"data.{task}") + place_faults(draft, place, f"data.{task}", "folder")
+    faulty = {p.column or "" for p in (*draft.problems, *found)}
+    if not any(key.endswith(".name") for key in faulty):
+        found += _same_models(draft)
+    if "training" not in draft.doubtful:
+        found += length_faults(draft, faulty)
+    return list(dict.fromkeys(found))
+
+
+def _repeated(draft: Draft, table: str, key: str) -> list[Problem]:
+    first: dict[str, str] = {}
+    found = []
+    for place, stated in draft.stated(table, key):
+        name = plain_name(stated) if key == "task" else stated
+        if name in first:
+            found.append(Problem(f"{stated!r} is the {key} of {first[name]} already", place))
+        first.setdefault(name, place.removesuffix(f".{key}"))
     return found
 
 
-def _repeated(names: Sequence[object], table: str, key: str) -> list[Problem]:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    what = f"{key or 'value'} {', '.join(map(str, twice))} comes more than once"
-    return [Problem(what, table)] if twice else []
-
-
-def _place(experiment: Experiment, place: str, key: str) -> list[Problem]:
-    path = experiment.folder / Path(place).expanduser()
-    if path.exists():
-        return []
-    return [Problem(f"there is no {place!r}", key, hint=f"paths start at {experiment.folder}")]
-
-
-def _known_task(name: str, key: str) -> list[Problem]:
-    from gainlaw.training.phases.sources import task_called
-
-    try:
-        task_called(name)
-    except InputError as error:
-        return [Problem(p.message, key, hint=p.hint) for p in error.problems]
-    return []
-
-
-def _needs_world(experiment: Experiment, task: str, key: str) -> list[Problem]:
-    if task.startswith("world_") and experiment.world is None:
-        return [Problem(f"{task} is a task of the synthetic world", key, hint="add a table [world]")]
-    return []
-
-
-def _checkpoint(experiment: Experiment, checkpoint: Checkpoint, key: str) -> list[Problem]:
+def _checkpoint(draft: Draft, checkpoint: Checkpoint, key: str) -> list[Problem]:
     found: list[Problem] = []
-    if checkpoint.path is not None:
-        found += _place(experiment, checkpoint.path, f"{key}.path")
-    if checkpoint.base_model is not None:
-        others = [c.name for c in experiment.checkpoints if c.base_model is None]
-        if checkpoint.base_model not in others:
-            hint = f"there are: {', '.join(others)}"
-            found.append(
-                Problem(f"no checkpoint is called {checkpoint.base_model!r}", f"{key}.base_model", hint=hint)
-            )
-        if checkpoint.intermediate == "none":
-            found.append(Problem("none is the baseline's", f"{key}.intermediate"))
-        if checkpoint.intermediate in {i.name for i in experiment.intermediates}:
-            what = f"{checkpoint.intermediate!r} is also the name of an intermediate that would be trained"
-            found.append(Problem(what, f"{key}.intermediate"))
-    if checkpoint.config is None:
-        return found
-    kind = checkpoint.config.get("model_type")
-    if not isinstance(kind, str):
-        hint = 'such as config = {model_type = "bert", hidden_size = 64}'
-        return [*found, Problem("model_type is missing", f"{key}.config", hint=hint)]
-    if checkpoint.pretrain and experiment.pretraining is None:
-        hint = "add a table [pretraining], or pretrain = false for random weights"
-        found.append(Problem("a configuration has no weights yet", f"{key}.config", hint=hint))
-    if checkpoint.pretrain and kind not in MASKED_TYPES:
-        hint = f"allowed: {', '.join(MASKED_TYPES)}; or pretrain = false for random weights"
-        found.append(Problem(f"{kind!r} cannot be pretrained here", f"{key}.config.model_type", hint=hint))
-    tokenizer = experiment.pretraining is not None and experiment.pretraining.tokenizer is not None
-    if experiment.world is None and not tokenizer:
-        hint = "add pretraining.tokenizer (a tokenizer.json), or a table [world]"
-        found.append(Problem("a configuration has no tokenizer", f"{key}.config", hint=hint))
-    return found
-
-
-def _intermediate(experiment: Experiment, intermediate: Intermediate, key: str) -> list[Problem]:
-    from gainlaw.training.phases.sources import task_called
-
-    found: list[Problem] = []
-    for task in intermediate.tasks:
-        found += _known_task(task, f"{key}.tasks") or _needs_world(experiment, task, f"{key}.tasks")
-    for task, place in intermediate.data.items():
-        found += _place(experiment, place, f"{key}.data.{task}")
-    for place in intermediate.mlm_corpus or ():
-        found += _place(experiment, place, f"{key}.mlm_corpus")
-    if intermediate.mlm and intermediate.mlm_corpus is None and experiment.world is None:
-        found.append(Problem("mlm needs a corpus", f"{key}.mlm", hint="add mlm_corpus, a list of text files"))
-    consistency = intermediate.method == "prompt_consistency"
-    if consistency != (experiment.protocol == "prompted"):
-        hint = (
-            'prompt_consistency goes with protocol = "prompted", supervised with "finetune"; a released '
-            "pair is prompted by giving its second checkpoint base_model and intermediate"
+    given = [name for name in ("hub", "path", "config") if getattr(checkpoint, name) is not None]
+    if len(given) != 1:
+        had = f"it has {' and '.join(given)}" if given else "it has none"
+        found.append(Problem("a checkpoint comes from one of hub, path and config", key, hint=had))
+    if checkpoint.revision is not None and checkpoint.hub is None:
+        found.append(Problem("revision goes with hub", f"{key}.revision"))
+    if "pretrain" in checkpoint.model_fields_set and checkpoint.config is None:
+        found.append(
+            Problem("only a configuration is pretrained here", f"{key}.pretrain", hint="leave it out")
         )
-        what = f"{intermediate.method} does not go with protocol {experiment.protocol}"
-        found.append(Problem(what, f"{key}.method", hint=hint))
-    if consistency and not found:
-        bad = [t for t in intermediate.tasks if task_called(t).kind not in {"classification", "choice"}]
-        if bad:
-            found.append(Problem(f"{', '.join(bad)} cannot be prompted by ranking answers", f"{key}.tasks"))
-    if consistency and not found:
-        from gainlaw.training.phases.prompts import check_prompts
-
-        found += check_prompts(task_called(intermediate.tasks[0]), intermediate.prompts, f"{key}.prompts")
-    if consistency and intermediate.mlm:
-        found.append(Problem("mlm goes with method supervised", f"{key}.mlm"))
-    return found
-
-
-def _target(experiment: Experiment, target: Target, key: str) -> list[Problem]:
-    from gainlaw.training.phases.sources import task_called
-
-    found = _known_task(target.task, f"{key}.task") or _needs_world(experiment, target.task, f"{key}.task")
-    if found:
+    found += _released(draft, checkpoint, key)
+    if len(given) != 1:
         return found
-    task = task_called(target.task)
-    if task.kind not in {"classification", "choice"}:
-        hint = "an intermediate may be any task; a target is one with a fixed set of answers"
-        found.append(Problem(f"{task.name} is no classification or choice task", f"{key}.task", hint=hint))
-    for name in target.train or ():
-        missing = _known_task(name, f"{key}.train") or _needs_world(experiment, name, f"{key}.train")
-        found += missing
-        if not missing:
-            other = task_called(name)
-            same = other.kind == task.kind and (task.kind == "choice" or other.n_classes == task.n_classes)
-            if not same:
-                what = f"{name} does not train the head of {task.name}"
-                found.append(
-                    Problem(what, f"{key}.train", hint="it needs the same kind and number of classes")
-                )
-    split = target.split or task.evaluation_split
-    known = task.splits.get(split, ()) if task.languages else ()
-    wrong = [code for code in target.languages or () if known and code not in known]
-    if wrong:
-        what = f"{task.name} has no {split} items in {', '.join(wrong)}"
-        found.append(Problem(what, f"{key}.languages", hint=f"there are: {', '.join(known)}"))
-    if experiment.protocol == "prompted" and target.train is not None:
-        found.append(Problem("the prompted protocol trains on nothing", f"{key}.train"))
-    if experiment.protocol == "finetune" and target.prompts is not None:
-        hint = 'prompts go with protocol = "prompted"'
-        found.append(Problem("fine-tuned models are not prompted", f"{key}.prompts", hint=hint))
-    if target.prompts is not None and experiment.protocol == "prompted":
-        from gainlaw.training.phases.prompts import check_prompts
-
-        found += check_prompts(task, target.prompts, f"{key}.prompts")
+    if checkpoint.path is not None:
+        found += place_faults(draft, checkpoint.path, f"{key}.path", "folder") or _weights(
+            draft, checkpoint.path, f"{key}.path"
+        )
+    elif checkpoint.config is not None:
+        found += _needs_of_configuration(draft, checkpoint, f"{key}.config")
+    if not any(p.column == f"{key}.path" for p in found):
+        found += configuration_faults(draft, checkpoint, key)
     return found
 
 
-def _pretraining(experiment: Experiment) -> list[Problem]:
-    table = experiment.pretraining
+def _released(draft: Draft, checkpoint: Checkpoint, key: str) -> list[Problem]:
+    """Return the faults of a checkpoint that comes with its intermediate training."""
+    base, intermediate = checkpoint.base_model, checkpoint.intermediate
+    found: list[Problem] = []
+    if base is None and intermediate is None:
+        return found
+    if base is None or intermediate is None:
+        here, missing = (
+            ("base_model", "intermediate") if intermediate is None else ("intermediate", "base_model")
+        )
+        hint = f"add {missing}: they mark a checkpoint that had its intermediate training elsewhere"
+        return [Problem("base_model and intermediate go together", f"{key}.{here}", hint=hint)]
+    named = {name: place.removesuffix(".name") for place, name in draft.stated("checkpoints", "name")}
+    released = {place.removesuffix(".base_model") for place, _ in draft.stated("checkpoints", "base_model")}
+    scratch = {place for place, each in draft.checkpoints() if each.config is not None}
+    bases = [name for name, place in named.items() if place not in released | scratch]
+    if base not in named:
+        hint = guess(base, bases) if bases else "add one"
+        found.append(Problem(f"no checkpoint is called {base!r}", f"{key}.base_model", hint=hint))
+    elif named[base] in released:
+        what = f"{base!r} had an intermediate training itself"
+        found.append(Problem(what, f"{key}.base_model", hint="name the checkpoint before it"))
+    elif named[base] in scratch:
+        what = f"{base!r} is pretrained here, so nobody has released a model made from it"
+        found.append(Problem(what, f"{key}.base_model", hint="add the intermediate to [[intermediates]]"))
+    if checkpoint.config is not None:
+        what = "a configuration has no weights, so it had no intermediate training either"
+        found.append(Problem(what, f"{key}.base_model"))
+    if intermediate == "none":
+        found.append(Problem("the name none belongs to the baseline", f"{key}.intermediate"))
+    if intermediate in {name for _, name in draft.stated("intermediates", "name")}:
+        what = f"{intermediate!r} is also the name of an intermediate that would be trained"
+        found.append(Problem(what, f"{key}.intermediate", hint="give one of them another name"))
+    return found
+
+
+def _weights(draft: Draft, place: str, key: str) -> list[Problem]:
+    """Return whether a folder holds no model that can be loaded."""
+    from gainlaw.training.backbones import require_weights
+
+    folder = draft.experiment.folder / Path(place).expanduser()
+    found = []
+    if not (folder / "config.json").is_file():
+        hint = "a folder that save_pretrained wrote has one"
+        found.append(Problem(f"{place!r} has no config.json", key, hint=hint))
+    try:
+        require_weights(folder)
+    except InputError as error:
+        found += [Problem(p.message, key, hint=p.hint) for p in error.problems]
+    return found
+
+
+def _needs_of_configuration(draft: Draft, checkpoint: Checkpoint, key: str) -> list[Problem]:
+    found: list[Problem] = []
+    if checkpoint.pretrain and not draft.has("pretraining"):
+        hint = "add a table [pretraining], or pretrain = false for random weights"
+        found.append(Problem("a configuration has no weights yet", key, hint=hint))
+    table = draft.experiment.pretraining
+    tokenizer = "pretraining" in draft.doubtful or (table is not None and table.tokenizer is not None)
+    if not draft.has("world") and not tokenizer:
+        hint = "add pretraining.tokenizer (a tokenizer.json), or a table [world]"
+        found.append(Problem("a configuration has no tokenizer", key, hint=hint))
+    return found
+
+
+def _pretraining(draft: Draft) -> list[Problem]:
+    table = draft.experiment.pretraining
     if table is None:
         return []
-    found = _repeated(table.seeds, "pretraining.seeds", "")
-    for place in table.corpus or ():
-        found += _place(experiment, place, "pretraining.corpus")
+    found = twice(table.seeds, "pretraining.seeds")
+    for number, place in enumerate(table.corpus or (), 1):
+        found += place_faults(draft, place, f"pretraining.corpus[{number}]", "file")
     if table.tokenizer is not None:
-        found += _place(experiment, table.tokenizer, "pretraining.tokenizer")
-    if table.corpus is None and experiment.world is None:
+        key = "pretraining.tokenizer"
+        missing = place_faults(draft, table.tokenizer, key, "file")
+        found += missing
+        if not missing:
+            try:
+                vocabulary_of(draft.experiment)
+            except InputError as error:
+                found += [Problem(p.message, key, hint=p.hint) for p in error.problems]
+    if table.corpus is None and not draft.has("world"):
         hint = "add pretraining.corpus, a list of text files, or a table [world]"
         found.append(Problem("pretraining needs a corpus", "pretraining", hint=hint))
-    if not any(c.config is not None for c in experiment.checkpoints):
+    scratch = [c for c in draft.experiment.checkpoints if c.config is not None]
+    if not scratch and "checkpoints" not in draft.doubtful:
         hint = "hub and local checkpoints are pretrained already"
         found.append(Problem("no checkpoint starts from a configuration", "pretraining", hint=hint))
+    return found
+
+
+def _settings(draft: Draft) -> Iterator[tuple[str, Settings]]:
+    """Yield each table of settings with its key."""
+    tables: list[tuple[str, Settings]] = [("training", draft.experiment.training)]
+    tables += [(f"{key}.training", each.training) for key, each in draft.checkpoints()]
+    for key, table in tables:
+        yield key, table
+        for phase in ("pretrain", "intermediate", "finetune"):
+            below = getattr(table, phase)
+            if below is not None:
+                yield f"{key}.{phase}", below
+    yield from ((f"{key}.training", each.training) for key, each in draft.intermediates())
+    yield from ((f"{key}.training", each.training) for key, each in draft.targets())
+
+
+def _same_models(draft: Draft) -> list[Problem]:
+    """Return checkpoints whose trained models would bear the name of another's."""
+    pretraining = draft.experiment.pretraining
+    owners: dict[str, str] = {}
+    found = []
+    for key, checkpoint in draft.checkpoints():
+        names = [checkpoint.name]
+        if checkpoint.config is not None and pretraining is not None:
+            names = [f"{checkpoint.name}-s{seed}" for seed in pretraining.seeds]
+        if checkpoint.base_model is None:
+            names += [f"{name}+{i.name}" for name in names for i in draft.experiment.intermediates]
+        same = [name for name in names if name in owners]
+        if same:
+            what = f"a model of it would be called {same[0]}, as one of {owners[same[0]]}"
+            found.append(Problem(what, f"{key}.name", hint="give it another name"))
+        owners |= {name: key for name in names if name not in owners}
     return found

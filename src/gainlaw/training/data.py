@@ -20,6 +20,7 @@ __all__ = ["IGNORED", "Encoded", "encode", "encode_texts", "pad"]
 #: The label of a position that is not scored.
 IGNORED = -100
 _STRIDE = 4
+_BREAK = "\n"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,8 +90,9 @@ def encode(
     tokenizer : PreTrainedTokenizerBase
         A fast tokenizer.
     max_length : int
-        Longest sequence. The longer text of a pair is cut first; a context that is searched for an answer
-        is cut into windows that overlap by a quarter.
+        Longest sequence. Between two texts stands what the tokenizer puts there, and a line break where it
+        puts nothing. The longer text of a pair is cut first; a context that is searched for an answer
+        is cut into windows that overlap by a quarter, beside a question that has half of the room at most.
     tags : sequence of str
         The tags known, for tagging; a tag that is not among them is `IGNORED`.
 
@@ -156,7 +158,7 @@ def pad(encoded: Encoded, sequences: np.ndarray, padding: int) -> dict[str, torc
 
 
 def _call(
-    tokenizer: PreTrainedTokenizerBase, firsts: list[str], seconds: list[str], max_length: int, **options: Any
+    tokenizer: PreTrainedTokenizerBase, firsts: list[str], seconds: list[str], max_length: int
 ) -> dict[str, list[list[int]]]:
     """Tokenise pairs; where every second text is empty, single texts."""
     pair = seconds if any(seconds) else None
@@ -176,8 +178,15 @@ def _call(
                 for row, value in zip(rows, values, strict=True):
                     into[row] = value
         return found
-    made = tokenizer(firsts, pair, **(asked | options))
+    if pair is not None and _bare(tokenizer):
+        pair = [_BREAK + text for text in pair]
+    made = tokenizer(firsts, pair, **asked)
     return {name: made[name] for name in made}
+
+
+def _bare(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Return whether a tokenizer puts nothing between two texts, so that no model could tell where one ends."""
+    return tokenizer.num_special_tokens_to_add(pair=True) == tokenizer.num_special_tokens_to_add(pair=False)
 
 
 def _pack(kind: str, rows: dict[str, list[list[int]]], sizes: np.ndarray, labels: np.ndarray) -> Encoded:
@@ -197,12 +206,17 @@ def _flat(rows: list[list[int]]) -> np.ndarray:
 
 
 def _spans(items: list[SpanItem], tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:
+    between = _BREAK if _bare(tokenizer) else ""
+    special = tokenizer.num_special_tokens_to_add(pair=True) + bool(between)
+    most = max(1, max_length // 2 - special)
+    questions = _cut_texts([item.question for item in items], tokenizer, most)
     made = tokenizer(
-        [item.question for item in items],
+        [text + between for text in questions],
         [item.context for item in items],
         truncation="only_second",
         max_length=max_length,
-        stride=max_length // _STRIDE,
+        # Of the room that the longest question leaves, windows must not share all.
+        stride=min(max_length // _STRIDE, max(0, max_length - special - most) // 2),
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
         return_token_type_ids=True,
@@ -226,6 +240,20 @@ def _spans(items: list[SpanItem], tokenizer: PreTrainedTokenizerBase, max_length
     )
 
 
+def _cut_texts(texts: list[str], tokenizer: PreTrainedTokenizerBase, most: int) -> list[str]:
+    """Return texts, the long ones cut to a number of tokens."""
+    sizes = [len(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]]
+    return [text if n <= most else _cut(text, tokenizer, most) for text, n in zip(texts, sizes, strict=True)]
+
+
+def _cut(text: str, tokenizer: PreTrainedTokenizerBase, most: int) -> str:
+    while True:  # what is left of a cut word may have more tokens than it had before
+        made = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        if len(made["input_ids"]) <= most:
+            return text
+        text = text[: min(made["offset_mapping"][most - 1][1], len(text) - 1)]
+
+
 def _answer_tokens(item: SpanItem, spans: np.ndarray) -> tuple[int, int]:
     """Return the first and last token of the first answer, or (0, 0) where the window does not hold all of it."""
     if not item.answers:
@@ -241,19 +269,22 @@ def _answer_tokens(item: SpanItem, spans: np.ndarray) -> tuple[int, int]:
 def _tagged(
     items: list[TagItem], tokenizer: PreTrainedTokenizerBase, max_length: int, tags: Sequence[str]
 ) -> Encoded:
+    # The words as one text: given one by one, a byte-level tokenizer would run them together.
     made = tokenizer(
-        [list(item.words) for item in items],
-        is_split_into_words=True,
+        [" ".join(item.words) for item in items],
         truncation=True,
         max_length=max_length,
+        return_offsets_mapping=True,
         return_token_type_ids=True,
     )
     number = {tag: i for i, tag in enumerate(tags)}
     labels = []
-    for row, item in enumerate(items):
-        seen: set[int] = set()
-        for word in made.word_ids(row):
-            scored = word is not None and word not in seen  # the first piece of each word
-            labels.append(number.get(item.tags[word], IGNORED) if scored else IGNORED)
-            seen |= {word} if word is not None else set()
+    for item, places in zip(items, made["offset_mapping"], strict=True):
+        starts = np.cumsum([0, *(len(word) + 1 for word in item.words)])
+        last = -1
+        for _, end in places:
+            # By its last character: the first piece of a word may begin with the blank before it.
+            word = int(np.searchsorted(starts, end - 1, side="right")) - 1  # -1 for a special token
+            labels.append(number.get(item.tags[word], IGNORED) if word > last else IGNORED)
+            last = max(last, word)
     return _pack("tagging", made, np.ones(len(items), int), np.array(labels, dtype=np.int64))

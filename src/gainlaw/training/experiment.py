@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from gainlaw._io import sha256_bytes
-from gainlaw.errors import InputError, Problem
+from gainlaw.errors import InputError
 
 __all__ = [
     "Budget",
@@ -23,20 +21,48 @@ __all__ = [
     "Lora",
     "Pretraining",
     "Prompt",
+    "Settings",
     "Target",
     "Training",
+    "WorldTable",
     "parse_experiment",
     "read_experiment",
 ]
 
-Name = Annotated[str, Field(min_length=1, pattern=r"^[\w.+-]+$")]
+_MOST = 2**31 - 1
+
+
+def _plain_task(name: str) -> str:
+    """Return a task's own name where this is another name of it; unknown names are left for the crosschecks."""
+    from gainlaw.training.phases.sources import task_called
+
+    try:
+        return task_called(name).name
+    except InputError:
+        return name
+
+
+def _plain_tasks(table: dict[str, str]) -> dict[str, str]:
+    plain: dict[str, str] = {}
+    for name, folder in table.items():
+        if _plain_task(name) in plain:
+            raise ValueError(f"{name} and another key are names of the task {_plain_task(name)}")
+        plain[_plain_task(name)] = folder
+    return plain
+
+
+Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
+Task = Annotated[str, Field(min_length=1), AfterValidator(_plain_task)]
+Text = Annotated[str, Field(min_length=1)]
+HubName = Annotated[str, Field(pattern=r"^\w[\w.-]*(/\w[\w.-]*)?$")]
+Folders = Annotated[dict[str, Text], AfterValidator(_plain_tasks)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Count = Annotated[int, Field(ge=1, le=_MOST)]
+Seed = Annotated[int, Field(ge=0, le=_MOST)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Lora(_Table):
@@ -47,31 +73,36 @@ class Lora(_Table):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
+def _adapters_given(value: Any) -> str | None:
+    """Return which of the two forms of ``lora`` a value is; None is neither."""
+    return "@false" if value is False else "@table" if isinstance(value, dict | Lora) else None
+
+
+Adapters = Annotated[
+    Annotated[Lora, Tag("@table")] | Annotated[Literal[False], Tag("@false")],
+    Discriminator(_adapters_given, custom_error_type="lora_form", custom_error_message="neither form"),
+]
+
+
 class Settings(_Table):
     """How a phase is trained; what is left out comes from the table above it, at last from the phase."""
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     batch_size: Count | None = None
-    epochs: Annotated[float, Field(gt=0)] | None = None
+    epochs: Annotated[float, Field(gt=0, le=10_000)] | None = None
     steps: Count | None = None
     warmup: Fraction | None = None
     schedule: Literal["linear", "cosine", "constant"] | None = None
     weight_decay: Annotated[float, Field(ge=0)] | None = None
     clip: Annotated[float, Field(gt=0)] | None = None
-    max_length: Annotated[int, Field(ge=8)] | None = None
-    micro_batch_tokens: Annotated[int, Field(ge=64)] | None = None
+    max_length: Annotated[int, Field(ge=8, le=_MOST)] | None = None
+    micro_batch_tokens: Annotated[int, Field(ge=64, le=_MOST)] | None = None
     precision: Literal["auto", "fp32", "bf16"] | None = None
     gradient_checkpointing: bool | None = None
-    patience: Annotated[int, Field(ge=0)] | None = None
+    patience: Annotated[int, Field(ge=0, le=_MOST)] | None = None
     checks: Count | None = None
     mask_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
-    lora: Lora | Literal[False] | None = None
-
-    @model_validator(mode="after")
-    def _one_length(self) -> Settings:
-        if self.epochs is not None and self.steps is not None:
-            raise ValueError("give epochs or steps, not both")
-        return self
+    lora: Adapters | None = None
 
 
 class Training(Settings):
@@ -86,47 +117,32 @@ class Checkpoint(_Table):
     """A pretrained model: a hub name, a local path, or a configuration to start from scratch."""
 
     name: Name
-    model_family: Annotated[str, Field(min_length=1)]
-    hub: str | None = None
-    revision: str | None = None
-    path: str | None = None
+    model_family: Text
+    hub: HubName | None = None
+    revision: Text | None = None
+    path: Text | None = None
     config: dict[str, Any] | None = None
     base_model: Name | None = None
     intermediate: Name | None = None
-    params: Count | None = None
+    params: Annotated[int, Field(ge=1, le=10**15)] | None = None
     pretrain: bool = True
     training: Training = Training()
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> Checkpoint:
-        given = [k for k in ("hub", "path", "config") if getattr(self, k) is not None]
-        if len(given) != 1:
-            had = f"has {' and '.join(given)}" if given else "has none"
-            raise ValueError(f"a checkpoint needs exactly one of hub, path, config; {self.name} {had}")
-        if self.revision is not None and self.hub is None:
-            raise ValueError("revision goes with hub")
-        if (self.base_model is None) != (self.intermediate is None):
-            raise ValueError(
-                "base_model and intermediate go together: they mark a checkpoint that already had its "
-                "intermediate training"
-            )
-        return self
 
 
 class Pretraining(_Table):
     """Masked language modelling from scratch, for the checkpoints that have a configuration."""
 
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
-    corpus: Annotated[list[str], Field(min_length=1)] | None = None
-    tokenizer: str | None = None
+    corpus: Annotated[list[Text], Field(min_length=1)] | None = None
+    tokenizer: Text | None = None
 
 
 class WorldTable(_Table):
     """The synthetic world; see `gainlaw.training.world.WorldSettings`."""
 
     seed: Seed = 0
-    antonyms: Annotated[int, Field(ge=2)] = 16
-    verb_groups: Annotated[int, Field(ge=2)] = 16
+    antonyms: Annotated[int, Field(ge=2, le=256)] = 16
+    verb_groups: Annotated[int, Field(ge=2, le=256)] = 16
     per_family: Annotated[int, Field(ge=1, le=9)] = 4
     documents: Count = 60_000
     parallel: Fraction = 0.15
@@ -135,68 +151,54 @@ class WorldTable(_Table):
     validation: Count = 500
     test: Count = 500
 
-    @model_validator(mode="after")
-    def _shares(self) -> WorldTable:
-        if self.parallel + self.mixed > 1:
-            raise ValueError("parallel and mixed are shares of the documents; together they exceed 1")
-        return self
-
 
 class Prompt(_Table):
     """A prompt of a target: a text with the fields of an item in braces, and the answers."""
 
     name: Name
-    text: Annotated[str, Field(min_length=1)]
+    text: Text
     answers: list[str] | None = None
+
+
+def _prompt_given(value: Any) -> str | None:
+    """Return which of the two forms of a prompt a value is; None is neither."""
+    return "@name" if isinstance(value, str) else "@table" if isinstance(value, dict | Prompt) else None
+
+
+NamedOrStated = Annotated[
+    Annotated[Prompt, Tag("@table")] | Annotated[Text, Tag("@name")],
+    Discriminator(_prompt_given, custom_error_type="prompt_form", custom_error_message="neither form"),
+]
 
 
 class Intermediate(_Table):
     """An English intermediate training, on one task or several."""
 
     name: Name
-    tasks: list[Name] = []
+    tasks: Annotated[list[Task], Field(min_length=1)]
     method: Literal["supervised", "prompt_consistency"] = "supervised"
     sampling: Literal["proportional", "temperature"] = "proportional"
     temperature: Annotated[float, Field(ge=1)] = 2.0
     examples: Count | None = None
     mlm: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    mlm_corpus: Annotated[list[str], Field(min_length=1)] | None = None
-    data: dict[str, str] = {}
-    language: Name = "en"
+    mlm_corpus: Annotated[list[Text], Field(min_length=1)] | None = None
+    data: Folders = {}
+    language: Text = "en"
     split: Literal["train", "validation", "test"] = "train"
-    prompts: Annotated[list[Prompt | Name], Field(min_length=2)] | None = None
+    prompts: Annotated[list[NamedOrStated], Field(min_length=2)] | None = None
     training: Settings = Settings()
-
-    @model_validator(mode="after")
-    def _has_tasks(self) -> Intermediate:
-        if self.name == "none":
-            raise ValueError("the name none belongs to the baseline, which needs no entry")
-        if not self.tasks:
-            raise ValueError("tasks names at least one task")
-        if len(set(self.tasks)) < len(self.tasks):
-            raise ValueError("tasks names a task twice")
-        foreign = sorted(set(self.data) - set(self.tasks))
-        if foreign:
-            raise ValueError(f"data names {', '.join(foreign)}, which tasks does not")
-        if self.method == "supervised" and (self.split != "train" or self.prompts is not None):
-            raise ValueError('split and prompts go with method = "prompt_consistency"')
-        if self.method == "prompt_consistency" and len(self.tasks) > 1:
-            raise ValueError("prompt_consistency takes one task")
-        if self.mlm_corpus is not None and not self.mlm:
-            raise ValueError("mlm_corpus goes with mlm, the share of steps that continue masked-LM training")
-        return self
 
 
 class Target(_Table):
     """A task that is fine-tuned in English (or prompted) and scored in every language."""
 
-    task: Name
-    train: Annotated[list[Name], Field(min_length=1)] | None = None
-    languages: Annotated[list[Name], Field(min_length=1)] | None = None
+    task: Task
+    train: Annotated[list[Task], Field(min_length=1)] | None = None
+    languages: Annotated[list[Text], Field(min_length=1)] | None = None
     split: Literal["validation", "test"] | None = None
     examples: Count | None = None
     limit: Count | None = None
-    prompts: Annotated[list[Prompt | Name], Field(min_length=1)] | None = None
+    prompts: Annotated[list[NamedOrStated], Field(min_length=1)] | None = None
     training: Settings = Settings()
 
 
@@ -215,8 +217,8 @@ class Budget(_Table):
     gpu_hours: Annotated[float, Field(gt=0)] | None = None
     disk_gb: Annotated[float, Field(gt=0)] | None = None
     memory_gb: Annotated[float, Field(gt=0)] | None = None
-    throughput_tflops: Annotated[float, Field(gt=0)] = 300.0
-    utilisation: Annotated[float, Field(gt=0, le=1)] = 0.35
+    throughput_tflops: Annotated[float, Field(ge=1e-6)] = 300.0
+    utilisation: Annotated[float, Field(ge=1e-6, le=1)] = 0.35
 
 
 class Experiment(_Table):
@@ -258,7 +260,7 @@ class Experiment(_Table):
     training: Training = Training()
     pretraining: Pretraining | None = None
     world: WorldTable | None = None
-    data: dict[str, str] = {}
+    data: Folders = {}
     compute: Compute = Compute()
     budget: Budget = Budget()
     folder: Annotated[Path, Field(strict=False)] = Path()
@@ -301,10 +303,12 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
     """
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError("there is no such file; an experiment is a .toml file", source=str(path)) from None
-    except (UnicodeDecodeError, IsADirectoryError):
+    except IsADirectoryError:
+        raise InputError("a folder; an experiment is a .toml file", source=str(path)) from None
+    except UnicodeDecodeError:
         raise InputError("not a text file; an experiment is TOML in UTF-8", source=str(path)) from None
     return parse_experiment(text, file.resolve().parent, str(path))
 
@@ -330,79 +334,16 @@ def parse_experiment(text: str, folder: Path, source: str) -> Experiment:
     InputError
         As `read_experiment` does.
     """
+    from gainlaw.training.crosschecks import find_faults
+    from gainlaw.training.validation import in_one_line, read_tables
+
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"not valid TOML: {error}", source=source) from None
-    problems = [Problem("not a key of an experiment file", key) for key in ("folder", "text") if key in table]
+    except (ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "too deep, or a number too long"
+        raise InputError(f"not valid TOML: {why}", source=source) from None
+    draft = read_tables(table, folder, text)
+    problems = [in_one_line(problem) for problem in (*draft.problems, *find_faults(draft))]
     if problems:
         raise InputError(problems, source=source)
-    try:
-        experiment = Experiment.model_validate(table | {"folder": folder, "text": text})
-    except ValidationError as error:
-        raise InputError([_problem(each, table) for each in error.errors()], source=source) from None
-    from gainlaw.training.crosschecks import find_faults
-
-    faults = find_faults(experiment)
-    if faults:
-        raise InputError(faults, source=source)
-    return experiment
-
-
-_KINDS = {
-    "int_type": "not a whole number",
-    "float_type": "not a number",
-    "string_type": "not a text",
-    "bool_type": "neither true nor false",
-    "list_type": "not a list",
-    "dict_type": "not a table",
-    "model_type": "not a table",
-    "missing": "the key is missing",
-}
-
-
-def _problem(error: Any, table: dict[str, Any]) -> Problem:
-    """Return a fault that pydantic found in the words of the house."""
-    place = [
-        p
-        for p in error["loc"]
-        if not re.fullmatch(r"[A-Z]\w*|literal\[.*\]|constrained-.*|function-.*|str", str(p))
-    ]
-    key = "".join(f"[{p + 1}]" if isinstance(p, int) else f".{p}" for p in place).lstrip(".") or "the file"
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "extra_forbidden":
-        known = sorted(_fields_at(place[:-1]))
-        near = difflib.get_close_matches(str(place[-1]), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(known)}"
-        return Problem("no such key", key, hint=hint)
-    if kind == "value_error":
-        return Problem(str(context["error"]), key)
-    if kind == "literal_error":
-        return Problem(f"{error['input']!r} is not allowed", key, hint=f"allowed: {context['expected']}")
-    if kind == "string_pattern_mismatch":
-        hint = "letters, digits and . _ + - only: it becomes part of file names and tables"
-        return Problem(f"{error['input']!r} is not a name", key, hint=hint)
-    if kind in _KINDS:
-        what = _KINDS[kind]
-        return Problem(what if kind == "missing" else f"{error['input']!r} is {what}", key)
-    return Problem(f"{error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}", key)
-
-
-def _fields_at(place: list[Any]) -> set[str]:
-    """Return the keys that the table at a place may have."""
-    model: Any = Experiment
-    for part in place:
-        if isinstance(part, int):
-            continue
-        model = _model_in(model.model_fields[part].annotation)
-    return set(model.model_fields) - {"folder", "text"}
-
-
-def _model_in(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        found = _model_in(inner)
-        if found is not None:
-            return found
-    return None
+    return draft.experiment

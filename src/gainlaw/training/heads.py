@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from gainlaw._io import write_text_atomic
+from gainlaw.errors import InputError, Problem
 from gainlaw.training.backbones import accepted, pooling_of
-from gainlaw.training.data import IGNORED
+from gainlaw.training.data import IGNORED, Encoded
 
-__all__ = ["HeadShape", "MaskedHead", "TaskModel", "load_head", "loss_of", "pool", "read_head", "save_head"]
+__all__ = [
+    "HeadShape",
+    "MaskedHead",
+    "TaskModel",
+    "load_head",
+    "loss_of",
+    "pool",
+    "read_head",
+    "require_positions",
+    "save_head",
+]
 
 _WEIGHTS, _RECORD = "head.safetensors", "head.json"
 
@@ -87,11 +99,15 @@ class TaskModel(nn.Module):
         Returns
         -------
         Tensor
-            Classification: (n, classes); choice: (n,), one an option; span and tagging: (n, length, outputs).
+            Classification: (n, classes); choice: (n,), one an option; span and tagging: (n, length, outputs),
+            for spans -inf at padding.
         """
         hidden = self.backbone(**accepted(self.backbone, batch)).last_hidden_state
         kind = self.shapes[task].kind
-        if kind in {"span", "tagging"}:
+        if kind == "span":  # padding is no place for an answer
+            empty = (batch["attention_mask"] == 0).unsqueeze(-1)
+            return self.heads[task](hidden).masked_fill(empty, -torch.inf)
+        if kind == "tagging":
             return self.heads[task](hidden)
         scores = self.heads[task](pool(hidden, batch["attention_mask"], self.how))
         return scores.squeeze(-1) if kind == "choice" else scores
@@ -112,12 +128,23 @@ class MaskedHead(nn.Module):
     ----------
     model : PreTrainedModel
         Of the role ``masked``.
+
+    Raises
+    ------
+    InputError
+        If its head is not a module of its own.
     """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
-        self.top = "cls" if hasattr(model, "cls") else "lm_head"
+        tops = [name for name in ("cls", "lm_head") if hasattr(model, name)]
+        if not tops:
+            hint = "masked language modelling takes BERT, RoBERTa, XLM-R and their like"
+            raise InputError(
+                Problem(f"the head of {model.config.model_type} is built in another way", hint=hint)
+            )
+        self.top = tops[0]
 
     @property
     def backbone(self) -> Any:
@@ -162,6 +189,36 @@ def loss_of(
         return (start + functional.cross_entropy(pair[..., 1], labels[:, 1], reduction="sum")) / 2
     flat = scores.float().flatten(0, 1)
     return functional.cross_entropy(flat, labels.flatten(), ignore_index=IGNORED, reduction="sum")
+
+
+def require_positions(model: nn.Module, data: Iterable[Encoded]) -> None:
+    """Refuse inputs that are longer than what a model has learned positions for.
+
+    Parameters
+    ----------
+    model : Module
+        With embeddings of positions; one that has none reads inputs of any length.
+    data : iterable of Encoded
+        The inputs.
+
+    Raises
+    ------
+    InputError
+        Naming the longest input that would do.
+    """
+    limits = []
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Embedding) and name.rsplit(".", 1)[-1] in _POSITIONS:
+            # RoBERTa counts from behind the padding id, OPT and BART from their offset.
+            start = 0 if module.padding_idx is None else module.padding_idx + 1
+            limits.append(module.num_embeddings - max(start, getattr(module, "offset", 0)))
+    longest = max((int(np.diff(each.starts).max(initial=0)) for each in data), default=0)
+    if limits and longest > min(limits):
+        what = f"an input has {longest} tokens where the model reads {min(limits)} at most"
+        raise InputError(Problem(what, "max_length", hint=f"try max_length = {min(limits)}"))
+
+
+_POSITIONS = ("position_embeddings", "embed_positions", "wpe")
 
 
 def save_head(model: TaskModel, task: str, tags: Sequence[str], folder: Path) -> None:

@@ -6,7 +6,8 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ class TrainingResult:
     score : float
         The best score on the validation split; NaN without checks.
     status : str
-        ``ok``, ``stopped early``, or ``diverged`` (the loss became infinite or NaN; training ended there).
+        ``ok``, ``stopped early``, or ``diverged`` (loss or gradient became infinite or NaN; training ended there,
+        with the weights before that step).
     micro_batch_tokens : int
         The budget at the end: smaller than the recipe's when memory ran out.
     tokens : int
@@ -52,6 +54,13 @@ class TrainingResult:
     status: str
     micro_batch_tokens: int
     tokens: int
+
+    def record(self) -> dict[str, Any]:
+        """Return the values as plain data; None stands for NaN."""
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in asdict(self).items()
+        }
 
 
 def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
@@ -120,7 +129,7 @@ def train(
     Raises
     ------
     GainlawError
-        If a single example does not fit into memory.
+        If a single example, or the state of the optimiser, does not fit into memory.
     """
     model = objective.model
     steps = planned_steps(objective, recipe)
@@ -139,33 +148,36 @@ def train(
     found = read_snapshot(folder / SNAPSHOT, model, optimiser)
     if found is not None:
         state, best = found
-    log = _Log(folder / LOG, state["step"], steps)
     status, saved = "ok", time.monotonic()
     model.train()
-    while state["step"] < steps:
-        rate = learning_rate(state["step"], steps, recipe)
-        loss, tokens = _step(objective, optimiser, recipe, rate, state, device)
-        if not math.isfinite(loss):
-            status = "diverged"
-            break
-        state["step"] += 1
-        state["tokens"] += tokens
-        state["recent"] = [*state["recent"][1 - _RECENT :], loss]
-        log.line(state["step"], loss, rate, tokens)
-        if check is not None and recipe.patience and (state["step"] % every == 0 or state["step"] == steps):
-            if _improved(model, check, state, best):
-                state["waited"] = 0
-            else:
-                state["waited"] += 1
-            model.train()
-            log.line(state["step"], loss, rate, 0, {"validation": state["last"]})
-            if state["waited"] >= recipe.patience:
-                status = "stopped early" if state["step"] < steps else status
+    with closing(_Log(folder / LOG, state["step"], steps)) as log:
+        while state["step"] < steps:
+            rate = learning_rate(state["step"], steps, recipe)
+            loss, tokens = _step(objective, optimiser, recipe, rate, state, device)
+            if not math.isfinite(loss):
+                status = "diverged"
                 break
-        if time.monotonic() - saved > snapshot_seconds and state["step"] < steps:
-            write_snapshot(folder / SNAPSHOT, model, optimiser, best, state)
-            saved = time.monotonic()
-    log.close()
+            state["step"] += 1
+            state["tokens"] += tokens
+            state["recent"] = [*state["recent"][1 - _RECENT :], loss]
+            log.line(state["step"], loss, rate, tokens)
+            if (
+                check is not None
+                and recipe.patience
+                and (state["step"] % every == 0 or state["step"] == steps)
+            ):
+                if _improved(model, check, state, best):
+                    state["waited"] = 0
+                else:
+                    state["waited"] += 1
+                model.train()
+                log.line(state["step"], loss, rate, 0, {"validation": state["last"]})
+                if state["waited"] >= recipe.patience:
+                    status = "stopped early" if state["step"] < steps else status
+                    break
+            if time.monotonic() - saved > snapshot_seconds and state["step"] < steps:
+                write_snapshot(folder / SNAPSHOT, model, optimiser, best, state)
+                saved = time.monotonic()
     _restore(model, best)
     recent = state["recent"]
     return TrainingResult(
@@ -199,35 +211,47 @@ def _step(
     """Do one step, halving the micro-batches while memory runs out; return mean loss and tokens."""
     while True:
         pieces = objective.pieces(state["step"], state["budget"])
-        try:
-            total = _accumulate(objective, pieces, recipe, device)
+        total = _accumulate(objective, pieces, recipe, device)
+        if total is not None:
             break
-        except torch.OutOfMemoryError:
-            optimiser.zero_grad(set_to_none=True)
-            torch.cuda.empty_cache()
-            if max(len(piece.tensors["input_ids"]) for piece in pieces) == 1:
-                raise GainlawError(
-                    "one example does not fit into memory; try a smaller max_length, gradient_checkpointing = true "
-                    "or lora"
-                ) from None
-            state["budget"] = max(1, state["budget"] // 2)
+        optimiser.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()
+        if max(piece.examples for piece in pieces) == 1:
+            raise GainlawError(
+                "one example does not fit into memory; try a smaller max_length, gradient_checkpointing = true "
+                "or lora"
+            )
+        largest = max(piece.tensors["input_ids"].numel() for piece in pieces)
+        state["budget"] = max(1, min(state["budget"], largest) // 2)
     for group in optimiser.param_groups:
         group["lr"] = rate
     trained = [p for group in optimiser.param_groups for p in group["params"]]
-    torch.nn.utils.clip_grad_norm_(trained, recipe.clip)
-    optimiser.step()
+    norm = float(torch.nn.utils.clip_grad_norm_(trained, recipe.clip))
+    if math.isfinite(total) and math.isfinite(norm):
+        try:
+            optimiser.step()
+        except torch.OutOfMemoryError:
+            raise GainlawError("the state of the optimiser does not fit into memory; try lora") from None
     optimiser.zero_grad(set_to_none=True)
-    return total, sum(piece.tokens for piece in pieces)
+    return total if math.isfinite(norm) else math.nan, sum(piece.tokens for piece in pieces)
 
 
-def _accumulate(objective: Objective, pieces: list[Piece], recipe: Recipe, device: str) -> float:
-    weight = sum(piece.weight for piece in pieces)
+def _accumulate(objective: Objective, pieces: list[Piece], recipe: Recipe, device: str) -> float | None:
+    """Add up the gradient of a batch; return its mean loss, or None where memory ran out."""
+    try:
+        return _backward(objective, pieces, recipe, device)
+    except torch.OutOfMemoryError:
+        return None  # once this is left, nothing holds on to the activations
+
+
+def _backward(objective: Objective, pieces: list[Piece], recipe: Recipe, device: str) -> float:
+    weight = max(1, sum(piece.weight for piece in pieces))
     half = use_bf16(recipe.precision, device)
     total = torch.zeros((), device=device)
     for piece in pieces:
         moved = {name: value.to(device, non_blocking=True) for name, value in piece.tensors.items()}
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
-            loss = objective.loss(Piece(piece.source, moved, piece.weight, piece.tokens)) / weight
+            loss = objective.loss(replace(piece, tensors=moved)) / weight
         loss.backward()
         total += loss.detach()
     return float(total)

@@ -21,12 +21,27 @@ __all__ = ["Masked", "MaskedText", "Objective", "Piece", "Supervised", "task_bat
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """A micro-batch: its source, its tensors, and how many predictions its loss sums over."""
+    """A micro-batch.
+
+    Attributes
+    ----------
+    source : int
+        Which of the objective's sources it is of.
+    tensors : mapping of str to Tensor
+        What the loss needs.
+    weight : int
+        How many predictions its loss sums over.
+    tokens : int
+        Its tokens, padding not counted.
+    examples : int
+        Its examples; one cannot be cut further.
+    """
 
     source: int
     tensors: Mapping[str, torch.Tensor]
     weight: int
     tokens: int
+    examples: int
 
 
 class Objective(Protocol):
@@ -84,21 +99,19 @@ class MaskedText:
     vocabulary: int
     rate: float
 
-    def tensors(
-        self, rows: np.ndarray, padding: int, rng: np.random.Generator
-    ) -> tuple[dict[str, torch.Tensor], int]:
-        """Return the tensors of some examples, tokens hidden, and the number of tokens to predict."""
+    def tensors(self, rows: np.ndarray, padding: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """Return the tensors of some examples: tokens hidden, the true ones (``truth``), and where (``hidden``)."""
         tensors = pad(self.encoded, rows, padding)
         ids = tensors["input_ids"].numpy()
         usable = (tensors["attention_mask"].numpy() > 0) & ~np.isin(ids, self.special)
         seen, places = mask_tokens(ids, usable, self.rate, self.mask, self.vocabulary, rng)
-        targets = torch.from_numpy(ids.ravel()[places])
-        made = tensors | {
+        hidden = np.zeros(ids.shape, dtype=bool)
+        hidden.ravel()[places] = True
+        return tensors | {
+            "truth": tensors["input_ids"],
             "input_ids": torch.from_numpy(seen),
-            "places": torch.from_numpy(places),
-            "targets": targets,
+            "hidden": torch.from_numpy(hidden),
         }
-        return made, len(places)
 
 
 class Masked:
@@ -135,12 +148,16 @@ class Masked:
 def masked_pieces(
     text: MaskedText, rows: np.ndarray, padding: int, budget: int, seeds: tuple[int, int], source: int
 ) -> list[Piece]:
-    """Return micro-batches of masked text."""
-    lengths, out = text.encoded.lengths, []
-    for number, part in enumerate(micro_batches(rows, lengths, budget)):
-        rng = np.random.default_rng([*seeds, number, 2])
-        tensors, count = text.tensors(part, padding, rng)
-        out.append(Piece(source, tensors, count, int(lengths[part].sum())))
+    """Return micro-batches of masked text. What is hidden does not depend on how the batch is cut."""
+    lengths, out, start = text.encoded.lengths, [], 0
+    parts = micro_batches(rows, lengths, budget)
+    whole = text.tensors(np.concatenate(parts), padding, np.random.default_rng([*seeds, 2]))
+    for part in parts:
+        cut = {name: value[start : start + len(part), : lengths[part].max()] for name, value in whole.items()}
+        start += len(part)
+        truth, places = cut.pop("truth"), torch.nonzero(cut.pop("hidden").flatten()).squeeze(1)
+        cut |= {"places": places, "targets": truth.flatten()[places]}
+        out.append(Piece(source, cut, len(places), int(lengths[part].sum()), len(part)))
     return out
 
 
@@ -204,7 +221,11 @@ class Supervised:
         encoded = self.tasks[self.names[source]]
         return [
             Piece(
-                source, task_batch(encoded, part, self.padding), _weight(encoded, part), _size(encoded, part)
+                source,
+                task_batch(encoded, part, self.padding),
+                _weight(encoded, part),
+                _size(encoded, part),
+                len(part),
             )
             for part in micro_batches(rows, encoded.lengths, budget)
         ]
@@ -222,7 +243,7 @@ class Supervised:
 def _weight(encoded: Encoded, rows: np.ndarray) -> int:
     if encoded.kind == "tagging":
         spans = [slice(encoded.starts[row], encoded.starts[row + 1]) for row in rows]
-        return max(1, int(sum((encoded.labels[span] != IGNORED).sum() for span in spans)))
+        return int(sum((encoded.labels[span] != IGNORED).sum() for span in spans))
     return len(encoded.sequences(rows)) if encoded.kind == "span" else len(rows)
 
 

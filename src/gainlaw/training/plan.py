@@ -6,20 +6,21 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from gainlaw.errors import InputError, Problem
+from gainlaw.training.configurations import configuration_of, counted_role
 from gainlaw.training.experiment import Experiment
 from gainlaw.training.graph import Graph
 from gainlaw.training.prompting.consistency import ConsistencySettings
 from gainlaw.training.recipes import Recipe
 from gainlaw.training.store import Store
+from gainlaw.training.taskchecks import folders_wanted
 from gainlaw.training.units import Unit
-from gainlaw.training.workload import Workload, task_workload
+from gainlaw.training.workload import TOKENS_PER_CHARACTER, Workload, task_workload
 
 __all__ = ["ModelPlan", "Plan", "UnitCost", "make_plan"]
 
-Role = Literal["encoder", "full", "causal"]
 _GB = 1e9
 #: Words of the synthetic world in a document of two sentences, and tokens of an item.
 _WORLD_TOKENS = {"corpus": 17.0, "world_nli": 18.0, "world_copa": 15.0, "world_siqa": 16.0}
@@ -128,17 +129,18 @@ def make_plan(experiment: Experiment, graph: Graph, store: Store | None = None) 
     """
     costs: dict[str, UnitCost] = {}
     unknown: set[str] = set()
-    roots = {name: _root(graph, unit) for name, unit in graph.units.items()}
-    named = {checkpoint.name: checkpoint for checkpoint in experiment.checkpoints}
-    configs = {c.source: _config(experiment, named[c.checkpoint]) for c in graph.cells}
+    named = {
+        checkpoint.name: configuration_of(experiment, checkpoint) for checkpoint in experiment.checkpoints
+    }
+    configs = {cell.source: named[cell.checkpoint] for cell in graph.cells}
     for name, unit in graph.units.items():
         done = store is not None and store.has(name)
-        costs[name] = _cost(experiment, unit, configs.get(roots[name]), done)
+        costs[name] = _cost(experiment, unit, configs.get(_line(graph, name)[-1]), done)
     models = []
     for checkpoint in experiment.checkpoints:
-        config = _config(experiment, checkpoint)
-        starts = {cell.source for cell in graph.cells if cell.checkpoint == checkpoint.name}
-        mine = [costs[n] for n, root in roots.items() if root in starts]
+        config = named[checkpoint.name]
+        ends = [cell.unit for cell in graph.cells if cell.checkpoint == checkpoint.name]
+        mine = [costs[n] for n in dict.fromkeys(n for end in ends for n in _line(graph, end))]
         counts = None if config is None else _parameters(experiment, config)
         if counts is None:
             unknown.add(checkpoint.name)
@@ -187,6 +189,10 @@ def _totals(
     notes = []
     if not all(c.counted for c in costs):
         notes.append("sizes of tasks without local files are those published, their lengths rough")
+    wanted = folders_wanted(experiment)
+    if wanted:
+        keys = ", ".join(f"data.{name}" for name in wanted)
+        notes.append(f"on no hub: {', '.join(wanted)}; a run needs local files, their folders as {keys}")
     if unknown:
         notes.append(f"no configuration here of {', '.join(unknown)}: not in the totals")
     return Plan(
@@ -206,57 +212,19 @@ def _totals(
     )
 
 
-def _root(graph: Graph, unit: Unit) -> str:
-    while "model" in unit.parents:
-        unit = graph.units[unit.parents["model"]]
-    return unit.name
-
-
-def _config(experiment: Experiment, checkpoint: Any) -> dict[str, Any] | None:
-    """Return the configuration of a checkpoint, if it can be had without a network."""
-    import json
-
-    from gainlaw.training.known import known_config
-
-    if checkpoint.config is not None:
-        return _filled(experiment, checkpoint.config)
-    if checkpoint.hub is not None:
-        return known_config(checkpoint.hub)
-    file = experiment.folder / Path(checkpoint.path).expanduser() / "config.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
-
-
-def _filled(experiment: Experiment, config: Mapping[str, Any]) -> dict[str, Any]:
-    if "vocab_size" in config:
-        return dict(config)
-    return {**config, "vocab_size": _vocabulary(experiment)}
-
-
-def _vocabulary(experiment: Experiment) -> int:
-    from gainlaw.training.phases.world import world_tokenizer
-    from gainlaw.training.world.corpus import WorldSettings, make_world_and_languages
-
-    if experiment.pretraining is not None and experiment.pretraining.tokenizer is not None:
-        from tokenizers import Tokenizer
-
-        file = experiment.folder / Path(experiment.pretraining.tokenizer).expanduser()
-        return Tokenizer.from_file(str(file)).get_vocab_size()
-    assert experiment.world is not None
-    settings = WorldSettings(**experiment.world.model_dump())
-    return world_tokenizer(make_world_and_languages(settings)).get_vocab_size()
-
-
-def _role(experiment: Experiment, config: Mapping[str, Any]) -> Role:
-    if experiment.protocol != "prompted":
-        return "encoder"
-    return "full" if config["model_type"] in {"t5", "mt5", "umt5"} else "causal"
+def _line(graph: Graph, name: str) -> list[str]:
+    """Return a unit and those whose model it goes back to, the first one last."""
+    names = [name]
+    while "model" in graph.units[names[-1]].parents:
+        names.append(graph.units[names[-1]].parents["model"])
+    return names
 
 
 def _parameters(experiment: Experiment, config: Mapping[str, Any]) -> tuple[int, int] | None:
     from gainlaw.training.costs import count_parameters
 
     try:
-        counts = count_parameters(config, _role(experiment, config))
+        counts = count_parameters(config, counted_role(experiment, config))
     except InputError as error:
         raise InputError([Problem(p.message, "checkpoints", hint=p.hint) for p in error.problems]) from None
     return counts.total, counts.non_embedding
@@ -273,21 +241,31 @@ def _cost(experiment: Experiment, unit: Unit, config: Mapping[str, Any] | None, 
         )
     flops, memory, counted = _work(experiment, unit, config)
     trained = unit.phase in {"pretrain", "intermediate", "finetune", "consistency"}
-    disk = _disk(experiment, config) if trained else 0.0
+    disk = _trained_disk(experiment, unit, config) if trained else 0.0
     return UnitCost(unit.name, unit.phase, unit.label, done, flops, memory / _GB, disk, counted)
 
 
 def _disk(experiment: Experiment, config: Mapping[str, Any]) -> float:
     from gainlaw.training.costs import disk_bytes
 
-    return disk_bytes(config, "fp32", _role(experiment, config)) / _GB
+    return disk_bytes(config, "fp32", counted_role(experiment, config)) / _GB
+
+
+def _trained_disk(experiment: Experiment, unit: Unit, config: Mapping[str, Any]) -> float:
+    """Return what a training unit writes: all weights, or its adapters."""
+    from gainlaw.training.costs import adapter_bytes
+
+    lora = unit.spec.get("recipe", {}).get("lora")
+    if lora is None or unit.spec.get("mlm"):
+        return _disk(experiment, config)
+    return adapter_bytes(config, lora["rank"], counted_role(experiment, config)) / _GB
 
 
 def _work(experiment: Experiment, unit: Unit, config: Mapping[str, Any]) -> tuple[float, float, bool]:
     """Return FLOPs, peak memory in bytes, and whether all sizes were counted."""
     from gainlaw.training.costs import flops_per_example, peak_memory
 
-    spec, role = unit.spec, _role(experiment, config)
+    spec, role = unit.spec, counted_role(experiment, config)
     loads, recipe, passes = _loads(experiment, unit)
     training = unit.phase in {"pretrain", "intermediate", "finetune", "consistency"}
     lora = recipe.lora.rank if recipe is not None and recipe.lora is not None else None
@@ -343,8 +321,8 @@ def _loads(experiment: Experiment, unit: Unit) -> tuple[list[Workload], Recipe |
         return [load], None, settings.steps * settings.batch_size * prompts / load.examples
     recipe = Recipe.from_record(spec["recipe"])
     if unit.phase == "pretrain":
-        documents = experiment.world.documents if experiment.world is not None else _lines(unit)
-        load = Workload(documents, 1.0, _WORLD_TOKENS["corpus"], experiment.world is not None)
+        load = _corpus(experiment, unit, recipe.max_length)
+        documents = load.examples
         steps = recipe.steps or max(1, round((recipe.epochs or 1) * documents / recipe.batch_size))
         return [load], recipe, steps * recipe.batch_size / documents
     loads = [
@@ -357,9 +335,20 @@ def _loads(experiment: Experiment, unit: Unit) -> tuple[list[Workload], Recipe |
     return loads, recipe, passes / (1.0 - extra)
 
 
-def _lines(unit: Unit) -> int:
+def _corpus(experiment: Experiment, unit: Unit, longest: int) -> Workload:
+    """Return the size of what a model is pretrained on; the tokens of files are estimated from their bytes."""
     files = [Path(place) for role, place in unit.where.items() if role.startswith("corpus.")]
-    return max(1, sum(file.read_bytes().count(b"\n") for file in files))
+    if not files:
+        assert experiment.world is not None
+        return Workload(experiment.world.documents, 1.0, _WORLD_TOKENS["corpus"], True)
+    lines = max(1, sum(_count_lines(file) for file in files))
+    tokens = sum(file.stat().st_size for file in files) / lines * TOKENS_PER_CHARACTER
+    return Workload(lines, 1.0, min(tokens, float(longest)), True)
+
+
+def _count_lines(file: Path) -> int:
+    with file.open("rb") as lines:
+        return sum(1 for line in lines if line.strip())
 
 
 def _load(

@@ -12,6 +12,7 @@ from typing import Any
 
 import gainlaw
 from gainlaw._io import sha256_file, write_text_atomic
+from gainlaw._provenance import git_state
 from gainlaw.training.experiment import Experiment
 from gainlaw.training.graph import Graph
 from gainlaw.training.schedule import Summary
@@ -58,6 +59,7 @@ def write_record(
         "folder": str(experiment.folder),
         "resolved": dict(resolved),
         "packages": {"gainlaw": gainlaw.__version__, "python": platform.python_version()} | _versions(),
+        "git": git_state(),
         "platform": {"system": platform.system(), "machine": platform.machine()},
         "units": {
             name: {

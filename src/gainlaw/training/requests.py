@@ -10,8 +10,9 @@ from gainlaw._io import sha256_bytes, sha256_file
 from gainlaw.training.experiment import Checkpoint, Experiment, Intermediate, Target
 from gainlaw.training.phases.sources import task_called
 from gainlaw.training.recipes import Recipe, resolve_recipe
+from gainlaw.training.taskchecks import scored_languages
 from gainlaw.training.tasks.base import TrainingTask
-from gainlaw.training.units import Unit, make_unit
+from gainlaw.training.units import Unit, make_unit, modules_version
 
 __all__ = [
     "Builder",
@@ -139,21 +140,36 @@ def _entry(
     limit: int | None,
     seed: int,
     folder: str | None = None,
+    *,
+    checked: bool = False,
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return what a spec says about a task's data, and where the data lies."""
+    """Return what a spec says about a task's data, and where the data lies.
+
+    The validation split belongs to it where training is `checked` on it.
+    """
     known = folder or builder.experiment.data.get(task)
     data, where = "", {}
     if known is not None:
         path = builder.place(known)
         from gainlaw.training.tasks import source_files
 
-        files = source_files(task, split, language, path)
+        splits = (split, "validation") if checked else (split,)
+        files = [file for each in splits for file in source_files(task, each, language, path)]
         data, where = (
             sha256_bytes("\n".join(builder.hash(file) for file in files).encode()),
             {task: str(path)},
         )
     entry = {"task": task, "language": language, "limit": limit, "sample": seed, "data": data}
-    return entry, where
+    return entry | {"reader": _reader(task, known is not None)}, where
+
+
+def _reader(task: str, local: bool) -> str:
+    """Return the version of the code that reads a task's items."""
+    source = task_called(task).local
+    assert source is not None
+    own = source.find.__module__.removeprefix("gainlaw.training.")
+    shared = () if task.startswith("world_") else ("tasks._rows", "tasks._files" if local else "tasks._hub")
+    return modules_version((own, *shared))
 
 
 def _base_parents(builder: Builder, start: Unit, tasks: list[str]) -> tuple[dict[str, Unit], dict[str, str]]:
@@ -175,9 +191,13 @@ def intermediate_unit(
     """Return the unit of an intermediate training on labelled tasks."""
     experiment = builder.experiment
     parents, where = _base_parents(builder, start, each.tasks)
+    recipe = resolve_recipe(experiment, "intermediate", checkpoint, each.training)
     entries = []
     for task in each.tasks:
-        entry, place = _entry(builder, task, "train", each.language, each.examples, seed, each.data.get(task))
+        folder, checked = each.data.get(task), bool(recipe.patience)
+        entry, place = _entry(
+            builder, task, "train", each.language, each.examples, seed, folder, checked=checked
+        )
         entries.append(entry)
         where = where | place
     corpus: dict[str, str] = {}
@@ -189,7 +209,7 @@ def intermediate_unit(
             parents = parents | {"world": _world(builder)}
     spec = {
         "tasks": entries,
-        "recipe": resolve_recipe(experiment, "intermediate", checkpoint, each.training).record(),
+        "recipe": recipe.record(),
         "seed": seed,
         "temperature": each.temperature if each.sampling == "temperature" else 1.0,
         "dropout": 0.1,
@@ -264,7 +284,8 @@ def finetune_unit(
     recipe: Recipe = resolve_recipe(builder.experiment, "finetune", checkpoint, target.training)
     for number, stage in enumerate(stages):
         parents, where = _base_parents(builder, start, [stage])
-        entry, place = _entry(builder, stage, "train", "en", target.examples, seed)
+        checked = bool(recipe.patience)
+        entry, place = _entry(builder, stage, "train", "en", target.examples, seed, checked=checked)
         spec = {
             "tasks": [entry],
             "recipe": recipe.record(),
@@ -298,7 +319,7 @@ def evaluate_unit(
 ) -> Unit:
     """Return the unit that scores a fine-tuned model in every language of a target."""
     recipe = resolve_recipe(builder.experiment, "finetune", checkpoint, target.training)
-    languages = _languages(builder, target, task, split)
+    languages = scored_languages(builder.experiment, target, task, split)
     parents, where = _base_parents(builder, start, [task.name])
     hashes, place = _test_data(builder, task, split, languages, target)
     spec = {
@@ -308,6 +329,7 @@ def evaluate_unit(
         "limit": target.limit,
         "sample": 0,
         "data": hashes,
+        "reader": _reader(task.name, task.name in builder.experiment.data),
         "max_length": recipe.max_length,
         "micro_batch_tokens": recipe.micro_batch_tokens,
         "precision": recipe.precision,
@@ -336,7 +358,7 @@ def rank_unit(
     from gainlaw.training.phases.prompts import prompt_records
 
     recipe = resolve_recipe(builder.experiment, "finetune", checkpoint, target.training)
-    languages = _languages(builder, target, task, split)
+    languages = scored_languages(builder.experiment, target, task, split)
     start = model
     while "model" in start.parents:
         start = builder.units[start.parents["model"]]
@@ -350,6 +372,7 @@ def rank_unit(
         "limit": target.limit,
         "sample": 0,
         "data": hashes,
+        "reader": _reader(task.name, task.name in builder.experiment.data),
         "prompts": prompts,
         "micro_batch_tokens": recipe.micro_batch_tokens,
         "precision": recipe.precision,
@@ -363,17 +386,6 @@ def rank_unit(
         label=f"{label}: {len(languages)} languages, {len(prompts)} prompts",
     )
     return builder.add(unit)
-
-
-def _languages(builder: Builder, target: Target, task: TrainingTask, split: str) -> list[str]:
-    if target.languages is not None:
-        return list(target.languages)
-    if task.name.startswith("world_"):
-        from gainlaw.training.world.languages import language_codes
-
-        assert builder.experiment.world is not None
-        return list(language_codes(builder.experiment.world.per_family))
-    return list(task.splits.get(split) or task.languages)
 
 
 def _test_data(

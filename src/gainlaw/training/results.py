@@ -37,8 +37,9 @@ def collect(graph: Graph, store: Store, source: str) -> tuple[pd.DataFrame, pd.D
     -------
     evaluations : pandas.DataFrame
         The columns of an evaluations table, and ``params_non_embedding``, ``run_status`` (of the training: ``ok``,
-        ``stopped early``, ``collapsed``, ``diverged``; ``constant answer`` where every item got one answer) and,
-        for prompts, ``prompt_agreement`` (Fleiss' kappa between the prompts of a model, task and language).
+        ``stopped early``, ``collapsed``, ``diverged``, the last two also where it went wrong before the last
+        phase; ``constant answer`` where every item got one answer) and, for prompts, ``prompt_agreement``
+        (Fleiss' kappa between the prompts of a model, task and language).
     predictions : pandas.DataFrame
         One row an item: the key columns, ``example`` and ``correct``.
     """
@@ -52,7 +53,7 @@ def collect(graph: Graph, store: Store, source: str) -> tuple[pd.DataFrame, pd.D
         folder = store.path(cell.unit)
         info = _read(store.path(cell.source) / "info.json")
         task = task_called(cell.task)
-        result = _read(store.path(cell.trained) / "result.json") if cell.trained else {"status": "ok"}
+        trained = _training_status(graph, store, cell.trained)
         answers = pd.read_parquet(folder / "predictions.parquet", columns=_columns(folder))
         common: dict[str, Any] = {
             "model_family": cell.model_family,
@@ -67,7 +68,7 @@ def collect(graph: Graph, store: Store, source: str) -> tuple[pd.DataFrame, pd.D
         }
         scores = _read(folder / "scores.json")
         for score in scores:
-            status = result["status"] if result["status"] != "ok" else score["status"]
+            status = trained if trained != "ok" else score["status"]
             here = answers[answers["language"] == score["language"]]
             if "prompt" in answers:
                 here = here[here["prompt"].eq(score["prompt"]) & here["metric"].eq(score["metric"])]
@@ -85,7 +86,7 @@ def collect(graph: Graph, store: Store, source: str) -> tuple[pd.DataFrame, pd.D
             if "prompt_agreement" in score:
                 row["prompt_agreement"] = score["prompt_agreement"]
             if score["language"] in families:
-                row["language_family"] = families[score["language"]]
+                row["language_family"] = row["genus"] = families[score["language"]]
             rows.append(row)
             named = here[["example", "correct"]].assign(**{key: row[key] for key in _KEYS})
             items.append(named[[*_KEYS, "example", "correct"]])
@@ -100,9 +101,22 @@ def collect(graph: Graph, store: Store, source: str) -> tuple[pd.DataFrame, pd.D
 
 _SHOWN = (
     *("model_family", "model", "params", "params_non_embedding", "base_model", "intermediate", "task"),
-    *("language", "language_family", "n_correct", "n_examples", "seed", "prompt", "split", "metric"),
+    *("language", "language_family", "genus", "n_correct", "n_examples", "seed", "prompt", "split", "metric"),
     *("protocol", "n_classes", "run_status", "prompt_agreement", "source"),
 )
+
+
+def _training_status(graph: Graph, store: Store, name: str) -> str:
+    """Return how the training of a model ended; a phase that went wrong marks all that came after it."""
+    last = ""
+    while name:
+        record = store.path(name) / "result.json"
+        status = str(_read(record)["status"]) if record.is_file() else "ok"
+        if status in {"collapsed", "diverged"}:
+            return status
+        last = last or status
+        name = graph.units[name].parents.get("model", "")
+    return last or "ok"
 
 
 def _order(cell: Cell) -> tuple[Any, ...]:

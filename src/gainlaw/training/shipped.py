@@ -56,6 +56,8 @@ def open_experiment(name: str) -> Experiment:
     >>> open_experiment("ladder").protocol
     'finetune'
     """
+    if not name:
+        raise InputError("give the name of an experiment, or a .toml file")
     path = Path(name)
     if path.suffix == ".json" and path.is_file():
         return _from_record(path)
@@ -73,6 +75,8 @@ def _from_record(path: Path) -> Experiment:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         text, folder = record["experiment"], Path(record["folder"])
-    except (ValueError, KeyError, TypeError):
-        raise InputError("not the record of a run (run.json)", source=str(path)) from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        text, folder = None, Path()
+    if not isinstance(text, str):
+        raise InputError("not the record of a run (run.json)", source=str(path))
     return parse_experiment(text, folder, str(path))

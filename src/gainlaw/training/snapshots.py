@@ -70,16 +70,19 @@ def read_snapshot(
     Returns
     -------
     tuple of (state, best), or None
-        None when there is no snapshot.
+        None when there is no snapshot, or none that can be read.
     """
     import torch
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         return None
-    with safe_open(path, "pt") as file:
-        state = json.loads(file.metadata()["state"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+    try:
+        with safe_open(path, "pt") as file:
+            state = json.loads(file.metadata()["state"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+    except SafetensorError:  # a machine that lost its power may leave a file without its content
+        return None
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:

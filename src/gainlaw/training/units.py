@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -14,33 +14,35 @@ from typing import Any
 
 from gainlaw._io import sha256_bytes
 
-__all__ = ["PHASES", "Unit", "code_version", "library_versions", "make_unit"]
+__all__ = ["PHASES", "Unit", "code_version", "library_versions", "make_unit", "modules_version"]
 
-_CORE = ("adapters", "data", "batches", "backbones", "heads", "loop", "snapshots", "recipes", "execute")
+_MODELS = ("backbones", "adapters", "phases.sources")
+_SCORES = (*_MODELS, "data", "batches", "heads", "objectives", "loop")
+_CORE = (*_SCORES, "masking", "sampling", "snapshots", "recipes", "execute", "phases.load")
 _PROMPTS = (
     "phases.prompts",
     *(f"prompting.{name}" for name in ("templates", "encoding", "likelihood", "ranking", "agreement")),
 )
 PHASES: Mapping[str, tuple[str, ...]] = {
-    "world": ("world.meaning", "world.languages", "world.corpus", "phases.world"),
-    "load": ("phases.load", "backbones"),
-    "pretrain": ("phases.pretrain", "masking", *_CORE),
-    "intermediate": ("phases.supervised", "phases.sources", "sampling", "masking", *_CORE),
+    "world": ("world.meaning", "world.languages", "world.corpus", "world.tasks", "phases.world"),
+    "load": ("phases.load", *_MODELS),
+    "pretrain": ("phases.pretrain", *_CORE),
+    "intermediate": ("phases.supervised", "phases.pretrain", "phases.evaluate", *_CORE),
     "consistency": (
         "phases.consistency",
-        "phases.sources",
         *_PROMPTS,
         "prompting.consistency",
         "prompting.distillation",
-        "adapters",
-        "backbones",
+        *_MODELS,
         "execute",
     ),
-    "finetune": ("phases.supervised", "phases.sources", "sampling", *_CORE),
-    "evaluate": ("phases.evaluate", "phases.sources", "data", "batches", "backbones", "heads"),
-    "rank": ("phases.rank", "phases.sources", *_PROMPTS, "prompting.protocol", "backbones"),
+    "finetune": ("phases.supervised", "phases.pretrain", "phases.evaluate", *_CORE),
+    "evaluate": ("phases.evaluate", *_SCORES),
+    "rank": ("phases.rank", *_PROMPTS, "prompting.protocol", *_MODELS, "loop"),
 }
-"""The phases, each with the modules below ``gainlaw.training`` that decide its result."""
+"""The phases, each with the modules below ``gainlaw.training`` that decide its result.
+
+The readers of its tasks come on top, see `modules_version`."""
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "peft")
 
@@ -171,7 +173,22 @@ def code_version(phase: str) -> str:
     str
         Words about the code may change without making results stale; the code may not.
     """
-    pieces = [f"{name}\n{_code_of(name)}" for name in sorted(set(PHASES[phase]))]
+    return modules_version(PHASES[phase])
+
+
+def modules_version(names: Iterable[str]) -> str:
+    """Return a hash of the code of some modules below ``gainlaw.training``, as `code_version` does.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Such as ``tasks.nli``; order and repetition do not count.
+
+    Returns
+    -------
+    str
+    """
+    pieces = [f"{name}\n{_code_of(name)}" for name in sorted(set(names))]
     return sha256_bytes("\n".join(pieces).encode())[:16]
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from gainlaw.training.units import Unit
 
-__all__ = ["PUBLISHED", "Workload", "task_workload"]
+__all__ = ["PUBLISHED", "TOKENS_PER_CHARACTER", "Workload", "task_workload"]
 
 #: Tokens of subword vocabularies a character of text, for an estimate: about 4.2 characters a token.
-_TOKENS_PER_CHARACTER = 0.24
+TOKENS_PER_CHARACTER = 0.24
 _SPECIAL = 4
 _PROBE = 200
 
@@ -144,5 +144,5 @@ def _measured(name: str, split: str, language: str, place: str) -> tuple[int, fl
         else:
             sequences.append(1)
             characters.append(sum(len(word) + 1 for word in item.words))
-    mean = sum(characters) / len(characters) * _TOKENS_PER_CHARACTER + _SPECIAL
+    mean = sum(characters) / len(characters) * TOKENS_PER_CHARACTER + _SPECIAL
     return len(items), sum(sequences) / len(sequences), mean

@@ -38,6 +38,9 @@ def run(unit: Unit, store: Store, part: Path, device: str, snapshot_seconds: flo
         "step": result.step,
         "prompt_agreement": None if result.kappa != result.kappa else result.kappa,
         "examples": {entry["task"]: len(items)},
-        "history": [asdict(check) for check in result.history],
+        "history": [
+            {name: None if value != value else value for name, value in asdict(check).items()}
+            for check in result.history
+        ],
     }
     write_text_atomic(part / "result.json", json.dumps(record, indent=1, sort_keys=True) + "\n")

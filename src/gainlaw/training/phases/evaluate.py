@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import numpy as np
 import torch
 
 from gainlaw._io import write_frame_atomic, write_text_atomic
+from gainlaw.errors import GainlawError
 from gainlaw.training.batches import sorted_batches
 from gainlaw.training.data import IGNORED, Encoded, encode
-from gainlaw.training.heads import HeadShape, TaskModel, load_head, read_head
+from gainlaw.training.heads import HeadShape, TaskModel, load_head, read_head, require_positions
 from gainlaw.training.objectives import task_batch
 from gainlaw.training.phases.sources import load_parent_model, load_parent_tokenizer, task_called, unit_items
 from gainlaw.training.store import Store, dump_json
@@ -61,6 +63,7 @@ def run(unit: Unit, store: Store, part: Path, device: str) -> None:
     for language in spec["languages"]:
         items = unit_items(unit, store, spec, spec["split"], language)
         encoded = encode(items, task.kind, tokenizer, spec["max_length"], head["tags"])
+        require_positions(backbone, [encoded])
         outcome = predict(
             model,
             task.name,
@@ -84,7 +87,7 @@ def run(unit: Unit, store: Store, part: Path, device: str) -> None:
             )
         )
         common = np.unique(outcome.answers, return_counts=True)[1].max() / len(items)
-        constant = bool(common == 1.0 and task.kind in {"classification", "choice"})
+        constant = bool(len(items) > 1 and common == 1.0 and task.kind in {"classification", "choice"})
         scores.append(
             {
                 "language": language,
@@ -120,6 +123,11 @@ def predict(
     -------
     Outcome
         In the order of the examples. They go through the model sorted by length, so that little is padded.
+
+    Raises
+    ------
+    GainlawError
+        If a single example does not fit into memory.
     """
     from gainlaw.training.loop import use_bf16
 
@@ -130,14 +138,21 @@ def predict(
     logits: list[np.ndarray] = [np.zeros(0, np.float32)] * n
     spans: list[tuple[int, int, int]] = [(-1, -1, -1)] * n
     half = use_bf16(precision, device)
-    for rows in sorted_batches(encoded.lengths, 2 * tokens):
-        batch = {name: value.to(device) for name, value in task_batch(encoded, rows, padding).items()}
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
-            scores = model(task, batch).float()
-        labels = batch["labels"]
+    todo = list(sorted_batches(encoded.lengths, 2 * tokens))[::-1]
+    while todo:
+        rows = todo.pop()
+        batch = task_batch(encoded, rows, padding)
+        scores = _scores(model, task, batch, device, half)
+        if scores is None:  # memory ran out: one half after the other
+            torch.cuda.empty_cache()
+            if len(rows) == 1:
+                raise GainlawError("one example does not fit into memory; try a smaller max_length")
+            todo += [rows[len(rows) // 2 :], rows[: len(rows) // 2]]
+            continue
+        labels = batch["labels"].to(device)
         if encoded.kind in {"classification", "choice"}:
             if encoded.kind == "choice":
-                groups = batch["groups"]
+                groups = batch["groups"].to(device)
                 scores = scores[groups.clamp(min=0)].masked_fill(groups < 0, -torch.inf)
             best = scores.argmax(dim=-1)
             answers[rows], right[rows] = best.cpu().numpy(), (best == labels).cpu().numpy()
@@ -154,6 +169,17 @@ def predict(
             _best_spans(encoded, rows, scores.cpu().numpy(), spans, answers, right)
     model.train(before)
     return Outcome(answers, right, logits, spans if encoded.kind == "span" else None)
+
+
+def _scores(
+    model: TaskModel, task: str, batch: Mapping[str, torch.Tensor], device: str, half: bool
+) -> torch.Tensor | None:
+    try:
+        moved = {name: value.to(device) for name, value in batch.items()}
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
+            return model(task, moved).float()
+    except torch.OutOfMemoryError:
+        return None
 
 
 def _best_spans(

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gainlaw._io import write_text_atomic
-from gainlaw.training.backbones import load_config, load_tokenizer, make_model, save_model, skeleton
+from gainlaw.training.backbones import (
+    load_config,
+    load_tokenizer,
+    make_model,
+    require_weights,
+    save_model,
+    skeleton,
+)
 from gainlaw.training.phases.sources import MODEL, ORIGIN, load_parent_tokenizer
 
 if TYPE_CHECKING:
@@ -30,6 +37,8 @@ def run(unit: Unit, store: Store, part: Path) -> None:
         write_info(model, part)
         return
     origin = unit.where.get("model", spec["hub"])
+    if "model" in unit.where:
+        require_weights(Path(origin))
     load_tokenizer(origin, spec["revision"])
     write_info(skeleton(load_config(origin, spec["revision"]), spec["role"]), part)
     record = {"origin": origin, "revision": spec["revision"]}

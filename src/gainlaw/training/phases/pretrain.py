@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gainlaw._io import write_text_atomic
+from gainlaw.errors import InputError, Problem
 from gainlaw.training.backbones import make_model, save_model
 from gainlaw.training.data import encode_texts
-from gainlaw.training.heads import MaskedHead
+from gainlaw.training.heads import MaskedHead, require_positions
 from gainlaw.training.loop import train
 from gainlaw.training.objectives import Masked, MaskedText
 from gainlaw.training.phases.load import scratch_config, write_info
@@ -35,6 +35,7 @@ def run(unit: Unit, store: Store, part: Path, device: str, snapshot_seconds: flo
     model.to(device)  # type: ignore[arg-type]  # its decorator hides the signature
     text = masked_text(read_corpus(unit, store), tokenizer, recipe)
     head = MaskedHead(model)
+    require_positions(model, [text.encoded])
     objective = Masked(head, text, recipe.batch_size, spec["seed"], tokenizer.pad_token_id)
     result = train(
         objective,
@@ -46,11 +47,17 @@ def run(unit: Unit, store: Store, part: Path, device: str, snapshot_seconds: flo
     )
     save_model(model, part / MODEL)
     write_info(model.base_model, part)  # type: ignore[arg-type]
-    write_text_atomic(part / "result.json", dump_json(asdict(result)))
+    write_text_atomic(part / "result.json", dump_json(result.record()))
 
 
 def read_corpus(unit: Unit, store: Store) -> list[tuple[str, str]]:
-    """Return the texts of a unit's corpus: lines, of which a tab parts two texts."""
+    """Return the texts of a unit's corpus: lines, of which a tab parts two texts.
+
+    Raises
+    ------
+    InputError
+        If there is no text in it.
+    """
     files = [Path(place) for name, place in sorted(unit.where.items()) if name.startswith("corpus.")]
     files = files or [store.path(unit.parents["world"]) / "corpus.tsv"]
     texts = []
@@ -59,13 +66,24 @@ def read_corpus(unit: Unit, store: Store) -> list[tuple[str, str]]:
             first, _, second = line.partition("\t")
             if first.strip():
                 texts.append((first, second))
+    if not texts:
+        raise InputError("the corpus has no text", source=", ".join(map(str, files)))
     return texts
 
 
 def masked_text(
     texts: list[tuple[str, str]], tokenizer: PreTrainedTokenizerBase, recipe: Recipe
 ) -> MaskedText:
-    """Return texts ready for masked language modelling."""
+    """Return texts ready for masked language modelling.
+
+    Raises
+    ------
+    InputError
+        If the tokenizer has no token that hides others.
+    """
+    if tokenizer.mask_token_id is None:
+        hint = "masked language modelling needs a model that was pretrained with one, such as XLM-R"
+        raise InputError(Problem("the tokenizer has no mask token", hint=hint))
     return MaskedText(
         encode_texts(texts, tokenizer, recipe.max_length),
         np.array(sorted(tokenizer.all_special_ids)),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["load_parent_model", "load_parent_tokenizer", "task_called", "unit_items"]
 
 MODEL = "model"
+ADAPTERS = "adapters"
 ORIGIN = "origin.json"
 
 
@@ -47,10 +48,18 @@ def _origin(store: Store, name: str) -> tuple[str | Path, str | None]:
 
 
 def load_parent_model(unit: Unit, store: Store, role: Role, device: str) -> PreTrainedModel:
-    """Return the model of the parent ``model``, in the role asked for."""
+    """Return the model of the parent ``model``, in the role asked for.
+
+    A unit that trained adapters keeps only these: its own parent's model is loaded, and they are merged into it.
+    """
+    from gainlaw.training.adapters import merge_saved
     from gainlaw.training.backbones import load_model
 
-    origin, revision = _origin(store, unit.parents["model"])
+    name = unit.parents["model"]
+    if (store.path(name) / ADAPTERS).is_dir():
+        model = load_parent_model(store.read(name), store, role, device)
+        return merge_saved(model, store.path(name) / ADAPTERS)
+    origin, revision = _origin(store, name)
     return load_model(origin, role, revision=revision, device=device)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +11,23 @@ import numpy as np
 import torch
 
 from gainlaw._io import write_text_atomic
-from gainlaw.training.adapters import add_adapters
-from gainlaw.training.backbones import save_model
+from gainlaw.training.adapters import add_adapters, save_adapters
+from gainlaw.training.backbones import recompute_activations, save_model
 from gainlaw.training.data import Encoded, encode
-from gainlaw.training.heads import HeadShape, MaskedHead, TaskModel, load_head, save_head
+from gainlaw.training.heads import (
+    HeadShape,
+    MaskedHead,
+    TaskModel,
+    load_head,
+    require_positions,
+    save_head,
+)
 from gainlaw.training.loop import train
 from gainlaw.training.objectives import Supervised
 from gainlaw.training.phases.evaluate import predict
 from gainlaw.training.phases.pretrain import masked_text, read_corpus
 from gainlaw.training.phases.sources import (
+    ADAPTERS,
     MODEL,
     load_parent_model,
     load_parent_tokenizer,
@@ -62,9 +69,10 @@ def run(unit: Unit, store: Store, part: Path, device: str, snapshot_seconds: flo
         backbone: PreTrainedModel = masked_model.base_model  # type: ignore[assignment]
     else:
         backbone = load_parent_model(unit, store, "encoder", device)
+    require_positions(backbone, encoded.values())
     if recipe.gradient_checkpointing:
-        backbone.gradient_checkpointing_enable({"use_reentrant": False})
-    merge = _add_lora(backbone, recipe, spec["seed"])
+        recompute_activations(backbone)
+    adapted = _add_lora(backbone, recipe, spec["seed"])
     model = TaskModel(backbone, shapes, spec["seed"], dropout=spec["dropout"]).to(device)
     if spec.get("carry_head"):
         load_head(model, store.path(unit.parents["model"]), next(iter(tasks)))
@@ -92,16 +100,21 @@ def run(unit: Unit, store: Store, part: Path, device: str, snapshot_seconds: flo
         check=check,
         snapshot_seconds=snapshot_seconds,
     )
-    status = _collapsed(model, encoded, tokenizer.pad_token_id, recipe, device) or result.status
-    saved: PreTrainedModel = merge() if masked_model is None else masked_model
-    save_model(saved, part / MODEL)
+    status = result.status
+    if status != "diverged":
+        status = _collapsed(model, encoded, tokenizer.pad_token_id, recipe, device) or status
+    if adapted is not None and masked_model is None:
+        save_adapters(adapted, part / ADAPTERS)
+    else:
+        if adapted is not None:
+            adapted.merge_and_unload()  # in place, below the head of masked language modelling
+        save_model(backbone if masked_model is None else masked_model, part / MODEL)
     if spec["keep_head"]:
         name = next(iter(tasks))
         save_head(model, name, tags[name], part)
     counts = {name: len(each) for name, each in items.items()}
-    write_text_atomic(
-        part / "result.json", dump_json(asdict(result) | {"status": status, "examples": counts})
-    )
+    record = result.record() | {"status": status, "examples": counts}
+    write_text_atomic(part / "result.json", dump_json(record))
 
 
 def head_shape(task: TrainingTask, tags: tuple[str, ...] = ()) -> HeadShape:
@@ -114,15 +127,14 @@ def _tags(items: list[Item]) -> tuple[str, ...]:
     return tuple(sorted({tag for item in items if isinstance(item, TagItem) for tag in item.tags}))
 
 
-def _add_lora(backbone: PreTrainedModel, recipe: Recipe, seed: int) -> Callable[[], PreTrainedModel]:
-    """Put adapters into a backbone if asked; return what gives the plain model back, adapters merged."""
+def _add_lora(backbone: PreTrainedModel, recipe: Recipe, seed: int) -> Any:
+    """Put adapters into a backbone in place, if asked; return peft's model around it, or None."""
     if recipe.lora is None:
-        return lambda: backbone
+        return None
     lora = recipe.lora
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        wrapped = add_adapters(backbone, lora.rank, lora.alpha, lora.dropout)
-    return lambda: wrapped.merge_and_unload()
+        return add_adapters(backbone, lora.rank, lora.alpha, lora.dropout)
 
 
 def _held_out(

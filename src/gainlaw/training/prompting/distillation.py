@@ -6,7 +6,6 @@ This module is torch work; import it where it is used.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from gainlaw.errors import GainlawError
+from gainlaw.training.adapters import add_adapters
 from gainlaw.training.prompting.consistency import (
     Check,
     ConsistencySettings,
@@ -51,10 +51,9 @@ def swarm_loss(student: torch.Tensor, teacher: torch.Tensor, *, normalised: bool
     Examples
     --------
     >>> sure = torch.tensor([[0.0, -50.0], [0.0, -50.0]])
-    >>> float(swarm_loss(sure, sure, normalised=True))
-    0.0
-    >>> float(swarm_loss(sure, sure.flip(1), normalised=True))
-    50.0
+    >>> agree, differ = swarm_loss(sure, sure), swarm_loss(sure, sure.flip(1))
+    >>> round(float(agree), 6), round(float(differ), 6)
+    (0.0, 50.0)
     """
     targets = teacher.detach().softmax(dim=-1)
     others = (targets.sum(dim=0, keepdim=True) - targets) / (targets.shape[0] - 1)
@@ -96,7 +95,9 @@ def distil(
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
-        adapted: Any = _adapt(model, settings)
+        adapted: Any = add_adapters(
+            model, settings.rank, settings.alpha, settings.dropout, settings.target_modules
+        )
         try:
             history, best = _train(adapted, tokenizer, items, validation, templates, settings, seed, log)
             with torch.no_grad():
@@ -112,27 +113,6 @@ def distil(
                 weight.requires_grad_(flags.get(name, False))
             model.train(training)
     return history
-
-
-def _adapt(model: PreTrainedModel, settings: ConsistencySettings) -> Any:
-    from peft import LoraConfig, get_peft_model
-    from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
-    from transformers.pytorch_utils import Conv1D
-
-    known = KNOWN.get(model.config.model_type, "all-linear")
-    modules = list(settings.target_modules or ([known] if isinstance(known, str) else known))
-    config = LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,  # type: ignore[arg-type]
-        lora_dropout=settings.dropout,
-        target_modules="all-linear" if modules == ["all-linear"] else modules,
-        # GPT-2 stores its linear layers the other way round.
-        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
-    )
-    with warnings.catch_warnings():
-        # peft asks for a property that transformers has renamed.
-        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
-        return get_peft_model(model, config)
 
 
 def _train(

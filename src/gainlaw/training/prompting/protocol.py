@@ -43,6 +43,8 @@ class PromptScores:
         The right answers.
     answers : mapping of str to ndarray of int, shape (n_prompts, n_items)
         Metric -> the answer chosen under each prompt, for the metrics of `METRICS`.
+    log_likelihoods : tuple of tuple of ndarray, n_prompts of n_items of shape (n_answers,)
+        The summed log-likelihood of each answer.
     n_options : int
         The largest number of answers of an item.
     """
@@ -51,6 +53,7 @@ class PromptScores:
     examples: tuple[str, ...]
     labels: np.ndarray
     answers: Mapping[str, np.ndarray]
+    log_likelihoods: tuple[tuple[np.ndarray, ...], ...]
     n_options: int
 
     def kappa(self, metric: str = "accuracy") -> float:
@@ -103,19 +106,24 @@ class PromptScores:
         Returns
         -------
         list of dict
-            With ``prompt``, ``metric``, ``example``, ``answer`` and ``correct`` (0 or 1).
+            With ``prompt``, ``metric``, ``example``, ``label``, ``answer``, ``correct`` (0 or 1) and
+            ``log_likelihoods``, one an answer.
         """
         return [
             {
                 "prompt": prompt,
                 "metric": metric,
                 "example": example,
+                "label": int(label),
                 "answer": int(answer),
                 "correct": int(answer == label),
+                "log_likelihoods": scores,
             }
             for metric in metrics
-            for prompt, answers in zip(self.prompts, self.answers[metric], strict=True)
-            for example, answer, label in zip(self.examples, answers, self.labels, strict=True)
+            for prompt, answers, items in zip(
+                self.prompts, self.answers[metric], self.log_likelihoods, strict=True
+            )
+            for example, answer, label, scores in zip(self.examples, answers, self.labels, items, strict=True)
         ]
 
 
@@ -160,6 +168,7 @@ def evaluate_prompts(
     if missing:
         raise InputError([Problem("there are none", name, hint="give at least one") for name in missing])
     chosen: dict[str, list[list[int]]] = {metric: [] for metric in METRICS}
+    likelihoods: list[tuple[np.ndarray, ...]] = []
     most = 0
     for template in templates:
         requests = [template.render(item) for item in items]
@@ -167,6 +176,7 @@ def evaluate_prompts(
         ranked = rank_items(
             model, tokenizer, requests, token_budget=token_budget, device=device, max_length=max_length
         )
+        likelihoods.append(tuple(each.log_likelihood for each in ranked))
         for metric, normalise in METRICS.items():
             chosen[metric].append([choose(each, normalise) for each in ranked])
         if log is not None:
@@ -177,5 +187,6 @@ def evaluate_prompts(
         tuple(item.id for item in items),
         np.array(labels),
         {metric: np.array(rows) for metric, rows in chosen.items()},
+        tuple(likelihoods),
         most,
     )

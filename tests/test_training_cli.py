@@ -1,0 +1,179 @@
+"""`gainlaw plan` and `gainlaw run` from the command line: a whole small study, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import gainlaw as gl
+from conftest import Cli
+
+pytest.importorskip("torch")
+
+WORLD = """
+[world]
+documents = 1500
+train = 200
+validation = 40
+test = 40
+per_family = 1
+"""
+CONFIG = (
+    'config = { model_type = "bert", hidden_size = 16, num_hidden_layers = 1, num_attention_heads = 2, '
+    "intermediate_size = 32, max_position_embeddings = 64 }"
+)
+EXPERIMENT = f"""
+name = "small"
+{WORLD}
+[pretraining]
+seeds = [0, 1]
+[training]
+learning_rate = 1e-3
+max_length = 64
+[training.pretrain]
+steps = 20
+[training.intermediate]
+epochs = 1
+[training.finetune]
+epochs = 1
+[[checkpoints]]
+name = "m"
+model_family = "M"
+{CONFIG}
+[[intermediates]]
+name = "nli"
+tasks = ["world_nli"]
+[[targets]]
+task = "world_nli"
+[[targets]]
+task = "world_copa"
+"""
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run, and the experiment beside it."""
+    folder = tmp_path_factory.mktemp("runner")
+    (folder / "small.toml").write_text(EXPERIMENT)
+    done = command("run", folder / "small.toml", "-o", folder / "run", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def command(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gainlaw.cli", *map(str, words)], capture_output=True, text=True, timeout=300
+    )
+
+
+def test_a_run_gives_scores_that_the_statistics_read(run_folder: Path, cli: Cli) -> None:
+    evals = gl.read_evaluations(run_folder / "run")
+    # two pretrained models, with and without the intermediate, two targets, five languages
+    assert len(evals) == 2 * 2 * 2 * 5
+    assert evals.frame["model"].unique().tolist() == ["m-s0+nli", "m-s1+nli", "m-s0", "m-s1"]
+    gains = evals.gains()
+    assert gains.frame["variance"].eq("paired").all()
+    assert set(gains.frame["language_family"]) == {"Anglic", "Romar", "Ural", "Semar", "Isolate"}
+    assert gains.frame["chance"].round(3).isin([0.333, 0.5]).all()
+    out = cli("gains", run_folder / "run", "-o", run_folder / "gains.csv")
+    assert out.code == 0
+    assert (pd.read_csv(run_folder / "gains.csv")["variance"] == "paired").all()
+
+
+def test_a_second_run_does_nothing_and_plan_knows(run_folder: Path, cli: Cli) -> None:
+    folder = run_folder / "run"
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("units/*")}
+    again = cli("run", run_folder / "small.toml", "-o", folder)
+    assert again.code == 0
+    assert "0 units done" in again.out
+    assert before == {path: path.stat().st_mtime_ns for path in folder.glob("units/*")}
+    plan = json.loads(cli("plan", run_folder / "small.toml", "-o", folder, "--format", "json").out)
+    assert plan["done"] == plan["distinct"]
+    assert sum(plan["distinct"].values()) == len(before)
+    assert plan["left_gpu_hours"] == 0.0 < plan["gpu_hours"]
+
+
+def test_the_record_is_enough_to_run_it_again(run_folder: Path) -> None:
+    record = run_folder / "run" / "run.json"
+    assert json.loads(record.read_text())["status"] == "done"
+    done = command("run", record, "-o", run_folder / "again", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    for name in ("evaluations.csv", "predictions.parquet"):
+        assert (run_folder / "again" / name).read_bytes() == (run_folder / "run" / name).read_bytes()
+
+
+def test_more_of_the_same_experiment_reuses_what_is_done(run_folder: Path) -> None:
+    text = EXPERIMENT.replace("seeds = [0, 1]", "seeds = [0, 1, 2]").replace('"small"', '"renamed"')
+    (run_folder / "more.toml").write_text(text)
+    done = command("run", run_folder / "more.toml", "-o", run_folder / "run")
+    assert done.returncode == 0, done.stderr
+    units = len(list((run_folder / "run" / "units").iterdir()))
+    # one more pretrained model: itself, its intermediate, two fine-tunings and scores for each of the two
+    assert "10 units done" in done.stdout
+    assert f"{units - 10} were done before" in done.stdout
+    (run_folder / "run" / "evaluations.csv").unlink()
+    assert command("run", run_folder / "small.toml", "-o", run_folder / "run").returncode == 0
+
+
+def test_a_failing_unit_is_told_and_stops_nothing_else(tmp_path: Path) -> None:
+    bad = tmp_path / "sick"
+    bad.mkdir()
+    header = "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment\n"
+    (bad / "SICK_train.txt").write_text(header + "1\tA dog.\tA cat.\t3.0\tNEUTRAL\n" * 2)
+    text = EXPERIMENT.replace("seeds = [0, 1]", "seeds = [0]")
+    text += f'[[intermediates]]\nname = "sick"\ntasks = ["sick"]\n[data]\nsick = "{bad}"\n'
+    (tmp_path / "fails.toml").write_text(text)
+    done = command("run", tmp_path / "fails.toml", "-o", tmp_path / "run")
+    assert done.returncode == 1
+    assert "failed: m-s0: sick:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "that read a failed one" in done.stderr
+    assert len(gl.read_evaluations(tmp_path / "run")) == 20
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
+
+
+def test_a_plan_over_budget_does_not_start(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "dear.toml").write_text(EXPERIMENT + "[budget]\ngpu_hours = 1e-12\n")
+    plan = cli("plan", tmp_path / "dear.toml")
+    assert plan.code == 1
+    assert "over budget: work left:" in plan.err
+    run = cli("run", tmp_path / "dear.toml", "-o", tmp_path / "run")
+    assert run.code == 2
+    assert "budget" in run.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_shipped_experiments_have_the_published_sizes(cli: Cli) -> None:
+    plan = json.loads(cli("plan", "xtreme_r", "--format", "json").out)
+    sizes = {model["name"]: model["params"] for model in plan["models"]}
+    published = {
+        "xlm-roberta-base": 278e6,
+        "xlm-roberta-large": 560e6,
+        "xlm-roberta-xl": 3.48e9,
+        "xlm-roberta-xxl": 10.7e9,
+    }
+    assert sizes == pytest.approx(published, rel=2e-3)
+    hours = [model["flops"] for model in plan["models"]]
+    assert hours == sorted(hours)
+    for name in ("ladder", "ladder_full", "mt5", "prompted"):
+        other = cli("plan", name)
+        assert other.code == 0, other.err
+        assert "?" not in other.out
+
+
+def test_without_torch_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
+    import importlib.util
+
+    known = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == "torch" else known(name, *more)
+    )
+    for name in ("plan", "run"):
+        found = cli(name, "ladder")
+        assert found.code == 2
+        assert "pip install 'gainlaw[train]'" in found.err

@@ -1,0 +1,133 @@
+"""A run that is killed at any moment loses nothing that was finished, and ends in the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+#: Moments at which the run is killed. GAINLAW_KILLS asks for more.
+KILLS = int(os.environ.get("GAINLAW_KILLS", "6"))
+EXPERIMENT = """
+name = "killed"
+[world]
+documents = 3000
+train = 300
+validation = 60
+test = 60
+per_family = 1
+[compute]
+workers = 2
+snapshot_seconds = 0.3
+[training]
+learning_rate = 1e-3
+max_length = 64
+[training.pretrain]
+steps = 150
+[training.intermediate]
+epochs = 3
+[training.finetune]
+epochs = 3
+patience = 2
+checks = 2
+[pretraining]
+seeds = [0, 1]
+[[checkpoints]]
+name = "m"
+model_family = "M"
+[checkpoints.config]
+model_type = "bert"
+hidden_size = 32
+num_hidden_layers = 2
+num_attention_heads = 2
+intermediate_size = 64
+max_position_embeddings = 64
+[[intermediates]]
+name = "nli"
+tasks = ["world_nli"]
+mlm = 0.25
+[[targets]]
+task = "world_nli"
+[[targets]]
+task = "world_copa"
+train = ["world_siqa", "world_copa"]
+"""
+
+
+def start(folder: Path, out: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "gainlaw.cli", "run", str(folder / "killed.toml"), "-o", str(out)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def contents(out: Path) -> dict[str, str]:
+    """Return the hash of every result: weights, heads, predictions, scores, tables; not logs and times."""
+    kept = {".safetensors", ".parquet", ".csv", ".json", ".jsonl", ".tsv"}
+    left_out = {"timing.json", "log.jsonl", "run.json"}
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.suffix in kept and path.name not in left_out
+    }
+
+
+def finished(out: Path) -> dict[str, int]:
+    units = out / "units"
+    names = (
+        [p for p in units.iterdir() if p.is_dir() and not p.name.endswith(".part")] if units.is_dir() else []
+    )
+    return {path.name: path.stat().st_mtime_ns for path in names}
+
+
+@pytest.mark.slow
+def test_killed_runs_lose_nothing_and_end_in_the_same_bytes(tmp_path: Path) -> None:
+    (tmp_path / "killed.toml").write_text(EXPERIMENT)
+    whole = start(tmp_path, tmp_path / "whole")
+    begun = time.monotonic()
+    output = whole.communicate(timeout=300)[0]
+    lasted = time.monotonic() - begun
+    assert whole.returncode == 0, output.decode()
+    expected = contents(tmp_path / "whole")
+    assert sum(name.endswith(".safetensors") for name in expected) >= 10
+
+    rng = random.Random(7)
+    out = tmp_path / "killed"
+    kills = snapshots = 0
+    for _ in range(10 * KILLS):
+        if kills == KILLS:
+            break
+        before = finished(out)
+        with start(tmp_path, out) as process:
+            time.sleep(rng.uniform(0.1, 1.0) * lasted * rng.choice((0.3, 0.6, 0.9)))
+            if process.poll() is None:
+                # Sometimes everything dies at once, sometimes only the parent, whose workers must stop by themselves.
+                (os.killpg if rng.random() < 0.5 else os.kill)(process.pid, signal.SIGKILL)
+        if process.returncode == 0:
+            assert contents(out) == expected
+            shutil.rmtree(out)  # it came to its end: start anew
+            continue
+        assert process.returncode == -signal.SIGKILL
+        kills += 1
+        snapshots += len(list(out.glob("units/*.part/snapshot*")))
+        assert before.items() <= finished(out).items()
+    assert kills == KILLS
+    last = start(tmp_path, out)
+    output = last.communicate(timeout=300)[0]
+    assert last.returncode == 0, output.decode()
+    assert contents(out) == expected
+    assert not list(out.glob("units/*.part"))
+    assert snapshots, "no kill met a run with a snapshot: the test has shown less than it says"
+
+    again = start(tmp_path, out)
+    assert b"0 units done" in again.communicate(timeout=120)[0]
+    assert again.returncode == 0
+    assert contents(out) == expected
