@@ -198,20 +198,17 @@ def test_predictions_hold_logits_and_are_those_of_the_saved_model(
 
 
 def test_heads_of_an_intermediate_are_dropped_and_the_encoder_is_trained(
-    finetuned: tuple[Path, Graph],
+    finetuned: tuple[Path, Graph], models: Path
 ) -> None:
-    folder, graph = finetuned
-    store = Store(folder / "mt5" / "units")
     from safetensors.torch import load_file
 
-    intermediate = store.path(unit_of(graph, "intermediate", "bloom"))
+    folder, graph = finetuned
+    intermediate = Store(folder / "mt5" / "units").path(unit_of(graph, "intermediate", "bloom"))
     assert not (intermediate / "head.safetensors").exists()
     result = read(intermediate / "result.json")
     assert result["examples"] == {"sick": 3, "siqa": 2}
     assert (result["steps"], result["planned"]) == (2, 2)
-    start = load_file(
-        folder.parent / next(p.name for p in folder.parent.glob("models*")) / "bloom" / "model.safetensors"
-    )
+    start = load_file(models / "bloom" / "model.safetensors")
     after = load_file(intermediate / "model" / "model.safetensors")
     name = "h.0.self_attention.query_key_value.weight"
     (key,) = (key for key in after if key.endswith(name))
