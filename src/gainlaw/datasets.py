@@ -109,7 +109,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 "ladder",
                 "Models pretrained from scratch on a synthetic multilingual world, with two intermediate tasks",
                 "ladder.csv",
-                0,
+                1530,
                 True,
                 "Apache-2.0",
                 "gainlaw (CITATION.cff)",

@@ -53,7 +53,7 @@ def plan(
     graph = build_graph(asked, resolve_device(asked.compute.device))
     made = make_plan(asked, graph, None if output is None else Store(output / "units"))
     if output_format == "json":
-        show_json(asdict(made))
+        show_json(made.record())
     else:
         for table in _tables(made, units):
             show(table, output_format)

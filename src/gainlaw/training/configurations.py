@@ -34,6 +34,8 @@ __all__ = [
 MASKED_TYPES = ("bert", "roberta", "xlm-roberta", "xlm-roberta-xl")
 """Architectures that can be pretrained here, or go on with masked language modelling."""
 
+#: The largest number of a configuration that is no typing error, and of parts that are made one by one.
+_LARGEST, _MOST_PARTS = 10**7, 1000
 #: Architectures with learned positions, and whether they are counted from behind the padding id.
 _LEARNED = {
     **dict.fromkeys(
@@ -239,8 +241,11 @@ def _table_faults(values: Mapping[str, Any], pretrain: bool, key: str) -> list[P
             found.append(
                 Problem("neither a text, a number, true or false, nor a list or table of them", place)
             )
-        elif not name.endswith(("_id", "_ids")) and _is_count(usual) and _is_number(value) and value < 1:
-            found.append(Problem(f"{show(value)} is out of range", place, hint="at least 1"))
+        elif _is_count(usual) and _is_number(value) and not name.endswith(("_id", "_ids")):
+            most = _MOST_PARTS if re.search("layer|expert|block|group", name) else _LARGEST
+            if not 1 <= value <= most:
+                hint = "at least 1" if value < 1 else f"at most {most:,}"
+                found.append(Problem(f"{show(value)} is out of range", place, hint=hint))
     return found
 
 

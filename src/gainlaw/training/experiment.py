@@ -310,6 +310,8 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
         raise InputError("a folder; an experiment is a .toml file", source=str(path)) from None
     except UnicodeDecodeError:
         raise InputError("not a text file; an experiment is TOML in UTF-8", source=str(path)) from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", source=str(path)) from None
     return parse_experiment(text, file.resolve().parent, str(path))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,18 @@ class Plan:
     over: tuple[str, ...]
     unknown: tuple[str, ...]
     notes: tuple[str, ...]
+
+    def record(self) -> dict[str, Any]:
+        """Return the plan as plain data for JSON; what is not known is None."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def make_plan(experiment: Experiment, graph: Graph, store: Store | None = None) -> Plan:

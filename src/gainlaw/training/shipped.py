@@ -75,6 +75,8 @@ def _from_record(path: Path) -> Experiment:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         text, folder = record["experiment"], Path(record["folder"])
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", source=str(path)) from None
     except (ValueError, KeyError, TypeError, RecursionError):
         text, folder = None, Path()
     if not isinstance(text, str):

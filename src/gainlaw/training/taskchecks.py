@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -290,7 +291,8 @@ def _prompt_faults(task: TrainingTask, prompts: Sequence[object] | None, key: st
 
     if task.kind not in _RANKED:
         return [Problem(f"{task.name} cannot be prompted by ranking answers", at)]
-    return check_prompts(task, prompts, f"{key}.prompts")  # type: ignore[arg-type]
+    found = check_prompts(task, prompts, f"{key}.prompts")  # type: ignore[arg-type]
+    return [replace(p, message=p.message.removeprefix("prompts: ")) for p in found]
 
 
 def target_faults(draft: Draft, target: Target, key: str) -> list[Problem]:
