@@ -177,3 +177,11 @@ def test_without_torch_the_message_says_what_to_install(monkeypatch: pytest.Monk
         found = cli(name, "ladder")
         assert found.code == 2
         assert "pip install 'gainlaw[train]'" in found.err
+
+
+def test_licensed_data_must_be_there_before_anything_is_run(tmp_path: Path, cli: Cli) -> None:
+    assert "on no hub: ccg" in cli("plan", "xtreme_r").err
+    run = cli("run", "xtreme_r", "-o", tmp_path / "run")
+    assert run.code == 2
+    assert "key 'data.ccg': ccg has no local files" in run.err
+    assert not (tmp_path / "run").exists()

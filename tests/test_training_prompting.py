@@ -695,3 +695,30 @@ def test_a_model_survives_a_training_that_fails() -> None:
     assert set(model.state_dict()) == set(before)
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
     assert all(weight.requires_grad for weight in model.parameters())
+
+
+def test_prompts_are_read_in_smaller_batches_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from gainlaw.errors import GainlawError
+    from gainlaw.training.phases import rank
+
+    asked: list[int] = []
+
+    def answers(*_: object, token_budget: int, device: str) -> str:
+        asked.append(token_budget)
+        if token_budget > 100:
+            raise torch.OutOfMemoryError
+        return "answers"
+
+    monkeypatch.setattr(rank, "evaluate_prompts", answers)
+    spec = {"precision": "fp32", "micro_batch_tokens": 512}
+    assert rank._answers(None, None, [], [], spec, "cpu") == "answers"  # type: ignore[arg-type]
+    assert asked == [512, 256, 128, 64]
+
+    def never(*_: object, token_budget: int, device: str) -> str:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(rank, "evaluate_prompts", never)
+    with pytest.raises(GainlawError, match="does not fit into memory"):
+        rank._answers(None, None, [], [], spec, "cpu")  # type: ignore[arg-type]

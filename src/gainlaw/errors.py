@@ -26,16 +26,19 @@ class Problem:
         The line numbers of the file at fault (the header is line 1).
     hint : str, optional
         What is allowed, and what to try.
+    kind : str, default "column"
+        What `column` names: a column, or the key of a file of settings.
     """
 
     message: str
     column: str | None = None
     rows: tuple[int, ...] = ()
     hint: str | None = None
+    kind: str = "column"
 
     def __str__(self) -> str:
         """Return the fault as one line: column, message, rows, hint."""
-        where = f"column {self.column!r}: " if self.column else ""
+        where = f"{self.kind} {self.column!r}: " if self.column else ""
         rows = f" ({_name_rows(self.rows)})" if self.rows else ""
         hint = f"; {self.hint}" if self.hint else ""
         return f"{where}{self.message}{rows}{hint}"

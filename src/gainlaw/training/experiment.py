@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -347,5 +348,5 @@ def parse_experiment(text: str, folder: Path, source: str) -> Experiment:
     draft = read_tables(table, folder, text)
     problems = [in_one_line(problem) for problem in (*draft.problems, *find_faults(draft))]
     if problems:
-        raise InputError(problems, source=source)
+        raise InputError([replace(problem, kind="key") for problem in problems], source=source)
     return draft.experiment

@@ -15,6 +15,7 @@ from gainlaw.training.record import write_record
 from gainlaw.training.results import write_results
 from gainlaw.training.schedule import Summary, run_units
 from gainlaw.training.store import Store
+from gainlaw.training.taskchecks import folders_wanted
 from gainlaw.training.units import Unit
 
 __all__ = ["RunOutcome", "run_experiment"]
@@ -75,11 +76,18 @@ def run_experiment(
     Raises
     ------
     InputError
-        If the budget is exceeded, or the device is not there.
+        If the budget is exceeded, the device is not there, or a task that is on no hub has no local files.
     """
     chosen = resolve_device(device or experiment.compute.device)  # type: ignore[arg-type]
     if chosen == "cuda" and not count_gpus():
-        raise InputError(Problem("there is no CUDA device", "compute.device", hint="try --device cpu"))
+        hint = "try --device cpu"
+        raise InputError(Problem("there is no CUDA device", "compute.device", hint=hint, kind="key"))
+    wanted = folders_wanted(experiment)
+    if wanted:
+        hint = "its data is licensed and on no hub: give the folder with your copy"
+        raise InputError(
+            [Problem(f"{task} has no local files", f"data.{task}", hint=hint, kind="key") for task in wanted]
+        )
     threads = experiment.compute.threads
     side_by_side = workers or experiment.compute.workers or default_workers(chosen, threads)
     graph = build_graph(experiment, chosen)
@@ -113,7 +121,10 @@ def _hold_to_budget(experiment: Experiment, store: Store, device: str, over_budg
     if over:
         hint = "raise the budget, run less, or add --over-budget"
         raise InputError(
-            [Problem(f"the plan exceeds the budget: {line}", "budget", hint=hint) for line in over]
+            [
+                Problem(f"the plan exceeds the budget: {line}", "budget", hint=hint, kind="key")
+                for line in over
+            ]
         )
 
 
