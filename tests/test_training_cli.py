@@ -185,3 +185,11 @@ def test_licensed_data_must_be_there_before_anything_is_run(tmp_path: Path, cli:
     assert run.code == 2
     assert "key 'data.ccg': ccg has no local files" in run.err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_the_same_name_does_not_hide_a_shipped_experiment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    (tmp_path / "ladder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert cli("plan", "ladder").code == 0

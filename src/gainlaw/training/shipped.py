@@ -61,11 +61,11 @@ def open_experiment(name: str) -> Experiment:
     path = Path(name)
     if path.suffix == ".json" and path.is_file():
         return _from_record(path)
+    known = list_shipped()
+    if name in known and not path.is_file():  # a folder of that name is where its results lie
+        return read_experiment(shipped_folder() / f"{name}.toml")
     if path.exists() or path.suffix:
         return read_experiment(path)
-    known = list_shipped()
-    if name in known:
-        return read_experiment(shipped_folder() / f"{name}.toml")
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"shipped are {', '.join(known)}; or give a .toml file"
     raise InputError(Problem(f"there is no experiment {name!r}", hint=hint))
