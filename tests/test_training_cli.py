@@ -92,6 +92,11 @@ def test_a_second_run_does_nothing_and_plan_knows(run_folder: Path, cli: Cli) ->
     assert again.code == 0
     assert "0 units done" in again.out
     assert before == {path: path.stat().st_mtime_ns for path in folder.glob("units/*")}
+    # Nothing was done, so nothing was written; what someone changed is put right.
+    whole = (folder / "evaluations.csv").read_bytes()
+    (folder / "evaluations.csv").write_bytes(whole[:-200])
+    assert cli("run", run_folder / "small.toml", "-o", folder).code == 0
+    assert (folder / "evaluations.csv").read_bytes() == whole
     plan = json.loads(cli("plan", run_folder / "small.toml", "-o", folder, "--format", "json").out)
     assert plan["done"] == plan["distinct"]
     assert sum(plan["distinct"].values()) == len(before)

@@ -339,7 +339,7 @@ def test_the_record_of_a_run_gives_the_same_evaluations(
     output = folder / "run"
     store = Store(output / "units")
     summary = Summary(tuple(graph.units), (), {}, (), 1.0)
-    write_record(output, given, graph, store, summary, {"device": "cpu", "threads": 1, "workers": 1})
+    write_record(output, given, graph, store, summary, {"device": "cpu", "threads": 1, "workers": 1}, 0)
     record = read(output / "run.json")
     assert record["status"] == "done"
     again = open_experiment(str(output / "run.json"))

@@ -18,7 +18,7 @@ from gainlaw.training.graph import Graph
 from gainlaw.training.schedule import Summary
 from gainlaw.training.store import Store, dump_json
 
-__all__ = ["RECORD", "write_record"]
+__all__ = ["RECORD", "recorded_scores", "write_record"]
 
 RECORD = "run.json"
 _LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "peft", "datasets", "numpy", "pandas")
@@ -31,6 +31,7 @@ def write_record(
     store: Store,
     summary: Summary,
     resolved: Mapping[str, Any],
+    scores: int,
 ) -> None:
     """Write ``run.json``.
 
@@ -42,6 +43,8 @@ def write_record(
         What was asked for, its units, where they are, and what was done now.
     resolved : mapping
         Device, workers and threads.
+    scores : int
+        Rows of the evaluations.
     """
     done = [name for name in graph.units if store.has(name)]
     seconds = {name: _seconds(store.path(name)) for name in done}
@@ -73,6 +76,7 @@ def write_record(
         },
         "counts": {
             "cells": len(graph.cells),
+            "scores": scores,
             "units": dict(Counter(unit.phase for unit in graph.units.values())),
             "unit_seconds": round(sum(s or 0.0 for s in seconds.values()), 1),
         },
@@ -80,6 +84,22 @@ def write_record(
         "outputs": outputs,
     }
     write_text_atomic(folder / RECORD, dump_json(record))
+
+
+def recorded_scores(folder: Path, experiment: Experiment, graph: Graph) -> int | None:
+    """Return the number of scores in a folder whose tables are those of this very experiment, whole; else None."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        same = (
+            record["status"] == "done"
+            and record["experiment_sha256"] == experiment.sha256
+            and set(record["units"]) == set(graph.units)
+            and len(record["outputs"]) == 2
+            and all(sha256_file(folder / name) == known for name, known in record["outputs"].items())
+        )
+        return int(record["counts"]["scores"]) if same else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _seconds(folder: Path) -> float | None:

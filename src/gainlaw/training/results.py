@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gainlaw._io import write_frame_atomic
 from gainlaw.training.graph import Cell, Graph
 from gainlaw.training.phases.sources import task_called
@@ -47,7 +49,8 @@ def collect(graph: Graph, store: Store, source: str) -> tuple[pd.DataFrame, pd.D
 
     families = _world_families(graph, store)
     rows: list[dict[str, Any]] = []
-    items: list[pd.DataFrame] = []
+    examples: list[np.ndarray] = []
+    correct: list[np.ndarray] = []
     cells = sorted((c for c in graph.cells if store.has(c.unit)), key=_order)
     for cell in cells:
         folder = store.path(cell.unit)
@@ -88,14 +91,23 @@ def collect(graph: Graph, store: Store, source: str) -> tuple[pd.DataFrame, pd.D
             if score["language"] in families:
                 row["language_family"] = row["genus"] = families[score["language"]]
             rows.append(row)
-            named = here[["example", "correct"]].assign(**{key: row[key] for key in _KEYS})
-            items.append(named[[*_KEYS, "example", "correct"]])
+            examples.append(here["example"].to_numpy(dtype=object))
+            correct.append(here["correct"].to_numpy())
     if not rows:
         return pd.DataFrame(), pd.DataFrame()
     frame = pd.DataFrame(rows)
-    predictions = pd.concat(items, ignore_index=True).astype({"correct": "int8"})
-    for key in ("model", "intermediate", "task", "language", "prompt", "split", "metric", "protocol"):
-        predictions[key] = predictions[key].astype("category")
+    # Each key is written once a score, and repeated as a code: there may be millions of items.
+    row_of = np.repeat(np.arange(len(frame)), [len(each) for each in examples])
+    columns: dict[str, Any] = {}
+    for key in _KEYS:
+        if key == "seed":
+            columns[key] = frame[key].to_numpy()[row_of]
+        else:
+            kinds = pd.Categorical(frame[key])
+            columns[key] = pd.Categorical.from_codes(kinds.codes[row_of], kinds.categories)
+    columns["example"] = pd.array(np.concatenate(examples), dtype="str")
+    columns["correct"] = np.concatenate(correct).astype("int8")
+    predictions = pd.DataFrame(columns)
     return frame[[name for name in _SHOWN if name in frame]], predictions
 
 

@@ -11,7 +11,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.training.experiment import Experiment
 from gainlaw.training.graph import build_graph
 from gainlaw.training.machine import count_gpus, default_workers, resolve_device
-from gainlaw.training.record import write_record
+from gainlaw.training.record import recorded_scores, write_record
 from gainlaw.training.results import write_results
 from gainlaw.training.schedule import Summary, run_units
 from gainlaw.training.store import Store
@@ -104,9 +104,13 @@ def run_experiment(
         finished=finished,
         waiting=waiting,
     )
-    scores = write_results(graph, store, output, experiment.name)
-    resolved = {"device": chosen, "threads": threads, "workers": side_by_side}
-    write_record(output, experiment, graph, store, summary, resolved)
+    known = None if summary.executed or summary.failed else recorded_scores(output, experiment, graph)
+    if known is not None:
+        scores = known  # nothing was done, and the tables are those of what is there
+    else:
+        scores = write_results(graph, store, output, experiment.name)
+        resolved = {"device": chosen, "threads": threads, "workers": side_by_side}
+        write_record(output, experiment, graph, store, summary, resolved, scores)
     labels = {name: unit.label for name, unit in graph.units.items()}
     return RunOutcome(summary, scores, _warnings(output), labels)
 
