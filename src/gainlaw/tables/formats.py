@@ -30,6 +30,9 @@ MINUS = "\u2212"
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 _TITLES = {
+    "world_nli": "World NLI",
+    "world_copa": "World COPA",
+    "world_siqa": "World SIQA",
     "xnli": "XNLI",
     "xcopa": "XCOPA",
     "xstory_cloze": "XStoryCloze",
