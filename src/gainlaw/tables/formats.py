@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from gainlaw.tasks import TASKS
+
 __all__ = [
     "MINUS",
     "MISSING",
@@ -29,25 +31,12 @@ MINUS = "\u2212"
 
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
-_TITLES = {
-    "world_nli": "World NLI",
-    "world_copa": "World COPA",
-    "world_siqa": "World SIQA",
-    "xnli": "XNLI",
-    "xcopa": "XCOPA",
-    "xstory_cloze": "XStoryCloze",
-    "xwinograd": "XWinograd",
-    "pawsx": "PAWS-X",
-    "paws-x": "PAWS-X",
-    "anli_r1": "ANLI R1",
-    "anli_r2": "ANLI R2",
-    "anli_r3": "ANLI R3",
-    "cb": "CB",
-    "rte": "RTE",
-    "copa": "COPA",
-    "story_cloze": "StoryCloze",
-    "winogrande": "Winogrande",
-}
+#: Tasks that are printed as published, under the titles that they have in `gainlaw.tasks`.
+_PRINTED = (
+    *("world_nli", "world_copa", "world_siqa", "xnli", "xcopa", "xstory_cloze", "xwinograd", "pawsx"),
+    *("anli_r1", "anli_r2", "anli_r3", "rte", "copa", "story_cloze", "winogrande"),
+)
+_TITLES = {name: TASKS[name].title for name in _PRINTED} | {"paws-x": TASKS["pawsx"].title, "cb": "CB"}
 
 _LEVELS = {
     "population": "population mean",

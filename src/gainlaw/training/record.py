@@ -6,7 +6,6 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from gainlaw.training.experiment import Experiment
 from gainlaw.training.graph import Graph
 from gainlaw.training.schedule import Summary
 from gainlaw.training.store import Store, dump_json
+from gainlaw.training.units import installed_versions
 
 __all__ = ["RECORD", "recorded_scores", "write_record"]
 
@@ -61,7 +61,8 @@ def write_record(
         "experiment_sha256": experiment.sha256,
         "folder": str(experiment.folder),
         "resolved": dict(resolved),
-        "packages": {"gainlaw": gainlaw.__version__, "python": platform.python_version()} | _versions(),
+        "packages": {"gainlaw": gainlaw.__version__, "python": platform.python_version()}
+        | installed_versions(_LIBRARIES),
         "git": git_state(),
         "platform": {"system": platform.system(), "machine": platform.machine()},
         "units": {
@@ -105,13 +106,3 @@ def recorded_scores(folder: Path, experiment: Experiment, graph: Graph) -> int |
 def _seconds(folder: Path) -> float | None:
     path = folder / "timing.json"
     return json.loads(path.read_text(encoding="utf-8"))["seconds"] if path.is_file() else None
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -307,6 +307,28 @@ def finetune_unit(
     return model
 
 
+def _scoring(
+    builder: Builder, checkpoint: Checkpoint, target: Target, task: TrainingTask, split: str, start: Unit
+) -> tuple[dict[str, Any], dict[str, Unit], dict[str, str]]:
+    """Return what fine-tuned and prompted scoring have in common: spec, parents, and where data lies."""
+    recipe = resolve_recipe(builder.experiment, "finetune", checkpoint, target.training)
+    languages = scored_languages(builder.experiment, target, task, split)
+    parents, where = _base_parents(builder, start, [task.name])
+    hashes, place = _test_data(builder, task, split, languages, target)
+    spec: dict[str, Any] = {
+        "task": task.name,
+        "split": split,
+        "languages": languages,
+        "limit": target.limit,
+        "sample": 0,
+        "data": hashes,
+        "reader": _reader(task.name, task.name in builder.experiment.data),
+        "micro_batch_tokens": recipe.micro_batch_tokens,
+        "precision": recipe.precision,
+    }
+    return spec, parents, where | place
+
+
 def evaluate_unit(
     builder: Builder,
     checkpoint: Checkpoint,
@@ -318,29 +340,16 @@ def evaluate_unit(
     label: str,
 ) -> Unit:
     """Return the unit that scores a fine-tuned model in every language of a target."""
+    spec, parents, where = _scoring(builder, checkpoint, target, task, split, start)
     recipe = resolve_recipe(builder.experiment, "finetune", checkpoint, target.training)
-    languages = scored_languages(builder.experiment, target, task, split)
-    parents, where = _base_parents(builder, start, [task.name])
-    hashes, place = _test_data(builder, task, split, languages, target)
-    spec = {
-        "task": task.name,
-        "split": split,
-        "languages": languages,
-        "limit": target.limit,
-        "sample": 0,
-        "data": hashes,
-        "reader": _reader(task.name, task.name in builder.experiment.data),
-        "max_length": recipe.max_length,
-        "micro_batch_tokens": recipe.micro_batch_tokens,
-        "precision": recipe.precision,
-    }
+    spec |= {"max_length": recipe.max_length}
     unit = make_unit(
         "evaluate",
         spec,
         parents | {"model": model},
-        where=where | place,
+        where=where,
         machine=builder.machine,
-        label=f"{label}: {len(languages)} languages",
+        label=f"{label}: {len(spec['languages'])} languages",
     )
     return builder.add(unit)
 
@@ -357,33 +366,19 @@ def rank_unit(
     """Return the unit that scores a model from prompts in every language of a target."""
     from gainlaw.training.phases.prompts import prompt_records
 
-    recipe = resolve_recipe(builder.experiment, "finetune", checkpoint, target.training)
-    languages = scored_languages(builder.experiment, target, task, split)
     start = model
     while "model" in start.parents:
         start = builder.units[start.parents["model"]]
-    parents, where = _base_parents(builder, start, [task.name])
-    hashes, place = _test_data(builder, task, split, languages, target)
+    spec, parents, where = _scoring(builder, checkpoint, target, task, split, start)
     prompts = prompt_records(task, target.prompts)
-    spec = {
-        "task": task.name,
-        "split": split,
-        "languages": languages,
-        "limit": target.limit,
-        "sample": 0,
-        "data": hashes,
-        "reader": _reader(task.name, task.name in builder.experiment.data),
-        "prompts": prompts,
-        "micro_batch_tokens": recipe.micro_batch_tokens,
-        "precision": recipe.precision,
-    }
+    spec |= {"prompts": prompts}
     unit = make_unit(
         "rank",
         spec,
         parents | {"model": model},
-        where=where | place,
+        where=where,
         machine=builder.machine,
-        label=f"{label}: {len(languages)} languages, {len(prompts)} prompts",
+        label=f"{label}: {len(spec['languages'])} languages, {len(prompts)} prompts",
     )
     return builder.add(unit)
 

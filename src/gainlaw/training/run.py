@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.training.experiment import Experiment
-from gainlaw.training.graph import build_graph
+from gainlaw.training.graph import Graph, build_graph
 from gainlaw.training.machine import count_gpus, default_workers, resolve_device
 from gainlaw.training.record import recorded_scores, write_record
 from gainlaw.training.results import write_results
@@ -92,7 +92,7 @@ def run_experiment(
     side_by_side = workers or experiment.compute.workers or default_workers(chosen, threads)
     graph = build_graph(experiment, chosen)
     store = Store(output / "units")
-    _hold_to_budget(experiment, store, chosen, over_budget)
+    _hold_to_budget(experiment, graph, store, over_budget)
     summary = run_units(
         graph,
         store,
@@ -115,13 +115,13 @@ def run_experiment(
     return RunOutcome(summary, scores, _warnings(output), labels)
 
 
-def _hold_to_budget(experiment: Experiment, store: Store, device: str, over_budget: bool) -> None:
+def _hold_to_budget(experiment: Experiment, graph: Graph, store: Store, over_budget: bool) -> None:
     budget = experiment.budget
     if over_budget or (budget.gpu_hours, budget.disk_gb, budget.memory_gb) == (None, None, None):
         return
     from gainlaw.training.plan import make_plan
 
-    over = make_plan(experiment, build_graph(experiment, device), store).over
+    over = make_plan(experiment, graph, store).over
     if over:
         hint = "raise the budget, run less, or add --over-budget"
         raise InputError(

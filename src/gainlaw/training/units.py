@@ -14,7 +14,15 @@ from typing import Any
 
 from gainlaw._io import sha256_bytes
 
-__all__ = ["PHASES", "Unit", "code_version", "library_versions", "make_unit", "modules_version"]
+__all__ = [
+    "PHASES",
+    "Unit",
+    "code_version",
+    "installed_versions",
+    "library_versions",
+    "make_unit",
+    "modules_version",
+]
 
 _MODELS = ("backbones", "adapters", "phases.sources")
 _SCORES = (*_MODELS, "data", "batches", "heads", "objectives", "loop")
@@ -147,16 +155,21 @@ def make_unit(
     return Unit(phase, key, spec, names, where or {}, label)
 
 
-@cache
-def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that compute weights; an absent one is left out."""
+def installed_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of packages; an absent one is left out."""
     found = {}
-    for name in _LIBRARIES:
+    for name in names:
         try:
-            found[name] = version(name).split("+")[0]
+            found[name] = version(name)
         except PackageNotFoundError:
             continue
     return found
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that compute weights, without the mark of a build."""
+    return {name: known.split("+")[0] for name, known in installed_versions(_LIBRARIES).items()}
 
 
 @cache
