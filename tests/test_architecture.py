@@ -59,6 +59,7 @@ ENGINE_ROOM = {
     "hierarchy/linear_system.py",
     "hierarchy/model.py",
     "hierarchy/ops.py",
+    "hierarchy/reduced_kernels.py",
     "hierarchy/triangular.py",
     "training/heads.py",
     "training/loop.py",

@@ -11,9 +11,9 @@ from scipy import integrate, stats
 from scipy.special import expit, logsumexp
 
 import gainlaw as gl
-from gainlaw.hierarchy import binomial_tables, build_problem, exact, nuts, specify
+from gainlaw.hierarchy import binomial_tables, build_problem, exact, nuts, reduced, specify
 from gainlaw.hierarchy.binomial_marginal import row_log_marginals
-from gainlaw.hierarchy.hyper import coordinates, log_prior
+from gainlaw.hierarchy.hyper import coordinates, log_prior, pack_scales
 from gainlaw.hierarchy.marginal import Marginal
 from gainlaw.hierarchy.problem import gaussian_data
 from gainlaw.laws import law
@@ -61,8 +61,9 @@ def test_tables_over_the_residual_give_the_same_likelihood_and_draws(
     if name == "a checkpoint left out":
         keep = (gains.frame["checkpoint"] != "bloom").to_numpy().astype(float)
     plain = Marginal.build(problem, gaussian_data(problem), keep)
-    table = plain.tabulated(0.8, 4.0)
+    table = plain.tabulated({3 * problem.n_blocks: (0.8, 4.0)})
     assert len(table.table[1]) > 0
+    assert table.reduced is None
     points = some_points(problem, 20)
     np.testing.assert_allclose(table.log_likelihood(points), plain.log_likelihood(points), atol=1e-5)
     which = np.repeat(np.arange(20), 3)
@@ -70,10 +71,101 @@ def test_tables_over_the_residual_give_the_same_likelihood_and_draws(
     np.testing.assert_allclose(draws[0], draws[1], atol=1e-5)
 
 
+ONE_SD = {
+    "checkpoints": {"terms": ["task", "language", "checkpoint"]},
+    "a checkpoint left out": {"terms": ["task", "language", "checkpoint"]},
+    "shared baselines": {"terms": ["task", "language", "checkpoint"]},
+    "cells of checkpoint and task, uncorrelated slopes": {
+        "terms": ["task", "language_family", "checkpoint_task"]
+    },
+    "no replicates": {"terms": ["task", "language"]},
+    "a tree": {"terms": ["task", "language_tree", "checkpoint"], "tree": True},
+    "a covariate": {"terms": ["task", "checkpoint"], "covariates": ["seen_in_pretraining"]},
+    "the mean alone": {"terms": ["checkpoint"]},
+    "a constant law": {"terms": ["task", "checkpoint"]},
+}
+
+
+@pytest.mark.parametrize("name", ONE_SD)
+def test_tables_without_the_replicates_give_the_same_likelihood_moments_and_draws(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Tables are right where they save no work, too.
+    monkeypatch.setattr(reduced, "_pays", lambda *arguments: True)
+    gains = bloomz() if name == "shared baselines" else bloomz(intermediates="xP3")
+    chosen = law("constant" if name == "a constant law" else "linear")
+    priors = {"slope": "normal(0.7, 10)"} if chosen.has_slope else {}
+    problem = build_problem(gains, specify(gains, chosen, priors=priors, **ONE_SD[name]))
+    keep = np.ones(len(problem.y))
+    if name == "a checkpoint left out":
+        keep = (gains.frame["checkpoint"] != "bloom").to_numpy().astype(float)
+    lone = reduced.lone_replicate(problem)
+    assert (lone == -1) == (name == "no replicates")
+    ranges = {3 * problem.n_blocks: (0.8, 4.0)} | ({lone: (0.0, 3.0)} if lone >= 0 else {})
+    plain = Marginal.build(problem, gaussian_data(problem), keep)
+    table = plain.tabulated(ranges)
+    assert table.reduced is not None
+    # Points beyond the tables, which take the long way, are among them.
+    points = some_points(problem, 60)
+    scales = pack_scales(problem, points)
+    reached = table.reduced.covers(scales)
+    assert 10 < reached.sum() < 60
+    contrasts = np.random.default_rng(2).normal(size=(60, problem.design.n_core))
+    np.testing.assert_allclose(table.log_likelihood(points), plain.log_likelihood(points), atol=1e-5)
+    # A likelihood that is off by 1e-5 at most has moments that are off by a few times as much of an sd.
+    found, expected = table.moments(points, contrasts), plain.moments(points, contrasts)
+    sd = np.sqrt(expected[:, 2])
+    np.testing.assert_allclose(found[:, 1] / sd, expected[:, 1] / sd, atol=1e-4)
+    np.testing.assert_allclose(found[:, 2], expected[:, 2], rtol=1e-4)
+    which = np.random.default_rng(3).permutation(np.repeat(np.arange(60), 3))
+    draws = [each.draw(points, which, np.random.default_rng(1)) for each in (plain, table)]
+    np.testing.assert_allclose(draws[0], draws[1], atol=2e-4)
+    np.testing.assert_allclose(table.mean(points, which), plain.mean(points, which), atol=2e-4)
+
+
+def test_numbers_from_tables_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reduced, "_pays", lambda *arguments: True)
+    gains = bloomz(intermediates="xP3")
+    problem = build_problem(gains, specify(gains, law("linear"), terms=["task", "language", "checkpoint"]))
+    lone = reduced.lone_replicate(problem)
+    ranges = {3 * problem.n_blocks: (0.1, 5.0), lone: (0.1, 5.0)}
+    marginal = Marginal.build(problem, gaussian_data(problem)).tabulated(ranges)
+    points = some_points(problem, 101)
+    which = np.arange(101)
+    found = []
+    for cores in (1, 2, 3, 7):
+        monkeypatch.setattr("gainlaw._threads._cores", lambda cores=cores: cores)
+        draws = marginal.draw(points, which, np.random.default_rng(1))
+        found.append((marginal.log_likelihood(points).tobytes(), draws.tobytes()))
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("digits", reduced.DIGITS)
+@pytest.mark.parametrize("ends", [(0.0, 0.5), (0.3, 4.0), (0.0, 30.0)])
+def test_axes_give_the_digits_that_they_promise(digits: int, ends: tuple[float, float]) -> None:
+    axis = reduced.Axis.over(0, ends, 0.25, digits)
+    sds = np.linspace(*ends, 201)
+    assert axis.covers(sds).all()
+    # What is tabulated is made of shares of variances and logarithms of their sums.
+    for of in (lambda t: 1.0 / (0.25 + t**2), lambda t: np.log(0.4 + t**2), lambda t: t**2 / (3.0 + t**2)):
+        exact_, found = of(sds), axis.weights(sds) @ of(axis.nodes)
+        # The bound holds but for a constant, which is below 30 for functions of this size.
+        assert np.abs(found - exact_).max() < 30.0 * np.abs(exact_).max() * 10.0**-digits
+
+
+@pytest.mark.parametrize("chosen", ["two kinds of replicate", "an exponent"])
+def test_what_cannot_be_reduced_is_not(chosen: str) -> None:
+    gains = bloomz(intermediates="xP3")
+    spec = specify(gains, law("offset_power" if chosen == "an exponent" else "linear"))
+    problem = build_problem(gains, spec)
+    assert reduced.lone_replicate(problem) is None
+
+
 def test_a_law_with_an_exponent_has_no_table() -> None:
     gains = bloomz(intermediates="xP3")
     problem = build_problem(gains, specify(gains, law("offset_power")))
-    assert len(Marginal.build(problem, gaussian_data(problem)).tabulated(0.8, 4.0).table[1]) == 0
+    plain = Marginal.build(problem, gaussian_data(problem))
+    assert plain.tabulated({3 * problem.n_blocks: (0.8, 4.0)}) is plain
 
 
 def test_draws_do_not_depend_on_their_order() -> None:

@@ -19,7 +19,7 @@ from gainlaw.estimands import Combination, FitLike, Part, combine
 from gainlaw.fitting.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.exploration import kernel_data, shape_values, wide_proposal
 from gainlaw.hierarchy.contrasts import conditional_normals
-from gainlaw.hierarchy.hyper import Coordinates, log_prior, residual_range
+from gainlaw.hierarchy.hyper import Coordinates, log_prior, table_ranges
 from gainlaw.hierarchy.importance import TruncatedT, explore
 from gainlaw.hierarchy.problem import ModelProblem, build_problem, observations
 
@@ -125,9 +125,8 @@ def _explore(
 
     means, variances = [np.zeros(0)], [np.zeros(0)]
     marginal = Marginal.build(problem, data, keep)
-    if problem.spec.residual:
-        middle = residual_range(problem, *start) if start is not None else (0.0, 0.0)
-        marginal = marginal.tabulated(*middle)
+    if start is not None:
+        marginal = marginal.tabulated(table_ranges(problem, *start))
 
     def log_density(points: Float) -> Float:
         weights = slope.weights(shape_values(problem, points))

@@ -18,6 +18,9 @@ def warm() -> None:
     evaluations = load_dataset("bloomz", tasks="xcopa")
     for scale in ("points", "log_odds"):
         fit(evaluations, scale=scale, draws=100, chains=2)
+    # A model whose replicates share one sd takes other kernels.
+    one_mixture = load_dataset("bloomz", intermediates="xP3")
+    fit(one_mixture, terms=["task", "checkpoint_task"], draws=100, chains=2)
     fit_curves(load_dataset("bloomz", tasks="xcopa", intermediates="xP3").gains(), ["linear", "power_offset"])
 
 

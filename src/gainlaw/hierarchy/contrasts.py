@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.hierarchy.hyper import pack_points
+from gainlaw.hierarchy.hyper import pack_points, pack_scales
 from gainlaw.hierarchy.problem import ModelProblem
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def prior_normals(problem: ModelProblem, points: Float, weights: Float) -> tuple
     -------
     mean, variance : ndarray, shape (draws,)
     """
-    contrast, offset = _standardise(problem, _scales(problem, points), weights)
+    contrast, offset = _standardise(problem, pack_scales(problem, points), weights)
     return offset, np.einsum("ij,ij->i", contrast, contrast)
 
 
@@ -71,7 +71,7 @@ def conditional_normals(marginal: Marginal, points: Float, weights: Float) -> tu
         Where the hyperparameters are so extreme that rounding leaves no positive definite matrix, the likelihood is
         taken to be zero.
     """
-    contrast, offset = _standardise(marginal.problem, _scales(marginal.problem, points), weights)
+    contrast, offset = _standardise(marginal.problem, pack_scales(marginal.problem, points), weights)
     log_lik, mean, variance = marginal.moments(points, contrast).T
     return log_lik, mean + offset, variance
 
@@ -113,14 +113,6 @@ def coefficient_shifts(problem: ModelProblem, data: tuple, points: Float, weight
             shift[:, second] = tau * (rho * shift[:, first] + np.sqrt(1.0 - rho**2) * shift[:, second])
         shift[:, first] *= packed[:, [k]]
     return shift
-
-
-def _scales(problem: ModelProblem, points: Float) -> Float:
-    """Return the part of the packed vectors that does not concern single rows, shape (n, 3 * blocks + 1)."""
-    packed = np.tile(problem.base[: 3 * problem.n_blocks + 1], (len(points), 1))
-    inside = problem.position >= 0
-    packed[:, problem.position[inside]] = points[:, inside]
-    return packed
 
 
 def _standardise(problem: ModelProblem, packed: Float, weights: Float) -> tuple[Float, Float]:

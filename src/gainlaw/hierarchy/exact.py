@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.binomial import summarise
 from gainlaw.hierarchy.draws import Draws, Importance, Progress
-from gainlaw.hierarchy.hyper import find_mode, first_proposal, log_prior, named, residual_range
+from gainlaw.hierarchy.hyper import find_mode, first_proposal, log_prior, named, table_ranges
 from gainlaw.hierarchy.importance import (
     Explored,
     Smoothed,
@@ -167,7 +167,7 @@ def _explore(
         return marginal.log_likelihood(points) + log_prior(problem, points)
 
     place, first = first_proposal(problem, log_density, find_mode(problem, log_density))
-    marginal = marginal.tabulated(*residual_range(problem, place, first))
+    marginal = marginal.tabulated(table_ranges(problem, place, first))
     found = explore(
         place.density(log_density),
         first,

@@ -21,7 +21,8 @@ __all__ = [
     "log_prior",
     "named",
     "pack_points",
-    "residual_range",
+    "pack_scales",
+    "table_ranges",
 ]
 
 Float = NDArray[np.float64]
@@ -33,7 +34,7 @@ _REACH = 4.0
 # A conditional that is flat over more than this on the free scale is explored to here.
 _WIDEST = 1.3
 _STEP = 1e-4
-# Sds of the residual's proposal that nearly all of its points lie in.
+# Sds of a proposal that nearly all of its points lie in.
 _COVERED = 5.0
 # The mode is looked for within these factors of the prior's scale (as powers of e), and of no correlation.
 _FREE_LIMITS = {"sd": (-10.0, 7.0), "shape": (-7.0, 3.0), "rho": (-6.0, 6.0)}
@@ -51,6 +52,14 @@ def pack_points(problem: ModelProblem, points: Float) -> Float:
     if not problem.hyper:
         return np.tile(problem.base, (len(points), 1))
     return problem.pack(named(problem, points))
+
+
+def pack_scales(problem: ModelProblem, points: Float) -> Float:
+    """Return the part of the packed vectors that does not concern single rows, shape (n, 3 * blocks + 1)."""
+    packed = np.tile(problem.base[: 3 * problem.n_blocks + 1], (len(points), 1))
+    inside = problem.position >= 0
+    packed[:, problem.position[inside]] = points[:, inside]
+    return packed
 
 
 def log_prior(problem: ModelProblem, points: Float) -> Float:
@@ -249,17 +258,25 @@ def first_proposal(
     return place, TruncatedT(middle, factor, *place.bounds)
 
 
-def residual_range(problem: ModelProblem, place: Coordinates, first: TruncatedT) -> tuple[float, float]:
-    """Return residual sds between which nearly all points of a proposal lie."""
-    if not problem.spec.residual:
-        return 0.0, 0.0
-    at = problem.hyper.index("tau_residual")
-    sd = float(np.sqrt(np.sum(first.factor[at] ** 2)))
-    ends = first.location[at] + _COVERED * sd * np.array([-1.0, 1.0])
-    points = np.tile(np.where(place.kinds.correlation, 0.0, first.location), (2, 1))
-    points[:, at] = np.maximum(ends, 0.0)
-    low, high = place.values(points)[:, at]
-    return float(low), float(high)
+def table_ranges(
+    problem: ModelProblem, place: Coordinates, first: TruncatedT
+) -> dict[int, tuple[float, float]]:
+    """Return between which values nearly all points of a proposal lie, for the sds of residual and replicates.
+
+    The keys are the positions in the packed vector.
+    """
+    blocks = problem.design.blocks
+    wanted = {k for k, block in enumerate(blocks) if block.start >= problem.design.n_core} | {3 * len(blocks)}
+    ranges = {}
+    for at, position in enumerate(problem.position.tolist()):
+        if position not in wanted:
+            continue
+        sd = float(np.sqrt(np.sum(first.factor[at] ** 2)))
+        points = np.tile(np.where(place.kinds.correlation, 0.0, first.location), (2, 1))
+        points[:, at] = np.maximum(first.location[at] + _COVERED * sd * np.array([-1.0, 1.0]), 0.0)
+        low, high = place.values(points)[:, at]
+        ranges[position] = (float(low), float(high))
+    return ranges
 
 
 def _free_density(log_density: Density, free: Float, kinds: Kinds) -> Float:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw._threads import in_threads
 from gainlaw.hierarchy import kernels
-from gainlaw.hierarchy.hyper import pack_points
+from gainlaw.hierarchy.hyper import pack_points, pack_scales
 from gainlaw.hierarchy.linear_system import tabulate_system
 from gainlaw.hierarchy.posterior import add_prior_means
 from gainlaw.hierarchy.problem import ModelProblem
+from gainlaw.hierarchy.reduced import DIGITS, Reduced, reduce
 
 __all__ = ["Marginal"]
 
@@ -46,12 +49,15 @@ class Marginal:
         1 for rows that count, 0 for rows left out.
     table : tuple of ndarray
         Normal equations over the residual sd, see `linear_system.system`; made by `tabulated`.
+    reduced : Reduced or None
+        Those without the replicates, over two sds; made by `tabulated` where the replicates share one.
     """
 
     problem: ModelProblem
     data: tuple
     keep: Float
     table: tuple[Float, ...] = field(default_factory=lambda: _no_table(0, 0, 1))
+    reduced: Reduced | None = None
 
     @classmethod
     def build(cls, problem: ModelProblem, data: tuple, keep: Float | None = None) -> Marginal:
@@ -59,17 +65,33 @@ class Marginal:
         kept = np.ones(len(problem.y)) if keep is None else np.asarray(keep, dtype=float)
         return cls(problem, data, kept)
 
-    def tabulated(self, low: float, high: float) -> Marginal:
-        """Return the model with a table over residual sds from `low` to `high`.
+    def tabulated(self, ranges: Mapping[int, tuple[float, float]]) -> Marginal:
+        """Return the model with tables over sds between given ends.
 
         A law with a parameter of its own changes the rows themselves and gets no table; nor does a model with fewer
         rows than a table is large, or one for which it is off by more than `TOLERANCE` in log likelihood.
+
+        Parameters
+        ----------
+        ranges : mapping
+            Smallest and largest value of the sds of residual and replicates, by their positions in the packed vector,
+            see `hyper.table_ranges`.
         """
-        if self.problem.spec.law.parameters or not self.problem.hyper or not self._pays():
+        if self.problem.spec.law.parameters or not self.problem.hyper:
             return self
+        for digits in DIGITS:
+            reduced = reduce(self.problem, self.data, self.keep, ranges, digits)
+            if reduced is None:
+                break
+            made = replace(self, reduced=reduced)
+            if self._agrees(made, ranges):
+                return made
+        return self._over_residual(ranges) if self._pays() else self
+
+    def _over_residual(self, ranges: Mapping[int, tuple[float, float]]) -> Marginal:
+        """Return the model with a table over the residual sd alone."""
         blocks = self.problem.n_blocks
-        if not self.problem.spec.residual:
-            low = high = 0.0
+        low, high = ranges.get(3 * blocks, (0.0, 0.0))
         shift = float(max(self.data[1].min(), 0.0)) + 1e-300
         ends = np.log(shift + np.array([low, high]) ** 2)
         middle, half = float(ends.mean()), float(max(0.5 * (ends[1] - ends[0]), 1e-9))
@@ -79,7 +101,7 @@ class Marginal:
             taus = np.sqrt(np.maximum(np.exp(middle + half * np.cos(angles)) - shift, 0.0))
             tables = tabulate_system(taus, self.keep, *(*self.data, h))
             made = replace(self, table=(np.array([shift, middle, half, low, high]), *tables))
-            if self._agrees(made, low, high):
+            if self._agrees(made, ranges):
                 return made
         return self
 
@@ -91,16 +113,16 @@ class Marginal:
         entries = 2 * self.data[4].shape[1]
         return bool(NODES[0] * table < _CACHED or NODES[-1] * table < entries**2 * len(self.problem.y))
 
-    def _agrees(self, other: Marginal, low: float, high: float) -> bool:
-        """Return whether a table gives the same likelihood between its nodes."""
+    def _agrees(self, other: Marginal, ranges: Mapping[int, tuple[float, float]]) -> bool:
+        """Return whether tables give the same likelihood between their nodes."""
         problem = self.problem
         middle = np.array(
             [0.0 if name.startswith("rho_") else problem.spec.priors[name].scale for name in problem.hyper]
         )
         points = np.tile(middle, (3, 1))
-        if problem.spec.residual:
-            at = problem.hyper.index("tau_residual")
-            points[:, at] = [low + f * (high - low) for f in (0.0, 0.13, 0.71)]
+        for turn, (position, (low, high)) in enumerate(sorted(ranges.items())):
+            at = int(np.flatnonzero(problem.position == position)[0])
+            points[:, at] = [low + f * (high - low) for f in np.roll([0.0, 0.13, 0.71], turn)]
         with np.errstate(invalid="ignore"):
             apart = np.abs(self.log_likelihood(points) - other.log_likelihood(points))
         return bool((apart <= TOLERANCE * np.maximum(1.0, len(problem.y) / 1000.0)).all())
@@ -115,28 +137,40 @@ class Marginal:
 
     def _moments(self, points: Float, contrasts: Float) -> Float:
         out = np.empty((len(points), 3))
-        for rows in self._chunks(len(points)):
+        reached = self._reached(points)
+        if reached.any():
+            chosen = contrasts[reached] if len(contrasts) else contrasts
+            out[reached] = self._reduced_moments(points[reached], chosen)
+        rest = np.flatnonzero(~reached)
+        for rows in self._chunks(rest):
             packed = pack_points(self.problem, points[rows])
-            chosen = contrasts[rows] if len(contrasts) else contrasts
-
-            def part(inside: slice, packed: Float = packed, chosen: Float = chosen) -> Float:
-                picked = chosen[inside] if len(chosen) else chosen
-                try:
-                    return kernels.conditional_moments(packed[inside], picked, *self.arguments())
-                except np.linalg.LinAlgError:
-                    return self._one_by_one(packed[inside], picked)
-
-            out[rows] = in_threads(part, len(packed), least=_LEAST_POINTS)
+            out[rows] = self._in_threads(
+                partial(_moments_of, *self.arguments()),
+                packed,
+                contrasts[rows] if len(contrasts) else contrasts,
+            )
         return out
 
-    def _one_by_one(self, packed: Float, contrasts: Float) -> Float:
-        """Return moments of which some cannot be had: hyperparameters beyond what numbers can hold."""
-        out = np.tile([-np.inf, 0.0, 1.0], (len(packed), 1))
-        for row in range(len(packed)):
-            chosen = contrasts[row : row + 1] if len(contrasts) else contrasts
-            with contextlib.suppress(np.linalg.LinAlgError):
-                out[row] = kernels.conditional_moments(packed[row : row + 1], chosen, *self.arguments())[0]
-        return out
+    def _reduced_moments(self, points: Float, contrasts: Float) -> Float:
+        reduced = self.reduced
+        assert reduced is not None
+        return self._in_threads(
+            partial(reduced.moments, self.problem), pack_scales(self.problem, points), contrasts
+        )
+
+    def _in_threads(
+        self, function: Callable[[Float, Float], Float], points: Float, contrasts: Float
+    ) -> Float:
+        """Return moments of many points; of hyperparameters beyond what numbers can hold the likelihood is zero."""
+
+        def part(inside: slice) -> Float:
+            picked = contrasts[inside] if len(contrasts) else contrasts
+            try:
+                return function(points[inside], picked)
+            except np.linalg.LinAlgError:
+                return _one_by_one(function, points[inside], picked)
+
+        return in_threads(part, len(points), least=_LEAST_POINTS)
 
     def draw(self, points: Float, which: Int, rng: np.random.Generator) -> Float:
         """Draw the coefficients at ``points[which]`` from their exact conditional, prior means included.
@@ -163,21 +197,40 @@ class Marginal:
     def _conditional(self, points: Float, which: Int, standard: Callable[[tuple[int, int]], Float]) -> Float:
         q = self.problem.design.n_columns
         order = np.argsort(which, kind="stable")
+        normals = standard((len(which), q))
         effects = np.empty((len(which), q))
-        step = max(_CHUNK // max(len(self.problem.base), q), 16)
-        for first in range(0, len(order), step):
-            rows = order[first : first + step]
-            used, local = np.unique(which[rows], return_inverse=True)
-            packed = pack_points(self.problem, points[used])
-            normals = standard((len(rows), q))
-
-            def part(
-                inside: slice, packed: Float = packed, local: Int = local, normals: Float = normals
-            ) -> Float:
-                return kernels.conditional_draws(packed, local[inside], normals[inside], *self.arguments())
-
-            effects[rows] = in_threads(part, len(rows))
+        reached = self._reached(points)[which[order]]
+        for inside, draws in ((True, self._reduced_draws), (False, self._full_draws)):
+            rest = np.flatnonzero(reached == inside)
+            for first in self._chunks(rest):
+                rows = order[first]
+                used, local = np.unique(which[rows], return_inverse=True)
+                effects[rows] = draws(points[used], local, normals[first])
         return add_prior_means(self.problem, effects)
+
+    def _full_draws(self, points: Float, which: Int, normals: Float) -> Float:
+        packed = pack_points(self.problem, points)
+
+        def part(inside: slice) -> Float:
+            return kernels.conditional_draws(packed, which[inside], normals[inside], *self.arguments())
+
+        return in_threads(part, len(which))
+
+    def _reduced_draws(self, points: Float, which: Int, normals: Float) -> Float:
+        reduced = self.reduced
+        assert reduced is not None
+        scales = pack_scales(self.problem, points)
+
+        def part(inside: slice) -> Float:
+            return reduced.draws(self.problem, self.data, self.keep, scales, which[inside], normals[inside])
+
+        return in_threads(part, len(which))
+
+    def _reached(self, points: Float) -> NDArray[np.bool_]:
+        """Return which points the reduced tables reach."""
+        if self.reduced is None:
+            return np.zeros(len(points), dtype=bool)
+        return self.reduced.covers(pack_scales(self.problem, points))
 
     def arguments(self) -> tuple:
         """Return what the compiled kernels take after the hyperparameters."""
@@ -187,9 +240,26 @@ class Marginal:
             table = _no_table(p, self.problem.design.n_columns, max(1, int(np.diff(bounds).max(initial=1))))
         return (self.keep, self.problem.design.sizes, *table, *self.data)
 
-    def _chunks(self, size: int) -> list[slice]:
-        step = max(_CHUNK // len(self.problem.base), 16)
-        return [slice(a, min(a + step, size)) for a in range(0, size, step)]
+    def _chunks(self, rows: Int) -> list[Int]:
+        """Cut row numbers into pieces whose packed vectors fit."""
+        step = max(_CHUNK // max(len(self.problem.base), self.problem.design.n_columns), 16)
+        return [rows[a : a + step] for a in range(0, len(rows), step)]
+
+
+def _moments_of(*inputs: Any) -> Float:
+    """Call `kernels.conditional_moments` with the points, which come last here, in front."""
+    *arguments, packed, contrasts = inputs
+    return kernels.conditional_moments(packed, contrasts, *arguments)
+
+
+def _one_by_one(function: Callable[[Float, Float], Float], points: Float, contrasts: Float) -> Float:
+    """Return moments of which some cannot be had."""
+    out = np.tile([-np.inf, 0.0, 1.0], (len(points), 1))
+    for row in range(len(points)):
+        chosen = contrasts[row : row + 1] if len(contrasts) else contrasts
+        with contextlib.suppress(np.linalg.LinAlgError):
+            out[row] = function(points[row : row + 1], chosen)[0]
+    return out
 
 
 def _no_table(p: int, q: int, widest: int) -> tuple[Float, ...]:
