@@ -42,6 +42,11 @@ def ladder_steps(out: Path, scores: Path | None = None) -> list[Step]:
         else {"scores": scores, "predictions": scores.parent / "predictions.parquet"}
     )
     common = {"law": "linear", "source": SOURCE}
+    all_fits = {"nli": nli, "siqa": siqa, "twin": twin}
+    shown = {
+        "fits": {"nli": "intermediate nli", "twin": "intermediate nli, log-odds"},
+        "beside": {"siqa": "The other intermediate task, siqa"},
+    }
     return [
         Step(
             "ladder_prepare",
@@ -76,16 +81,12 @@ def ladder_steps(out: Path, scores: Path | None = None) -> list[Step]:
             {"fits": {"nli": "intermediate nli", "siqa": "intermediate siqa"}},
             floor="claims",
         ),
+        Step("ladder_figures", "analysis.steps.figures", out / "drawn", all_fits, shown),
         Step(
             "ladder_report",
             "analysis.steps.report",
             out / "answer.txt",
-            {"nli": nli, "siqa": siqa, "twin": twin, "claims": out / "claims.csv"},
-            {
-                "fits": {"nli": "intermediate nli", "twin": "intermediate nli, log-odds"},
-                "beside": {"siqa": "The other intermediate task, siqa"},
-                "title": TITLE,
-                "preface": PREFACE,
-            },
+            {**all_fits, "claims": out / "claims.csv", "figures": out / "drawn"},
+            {**shown, "title": TITLE, "preface": PREFACE},
         ),
     ]

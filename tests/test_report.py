@@ -18,7 +18,7 @@ from gainlaw.claims import verdicts_frame
 from gainlaw.claims.verdict import Companion, Verdict
 from gainlaw.errors import InputError
 from gainlaw.report import Report, answer, write_report
-from gainlaw.report.content import arrange_fits
+from gainlaw.report.arrange import arrange_fits
 from gainlaw.tables import estimates_table, gain_at_table, slopes_table
 from gainlaw.tables.formats import MINUS, format_interval, format_number
 

@@ -1,4 +1,4 @@
-"""Write the report, the paper, the tables and the figures, and the headline answer as text."""
+"""Write the report, the paper, the tables and the figures drawn before, and the headline answer as text."""
 
 from __future__ import annotations
 
@@ -27,5 +27,6 @@ def run(
         comparison=pd.read_csv(inputs["compare"]) if "compare" in inputs else None,
         title=title,
         beside={name: gl.load_fit(inputs[key]) for key, name in (beside or {}).items()},
+        figures=inputs["figures"],
     )
     write_text_atomic(output, f"{preface}\n{report.answer.text}".strip() + "\n")

@@ -49,6 +49,7 @@ _EXPORTS = {
     "assess_curve": "claims",
     "parse_claim": "claims",
     "simulate": "simulate",
+    "draw_figures": "report",
     "write_report": "report",
 }
 
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
     from gainlaw.hierarchy import prior
     from gainlaw.languages import load_languages
     from gainlaw.laws import curve_law, formula_law, law
-    from gainlaw.report import write_report
+    from gainlaw.report import draw_figures, write_report
 
 
 def __getattr__(name: str) -> object:

@@ -46,7 +46,7 @@ from gainlaw.fitting.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.exploration import shape_values, wide_proposal
 from gainlaw.hierarchy.contrasts import coefficient_shifts, conditional_normals, has_fixed_part, prior_normals
 from gainlaw.hierarchy.hyper import log_prior
-from gainlaw.hierarchy.importance import explore, smooth_weights, systematic
+from gainlaw.hierarchy.importance import adapted, explore, smooth_weights, systematic
 from gainlaw.hierarchy.posterior import effects_of, hyper_points
 from gainlaw.hierarchy.problem import ModelProblem, build_problem, gaussian_data, observations
 
@@ -63,6 +63,8 @@ PRIOR_POINTS = 20_000
 # Draws of the posterior that an average over it takes, and how many of them must count for it to be believed.
 _DRAWS = 1200
 _ENOUGH, _ENOUGH_K = 400.0, 0.5
+# Where half of them promise less than this share, the other half is not looked at.
+_HOPE = 0.75
 # Otherwise the target is explored until it has so many effective points, or for so many points.
 _TARGET_ESS, _MOST_POINTS = 700.0, 20_000
 # Draws that are carried to the likelihood of counts.
@@ -136,9 +138,9 @@ def point_null(fit: FitLike, parts: Sequence[Part], constant: float = 0.0) -> Po
         correct = None if summary is None else partial(summary.correct, problem)
         marginal = Marginal.build(problem, gaussian_data(problem) if summary is None else summary.data)
         target = _Target(problem, marginal, correct, combination, constant, alone)
-        found = _near(fit, target, points)
+        found, tilted = _near(fit, target, points)
         if problem.hyper and (found.ess < _ENOUGH or found.pareto_k > _ENOUGH_K):
-            found = _far(fit, target)
+            found = _far(fit, target, tilted)
         if counts and found.pareto_k > PARETO_K_LIMIT:
             return None
         prior = _Mean(0.0, 0.0, -np.inf, np.inf) if alone else _prior(target)
@@ -215,27 +217,51 @@ def _log_mean(log_values: Float) -> float:
     return float(np.logaddexp.reduce(log_values)) - float(np.log(len(log_values)))
 
 
-def _near(fit: FitLike, target: _Target, points: Float) -> _Mean:
-    """Return the posterior's side as an average over draws of the posterior."""
+def _near(fit: FitLike, target: _Target, points: Float) -> tuple[_Mean, _Tilted]:
+    """Return the posterior's side as an average over draws of the posterior, and what was averaged.
+
+    The second half of the draws is looked at only if the first is not hopeless.
+    """
     most = 1 if not target.problem.hyper else _DRAWS if target.correct is None else _CARRIED
     kept = np.linspace(0, len(points) - 1, min(most, len(points))).astype(int)
+    tilted = _tilt(fit, target, points, kept[::2])
+    half = _average(tilted.log_factor)
+    if len(kept) == 1 or 2.0 * half.ess < _HOPE * _ENOUGH:
+        return half, tilted
+    rest = _tilt(fit, target, points, kept[1::2])
+    # In the order of the draws: the error is from batches of neighbours.
+    both = np.empty(len(kept))
+    both[::2], both[1::2] = tilted.log_factor, rest.log_factor
+    return _average(both), _Tilted(points[kept], both)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tilted:
+    """Draws of the hyperparameters from the posterior, and the log of what is averaged over them."""
+
+    points: Float
+    log_factor: Float
+
+
+def _tilt(fit: FitLike, target: _Target, points: Float, kept: NDArray[np.int64]) -> _Tilted:
     points = points[kept]
-    if target.correct is None:
-        return _average(target.factor(points)[1])
-    effects = effects_of(target.problem, fit.posterior)[kept]
-    change = target.correct(points, target.move(points, effects)) - target.correct(points, effects)
-    return _average(target.factor(points)[1] + change)
+    log_factor = target.factor(points)[1]
+    if target.correct is not None:
+        effects = effects_of(target.problem, fit.posterior)[kept]
+        change = target.correct(points, target.move(points, effects)) - target.correct(points, effects)
+        log_factor = log_factor + change
+    return _Tilted(points, log_factor)
 
 
-def _far(fit: FitLike, target: _Target) -> _Mean:
+def _far(fit: FitLike, target: _Target, tilted: _Tilted) -> _Mean:
     """Return the posterior's side as the ratio of two integrals over the hyperparameters."""
-    upper = _integral(fit, target, True)
+    upper = _integral(fit, target, tilted)
     stats = fit.posterior["sample_stats"].attrs
     if "log_evidence" in stats:
         error = _weights_error(float(stats["ess"]), float(stats["points"]))
         lower = _Mean(float(stats["log_evidence"]), error, float(stats["pareto_k"]), float(stats["ess"]))
     else:
-        lower = _integral(fit, target, False)
+        lower = _integral(fit, target, None)
     return _Mean(
         upper.log_value - lower.log_value,
         float(np.hypot(upper.log_error, lower.log_error)),
@@ -244,16 +270,19 @@ def _far(fit: FitLike, target: _Target) -> _Mean:
     )
 
 
-def _integral(fit: FitLike, target: _Target, with_factor: bool) -> _Mean:
-    """Return the integral of likelihood times prior, with the factor or without, over everything unknown."""
+def _integral(fit: FitLike, target: _Target, tilted: _Tilted | None) -> _Mean:
+    """Return the integral of likelihood times prior over everything unknown; with `tilted` times the factor, too."""
     problem = target.problem
     start = wide_proposal(fit, problem)
     assert start is not None
     place, first = start
+    if tilted is not None:
+        at = place.points(tilted.points)
+        first = adapted(at, tilted.log_factor, smooth_weights(tilted.log_factor), first)
 
     def log_density(points: Float) -> Float:
         log_lik, log_factor = target.factor(points)
-        return log_lik + log_prior(problem, points) + (log_factor if with_factor else 0.0)
+        return log_lik + log_prior(problem, points) + (log_factor if tilted is not None else 0.0)
 
     rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(7,)))
     found = explore(place.density(log_density), first, rng, target_ess=_TARGET_ESS, max_points=_MOST_POINTS)
@@ -264,7 +293,8 @@ def _integral(fit: FitLike, target: _Target, with_factor: bool) -> _Mean:
     picked = systematic(smoothed.weights, _CARRIED, rng)
     effects = target.marginal.draw(place.values(found.points), picked, rng)
     points = place.values(found.points)[picked]
-    second = smooth_weights(target.correct(points, target.move(points, effects) if with_factor else effects))
+    moved = target.move(points, effects) if tilted is not None else effects
+    second = smooth_weights(target.correct(points, moved))
     return _Mean(
         smoothed.log_mean + second.log_mean,
         float(np.hypot(error, _weights_error(second.ess, len(points)))),

@@ -17,7 +17,16 @@ from math import lgamma, log, pi
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Explored", "Smoothed", "TruncatedT", "explore", "smooth_weights", "systematic"]
+__all__ = [
+    "Explored",
+    "Smoothed",
+    "TruncatedT",
+    "adapted",
+    "explore",
+    "smooth_weights",
+    "systematic",
+    "worth",
+]
 
 Float = NDArray[np.float64]
 Density = Callable[[Float], Float]
@@ -254,11 +263,23 @@ def explore(
             progress(min(smoothed.ess / target_ess, 1.0))
         if len(points) >= max_points or (smoothed.ess >= target_ess and smoothed.pareto_k < 0.5):
             return Explored(points, target, smoothed)
-        proposals.append(_adapt(points, log_weights, smoothed, first))
+        proposals.append(adapted(points, log_weights, smoothed, first))
 
 
-def _adapt(points: Float, log_weights: Float, smoothed: Smoothed, first: TruncatedT) -> TruncatedT:
-    """Return the proposal with the moments of the weighted points."""
+def adapted(points: Float, log_weights: Float, smoothed: Smoothed, first: TruncatedT) -> TruncatedT:
+    """Return the proposal with the moments of weighted points.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, k)
+        Points.
+    log_weights : ndarray, shape (n,)
+        Logs of their weights.
+    smoothed : Smoothed
+        The same, smoothed; where they are worth too little, the weights are tempered.
+    first : TruncatedT
+        A proposal with the bounds to keep.
+    """
     weights = smoothed.weights
     enough = PER_DIMENSION * points.shape[1]
     if smoothed.ess < enough:

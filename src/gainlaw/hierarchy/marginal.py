@@ -188,24 +188,34 @@ class Marginal:
         -------
         ndarray, shape (n, q)
         """
-        return self._conditional(points, which, rng.standard_normal)
+        normals = np.empty((len(which), self.problem.design.n_columns))
+        # Dealt out point by point, so that they do not depend on how the draws are shuffled.
+        normals[np.argsort(which, kind="stable")] = rng.standard_normal(normals.shape)
+        return self._conditional(points, which, normals)
 
-    def mean(self, points: Float, which: Int) -> Float:
-        """Return the mean of the conditional that `draw` draws from, shape (n, q)."""
-        return self._conditional(points, which, np.zeros)
+    def around(self, points: Float, which: Int, size: int, rng: np.random.Generator) -> tuple[Float, Float]:
+        """Return the mean of the conditional that `draw` draws from, and draws less that mean.
 
-    def _conditional(self, points: Float, which: Int, standard: Callable[[tuple[int, int]], Float]) -> Float:
-        q = self.problem.design.n_columns
+        Every point is factorised once for all of them.
+
+        Returns
+        -------
+        mean : ndarray, shape (n, q)
+        draws : ndarray, shape (size, n, q)
+        """
+        q, n = self.problem.design.n_columns, len(which)
+        normals = np.concatenate([np.zeros((n, q)), rng.standard_normal((size * n, q))])
+        found = self._conditional(points, np.tile(which, size + 1), normals).reshape(size + 1, n, q)
+        return found[0], found[1:] - found[0]
+
+    def _conditional(self, points: Float, which: Int, normals: Float) -> Float:
         order = np.argsort(which, kind="stable")
-        normals = standard((len(which), q))
-        effects = np.empty((len(which), q))
+        effects = np.empty(normals.shape)
         reached = self._reached(points)[which[order]]
         for inside, draws in ((True, self._reduced_draws), (False, self._full_draws)):
-            rest = np.flatnonzero(reached == inside)
-            for first in self._chunks(rest):
-                rows = order[first]
+            for rows in self._chunks(order[reached == inside]):
                 used, local = np.unique(which[rows], return_inverse=True)
-                effects[rows] = draws(points[used], local, normals[first])
+                effects[rows] = draws(points[used], local, normals[rows])
         return add_prior_means(self.problem, effects)
 
     def _full_draws(self, points: Float, which: Int, normals: Float) -> Float:

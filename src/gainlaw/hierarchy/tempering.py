@@ -98,9 +98,8 @@ def temper(
         pareto_k, log_mean = max(pareto_k, smoothed.pareto_k), log_mean + smoothed.log_mean
         chosen = systematic(smoothed.weights, size if step == steps else len(picked), rng)
         picked, effects, log_weights = picked[chosen], effects[chosen], log_weights[chosen]
-        centre = marginal.mean(points, picked)
-        for _ in range(MOVES):
-            other = marginal.draw(points, picked, rng) - centre
+        centre, others = marginal.around(points, picked, MOVES, rng)
+        for other in others:
             effects, log_weights = _slice(
                 points[picked], effects - centre, other, centre, log_weights, correct, step / steps, rng
             )

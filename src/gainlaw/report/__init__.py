@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from gainlaw.report.answer import Answer, answer
-from gainlaw.report.write import Report, write_report
+from gainlaw.report.write import Report, draw_figures, write_report
 
-__all__ = ["Answer", "Report", "answer", "write_report"]
+__all__ = ["Answer", "Report", "answer", "draw_figures", "write_report"]

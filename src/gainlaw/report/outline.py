@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gainlaw.report.content import Content, Verdicts, has_slope, levels
+from gainlaw.report.arrange import has_slope, levels
+from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.words import (
     beside_words,
     check_words,
@@ -64,7 +65,9 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
     digits = 2 if main.scale == "log_odds" else 1
     checked = check_words(main)
     if "predictive" in content.figures:
-        checked += f" {predictive_words(content.figures['predictive'].figure.plot_data)}"
+        from gainlaw.fitting import predictive_data
+
+        checked += f" {predictive_words(predictive_data(main))}"
     chapters = [
         Chapter("data", "Data", data_words(main), ("data", "checkpoints", "gains", "scores")),
         Chapter("method", "Method", "", ()),

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import gainlaw
 from gainlaw.figures import inline_svg
-from gainlaw.report.content import Content, Exhibit, Verdicts
+from gainlaw.report.content import Content, Verdicts
+from gainlaw.report.exhibits import Exhibit
 from gainlaw.report.outline import outline
 from gainlaw.report.words import (
     REFERENCES,
@@ -52,7 +53,7 @@ class Section:
     blocks: tuple[str, ...] = field(default=())
 
 
-def render_page(content: Content, verdicts: Verdicts, title: str, svgs: Mapping[str, bytes]) -> str:
+def render_page(content: Content, verdicts: Verdicts, title: str) -> str:
     """Return the report as one HTML page: no address outside it, no script.
 
     Parameters
@@ -63,8 +64,6 @@ def render_page(content: Content, verdicts: Verdicts, title: str, svgs: Mapping[
         The judged claims.
     title : str
         The title of the page.
-    svgs : mapping of str to bytes
-        The figures as SVG files, by name.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -81,7 +80,7 @@ def render_page(content: Content, verdicts: Verdicts, title: str, svgs: Mapping[
         subtitle=data_words(content.fits.main),
         answer=content.answer,
         failures=diagnostics_words(_named(content)),
-        sections=[section for section in _sections(content, verdicts, svgs) if section.blocks],
+        sections=[section for section in _sections(content, verdicts) if section.blocks],
         css=Markup(css),
         version=gainlaw.__version__,
         render=Markup,
@@ -96,8 +95,8 @@ def _named(content: Content) -> dict[str, Fit]:
     return fits | dict(content.fits.others)
 
 
-def _sections(content: Content, verdicts: Verdicts, svgs: Mapping[str, bytes]) -> list[Section]:
-    show, main = _Show(content, svgs), content.fits.main
+def _sections(content: Content, verdicts: Verdicts) -> list[Section]:
+    show, main = _Show(content), content.fits.main
     before = {"method": _method(main)}
     after = {
         "data": [_list("Notes on the data", main.gains.notes)],
@@ -135,7 +134,6 @@ class _Show:
     """The tables and figures of a report by name, as HTML; their numbers come last (`_numbered`)."""
 
     content: Content
-    svgs: Mapping[str, bytes]
 
     def any(self, name: str) -> str:
         """Return the table or figure of that name, or nothing where the report has none."""
@@ -151,8 +149,8 @@ class _Show:
     def figure(self, exhibit: Exhibit) -> str:
         """Return a figure with its caption and room for its number."""
         key = f"fig-{slug(exhibit.name)}"
-        label = escape(exhibit.figure.alt, quote=True)
-        svg = inline_svg(self.svgs[exhibit.name], key).replace(
+        label = escape(exhibit.alt, quote=True)
+        svg = inline_svg(exhibit.files["svg"], key).replace(
             "<svg ", f'<svg role="img" aria-label="{label}" ', 1
         )
         width = "half" if exhibit.narrow else "wide"

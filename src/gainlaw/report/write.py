@@ -15,9 +15,9 @@ from gainlaw.report.answer import Answer
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
-    from gainlaw.report.content import Content, Exhibit, Verdicts
+    from gainlaw.report.content import Content, Verdicts
 
-__all__ = ["Report", "write_report"]
+__all__ = ["Report", "draw_figures", "write_report"]
 
 TITLE = "How the gain of intermediate-task training changes with model size"
 
@@ -49,6 +49,7 @@ def write_report(
     title: str | None = None,
     comparison: pd.DataFrame | None = None,
     beside: Mapping[str, Fit] | None = None,
+    figures: str | Path | None = None,
 ) -> Report:
     """Write the report of one or several fits.
 
@@ -72,10 +73,68 @@ def write_report(
     beside : mapping of str to Fit, optional
         Fits of other studies, by a name that says which; each gets its answer, a curve and its slopes in a
         chapter at the end.
+    figures : str or Path, optional
+        A folder that `draw_figures` filled for the same fits; without it they are drawn here.
 
     Returns
     -------
     Report
+
+    Raises
+    ------
+    InputError
+        If there is no fit, or `figures` does not hold what it should.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
+    >>> print(write_report(fit, "report").answer.text)  # doctest: +SKIP
+    """
+    from gainlaw.report.arrange import arrange_fits
+    from gainlaw.report.content import collect
+    from gainlaw.report.exhibits import read_exhibits
+    from gainlaw.report.page import render_page
+    from gainlaw.report.paper import render_paper
+
+    drawn = None if figures is None else read_exhibits(figures)
+    content = collect(arrange_fits(fits), verdicts, comparison, beside, drawn)
+    words = title or TITLE
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as place:
+        scratch = Path(place)
+        _fill(scratch, content)
+        (scratch / "paper.tex").write_text(render_paper(content, verdicts, words), encoding="utf-8")
+        (scratch / "report.html").write_text(render_page(content, verdicts, words), encoding="utf-8")
+        made = sorted(path for path in scratch.rglob("*") if path.is_file())
+        files = tuple(_move(path, folder / path.relative_to(scratch)) for path in made)
+    return Report(folder / "report.html", content.answer, files)
+
+
+def draw_figures(
+    fits: Fit | Sequence[Fit] | Mapping[str, Fit],
+    out: str | Path,
+    *,
+    beside: Mapping[str, Fit] | None = None,
+) -> Path:
+    """Draw the figures of a report into a folder, so that the report itself is quick: it takes them from there.
+
+    Drawing takes most of a report's time and needs neither claims nor comparisons.
+
+    Parameters
+    ----------
+    fits : Fit, sequence of Fit or mapping of str to Fit
+        As for `write_report`.
+    out : str or Path
+        The folder; made when it is missing. Files of the same names are replaced, others stay.
+    beside : mapping of str to Fit, optional
+        Fits of other studies.
+
+    Returns
+    -------
+    Path
+        The folder.
 
     Raises
     ------
@@ -86,41 +145,23 @@ def write_report(
     --------
     >>> import gainlaw as gl
     >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
-    >>> print(write_report(fit, "report").answer.text)  # doctest: +SKIP
+    >>> write_report(fit, "report", figures=draw_figures(fit, "drawn"))  # doctest: +SKIP
     """
-    from gainlaw.report.content import arrange_fits, collect
-    from gainlaw.report.page import render_page
-    from gainlaw.report.paper import render_paper
+    from gainlaw.report.arrange import arrange_fits
+    from gainlaw.report.exhibits import draw_exhibits, write_exhibits
 
-    content = collect(arrange_fits(fits), verdicts, comparison, beside)
-    words = title or TITLE
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn = {name: _draw(exhibit) for name, exhibit in content.figures.items()}
-    with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as place:
-        scratch = Path(place)
-        _fill(scratch, content, drawn)
-        (scratch / "paper.tex").write_text(render_paper(content, verdicts, words), encoding="utf-8")
-        svgs = {name: files["svg"] for name, files in drawn.items()}
-        (scratch / "report.html").write_text(render_page(content, verdicts, words, svgs), encoding="utf-8")
-        made = sorted(path for path in scratch.rglob("*") if path.is_file())
-        files = tuple(_move(path, folder / path.relative_to(scratch)) for path in made)
-    return Report(folder / "report.html", content.answer, files)
+    exhibits = draw_exhibits(arrange_fits(fits), beside=beside)
+    write_exhibits(exhibits, out)
+    return Path(out)
 
 
-def _draw(exhibit: Exhibit) -> dict[str, bytes]:
-    from gainlaw.figures import KINDS, figure_bytes
-
-    return {kind: figure_bytes(exhibit.figure, kind) for kind in KINDS}
-
-
-def _fill(scratch: Path, content: Content, drawn: Mapping[str, Mapping[str, bytes]]) -> None:
+def _fill(scratch: Path, content: Content) -> None:
     from gainlaw.figures import write_figure
 
     for table in content.tables.values():
         table.write(scratch / "tables")
-    for name, files in drawn.items():
-        write_figure(files, scratch / "figures" / name)
+    for name, exhibit in content.figures.items():
+        write_figure(exhibit.files, scratch / "figures" / name)
 
 
 def _move(source: Path, target: Path) -> Path:

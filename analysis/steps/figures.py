@@ -1,0 +1,25 @@
+"""Draw the figures of the report, which need neither claims nor comparisons."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import gainlaw as gl
+
+
+def run(
+    inputs: Mapping[str, Path],
+    output: Path,
+    *,
+    fits: Mapping[str, str],
+    beside: Mapping[str, str] | None = None,
+) -> None:
+    if output.exists():
+        shutil.rmtree(output)
+    gl.draw_figures(
+        {name: gl.load_fit(inputs[key]) for key, name in fits.items()},
+        output,
+        beside={name: gl.load_fit(inputs[key]) for key, name in (beside or {}).items()},
+    )

@@ -1,0 +1,104 @@
+"""Which fit of a report answers, which stand beside it, and which levels it has to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gainlaw.errors import InputError
+from gainlaw.report.answer import estimate_row
+from gainlaw.tables.formats import scale_title
+
+if TYPE_CHECKING:
+    from gainlaw.fitting import Fit
+
+__all__ = ["LEVELS", "Fits", "arrange_fits", "has_slope", "law_title", "levels"]
+
+#: Levels that get a forest and a table of slopes, where the fit has them.
+LEVELS = ("task", "language_family", "language", "intermediate", "model_family")
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """The fits of a report by their part in it.
+
+    Parameters
+    ----------
+    main : Fit
+        The fit that answers.
+    twin : Fit or None
+        The same study and law on the other scale.
+    others : mapping of str to Fit
+        Every other fit, by its name.
+    """
+
+    main: Fit
+    twin: Fit | None
+    others: Mapping[str, Fit]
+
+
+def arrange_fits(fits: Fit | Sequence[Fit] | Mapping[str, Fit]) -> Fits:
+    """Say which fit answers, which is its twin on the other scale, and which stand beside them.
+
+    Parameters
+    ----------
+    fits : Fit, sequence of Fit or mapping of str to Fit
+        The first one answers.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if isinstance(fits, Mapping):
+        named = dict(fits)
+    else:
+        sequence = list(fits) if isinstance(fits, Sequence) else [fits]
+        named = {f"{number}. {_describe(fit)}": fit for number, fit in enumerate(sequence, 1)}
+    if not named:
+        raise InputError("a report needs at least one fit")
+    names = list(named)
+    main = named[names[0]]
+    twin = next((name for name in names[1:] if _are_twins(main, named[name])), None)
+    others = {name: named[name] for name in names[1:] if name != twin}
+    return Fits(main, None if twin is None else named[twin], others)
+
+
+def _describe(fit: Fit) -> str:
+    return f"{law_title(fit)}, {scale_title(fit.scale)}"
+
+
+def _are_twins(first: Fit, second: Fit) -> bool:
+    return (
+        first.scale != second.scale
+        and first.spec.law.name == second.spec.law.name
+        and first.n_rows == second.n_rows
+        and first.n_checkpoints == second.n_checkpoints
+    )
+
+
+def has_slope(fit: Fit) -> bool:
+    """Return whether the fit says anything about size."""
+    return estimate_row(fit, "slope", "overall") is not None
+
+
+def levels(fit: Fit, estimand: str = "slope") -> list[str]:
+    """Return the levels with at least two groups in the estimates, in the order of the report."""
+    rows = fit.estimates[fit.estimates["estimand"] == estimand]
+    counts = rows.groupby("level")["group"].nunique()
+    return [level for level in LEVELS if counts.get(level, 0) >= 2]
+
+
+def law_title(fit: Fit) -> str:
+    """Return the name of a fit's law in words."""
+    return f"{fit.spec.law.name.replace('_', ' ')} law"
+
+
+def wider_fit(fits: Fits) -> Fit | None:
+    """Return the first fit beside the main one, on its scale, that has several intermediate trainings."""
+    main = fits.main
+    wider = next((fit for fit in fits.others.values() if "intermediate" in levels(fit, "gain")), None)
+    if wider is None or "intermediate" in levels(main, "gain") or wider.scale != main.scale:
+        return None
+    return wider
