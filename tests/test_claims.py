@@ -134,7 +134,7 @@ def fake_curves(monkeypatch):
     monkeypatch.setattr(gainlaw.estimands, "covariate_effect", covariate_effect)
     monkeypatch.setattr(gainlaw.fitting, "other_scale_fit", no_other)
     # Stand-ins have draws but no model: their Bayes factors are estimated from the draws.
-    monkeypatch.setattr(gainlaw.fitting, "point_null", lambda *given: None)
+    monkeypatch.setattr(gainlaw.fitting.PointNulls, "factor", lambda *given: None)
 
 
 # --- draws -----------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from gainlaw.claims import density, parse_claim
 from gainlaw.claims.evaluate import FitDraws, holds
 from gainlaw.claims.factors import bayes_factors
 from gainlaw.estimands import Part
-from gainlaw.fitting import PointNull, point_null
+from gainlaw.fitting import PointNull, PointNulls, point_null
+from gainlaw.hierarchy import marginal
 from gainlaw.simulate import simulate_study
 
 SE = np.array([1.5, 1.0, 1.6, 1.1, 0.9, 1.1, 1.0, 1.8])
@@ -193,11 +194,11 @@ def test_rough_factors_are_called_so(monkeypatch: pytest.MonkeyPatch, study) -> 
 
     fit = gl.fit(study.evaluations.gains(), terms=["checkpoint"], draws=500)
     assert "order of magnitude" not in factor(fit, "slope < 0")[1]
-    monkeypatch.setattr(gainlaw.fitting, "point_null", lambda *given: PointNull(3.0, 0.5, 0.4, False))
+    monkeypatch.setattr(gainlaw.fitting.PointNulls, "factor", lambda *given: PointNull(3.0, 0.5, 0.4, False))
     value, note = factor(fit, "slope < 0")
     assert value == pytest.approx(np.exp(3.0))
     assert "order of magnitude" in note
-    monkeypatch.setattr(gainlaw.fitting, "point_null", lambda *given: None)
+    monkeypatch.setattr(gainlaw.fitting.PointNulls, "factor", lambda *given: None)
     claim = parse_claim("slope < 0")
     posterior, prior = (holds(claim, FitDraws(fit, prior=prior))[1] for prior in (False, True))
     assert factor(fit, "slope < 0")[0] == density.bayes_factor(posterior, prior).value
@@ -209,3 +210,23 @@ def test_a_fit_read_back_gives_the_same_factor(tmp_path, study) -> None:
     parts = [Part("gain", 1.0, 1e10), Part("gain", -2.0, 1e8)]
     first, second = (point_null(each, parts, -30.0) for each in (fit, again))
     assert second.log_factor == pytest.approx(first.log_factor, abs=1e-6)
+
+
+@pytest.mark.parametrize("scale", ["points", "log_odds"])
+def test_claims_that_share_a_fit_get_what_each_gets_alone(
+    study, scale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = gl.fit(study.evaluations.gains(scale=scale), draws=500)
+    asked = [
+        ([Part("slope")], 0.0),
+        ([Part("gain", 1.0, 1e10)], -1.0),
+        ([Part("gain", 1.0, 1e10), Part("gain", -2.0, 1e8)], -30.0),
+    ]
+    shared = PointNulls(fit)
+    together = [shared.factor(*each).log_factor for each in asked]
+    # The likelihoods of counts are tabulated where the first claims need them: interpolated, to about 1e-5.
+    near = 1e-8 if scale == "points" else 1e-4
+    assert [point_null(fit, *each).log_factor for each in asked] == pytest.approx(together, abs=near)
+    # Where the factors of all draws would not fit into memory they are made anew.
+    monkeypatch.setattr(marginal, "_MOST_FACTORS", 0)
+    assert [point_null(fit, *each).log_factor for each in asked] == pytest.approx(together, abs=near)

@@ -30,7 +30,7 @@ from gainlaw.estimands import importance_ess
 from gainlaw.options import Scale, require_choice
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting import Fit, PointNulls
 
 __all__ = ["assess", "assess_file"]
 
@@ -249,6 +249,13 @@ class _Partners:
         self.fits: dict[str, Fit] = {each.scale: each for each in (other, fit) if each is not None}
         self.reasons: dict[str, str] = {}
         self.fitted: dict[str, FittedDesigns] = {}
+        self.nulls: dict[str, PointNulls] = {}
+
+    def nulls_of(self, scale: str) -> PointNulls:
+        """Return what the Bayes factors of claims on a scale share."""
+        from gainlaw.fitting import PointNulls
+
+        return self.nulls.setdefault(scale, PointNulls(self.fits[scale]))
 
     def want(self, scale: str) -> None:
         """Make sure that the fit on `scale`, or the reason why there is none, is there."""
@@ -299,7 +306,7 @@ def _judge(
     estimate, low, high = _summary(difference, claim, request.ci_prob)
     width = _rope(request.rope, primary, claim, kind)
     p_rope = float(np.mean(np.abs(difference) < width)) if np.isfinite(width) else float("nan")
-    value, direction, prior_note = bayes_factors(fit, claim, inside, difference)
+    value, direction, prior_note = bayes_factors(fit, claim, inside, difference, partners.nulls_of(primary))
     notes = [note] * bool(note) + notes + _caveats(fits, scales, claim, p.undefined)
     n_checkpoints, n_sizes, few = count_replicates(fit, claim)
     notes += [few] * bool(few)

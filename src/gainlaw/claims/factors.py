@@ -15,7 +15,7 @@ from gainlaw.errors import InputError
 from gainlaw.estimands import Part
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting import Fit, PointNulls
 
 __all__ = ["bayes_factors"]
 
@@ -24,7 +24,11 @@ _ROUGH, _ROUGH_K = 0.3, 0.7
 
 
 def bayes_factors(
-    fit: Fit, claim: Claim, inside: NDArray[np.bool_], difference: NDArray[np.float64]
+    fit: Fit,
+    claim: Claim,
+    inside: NDArray[np.bool_],
+    difference: NDArray[np.float64],
+    nulls: PointNulls | None = None,
 ) -> tuple[float, float, str]:
     """Return the Bayes factors of a claim.
 
@@ -38,6 +42,8 @@ def bayes_factors(
         In which draws it holds.
     difference : ndarray, shape (draws,)
         Left minus right.
+    nulls : PointNulls, optional
+        What the factors of several claims on the fit share.
 
     Returns
     -------
@@ -58,18 +64,23 @@ def bayes_factors(
     form = linear_form(claim.difference)
     if form is None or not form.weights:
         return nan, direction, note
-    value, remark = _factor(fit, form, difference, prior_difference)
+    value, remark = _factor(fit, form, difference, prior_difference, nulls)
     return value, direction, f"{note}; {remark}" if remark else note
 
 
 def _factor(
-    fit: Fit, form: LinearForm, difference: NDArray[np.float64], prior_difference: NDArray[np.float64]
+    fit: Fit,
+    form: LinearForm,
+    difference: NDArray[np.float64],
+    prior_difference: NDArray[np.float64],
+    nulls: PointNulls | None,
 ) -> tuple[float, str]:
     """Return the factor of a difference against none, and a remark on it."""
     from gainlaw import fitting
 
     rough = "the factor is an order of magnitude"
-    found = fitting.point_null(fit, _parts(form), form.constant)
+    shared = fitting.PointNulls(fit) if nulls is None else nulls
+    found = shared.factor(_parts(form), form.constant)
     if found is None:
         if fit.spec.law.parameters:
             return float("nan"), "the likelihood of the counts is too far from normal for a factor"

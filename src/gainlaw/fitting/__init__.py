@@ -5,7 +5,7 @@ from __future__ import annotations
 from gainlaw.fitting.comparison import compare
 from gainlaw.fitting.core import Fit, fit, other_scale_fit
 from gainlaw.fitting.diagnostics import Check, Diagnostics
-from gainlaw.fitting.point_null import PointNull, point_null
+from gainlaw.fitting.point_null import PointNull, PointNulls, point_null
 from gainlaw.fitting.prediction import predict
 from gainlaw.fitting.predictive import predictive_data, predictive_frame
 from gainlaw.fitting.storage import check_target, load_fit, save_fit
@@ -15,6 +15,7 @@ __all__ = [
     "Diagnostics",
     "Fit",
     "PointNull",
+    "PointNulls",
     "check_target",
     "compare",
     "fit",

@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,16 +44,23 @@ from gainlaw._threads import one_blas_thread
 from gainlaw.estimands import Combination, FitLike, Part, combine
 from gainlaw.fitting.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.exploration import shape_values, wide_proposal
-from gainlaw.hierarchy.contrasts import coefficient_shifts, conditional_normals, has_fixed_part, prior_normals
+from gainlaw.hierarchy.contrasts import (
+    coefficient_shifts,
+    conditional_normals,
+    factored_normals,
+    has_fixed_part,
+    prior_normals,
+)
 from gainlaw.hierarchy.hyper import log_prior
 from gainlaw.hierarchy.importance import adapted, explore, smooth_weights, systematic
 from gainlaw.hierarchy.posterior import effects_of, hyper_points
 from gainlaw.hierarchy.problem import ModelProblem, build_problem, gaussian_data, observations
 
 if TYPE_CHECKING:
+    from gainlaw.hierarchy.binomial import Summary
     from gainlaw.hierarchy.marginal import Marginal
 
-__all__ = ["PointNull", "point_null"]
+__all__ = ["PointNull", "PointNulls", "point_null"]
 
 Float = NDArray[np.float64]
 
@@ -66,7 +73,7 @@ _ENOUGH, _ENOUGH_K = 400.0, 0.5
 # Where half of them promise less than this share, the other half is not looked at.
 _HOPE = 0.75
 # Otherwise the target is explored until it has so many effective points, or for so many points.
-_TARGET_ESS, _MOST_POINTS = 700.0, 20_000
+_TARGET_ESS, _MOST_POINTS = _ENOUGH, 20_000
 # Draws that are carried to the likelihood of counts.
 _CARRIED = 1000
 _BATCHES = 10
@@ -122,34 +129,128 @@ def point_null(fit: FitLike, parts: Sequence[Part], constant: float = 0.0) -> Po
     PointNull or None
         None where the summary of counts is too rough to carry the answer.
     """
-    from gainlaw.hierarchy.binomial import summarise
-    from gainlaw.hierarchy.marginal import Marginal
+    return PointNulls(fit).factor(parts, constant)
 
-    problem = build_problem(fit.gains, fit.spec)
-    points = hyper_points(problem, fit.posterior)
-    combination = combine(fit, problem, parts)
-    weights = combination.weights(shape_values(problem, points[:1]))
-    if not weights.any():
-        return PointNull(float("nan"), float("nan"), float("nan"), False)
-    alone = not has_fixed_part(problem, weights)
-    with one_blas_thread():
-        counts = fit.spec.likelihood == "binomial"
-        summary = summarise(problem, observations(fit.gains, fit.spec)) if counts else None
-        correct = None if summary is None else partial(summary.correct, problem)
-        marginal = Marginal.build(problem, gaussian_data(problem) if summary is None else summary.data)
-        target = _Target(problem, marginal, correct, combination, constant, alone)
-        found, tilted = _near(fit, target, points)
-        if problem.hyper and (found.ess < _ENOUGH or found.pareto_k > _ENOUGH_K):
-            found = _far(fit, target, tilted)
-        if counts and found.pareto_k > PARETO_K_LIMIT:
+
+class PointNulls:
+    """Bayes factors of differences in one fit: what they share is computed once.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit, by either engine.
+    """
+
+    def __init__(self, fit: FitLike) -> None:
+        self._fit = fit
+        self._halves: dict[int, _Half] = {}
+
+    @cached_property
+    def _problem(self) -> ModelProblem:
+        return build_problem(self._fit.gains, self._fit.spec)
+
+    @cached_property
+    def _summary(self) -> Summary | None:
+        from gainlaw.hierarchy.binomial import summarise
+
+        if self._fit.spec.likelihood != "binomial":
             return None
-        prior = _Mean(0.0, 0.0, -np.inf, np.inf) if alone else _prior(target)
-    return PointNull(
-        prior.log_value - found.log_value,
-        float(np.hypot(prior.log_error, found.log_error)),
-        found.pareto_k,
-        alone,
-    )
+        return summarise(self._problem, observations(self._fit.gains, self._fit.spec))
+
+    @cached_property
+    def _marginal(self) -> Marginal:
+        from gainlaw.hierarchy.marginal import Marginal
+
+        summary = self._summary
+        data = gaussian_data(self._problem) if summary is None else summary.data
+        return Marginal.build(self._problem, data)
+
+    @cached_property
+    def _correct(self) -> Callable[[Float, Float], Float] | None:
+        return None if self._summary is None else self._summary.correction(self._problem)
+
+    @cached_property
+    def _points(self) -> Float:
+        return hyper_points(self._problem, self._fit.posterior)
+
+    def factor(self, parts: Sequence[Part], constant: float = 0.0) -> PointNull | None:
+        """Return the Bayes factor of a difference against none, see `point_null`."""
+        problem = self._problem
+        combination = combine(self._fit, problem, parts)
+        weights = combination.weights(shape_values(problem, self._points[:1]))
+        if not weights.any():
+            return PointNull(float("nan"), float("nan"), float("nan"), False)
+        alone = not has_fixed_part(problem, weights)
+        with one_blas_thread():
+            target = _Target(problem, self._marginal, self._correct, combination, constant, alone)
+            found, tilted = self._near(target)
+            if problem.hyper and (found.ess < _ENOUGH or found.pareto_k > _ENOUGH_K):
+                found = _far(self._fit, target, tilted)
+            if target.correct is not None and found.pareto_k > PARETO_K_LIMIT:
+                return None
+            prior = _Mean(0.0, 0.0, -np.inf, np.inf) if alone else _prior(target)
+        return PointNull(
+            prior.log_value - found.log_value,
+            float(np.hypot(prior.log_error, found.log_error)),
+            found.pareto_k,
+            alone,
+        )
+
+    def _near(self, target: _Target) -> tuple[_Mean, _Tilted]:
+        """Return the posterior's side as an average over draws of the posterior, and what was averaged.
+
+        The second half of the draws is looked at only if the first is not hopeless.
+        """
+        first = self._half(0, target)
+        tilted = _Tilted(first.points, first.log_factor(target))
+        half = _average(tilted.log_factor)
+        if not target.problem.hyper or 2.0 * half.ess < _HOPE * _ENOUGH:
+            return half, tilted
+        second = self._half(1, target)
+        # In the order of the draws: the error is from batches of neighbours.
+        both = np.empty(len(first.points) + len(second.points))
+        both[::2], both[1::2] = tilted.log_factor, second.log_factor(target)
+        points = np.empty((len(both), first.points.shape[1]))
+        points[::2], points[1::2] = first.points, second.points
+        return _average(both), _Tilted(points, both)
+
+    def _half(self, which: int, target: _Target) -> _Half:
+        """Return every other one of the draws that averages take."""
+        if which not in self._halves:
+            most = 1 if not target.problem.hyper else _DRAWS if target.correct is None else _CARRIED
+            size = len(self._points)
+            kept = np.linspace(0, size - 1, min(most, size)).astype(int)[which::2]
+            points, effects, plain = self._points[kept], None, None
+            if target.correct is not None:
+                effects = effects_of(target.problem, self._fit.posterior)[kept]
+                plain = target.correct(points, effects)
+            self._halves[which] = _Half(points, effects, plain, target.marginal.factors(points))
+        return self._halves[which]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Half:
+    """Draws of the posterior: hyperparameters, coefficients and their correction for counts, and factors."""
+
+    points: Float
+    effects: Float | None
+    plain: Float | None
+    factors: Float | None
+
+    def log_factor(self, target: _Target) -> Float:
+        """Return the log of what is averaged over the posterior."""
+        found = target.factor(self.points, self.factors)[1]
+        if target.correct is None or self.effects is None or self.plain is None:
+            return found
+        return found + target.correct(self.points, target.move(self.points, self.effects)) - self.plain
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tilted:
+    """Draws of the hyperparameters from the posterior, and the log of what is averaged over them."""
+
+    points: Float
+    log_factor: Float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,9 +273,14 @@ class _Target:
         mean, variance = prior_normals(self.problem, points, self.weights(points))
         return _log_normal(mean + self.constant, variance)
 
-    def factor(self, points: Float) -> tuple[Float, Float]:
-        """Return the log marginal likelihood, and the log of what is averaged over the posterior."""
-        log_lik, mean, variance = conditional_normals(self.marginal, points, self.weights(points))
+    def factor(self, points: Float, factors: Float | None = None) -> tuple[Float, Float]:
+        """Return the log marginal likelihood (0 with `factors`), and the log of what is averaged over the posterior."""
+        weights = self.weights(points)
+        if factors is None:
+            log_lik, mean, variance = conditional_normals(self.marginal, points, weights)
+        else:
+            mean, variance = factored_normals(self.problem, factors, points, weights)
+            log_lik = np.zeros(len(points))
         log_factor = _log_normal(mean + self.constant, variance)
         return log_lik, log_factor - self.prior_density(points) if self.alone else log_factor
 
@@ -215,42 +321,6 @@ def _average(log_values: Float) -> _Mean:
 
 def _log_mean(log_values: Float) -> float:
     return float(np.logaddexp.reduce(log_values)) - float(np.log(len(log_values)))
-
-
-def _near(fit: FitLike, target: _Target, points: Float) -> tuple[_Mean, _Tilted]:
-    """Return the posterior's side as an average over draws of the posterior, and what was averaged.
-
-    The second half of the draws is looked at only if the first is not hopeless.
-    """
-    most = 1 if not target.problem.hyper else _DRAWS if target.correct is None else _CARRIED
-    kept = np.linspace(0, len(points) - 1, min(most, len(points))).astype(int)
-    tilted = _tilt(fit, target, points, kept[::2])
-    half = _average(tilted.log_factor)
-    if len(kept) == 1 or 2.0 * half.ess < _HOPE * _ENOUGH:
-        return half, tilted
-    rest = _tilt(fit, target, points, kept[1::2])
-    # In the order of the draws: the error is from batches of neighbours.
-    both = np.empty(len(kept))
-    both[::2], both[1::2] = tilted.log_factor, rest.log_factor
-    return _average(both), _Tilted(points[kept], both)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tilted:
-    """Draws of the hyperparameters from the posterior, and the log of what is averaged over them."""
-
-    points: Float
-    log_factor: Float
-
-
-def _tilt(fit: FitLike, target: _Target, points: Float, kept: NDArray[np.int64]) -> _Tilted:
-    points = points[kept]
-    log_factor = target.factor(points)[1]
-    if target.correct is not None:
-        effects = effects_of(target.problem, fit.posterior)[kept]
-        change = target.correct(points, target.move(points, effects)) - target.correct(points, effects)
-        log_factor = log_factor + change
-    return _Tilted(points, log_factor)
 
 
 def _far(fit: FitLike, target: _Target, tilted: _Tilted) -> _Mean:

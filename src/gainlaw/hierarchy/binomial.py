@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.gains import Gains
 from gainlaw.hierarchy import kernels
-from gainlaw.hierarchy.binomial_marginal import row_log_marginals, total_log_marginals
+from gainlaw.hierarchy.binomial_marginal import Kept, row_log_marginals, total_log_marginals
 from gainlaw.hierarchy.binomial_tables import BinomialTables, build_tables
 from gainlaw.hierarchy.design import rotate_design
-from gainlaw.hierarchy.hyper import Density, find_mode, log_prior, named
-from gainlaw.hierarchy.marginal import Marginal
+from gainlaw.hierarchy.hyper import find_mode, named
 from gainlaw.hierarchy.posterior import lines_of
 from gainlaw.hierarchy.problem import ModelProblem
 from gainlaw.hierarchy.row_kernels import normal_log_density
@@ -71,7 +72,7 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
     for _ in range(SITE_ROUNDS):
         turned, axes = _turn(tables, variance, covariances)
         data = site_data(problem, tables, site, turned, axes)
-        hyper = find_mode(problem, _site_density(problem, data), hyper)
+        hyper = find_mode(problem, data, hyper)
         packed = problem.pack({name: np.array([value]) for name, value in hyper.items()})[0]
         a, b = kernels.normal_equations(packed, *data)
         inverse = np.linalg.inv(a)
@@ -96,12 +97,6 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
     anchor = mean / sd**2 / precision
     rotated = _rotate_rows(tables, axes, site)
     return Geometry(anchor, 1.0 / precision, spread, rotated, turned, turns, turn_first, mode)
-
-
-def _site_density(problem: ModelProblem, data: tuple) -> Density:
-    """Return the posterior density of the hyperparameters under the sites."""
-    marginal = Marginal.build(problem, data)
-    return lambda points: marginal.log_likelihood(points) + log_prior(problem, points)
 
 
 def _own_scale(problem: ModelProblem, packed: Float) -> Float:
@@ -159,8 +154,15 @@ class Summary:
     geometry: Geometry
     data: tuple
 
-    def correct(self, problem: ModelProblem, points: Float, effects: Float) -> Float:
-        """Return the log weights, shape (draws,), that carry draws under the sites to the counts themselves."""
+    def correction(self, problem: ModelProblem) -> Callable[[Float, Float], Float]:
+        """Return a function of hyperparameters and coefficients: log weights that carry draws to the counts.
+
+        The draws are those under the sites; the weights have the shape (draws,). What one call tabulates serves the
+        next.
+        """
+        return partial(self._correct, problem, {})
+
+    def _correct(self, problem: ModelProblem, kept: Kept, points: Float, effects: Float) -> Float:
         values = named(problem, points)
         tau = values.get("tau_residual", np.zeros(len(points)))
         psi = problem.spec.law.psi(values)
@@ -168,7 +170,7 @@ class Summary:
         def sites(line: Float, tau: Float) -> Float:
             return summary_log_density(self.tables, self.geometry, line, tau)
 
-        return total_log_marginals(self.tables, lines_of(problem, effects, psi), tau, sites)
+        return total_log_marginals(self.tables, lines_of(problem, effects, psi), tau, sites, kept)
 
 
 def summarise(problem: ModelProblem, gains: Gains) -> Summary:

@@ -26,6 +26,8 @@ Int = NDArray[np.int64]
 Lines = Callable[[Int], Float]
 Less = Callable[[Float, Float], Float]
 Evaluate = Callable[[slice], tuple[Float, Float]]
+Blurred = tuple[Int, Float, Float, Float]
+Kept = dict[bytes, tuple[Float, Float, Blurred]]
 
 # The longest range of the log of the total variance that one set of Chebyshev nodes has to cover.
 _SPAN = 0.3
@@ -34,6 +36,9 @@ _KNOTS_PER_SD = 5.0
 _MOST_KNOTS = 512
 # With fewer draws than this, rows with their own baseline do without tables.
 _FEW = 32
+# Tables to be used again reach this share of their range further to either side, and have no more floats than this.
+_MARGIN = 0.15
+_MOST_KEPT = 10_000_000
 # Draws whose linear predictors are held at a time, by each thread.
 _TOGETHER = 256
 # A shared baseline's integrand ends where it has fallen by exp(-this); nodes this many sds apart.
@@ -72,7 +77,9 @@ def row_log_marginals(tables: BinomialTables, line: Float, tau: Float) -> Float:
     return out
 
 
-def total_log_marginals(tables: BinomialTables, lines: Lines, tau: Float, less: Less) -> Float:
+def total_log_marginals(
+    tables: BinomialTables, lines: Lines, tau: Float, less: Less, kept: Kept | None = None
+) -> Float:
     """Return the log likelihood of all rows together, less another density of them, shape (draws,).
 
     Parameters
@@ -86,6 +93,8 @@ def total_log_marginals(tables: BinomialTables, lines: Lines, tau: Float, less: 
         Residual sds; 0 for none.
     less : callable
         Returns the log density to subtract, shape (m,), at linear predictors and residual sds of m draws.
+    kept : dict, optional
+        Integrals over residuals of earlier calls, which serve again where they reach; those made here are added.
     """
     out = np.empty(len(tau))
 
@@ -94,25 +103,32 @@ def total_log_marginals(tables: BinomialTables, lines: Lines, tau: Float, less: 
             exact, line = evaluate(some)
             out[draws[some]] = exact[:, 0] - less(line, tau[draws[some]])
 
-    for draws, evaluate in _sets(tables, lines, tau, apart=False):
+    for draws, evaluate in _sets(tables, lines, tau, apart=False, kept=kept):
         fill_in_threads(partial(store, draws, evaluate), len(draws))
     return out
 
 
-def _sets(tables: BinomialTables, lines: Lines, tau: Float, *, apart: bool) -> Iterator[tuple[Int, Evaluate]]:
+def _sets(
+    tables: BinomialTables, lines: Lines, tau: Float, *, apart: bool, kept: Kept | None = None
+) -> Iterator[tuple[Int, Evaluate]]:
     """Yield sets of draws, and for each a function of a slice of it: log likelihoods, and linear predictors."""
     where = np.stack([tables.base_lo, tables.base_step], axis=1)
     for draws in _similar(tables, tau):
         direct = len(draws) < _FEW
-        nodes, blend = _blend(tables, tau[draws])
-        blurred = _blur(tables, *_ends(lines, draws), nodes, direct=direct)
+        nodes, blend = _blend(tables, tau[draws], whole=kept is not None)
+        ends = _ends(lines, draws)
+        if kept is None:
+            blurred = _blur(tables, *ends, nodes, direct=direct)
+        else:
+            blurred = _kept(tables, *ends, nodes, kept)
+            direct = False
 
         def evaluate(
             inside: slice,
             draws: Int = draws,
             blend: Float = blend,
             direct: bool = direct,
-            blurred: tuple = blurred,
+            blurred: Blurred = blurred,
         ) -> tuple[Float, Float]:
             chosen = draws[inside]
             line = lines(chosen)
@@ -124,6 +140,22 @@ def _sets(tables: BinomialTables, lines: Lines, tau: Float, *, apart: bool) -> I
             return exact, line
 
         yield draws, evaluate
+
+
+def _kept(tables: BinomialTables, low: Float, high: Float, nodes: Float, kept: Kept) -> Blurred:
+    """Return tables that reach from `low` to `high` from those at hand, or make and keep them."""
+    key = nodes.tobytes()
+    if key in kept:
+        lowest, highest, found = kept[key]
+        if (low >= lowest).all() and (high <= highest).all():
+            return found
+        low, high = np.minimum(low, lowest), np.maximum(high, highest)
+    room = _MARGIN * (high - low)
+    low, high = low - room, high + room
+    made = _blur(tables, low.copy(), high.copy(), nodes, direct=False)
+    if made[-1].size <= _MOST_KEPT:
+        kept[key] = low, high, made
+    return made
 
 
 def _ends(lines: Lines, draws: Int) -> tuple[Float, Float]:
@@ -146,16 +178,20 @@ def _similar(tables: BinomialTables, tau: Float) -> list[Int]:
     return [np.flatnonzero(level == each) for each in np.unique(level)]
 
 
-def _blend(tables: BinomialTables, tau: Float) -> tuple[Float, Float]:
+def _blend(tables: BinomialTables, tau: Float, *, whole: bool) -> tuple[Float, Float]:
     """Return residual sds for tables, and each draw's weights of the tables, shape (draws, width).
 
-    The nodes are Chebyshev's in the log of the total variance of the narrowest row, the weights barycentric.
+    The nodes are Chebyshev's in the log of the total variance of the narrowest row, the weights barycentric. They
+    span the draws, or, if they are to serve others, the `whole` set that such draws belong to, see `_similar`.
     """
     shift = float(tables.width.min()) ** 2
     level = np.log(shift + tau**2)
     low, high = float(level.min()), float(level.max())
-    if high - low < 1e-9:
+    if high - low < 1e-9 and (not whole or tau[0] == 0.0):
         return tau[:1].copy(), np.tile(np.eye(VARIANCES)[0], (len(tau), 1))
+    if whole:
+        low = np.log(shift) + _SPAN * np.floor(np.log1p((tau[0] / tables.width.min()) ** 2) / _SPAN)
+        high = low + _SPAN
     angles = np.pi * (np.arange(VARIANCES) + 0.5) / VARIANCES
     nodes = 0.5 * (low + high) + 0.5 * (high - low) * np.cos(angles)
     away = level[:, None] - nodes

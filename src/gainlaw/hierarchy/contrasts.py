@@ -13,7 +13,7 @@ from gainlaw.hierarchy.problem import ModelProblem
 if TYPE_CHECKING:
     from gainlaw.hierarchy.marginal import Marginal
 
-__all__ = ["coefficient_shifts", "conditional_normals", "has_fixed_part", "prior_normals"]
+__all__ = ["coefficient_shifts", "conditional_normals", "factored_normals", "has_fixed_part", "prior_normals"]
 
 Float = NDArray[np.float64]
 
@@ -74,6 +74,29 @@ def conditional_normals(marginal: Marginal, points: Float, weights: Float) -> tu
     contrast, offset = _standardise(marginal.problem, pack_scales(marginal.problem, points), weights)
     log_lik, mean, variance = marginal.moments(points, contrast).T
     return log_lik, mean + offset, variance
+
+
+def factored_normals(
+    problem: ModelProblem, factors: Float, points: Float, weights: Float
+) -> tuple[Float, Float]:
+    """Return mean and variance of a combination as `conditional_normals` does, from factors that are there.
+
+    Parameters
+    ----------
+    problem, points, weights
+        As for `prior_normals`.
+    factors : ndarray
+        From `Marginal.factors` at the same points.
+
+    Returns
+    -------
+    mean, variance : ndarray, shape (draws,)
+    """
+    from gainlaw.hierarchy import kernels
+
+    contrast, offset = _standardise(problem, pack_scales(problem, points), weights)
+    mean, variance = kernels.contrast_moments(factors, contrast).T
+    return mean + offset, variance
 
 
 def coefficient_shifts(problem: ModelProblem, data: tuple, points: Float, weights: Float) -> Float:

@@ -11,7 +11,6 @@ it was not, the draws are carried there in steps (`tempering.temper`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +90,7 @@ def sample(
         effects = marginal.draw(explored.points, picked, rng)
         ess, evidence, likelihood_k = explored.smoothed.ess, explored.smoothed.log_mean, float("nan")
     else:
-        corrected = _corrected(marginal, explored, partial(summary.correct, problem), size, rng)
+        corrected = _corrected(marginal, explored, summary.correction(problem), size, rng)
         picked, effects, likelihood_k = corrected.picked, corrected.effects, corrected.pareto_k
         ess = min(corrected.ess, explored.smoothed.ess)
         evidence = explored.smoothed.log_mean + corrected.log_mean
@@ -166,7 +165,7 @@ def _explore(
     def log_density(points: Float) -> Float:
         return marginal.log_likelihood(points) + log_prior(problem, points)
 
-    place, first = first_proposal(problem, log_density, find_mode(problem, log_density))
+    place, first = first_proposal(problem, log_density, find_mode(problem, marginal.data))
     marginal = marginal.tabulated(table_ranges(problem, place, first))
     found = explore(
         place.density(log_density),

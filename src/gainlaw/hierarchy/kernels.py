@@ -17,7 +17,14 @@ import numpy as np
 from gainlaw.hierarchy.linear_system import assemble, back, eliminate, row_entries, system
 from gainlaw.hierarchy.triangular import inverse_lower, solve_lower, solve_lower_transposed
 
-__all__ = ["conditional_draws", "conditional_moments", "gaussian_marginal", "normal_equations"]
+__all__ = [
+    "conditional_draws",
+    "conditional_factors",
+    "conditional_moments",
+    "contrast_moments",
+    "gaussian_marginal",
+    "normal_equations",
+]
 
 
 @numba.njit(cache=True)
@@ -259,6 +266,65 @@ def conditional_moments(
             c = solve_lower(factor, contrasts[s])
             out[s, 1] = np.sum(c * half)
             out[s, 2] = np.sum(c * c)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def conditional_factors(
+    thetas, keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
+    block, group, value, starts, slopes, place, cluster, bounds, p,
+):  # fmt: skip
+    """Return what the moments of any contrast follow from, see `contrast_moments`.
+
+    Returns
+    -------
+    ndarray, shape (draws, p * (p + 1) / 2 + p)
+        In each row the Cholesky factor ``L`` of the core, and ``L^-1`` times its right side.
+    """
+    draws, size = thetas.shape[0], p * (p + 1) // 2
+    out = np.empty((draws, size + p))
+    for s in range(draws):
+        core, side, square, b, _, _ = system(
+            thetas[s], keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
+            block, group, value, starts, slopes, place, cluster, bounds, p,
+        )  # fmt: skip
+        eliminate(core, side, square, b, bounds)
+        factor = np.linalg.cholesky(core)
+        at = 0
+        for i in range(p):
+            for j in range(i + 1):
+                out[s, at] = factor[i, j]
+                at += 1
+        out[s, size:] = solve_lower(factor, b[:p])
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def contrast_moments(factors, contrasts):
+    """Return mean and variance of a contrast of the standardised core coefficients, shape (draws, 2).
+
+    Parameters
+    ----------
+    factors : ndarray, shape (draws, p * (p + 1) / 2 + p)
+        From `conditional_factors`.
+    contrasts : ndarray, shape (draws, p)
+        The contrast at every point.
+    """
+    draws, p = contrasts.shape
+    size = p * (p + 1) // 2
+    out = np.empty((draws, 2))
+    x = np.empty(p)
+    for s in range(draws):
+        mean, variance, at = 0.0, 0.0, 0
+        for i in range(p):
+            total = contrasts[s, i]
+            for j in range(i):
+                total -= factors[s, at + j] * x[j]
+            x[i] = total / factors[s, at + i]
+            at += i + 1
+            mean += x[i] * factors[s, size + i]
+            variance += x[i] * x[i]
+        out[s, 0], out[s, 1] = mean, variance
     return out
 
 

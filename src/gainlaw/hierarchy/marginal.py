@@ -31,6 +31,8 @@ TOLERANCE = 1e-5
 _CACHED = 60_000
 # Floats of packed hyperparameters held at a time.
 _CHUNK = 4_000_000
+# Floats of factors that may be kept.
+_MOST_FACTORS = 30_000_000
 # Even few points are worth two threads.
 _LEAST_POINTS = 5
 
@@ -169,6 +171,18 @@ class Marginal:
                 return function(points[inside], picked)
             except np.linalg.LinAlgError:
                 return _one_by_one(function, points[inside], picked)
+
+        return in_threads(part, len(points), least=_LEAST_POINTS)
+
+    def factors(self, points: Float) -> Float | None:
+        """Return what `kernels.contrast_moments` needs at every point; None where it would not fit into memory."""
+        p = self.problem.design.n_core
+        if len(points) * (p * (p + 3) // 2) > _MOST_FACTORS:
+            return None
+        packed = pack_points(self.problem, points)
+
+        def part(inside: slice) -> Float:
+            return kernels.conditional_factors(packed[inside], *self.arguments())
 
         return in_threads(part, len(points), least=_LEAST_POINTS)
 

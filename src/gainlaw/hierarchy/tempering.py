@@ -96,7 +96,7 @@ def temper(
         smoothed = smooth_weights(log_weights / steps)
         ess = min(ess, worth(smoothed, picked))
         pareto_k, log_mean = max(pareto_k, smoothed.pareto_k), log_mean + smoothed.log_mean
-        chosen = systematic(smoothed.weights, size if step == steps else len(picked), rng)
+        chosen = systematic(smoothed.weights, size, rng)
         picked, effects, log_weights = picked[chosen], effects[chosen], log_weights[chosen]
         centre, others = marginal.around(points, picked, MOVES, rng)
         for other in others:
