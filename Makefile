@@ -65,8 +65,9 @@ ladder: $(TRAIN)  ## train the ladder's models (no GPU, minutes), then analyse t
 	@$(BIN)/python -m analysis --study ladder --scores ladder/run$(if $(FULL),_full)/evaluations.csv --out ladder/report$(if $(FULL),_full)
 
 .PHONY: test
-test: $(TRAIN)  ## run the tests
-	@$(BIN)/python -m pytest -m "not calibration" $(ARGS)
+test: $(TRAIN)  ## run the tests, a file at a time on every core (ARGS="-n 0": one after the other)
+	@$(BIN)/python -m pytest -m "not calibration" -n logical --maxprocesses 4 --dist loadfile \
+	    --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: $(TRAIN)  ## check style and types
