@@ -337,6 +337,37 @@ def test_too_few_sizes_and_a_deciding_checkpoint_are_named() -> None:
     assert message == ["without f the slope changes its sign"]
 
 
+@pytest.mark.parametrize(
+    "name", ["logistic", "probit", "rational", "richards", "power_offset", "saturating_exponential"]
+)
+def test_the_asymptote_is_the_curve_at_no_finite_size(name: str) -> None:
+    rng = np.random.default_rng(5)
+    sizes = np.repeat(np.geomspace(2e7, 2e11, 14), 2)
+    x = np.log10(sizes / 1e9)
+    y = 2.0 + 10.0 / (1.0 + np.exp(-2.0 * x)) + 0.1 * rng.normal(size=len(x))
+    fit = gl.fit_curve(sizes, y, law=name)
+    far = fit.predict([1e300]).iloc[0]
+    assert sum(fit.values[each] for each in fit.law.limit) == pytest.approx(far["gain"], rel=1e-6)
+    found = fit.asymptote
+    if len(fit.law.limit) == 1:
+        assert found.empty
+    else:
+        assert found["parameter"].to_list() == ["c + a"]
+        np.testing.assert_allclose(
+            found[["estimate", "se", "low", "high"]].iloc[0].astype(float),
+            far[["gain", "se", "low", "high"]],
+            rtol=1e-5,
+        )
+
+
+def test_estimates_of_a_study_can_be_had_twice() -> None:
+    study = fit_curves(gl.load_dataset("bloomz", intermediates="xP3").gains(), ["linear", "logistic"])
+    first = study.estimates
+    assert first["parameter"].to_list() == ["a", "b", "c", "a", "m", "k", "c + a"]
+    assert first.equals(study.estimates)
+    assert "curve" not in study.best("all gains").estimates
+
+
 def test_the_comparison_finds_the_law_and_says_what_six_sizes_cannot_tell() -> None:
     sizes, y = noisy(7, 24, 0.05)
     fits = [gl.fit_curve(sizes, y, law=law) for law in ("constant", "linear", "power", "power_offset")]

@@ -166,6 +166,30 @@ class CurveFit:
             }
         )
 
+    @cached_property
+    def asymptote(self) -> pd.DataFrame:
+        """What the curve tends to as size grows without bound, in the columns of `estimates`.
+
+        Empty where the law has no such limit, or where one of its parameters is it.
+        """
+        names = self.law.limit
+        if len(names) < 2:
+            return self.estimates.iloc[:0]
+        inside = np.array([each.name in names for each in self.law.parameters], dtype=float)
+        value = float(sum(self.values[name] for name in names))
+        slope = np.where(self.law.positive, self.law.natural(self.optimum.theta), 1.0) * inside
+        se = float(np.sqrt(max(slope @ self.covariance @ slope, 0.0)))
+        row = {
+            "parameter": " + ".join(names),
+            "estimate": value,
+            "se": se,
+            "low": value - self.limit * se,
+            "high": value + self.limit * se,
+            "unit": self.points.unit or "1",
+            "meaning": "gain in the limit of large sizes",
+        }
+        return pd.DataFrame([row])
+
     def predict(self, sizes: ArrayLike | Mapping[str, ArrayLike]) -> pd.DataFrame:
         """Return the curve with the intervals of its mean and of a new checkpoint, by the delta method.
 

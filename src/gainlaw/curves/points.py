@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,8 +39,6 @@ class CurvePoints:
         Known sampling covariance.
     trials : ndarray, shape (n,), or None
         Items behind each count, where the numbers are counts.
-    cells : ndarray of int, shape (n,)
-        Scores averaged in each point.
     name : str
         What the curve is of.
     scatter : tuple of ndarray
@@ -53,7 +51,6 @@ class CurvePoints:
     unit: str = ""
     covariance: Float | None = None
     trials: Float | None = None
-    cells: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     name: str = ""
     scatter: tuple[Float, Float] = (np.zeros(0), np.zeros(0))
 
@@ -138,7 +135,7 @@ def points_from_arrays(
     labels = np.array([str(each) for each in (range(n) if groups is None else groups)])
     if labels.shape != (n,):
         raise InputError(Problem(f"groups has {len(labels)} entries for {n} points"))
-    return CurvePoints(variables, values, labels, unit, known, items, np.ones(n, dtype=np.int64), name)
+    return CurvePoints(variables, values, labels, unit, known, items, name)
 
 
 def size_variables(params: Float) -> dict[str, Float]:
@@ -224,7 +221,6 @@ def _curve(gains: Gains, rows: NDArray[np.int64], whole: Float, name: str) -> Cu
         gains.unit,
         covariance[np.ix_(order, order)] if np.isfinite(covariance).all() else None,
         None,
-        np.bincount(place)[order],
         name,
         (frame["params"].to_numpy(dtype=float), frame["gain"].to_numpy(dtype=float)),
     )

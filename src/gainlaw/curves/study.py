@@ -63,10 +63,12 @@ class CurveStudy:
 
     @property
     def estimates(self) -> pd.DataFrame:
-        """The estimates of every fit, with the columns ``curve``, ``law``, ``checkpoints`` and ``sizes`` first."""
+        """The estimates and asymptotes of every fit, after ``curve``, ``law``, ``checkpoints`` and ``sizes``."""
         parts = []
         for (curve, law), fit in self.fits.items():
-            part = fit.estimates
+            part = pd.concat(
+                [each for each in (fit.estimates, fit.asymptote) if len(each)], ignore_index=True
+            )
             for column, value in (
                 ("sizes", fit.points.n_sizes), ("checkpoints", fit.points.n_groups), ("law", law), ("curve", curve),
             ):  # fmt: skip

@@ -17,7 +17,7 @@ from gainlaw.hierarchy.hyper import pack_points, pack_scales
 from gainlaw.hierarchy.linear_system import tabulate_system
 from gainlaw.hierarchy.posterior import add_prior_means
 from gainlaw.hierarchy.problem import ModelProblem
-from gainlaw.hierarchy.reduced import DIGITS, Reduced, reduce
+from gainlaw.hierarchy.reduced import DIGITS, Reduced, reduced_model
 
 __all__ = ["Marginal"]
 
@@ -82,7 +82,7 @@ class Marginal:
         if self.problem.spec.law.parameters or not self.problem.hyper:
             return self
         for digits in DIGITS:
-            reduced = reduce(self.problem, self.data, self.keep, ranges, digits)
+            reduced = reduced_model(self.problem, self.data, self.keep, ranges, digits)
             if reduced is None:
                 break
             made = replace(self, reduced=reduced)

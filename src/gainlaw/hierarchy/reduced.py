@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gainlaw.hierarchy import reduced_kernels as kernels
 from gainlaw.hierarchy.problem import ModelProblem
 
-__all__ = ["Axis", "Reduced", "lone_replicate", "reduce"]
+__all__ = ["Axis", "Reduced", "lone_replicate", "reduced_model"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -151,7 +151,7 @@ def lone_replicate(problem: ModelProblem) -> int | None:
     return blocks[0] if alone else None
 
 
-def reduce(
+def reduced_model(
     problem: ModelProblem, data: tuple, keep: Float, ranges: Mapping[int, tuple[float, float]], digits: int
 ) -> Reduced | None:
     """Tabulate the reduced model, where that is possible and saves work.

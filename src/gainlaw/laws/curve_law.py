@@ -63,10 +63,8 @@ class CurveLaw:
         One sentence for reports.
     variables : tuple of str
         What the curve depends on; ``x`` is log10(params / 1e9).
-    domain : str
-        Where the formula holds.
-    limit : callable or None
-        Formula of the value as size grows without bound, in the parameters; empty where there is none.
+    limit : tuple of str
+        The parameters whose sum the value tends to as size grows without bound; empty where there is no such limit.
 
     Examples
     --------
@@ -82,8 +80,7 @@ class CurveLaw:
     description: str
     latex: str = ""
     variables: tuple[str, ...] = ("x",)
-    domain: str = "every size"
-    limit: str = ""
+    limit: tuple[str, ...] = ()
 
     @cached_property
     def tape(self) -> Tape:

@@ -10,5 +10,5 @@ LAW = CurveLaw(
     latex=r"g(N) = a",
     parameters=(CurveParameter("a", "{gain}", "gain at every size"),),
     description="the gain does not depend on size",
-    limit="a",
+    limit=("a",),
 )

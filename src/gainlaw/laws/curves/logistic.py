@@ -15,5 +15,5 @@ LAW = CurveLaw(
         CurveParameter("k", "per decade", "steepness", (0.3, 10.0), positive=True),
     ),
     description="the gain goes from a floor to a ceiling along a logistic curve in log size",
-    limit="c + a",
+    limit=("c", "a"),
 )

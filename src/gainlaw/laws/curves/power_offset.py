@@ -14,5 +14,5 @@ LAW = CurveLaw(
         CurveParameter("r", "1", "exponent", (0.02, 3.0), positive=True),
     ),
     description="the gain approaches an asymptote as a power of size",
-    limit="c",
+    limit=("c",),
 )

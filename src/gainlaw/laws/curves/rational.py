@@ -16,5 +16,5 @@ LAW = CurveLaw(
         ),
     ),
     description="the gain goes from one level to another as N / (N + K) (Hill's law with exponent one)",
-    limit="c + a",
+    limit=("c", "a"),
 )

@@ -16,5 +16,5 @@ LAW = CurveLaw(
         CurveParameter("v", "1", "asymmetry; 1 is the logistic law", (0.2, 5.0), positive=True),
     ),
     description="a logistic curve in log size whose two sides may bend differently (Richards)",
-    limit="c + a",
+    limit=("c", "a"),
 )

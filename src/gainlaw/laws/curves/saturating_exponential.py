@@ -20,5 +20,5 @@ LAW = CurveLaw(
         ),
     ),
     description="the gain approaches a limit exponentially in size",
-    limit="c",
+    limit=("c",),
 )
