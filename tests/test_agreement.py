@@ -52,8 +52,9 @@ def test_every_estimate_agrees_with_a_long_run_of_the_sampler(name: str) -> None
     options = OPTIONS.get(name, {})
     exact = gl.fit(gains, draws=12_000, seed=1, **options)
     # A tail quantile is known to about 0.002 / (density there): 5,000 effective draws would leave 0.15 sd to chance
-    # where a tail is long.
-    nuts = gl.fit(gains, engine="nuts", draws=10_000, tune=1500, seed=2, **options)
+    # where a tail is long, and among a hundred estimates one is off by three times its error.
+    draws = 25_000 if gains.scale == "log_odds" and len(gains) < 200 else 10_000
+    nuts = gl.fit(gains, engine="nuts", draws=draws, tune=1500, seed=2, **options)
     assert exact.status == nuts.status == "ok"
     assert exact.record["engine"]["used"] == "exact"
     a, b = (fit.estimates[fit.estimates["sd"].notna()].reset_index(drop=True) for fit in (exact, nuts))
