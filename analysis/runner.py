@@ -231,7 +231,10 @@ def _part(path: Path, root: Path) -> str:
 
 
 def _hash_path(path: Path) -> str:
-    """Hash a file, or a folder's files with their names; a fit on another scale has its own step."""
+    """Hash a file, or a folder's files with their names.
+
+    A fit on another scale has its own step, and may be being written in here, under a name that begins with a dot.
+    """
     if not path.exists():
         return ""
     if path.is_file():
@@ -239,7 +242,7 @@ def _hash_path(path: Path) -> str:
     digest = hashlib.sha256()
     for each in sorted(path.rglob("*")):
         inside = each.relative_to(path)
-        if each.is_file() and not any(part.startswith("scale_") for part in inside.parts):
+        if each.is_file() and not any(part.startswith(("scale_", ".")) for part in inside.parts):
             digest.update(f"{inside.as_posix()}\0{_hash_file(each)}\n".encode())
     return digest.hexdigest()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,24 @@ def test_steps_run_once_and_again_only_when_something_they_read_changed(steps, t
     (tmp_path / "step_for_test.py").write_text(CODE + "\n# other code\n")
     assert ran(steps("y"), stamps) == ["a", "b"]
     assert ran(steps("y"), stamps, force=True) == ["a", "b"]
+
+
+def test_a_fit_that_is_being_written_beside_makes_nothing_stale(steps, tmp_path):
+    folder, stamps = tmp_path / "fit", tmp_path / "stamps"
+    folder.mkdir()
+    (folder / "fit.json").write_text("{}")
+    step = Step("c", "step_for_test", tmp_path / "out" / "c", {}, floor="gains")
+    reads = replace(step, inputs={"fit": folder / "fit.json", "beside": folder})
+    (tmp_path / "step_for_test.py").write_text(
+        CODE.replace(" for path in inputs.values()", " for path in [inputs['fit']]")
+    )
+    assert ran([reads], stamps) == ["c"]
+    for name in (".scale_log_odds.x1", "scale_log_odds"):
+        (folder / name).mkdir()
+        (folder / name / "fit.json").write_text("{}")
+        assert ran([reads], stamps) == []
+    (folder / "gains.csv").write_text("task\n")
+    assert ran([reads], stamps) == ["c"]
 
 
 def test_a_failing_step_is_named_and_leaves_no_stamp(tmp_path, monkeypatch):
