@@ -11,6 +11,7 @@ from scipy import integrate, stats
 from scipy.special import expit, logsumexp
 
 import gainlaw as gl
+from gainlaw import _threads
 from gainlaw.hierarchy import binomial_tables, build_problem, exact, nuts, reduced, specify
 from gainlaw.hierarchy.binomial_marginal import row_log_marginals
 from gainlaw.hierarchy.hyper import coordinates, log_prior, pack_scales
@@ -140,6 +141,16 @@ def test_numbers_from_tables_do_not_depend_on_threads(monkeypatch: pytest.Monkey
         draws = marginal.draw(points, which, np.random.default_rng(1))
         found.append((marginal.log_likelihood(points).tobytes(), draws.tobytes()))
     assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize(("asked", "most"), [("1", 1), ("1000", 1000), ("", 1000), ("all", 1000), ("0", 1)])
+def test_threads_keep_to_what_the_environment_says(
+    asked: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    here = _threads._cores()
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert _threads._cores() == min(here, most)
 
 
 @pytest.mark.parametrize("digits", reduced.DIGITS)

@@ -73,6 +73,7 @@ def _in_parts(function: Callable[[slice], Any], size: int, least: int) -> list[A
 
 
 def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many cores may be used: no more than ``OMP_NUM_THREADS``, which clusters and parents set."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return max(min(cores, int(asked)), 1) if asked.isdecimal() else cores

@@ -25,8 +25,6 @@ __all__ = ["FILES", "load_fit", "save_fit"]
 FILES = ("fit.json", "posterior.nc", "estimates.csv", "diagnostics.json", "gains.csv")
 """What every fit directory holds; ``evaluations.csv`` and ``scale_*`` may be there too."""
 
-_GROUPS = ("posterior", "prior", "sample_stats", "log_likelihood", "posterior_predictive", "observed_data")
-
 
 def save_fit(fit: Fit, path: Path, *, overwrite: bool = False) -> Path:
     """Write a fit to a directory.
@@ -198,13 +196,14 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 
 def _write_tree(fit: Fit, path: Path) -> None:
-    """Write the draws as compressed NetCDF, float32 where 7 digits are plenty (everything but the posterior)."""
+    """Write the draws as NetCDF, float32 where 7 digits are plenty (everything but the posterior).
+
+    Draws hardly compress: a tenth of the space is not worth the time of every later reading.
+    """
     encoding: dict[str, dict[str, Any]] = {}
-    for group in _GROUPS:
-        small = group in ("prior", "log_likelihood", "posterior_predictive")
+    for group in ("prior", "log_likelihood", "posterior_predictive"):
         encoding[f"/{group}"] = {
-            str(name): {"zlib": True, "complevel": 1, "shuffle": True}
-            | ({"dtype": "float32"} if small else {})
+            str(name): {"dtype": "float32"}
             for name, variable in fit.posterior[group].data_vars.items()
             if variable.dtype.kind == "f"
         }
