@@ -17,7 +17,7 @@ import gainlaw as gl
 from gainlaw.claims import verdicts_frame
 from gainlaw.claims.verdict import Companion, Verdict
 from gainlaw.errors import InputError
-from gainlaw.report import Report, answer, write_report
+from gainlaw.report import Report, answer, draw_figures, write_report
 from gainlaw.report.arrange import arrange_fits
 from gainlaw.tables import estimates_table, gain_at_table, slopes_table
 from gainlaw.tables.formats import MINUS, format_interval, format_number
@@ -253,6 +253,29 @@ def test_the_same_fits_give_the_same_bytes(fit, twin, verdicts, report, tmp_path
     again = write_report(fits, tmp_path, verdicts=verdicts_frame(verdicts), title="A 100% <toy> study_1")
     for first, second in zip(report.files, again.files, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
+
+
+def test_figures_drawn_before_give_the_same_report(fit, twin, verdicts, report, tmp_path):
+    fits = {"linear law": fit, "linear law, normalized": twin}
+    drawn = draw_figures(fits, tmp_path / "drawn")
+    again = write_report(
+        fits, tmp_path / "report", verdicts=verdicts, title="A 100% <toy> study_1", figures=drawn
+    )
+    assert [path.name for path in again.files] == [path.name for path in report.files]
+    for first, second in zip(report.files, again.files, strict=True):
+        assert first.read_bytes() == second.read_bytes(), first.name
+
+
+def test_a_folder_without_the_figures_is_refused(fit, tmp_path):
+    drawn = draw_figures(fit, tmp_path / "drawn")
+    (drawn / "slope.svg").unlink()
+    for folder in (drawn, tmp_path / "nowhere"):
+        with pytest.raises(gl.InputError, match="holds no figures of a report"):
+            write_report(fit, tmp_path / "report", figures=folder)
+    assert not (tmp_path / "report").exists()
+    (drawn / "exhibits.json").write_text('{"name": "x"}', encoding="utf-8")
+    with pytest.raises(gl.InputError, match="holds no figures of a report"):
+        write_report(fit, tmp_path / "report", figures=drawn)
 
 
 def test_a_report_that_fails_leaves_what_was_there(fit, tmp_path, monkeypatch):
