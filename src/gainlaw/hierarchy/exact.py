@@ -46,7 +46,7 @@ LEAST_BATCH = 2000
 CORRECTED_SHARE = 0.5
 MAX_BATCHES = 6
 # Where the tail of the weights is heavier than this, draws go from the summary to the counts in so many steps, with
-# more of them if the weights cannot be relied on or are worth too little.
+# more of them, and more draws between them, if the weights cannot be relied on or are worth too little.
 HEAVY, RELIABLE, WORTH = 0.55, 0.7, 400.0
 STEPS = (2, 4)
 
@@ -139,8 +139,8 @@ def _corrected(
         return at_once
     ways = [at_once]
     start = picked[: 2 * candidates], np.concatenate(effects[:2]), log_weights[: 2 * candidates]
-    for steps in STEPS:
-        in_steps = temper(marginal, points, *start, correct, steps, size, rng)
+    for steps, carried in zip(STEPS, (size, len(start[0])), strict=True):
+        in_steps = temper(marginal, points, *start, correct, steps, carried, size, rng)
         if in_steps.pareto_k < RELIABLE and in_steps.ess >= WORTH:
             return in_steps
         ways.append(in_steps)

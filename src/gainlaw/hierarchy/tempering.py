@@ -65,6 +65,7 @@ def temper(
     log_weights: Float,
     correct: Correct,
     steps: int,
+    carried: int,
     size: int,
     rng: np.random.Generator,
 ) -> Corrected:
@@ -86,6 +87,8 @@ def temper(
         Returns the log weights of hyperparameters, shape (j, k), and coefficients, shape (j, q).
     steps : int
         Powers between the summary and the counts, the last of them included.
+    carried : int
+        Draws to go on with between steps.
     size : int
         Draws to return.
     rng : numpy.random.Generator
@@ -96,7 +99,7 @@ def temper(
         smoothed = smooth_weights(log_weights / steps)
         ess = min(ess, worth(smoothed, picked))
         pareto_k, log_mean = max(pareto_k, smoothed.pareto_k), log_mean + smoothed.log_mean
-        chosen = systematic(smoothed.weights, size, rng)
+        chosen = systematic(smoothed.weights, size if step == steps else carried, rng)
         picked, effects, log_weights = picked[chosen], effects[chosen], log_weights[chosen]
         centre, others = marginal.around(points, picked, MOVES, rng)
         for other in others:
