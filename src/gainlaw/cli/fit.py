@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from gainlaw._input.sizes import parse_size
 from gainlaw.cli.printing import progress_bar
-from gainlaw.cli.sources import Predictions, Table, Where, exit_untrusted, open_table, parse_pairs, parse_size
+from gainlaw.cli.sources import Predictions, Table, Where, exit_untrusted, open_table, parse_pairs
 from gainlaw.cli.summary import print_fit
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import Baselines, Engine, LawName, Scale

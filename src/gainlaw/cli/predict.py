@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gainlaw._input.sizes import parse_size
 from gainlaw.cli.printing import OutputFormat, show, show_frame
-from gainlaw.cli.sources import Directory, exit_untrusted, open_fit, parse_size
+from gainlaw.cli.sources import Directory, exit_untrusted, open_fit
 
 if TYPE_CHECKING:
     import pandas as pd

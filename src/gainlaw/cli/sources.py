@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gainlaw._input.sizes import parse_size
 from gainlaw.cli.guard import UNTRUSTED
 from gainlaw.cli.printing import note, warn
 from gainlaw.errors import InputError, Problem
@@ -33,13 +32,11 @@ __all__ = [
     "open_fit",
     "open_table",
     "parse_pairs",
-    "parse_size",
     "parse_where",
     "refuse_same_file",
 ]
 
 _PREFIX = "dataset:"
-_SUFFIXES = {"K": 3, "M": 6, "B": 9, "T": 12}
 
 Table = Annotated[
     str,
@@ -233,24 +230,6 @@ def describe_gains(gains: Gains) -> str:
 
 def _s(count: int) -> str:
     return "" if count == 1 else "s"
-
-
-def parse_size(text: str) -> float:
-    """Read a number, perhaps with K, M, B or T behind it.
-
-    Examples
-    --------
-    >>> parse_size("13B"), parse_size("560M"), parse_size("1.3e10")
-    (13000000000.0, 560000000.0, 13000000000.0)
-    """
-    digits, power = (text[:-1], _SUFFIXES[text[-1:].upper()]) if text[-1:].upper() in _SUFFIXES else (text, 0)
-    try:
-        value = float(Decimal(digits).scaleb(power))
-    except InvalidOperation:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InputError(Problem(f"{text!r} is not a number", hint="for example 13e9, 13B or 560M"))
-    return value
 
 
 def open_fit(directory: Path) -> Fit:
