@@ -117,9 +117,7 @@ def simulate(
         noise = rows.covariance.matrix()
         values = latent + rng.multivariate_normal(np.zeros(len(line)), noise, method="eigh")
         if model.baselines == "hierarchical":
-            # The scores stand in the model itself, with the prior means taken off.
-            moved = replace(problem, y=values, y_rotated=problem.y_rotated + values - problem.y)
-            return rows, moved, truth, effects[0]
+            return rows, replace(problem, y=values), truth, effects[0]
         gains = replace(gains, frame=gains.frame.assign(gain=values))
     elif model.baselines == "hierarchical":
         gains = _scores(gains, latent, problem.spec, shape, rng)

@@ -100,7 +100,7 @@ def test_tables_without_the_replicates_give_the_same_likelihood_moments_and_draw
     keep = np.ones(len(problem.y))
     if name == "a checkpoint left out":
         keep = (gains.frame["checkpoint"] != "bloom").to_numpy().astype(float)
-    lone = reduced.lone_replicate(problem)
+    lone = reduced.lone_replicate(problem, gaussian_data(problem))
     assert (lone == -1) == (name == "no replicates")
     ranges = {3 * problem.n_blocks: (0.8, 4.0)} | ({lone: (0.0, 3.0)} if lone >= 0 else {})
     plain = Marginal.build(problem, gaussian_data(problem), keep)
@@ -130,7 +130,7 @@ def test_numbers_from_tables_do_not_depend_on_threads(monkeypatch: pytest.Monkey
     monkeypatch.setattr(reduced, "_pays", lambda *arguments: True)
     gains = bloomz(intermediates="xP3")
     problem = build_problem(gains, specify(gains, law("linear"), terms=["task", "language", "checkpoint"]))
-    lone = reduced.lone_replicate(problem)
+    lone = reduced.lone_replicate(problem, gaussian_data(problem))
     ranges = {3 * problem.n_blocks: (0.1, 5.0), lone: (0.1, 5.0)}
     marginal = Marginal.build(problem, gaussian_data(problem)).tabulated(ranges)
     points = some_points(problem, 101)
@@ -171,7 +171,7 @@ def test_what_cannot_be_reduced_is_not(chosen: str) -> None:
     gains = bloomz(intermediates="xP3")
     spec = specify(gains, law("offset_power" if chosen == "an exponent" else "linear"))
     problem = build_problem(gains, spec)
-    assert reduced.lone_replicate(problem) is None
+    assert reduced.lone_replicate(problem, gaussian_data(problem)) is None
 
 
 def test_a_law_with_an_exponent_has_no_table() -> None:

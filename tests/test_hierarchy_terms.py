@@ -175,4 +175,6 @@ def test_rows_of_one_baseline_are_rotated_to_independence() -> None:
     # Rotating keeps the quadratic form of the data in the sampling covariance.
     centred = problem.y - problem.spec.priors["intercept"].arguments[0]
     direct = centred @ np.linalg.solve(gains.covariance.matrix(), centred)
-    assert np.sum(problem.y_rotated**2 / problem.variance) == pytest.approx(direct, rel=1e-9)
+    assert np.sum(problem.rows.rotate(centred) ** 2 / problem.rows.variance) == pytest.approx(
+        direct, rel=1e-9
+    )

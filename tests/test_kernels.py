@@ -205,7 +205,7 @@ def test_binomial_gradient_agrees_with_finite_differences(which: str) -> None:
     geometry = binomial.build_geometry(problem, tables)
     design = problem.design
     data = (
-        problem.n_blocks, binomial.row_offsets(problem), 0.1, design.block, design.group, design.value, design.starts,
+        problem.n_blocks, problem.offset, 0.1, design.block, design.group, design.value, design.starts,
         design.slope_starts, design.sizes, geometry.anchor, geometry.anchor_variance, geometry.spread, geometry.site,
         geometry.site_variance, geometry.turns, geometry.turn_first, *tables.arrays(),
     )  # fmt: skip

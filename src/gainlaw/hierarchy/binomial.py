@@ -14,10 +14,10 @@ from gainlaw.gains import Gains
 from gainlaw.hierarchy import kernels
 from gainlaw.hierarchy.binomial_marginal import Kept, row_log_marginals, total_log_marginals
 from gainlaw.hierarchy.binomial_tables import BinomialTables, build_tables
-from gainlaw.hierarchy.design import rotate_design
 from gainlaw.hierarchy.hyper import find_mode, named
+from gainlaw.hierarchy.known_errors import independent_rows
 from gainlaw.hierarchy.posterior import lines_of
-from gainlaw.hierarchy.problem import ModelProblem
+from gainlaw.hierarchy.problem import ModelProblem, rows_data
 from gainlaw.hierarchy.row_kernels import normal_log_density
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "Summary",
     "build_geometry",
     "geometry_data",
-    "row_offsets",
     "site_data",
     "summarise",
     "summary_log_density",
@@ -74,17 +73,16 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
         data = site_data(problem, tables, site, turned, axes)
         hyper = find_mode(problem, data, hyper)
         packed = problem.pack({name: np.array([value]) for name, value in hyper.items()})[0]
-        a, b = kernels.normal_equations(packed, *data)
-        inverse = np.linalg.inv(a)
+        inverse, centre = _moments(problem, packed, data)
         before = site
         site, variance, covariances = _refine_sites(
-            problem, tables, packed, inverse, b, site, variance, covariances
+            problem, tables, packed, inverse, centre, site, variance, covariances
         )
         if np.quantile(np.abs(site - before) / np.sqrt(variance), 0.95) < SITE_TOLERANCE:
             break
     turned, axes = _turn(tables, variance, covariances)
     scale = _own_scale(problem, packed)
-    mean = scale * (inverse @ b)
+    mean = scale * centre
     sd = scale * np.sqrt(np.diag(inverse))
     # Invert the pull of the prior: the pseudo-observation that would give this posterior mean and sd.
     precision = np.maximum(1.0 / sd**2 - 1.0 / scale**2, 1e-6 / scale**2)
@@ -97,6 +95,14 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
     anchor = mean / sd**2 / precision
     rotated = _rotate_rows(tables, axes, site)
     return Geometry(anchor, 1.0 / precision, spread, rotated, turned, turns, turn_first, mode)
+
+
+def _moments(problem: ModelProblem, packed: Float, data: tuple) -> tuple[Float, Float]:
+    """Return covariance and mean of the standardised coefficients given the hyperparameters."""
+    a, b = kernels.normal_equations(packed, *data)
+    q = problem.design.n_columns
+    whole = np.linalg.inv(a)
+    return whole[:q, :q], whole[:q] @ b
 
 
 def _own_scale(problem: ModelProblem, packed: Float) -> Float:
@@ -129,11 +135,9 @@ def site_data(
     axes : list of ndarray
         Axes of every block that shares a baseline.
     """
-    rotations = list(zip(_members(tables), axes, strict=True))
-    design = rotate_design(problem.design, rotations)
-    y = _rotate_rows(tables, axes, site - row_offsets(problem))
-    ones = _rotate_rows(tables, axes, np.ones(len(site)))
-    return (y, turned, ones, problem.slope_mean, *design.arrays())
+    members = _members(tables)
+    blocks = [(rows, turned[rows], axis) for rows, axis in zip(members, axes, strict=True)]
+    return rows_data(problem, independent_rows(problem.design, turned, blocks, problem.alike), site)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -264,7 +268,7 @@ def _refine_sites(
     tables: BinomialTables,
     packed: Float,
     inverse: Float,
-    b: Float,
+    centre: Float,
     site: Float,
     variance: Float,
     covariances: list[Float],
@@ -273,7 +277,7 @@ def _refine_sites(
     blocks = problem.n_blocks
     rows = _dense_rows(problem, packed)
     tau2 = max(packed[3 * blocks] ** 2, 1e-8)
-    line = rows @ (inverse @ b) + row_offsets(problem) + problem.slope_mean * packed[3 * blocks + 1 :]
+    line = rows @ centre + problem.offset + problem.slope_mean * packed[3 * blocks + 1 :]
     reach = rows @ inverse
     line_variance = np.einsum("ij,ij->i", reach, rows)
     share = tau2 / (variance + tau2)
@@ -380,12 +384,3 @@ def _dense_rows(problem: ModelProblem, packed: Float) -> Float:
         if block.slope_start >= 0:
             rows[at, block.slope_start + group] += value * tau1 * np.sqrt(1.0 - rho**2) * h
     return rows
-
-
-def row_offsets(problem: ModelProblem) -> Float:
-    """Return the prior mean of the intercept and the covariates at every row."""
-    priors, spec = problem.spec.priors, problem.spec
-    offset = np.full(len(problem.y), priors["intercept"].arguments[0])
-    for column, name in enumerate(spec.covariates, start=1):
-        offset = offset + priors[f"covariate:{name}"].arguments[0] * problem.design.value[:, column]
-    return offset

@@ -72,6 +72,7 @@ def conditional_normals(marginal: Marginal, points: Float, weights: Float) -> tu
         taken to be zero.
     """
     contrast, offset = _standardise(marginal.problem, pack_scales(marginal.problem, points), weights)
+    contrast = _widened(contrast, int(marginal.data[-1]))
     log_lik, mean, variance = marginal.moments(points, contrast).T
     return log_lik, mean + offset, variance
 
@@ -95,7 +96,9 @@ def factored_normals(
     from gainlaw.hierarchy import kernels
 
     contrast, offset = _standardise(problem, pack_scales(problem, points), weights)
-    mean, variance = kernels.contrast_moments(factors, contrast).T
+    # A row of factors has the lower triangle of a square matrix and one more column of it.
+    core = int((np.sqrt(9.0 + 8.0 * factors.shape[1]) - 3.0) / 2.0 + 0.5)
+    mean, variance = kernels.contrast_moments(factors, _widened(contrast, core)).T
     return mean + offset, variance
 
 
@@ -121,12 +124,12 @@ def coefficient_shifts(problem: ModelProblem, data: tuple, points: Float, weight
     packed = pack_points(problem, points)
     contrast, _ = _standardise(problem, packed, weights)
     shift = np.zeros((len(packed), problem.design.n_columns))
-    whole = np.zeros(problem.design.n_columns)
     for row, (theta, own) in enumerate(zip(packed, contrast, strict=True)):
         precision, _ = kernels.normal_equations(theta, *data)
+        whole = np.zeros(len(precision))
         whole[: len(own)] = own
         moved = cho_solve(cho_factor(precision, check_finite=False), whole, check_finite=False)
-        shift[row] = moved / (moved @ whole)
+        shift[row] = moved[: shift.shape[1]] / (moved @ whole)
     blocks = problem.n_blocks
     for k, block in enumerate(problem.design.blocks):
         first = slice(block.start, block.start + block.size)
@@ -136,6 +139,11 @@ def coefficient_shifts(problem: ModelProblem, data: tuple, points: Float, weight
             shift[:, second] = tau * (rho * shift[:, first] + np.sqrt(1.0 - rho**2) * shift[:, second])
         shift[:, first] *= packed[:, [k]]
     return shift
+
+
+def _widened(contrast: Float, core: int) -> Float:
+    """Return contrasts with zeros for what else is in the core of a factorisation."""
+    return np.pad(contrast, ((0, 0), (0, core - contrast.shape[1])))
 
 
 def _standardise(problem: ModelProblem, packed: Float, weights: Float) -> tuple[Float, Float]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from gainlaw.hierarchy.design import UNIT
 from gainlaw.hierarchy.linear_system import assemble, back, eliminate, row_entries, system
 from gainlaw.hierarchy.triangular import inverse_lower, solve_lower, solve_lower_transposed
 
@@ -136,6 +137,8 @@ def gaussian_marginal(
         j = 0
         for k in range(block.shape[1]):
             t = block[i, k]
+            if t == UNIT:
+                j += 1
             if t < 0:
                 continue
             v = value[i, k]
@@ -155,8 +158,11 @@ def gaussian_marginal(
 
 @numba.njit(cache=True)
 def _to_effects(z, tau0, tau1, rho, starts, slopes, sizes, place):
-    """Turn standard normal coefficients into effects in the unit of the scale, in the order of the columns."""
-    effects = np.empty_like(z)
+    """Turn standard normal coefficients into effects in the unit of the scale, in the order of the columns.
+
+    Shared errors, which stand behind all effects, are left at zero.
+    """
+    effects = np.zeros_like(z)
     for b in range(starts.shape[0]):
         for g in range(sizes[b]):
             first = z[place[starts[b] + g]]

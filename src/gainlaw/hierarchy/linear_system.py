@@ -10,6 +10,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from gainlaw.hierarchy.design import UNIT
+
 __all__ = ["assemble", "back", "eliminate", "row_entries", "system", "tabulate_system"]
 
 
@@ -19,10 +21,14 @@ def row_entries(i, block, group, value, starts, slopes, place, tau0, tau1, rho, 
     count = 0
     for k in range(block.shape[1]):
         b = block[i, k]
-        if b < 0:
-            continue
         g = group[i, k]
         v = value[i, k]
+        if b == UNIT:
+            columns[count] = place[g]
+            weights[count] = v
+            count += 1
+        if b < 0:
+            continue
         columns[count] = place[starts[b] + g]
         if slopes[b] < 0:
             weights[count] = v * tau0[b]

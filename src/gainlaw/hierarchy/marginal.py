@@ -33,6 +33,8 @@ _CACHED = 60_000
 _CHUNK = 4_000_000
 # Floats of factors that may be kept.
 _MOST_FACTORS = 30_000_000
+# Where the places of all coefficients stand among the inputs of the kernels.
+_PLACE = -4
 # Even few points are worth two threads.
 _LEAST_POINTS = 5
 
@@ -65,7 +67,14 @@ class Marginal:
     def build(cls, problem: ModelProblem, data: tuple, keep: Float | None = None) -> Marginal:
         """Return the model without a table."""
         kept = np.ones(len(problem.y)) if keep is None else np.asarray(keep, dtype=float)
+        if kept.shape != (len(problem.y),) or len(data[0]) != len(problem.y):
+            raise ValueError(f"the kernels take {len(problem.y)} rows and as many marks of rows to keep")
         return cls(problem, data, kept)
+
+    @property
+    def n_coefficients(self) -> int:
+        """The number of coefficients that are integrated out: those of the model, and of shared errors."""
+        return len(self.data[_PLACE])
 
     def tabulated(self, ranges: Mapping[int, tuple[float, float]]) -> Marginal:
         """Return the model with tables over sds between given ends.
@@ -109,9 +118,9 @@ class Marginal:
 
     def _pays(self) -> bool:
         """Return whether blending tables is less work than passing over the rows."""
-        design, p = self.problem.design, int(self.data[-1])
+        p = int(self.data[-1])
         widest = int(np.diff(self.data[-2]).max(initial=1))
-        table = p * p + (design.n_columns - p) * (p + widest)
+        table = p * p + (self.n_coefficients - p) * (p + widest)
         entries = 2 * self.data[4].shape[1]
         return bool(NODES[0] * table < _CACHED or NODES[-1] * table < entries**2 * len(self.problem.y))
 
@@ -176,7 +185,7 @@ class Marginal:
 
     def factors(self, points: Float) -> Float | None:
         """Return what `kernels.contrast_moments` needs at every point; None where it would not fit into memory."""
-        p = self.problem.design.n_core
+        p = int(self.data[-1])
         if len(points) * (p * (p + 3) // 2) > _MOST_FACTORS:
             return None
         packed = pack_points(self.problem, points)
@@ -202,7 +211,7 @@ class Marginal:
         -------
         ndarray, shape (n, q)
         """
-        normals = np.empty((len(which), self.problem.design.n_columns))
+        normals = np.empty((len(which), self.n_coefficients))
         # Dealt out point by point, so that they do not depend on how the draws are shuffled.
         normals[np.argsort(which, kind="stable")] = rng.standard_normal(normals.shape)
         return self._conditional(points, which, normals)
@@ -217,19 +226,20 @@ class Marginal:
         mean : ndarray, shape (n, q)
         draws : ndarray, shape (size, n, q)
         """
-        q, n = self.problem.design.n_columns, len(which)
+        q, n = self.n_coefficients, len(which)
         normals = np.concatenate([np.zeros((n, q)), rng.standard_normal((size * n, q))])
-        found = self._conditional(points, np.tile(which, size + 1), normals).reshape(size + 1, n, q)
+        found = self._conditional(points, np.tile(which, size + 1), normals).reshape(size + 1, n, -1)
         return found[0], found[1:] - found[0]
 
     def _conditional(self, points: Float, which: Int, normals: Float) -> Float:
         order = np.argsort(which, kind="stable")
-        effects = np.empty(normals.shape)
+        columns = self.problem.design.n_columns
+        effects = np.empty((len(which), columns))
         reached = self._reached(points)[which[order]]
         for inside, draws in ((True, self._reduced_draws), (False, self._full_draws)):
             for rows in self._chunks(order[reached == inside]):
                 used, local = np.unique(which[rows], return_inverse=True)
-                effects[rows] = draws(points[used], local, normals[rows])
+                effects[rows] = draws(points[used], local, normals[rows])[:, :columns]
         return add_prior_means(self.problem, effects)
 
     def _full_draws(self, points: Float, which: Int, normals: Float) -> Float:
@@ -261,12 +271,12 @@ class Marginal:
         table = self.table
         if table[0][3] > table[0][4]:
             bounds, p = self.data[-2], int(self.data[-1])
-            table = _no_table(p, self.problem.design.n_columns, max(1, int(np.diff(bounds).max(initial=1))))
+            table = _no_table(p, self.n_coefficients, max(1, int(np.diff(bounds).max(initial=1))))
         return (self.keep, self.problem.design.sizes, *table, *self.data)
 
     def _chunks(self, rows: Int) -> list[Int]:
         """Cut row numbers into pieces whose packed vectors fit."""
-        step = max(_CHUNK // max(len(self.problem.base), self.problem.design.n_columns), 16)
+        step = max(_CHUNK // max(len(self.problem.base), self.n_coefficients), 16)
         return [rows[a : a + step] for a in range(0, len(rows), step)]
 
 

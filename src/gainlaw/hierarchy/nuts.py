@@ -90,7 +90,7 @@ def _sample_binomial(
     design = problem.design
     data = (
         problem.n_blocks,
-        binomial.row_offsets(problem),
+        problem.offset,
         problem.slope_mean,
         design.block,
         design.group,

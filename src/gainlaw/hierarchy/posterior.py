@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gainlaw._threads import fill_in_threads, in_threads, pieces
 from gainlaw.gains import Gains
+from gainlaw.hierarchy.known_errors import axes_of, turned
 from gainlaw.hierarchy.problem import ModelProblem
 from gainlaw.hierarchy.row_kernels import linear_predictors, normal_log_densities, normal_log_density
 
@@ -87,7 +88,7 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
     log_lik = row_log_likelihood(problem, gains, lines(some), tau[some], draws.summary)
     total = (
         log_lik.sum(axis=1)
-        if every == 1
+        if every == 1 and (draws.summary is not None or not gains.covariance.blocks)
         else _total_log_likelihood(problem, gains, lines, tau, draws.summary)
     )
     size = min(REPLICATES, len(flat), max(MOST_VALUES // n, 50))
@@ -184,18 +185,26 @@ def _total_log_likelihood(
     tau: Float,
     summary: Summary | None,
 ) -> Float:
-    """Return the log likelihood of all rows together, shape (draws,), see `row_log_likelihood`."""
+    """Return the log likelihood of all rows together, shape (draws,), with what their errors have in common."""
     if summary is not None:
         from gainlaw.hierarchy.binomial_marginal import total_log_marginals
 
         return total_log_marginals(summary.tables, lines, tau, lambda line, tau: np.zeros(len(tau)))
-    rows, variance = np.arange(len(problem.y)), np.asarray(gains.covariance.variance, dtype=float)
+    rows, variance, rotations = (
+        np.arange(len(problem.y)),
+        np.array(gains.covariance.variance, dtype=float),
+        [],
+    )
+    for members, values, axes in axes_of(gains.covariance.blocks):
+        variance[members] = values
+        rotations.append((members, axes))
+    y = turned(problem.y, rotations)
 
     def part(draws: slice) -> Float:
         found = []
         for some in pieces(draws, _TOGETHER):
-            chosen = np.arange(some.start, some.stop)
-            found.append(normal_log_density(lines(chosen), tau[some], rows, problem.y, variance))
+            line = turned(lines(np.arange(some.start, some.stop)), rotations)
+            found.append(normal_log_density(line, tau[some], rows, y, variance))
         return np.concatenate(found)
 
     return in_threads(part, len(tau))

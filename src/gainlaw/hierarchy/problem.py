@@ -11,14 +11,23 @@ from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains import UNITS, Gains, require_sizes
-from gainlaw.hierarchy.design import Design, build_design, rotate_design
+from gainlaw.hierarchy.design import Design, build_design, kernel_data
 from gainlaw.hierarchy.joint import FIXED, PREFIX, baseline_terms, is_joint, require_joint, scores_of
+from gainlaw.hierarchy.known_errors import IndependentRows, axes_of, independent_rows
 from gainlaw.hierarchy.priors import Prior, default_priors, override_priors
 from gainlaw.hierarchy.terms import Dropped, Term, choose_terms
 from gainlaw.laws import Law, decades
 from gainlaw.options import Baselines, Scale, require_choice
 
-__all__ = ["ModelProblem", "ModelSpec", "build_problem", "gaussian_data", "observations", "specify"]
+__all__ = [
+    "ModelProblem",
+    "ModelSpec",
+    "build_problem",
+    "gaussian_data",
+    "observations",
+    "rows_data",
+    "specify",
+]
 
 Float = NDArray[np.float64]
 Likelihood = Literal["gaussian", "binomial"]
@@ -97,15 +106,16 @@ class ModelProblem:
         The model.
     design : Design
         The model matrix.
-    rotated : Design
-        The model matrix after the rotation that makes the sampling covariance diagonal.
+    rows : IndependentRows
+        The model matrix and the variances with the known errors made independent.
+    alike : ndarray of int, shape (n,)
+        Rows with the same number have the same size and checkpoint.
     x : ndarray, shape (n,)
         Decades from 1e9 parameters.
     y : ndarray, shape (n,)
         Gains.
-    y_rotated, variance, unit : ndarray, shape (n,)
-        Rotated gains less the prior means of intercept and covariates, eigenvalues of the sampling covariance,
-        and the rotated vector of ones.
+    offset : ndarray, shape (n,)
+        Prior means of intercept and covariates at every row.
     hyper : tuple of str
         Names of the hyperparameters, in the engine's order.
     position : ndarray of int
@@ -116,12 +126,11 @@ class ModelProblem:
 
     spec: ModelSpec
     design: Design
-    rotated: Design
+    rows: IndependentRows
+    alike: NDArray[np.int64]
     x: Float
     y: Float
-    y_rotated: Float
-    variance: Float
-    unit: Float
+    offset: Float
     slope_mean: float
     hyper: tuple[str, ...]
     position: NDArray[np.int64]
@@ -266,8 +275,7 @@ def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
     if weight is not None:
         covariates[:, [name not in FIXED for name in spec.covariates]] *= weight[:, None]
     design = build_design(terms, covariates, spec.covariates, has_slope=law.has_slope, weight=weight)
-    rotations, variance = _rotations(gains)
-    rotated = rotate_design(design, rotations)
+    alike = _alike(gains, x if law.has_slope else np.zeros(len(x)))
     offset = np.full(len(y), priors["intercept"].arguments[0])
     for column, name in enumerate(spec.covariates):
         offset = offset + priors[f"covariate:{name}"].arguments[0] * covariates[:, column]
@@ -284,12 +292,11 @@ def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
     return ModelProblem(
         spec=spec,
         design=design,
-        rotated=rotated,
+        rows=independent_rows(design, _variances(gains), axes_of(gains.covariance.blocks), alike),
+        alike=alike,
         x=x,
         y=y,
-        y_rotated=_rotate(y - offset, rotations),
-        variance=variance,
-        unit=_rotate(np.ones(len(y)), rotations),
+        offset=offset,
         slope_mean=priors["slope"].arguments[0] if law.has_slope else 0.0,
         hyper=hyper,
         position=position_of,
@@ -315,7 +322,18 @@ def _over_scores(spec: ModelSpec, origin: NDArray[np.int64], weight: Float) -> t
 
 def gaussian_data(problem: ModelProblem) -> tuple:
     """Return the inputs of the Gaussian kernels after the hyperparameters."""
-    return (problem.y_rotated, problem.variance, problem.unit, problem.slope_mean, *problem.rotated.arrays())
+    return rows_data(problem, problem.rows, problem.y)
+
+
+def rows_data(problem: ModelProblem, rows: IndependentRows, y: Float) -> tuple:
+    """Return the inputs of the Gaussian kernels for observations `y` of every row, with errors as `rows` has them."""
+    return kernel_data(
+        rows.rotate(y - problem.offset),
+        rows.variance,
+        rows.rotate(np.ones(len(y))),
+        problem.slope_mean,
+        rows.design,
+    )
 
 
 def _hyperparameters(spec: ModelSpec, blocks: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
@@ -393,18 +411,24 @@ def _has_counts(gains: Gains) -> bool:
     return all(name in gains.frame.columns and gains.frame[name].notna().all() for name in columns)
 
 
-def _rotations(gains: Gains) -> tuple[list[tuple[NDArray[np.int64], Float]], Float]:
-    variance = np.array(gains.covariance.variance, dtype=float)
-    rotations = []
-    for rows, covariance in gains.covariance.blocks:
-        values, vectors = np.linalg.eigh(covariance)
-        variance[rows] = np.clip(values, 0.0, None)
-        rotations.append((np.asarray(rows, dtype=np.int64), vectors))
-    return rotations, variance
+def _variances(gains: Gains) -> Float:
+    variance = np.asarray(gains.covariance.variance, dtype=float)
+    wrong = np.flatnonzero(~(np.isfinite(variance) & (variance > 0)))
+    if len(wrong):
+        hint = "every gain needs a standard error above 0"
+        raise InputError(
+            Problem(
+                "the sampling variance is zero or missing", "se", tuple(int(i) + 2 for i in wrong), hint=hint
+            ),
+            source=gains.source or None,
+        )
+    return variance
 
 
-def _rotate(vector: Float, rotations: Sequence[tuple[NDArray[np.int64], Float]]) -> Float:
-    rotated = vector.copy()
-    for rows, vectors in rotations:
-        rotated[rows] = vectors.T @ vector[rows]
-    return rotated
+def _alike(gains: Gains, x: Float) -> NDArray[np.int64]:
+    """Return a number for every row: equal ones share a shape of the law, and are left out together."""
+    frame = gains.frame
+    names = frame["checkpoint"].astype(str) if "checkpoint" in frame.columns else np.full(len(frame), "")
+    checkpoint = np.unique(np.asarray(names, dtype=object).astype(str), return_inverse=True)[1]
+    sizes = np.unique(x, return_inverse=True)[1]
+    return np.asarray(sizes * (int(checkpoint.max()) + 1) + checkpoint, dtype=np.int64)

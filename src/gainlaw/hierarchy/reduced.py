@@ -137,17 +137,25 @@ class Reduced:
         )  # fmt: skip
 
 
-def lone_replicate(problem: ModelProblem) -> int | None:
-    """Return the replicates' only block, -1 if there are no replicates, None where the model cannot be reduced."""
-    design = problem.design
+def lone_replicate(problem: ModelProblem, data: tuple) -> int | None:
+    """Return the replicates' only block, -1 if there are no replicates, None where the model cannot be reduced.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    data : tuple
+        Inputs of the Gaussian kernels after the hyperparameters.
+    """
+    design, (place, _, bounds, p) = problem.design, data[-4:]
+    if len(place) != design.n_columns or p != design.n_core:
+        return None
     blocks = [k for k, block in enumerate(design.blocks) if block.start >= design.n_core]
     if problem.spec.law.parameters or not problem.hyper:
         return None
     if not blocks:
         return -1
-    alone = (
-        len(blocks) == 1 and design.blocks[blocks[0]].slope_start < 0 and np.diff(design.bounds).max() <= 1
-    )
+    alone = len(blocks) == 1 and design.blocks[blocks[0]].slope_start < 0 and np.diff(bounds).max() <= 1
     return blocks[0] if alone else None
 
 
@@ -169,7 +177,7 @@ def reduced_model(
     digits : int
         Digits that the polynomials are to give.
     """
-    lone = lone_replicate(problem)
+    lone = lone_replicate(problem, data)
     if lone is None:
         return None
     variance, blocks = data[1], problem.n_blocks
@@ -191,7 +199,7 @@ def reduced_model(
 
 def _precision(problem: ModelProblem, data: tuple, keep: Float, lone: int, tau: float) -> float:
     """Return the largest precision with which the data alone would give an effect of a replicate."""
-    block, group, value = problem.rotated.block, problem.rotated.group, problem.rotated.value
+    block, group, value = data[4:7]
     inside = block == lone
     each = (keep / (data[1] + tau**2))[:, None] * value**2
     sums = np.bincount(group[inside], weights=each[inside], minlength=problem.design.blocks[lone].size)
@@ -200,7 +208,7 @@ def _precision(problem: ModelProblem, data: tuple, keep: Float, lone: int, tau: 
 
 def _pays(problem: ModelProblem, data: tuple, residual: Axis, replicate: Axis) -> bool:
     """Return whether blending tables is less work than passing over the rows and eliminating the replicates."""
-    p, rows = problem.design.n_core, problem.rotated.block
+    p, rows = problem.design.n_core, data[4]
     table = residual.count * replicate.count * p * p / 2.0
     replicates = problem.design.n_columns - p
     direct = len(rows) * (2.0 * rows.shape[1]) ** 2 * _DENSE + replicates * p * p

@@ -1,0 +1,210 @@
+"""Errors with a known covariance between rows of any sizes, tasks and checkpoints, against dense linear algebra."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import gainlaw as gl
+from gainlaw.gains import BlockCovariance
+from gainlaw.hierarchy import build_problem, kernels, specify
+from gainlaw.hierarchy.contrasts import coefficient_shifts, conditional_normals, factored_normals
+from gainlaw.hierarchy.known_errors import diagonal_and_factor
+from gainlaw.hierarchy.marginal import Marginal
+from gainlaw.hierarchy.posterior import add_prior_means
+from gainlaw.hierarchy.problem import gaussian_data
+from gainlaw.laws import law
+
+SIZES = (3e8, 1e9, 7e9, 3e10)
+LAWS = ("constant", "linear", "offset_power", "saturating", "logistic")
+KINDS = ("one baseline for all sizes", "any", "nearly all rows", "singular", "within checkpoints")
+TERMS = {
+    "default": {},
+    "no checkpoints": {"exclude": ["checkpoint", "run", "checkpoint_task"]},
+    "checkpoints alone": {"terms": ["task", "checkpoint"]},
+    "runs without checkpoints": {"terms": ["task", "intermediate", "run"]},
+}
+
+
+def table(seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    rows = [
+        (family, int(size), task, language, intermediate)
+        for family in ("m", "n")
+        for size in SIZES[: 4 if family == "m" else 3]
+        for task in ("a", "b")
+        for language in ("en", "de", "sw")
+        for intermediate in ("p", "q")
+        if rng.random() < 0.8
+    ]
+    frame = pd.DataFrame(rows, columns=["model_family", "params", "task", "language", "intermediate"])
+    frame["base_model"] = frame["model_family"] + frame["params"].astype(str)
+    return frame.assign(gain=rng.normal(2, 3, len(frame)), se=rng.uniform(0.4, 2.0, len(frame)))
+
+
+def known(gains: gl.Gains, kind: str, seed: int = 0) -> gl.Gains:
+    """Return gains with a covariance of some kind, their standard errors kept."""
+    rng = np.random.default_rng(seed)
+    frame, n = gains.frame, len(gains)
+    if kind == "one baseline for all sizes":
+        label = frame.groupby(["model_family", "task", "language"]).ngroup().to_numpy()
+    elif kind == "within checkpoints":
+        label = frame.groupby(["checkpoint", "task"]).ngroup().to_numpy()
+    else:
+        label = rng.permutation(n) // (n - 3 if kind == "nearly all rows" else 5)
+    se, blocks = frame["se"].to_numpy(float), []
+    for each in np.unique(label):
+        rows = np.flatnonzero(label == each)
+        m = len(rows)
+        if m < 2:
+            continue
+        if kind == "one baseline for all sizes":
+            own = 0.5 * se[rows].min() ** 2 * np.ones((m, m))
+            own[np.diag_indices(m)] = se[rows] ** 2
+        else:
+            factor = rng.normal(size=(m, 1 if kind == "singular" else m + 2))
+            own = factor @ factor.T
+            own *= np.outer(se[rows], se[rows]) / np.sqrt(np.outer(np.diag(own), np.diag(own)))
+        blocks.append((rows, own))
+    return replace(gains, covariance=BlockCovariance(se**2, tuple(blocks)).validate())
+
+
+def a_problem(name: str, kind: str, options: dict | None = None, seed: int = 0):
+    gains = known(gl.gains_from_frame(table(seed)), kind, seed)
+    priors = {"slope": "normal(0.7, 10)"} if name != "constant" else {}
+    problem = build_problem(gains, specify(gains, law(name), priors=priors, **(options or {})))
+    rng = np.random.default_rng(seed + 1)
+    point = np.empty(len(problem.hyper))
+    for k, each in enumerate(problem.hyper):
+        point[k] = rng.uniform(-0.6, 0.6) if each.startswith("rho_") else rng.uniform(0.3, 3.0)
+    return gains, problem, point
+
+
+def dense(gains: gl.Gains, problem, point: np.ndarray):
+    """Return the mean and covariance of the effects a priori, their matrix, and the covariance of the noise."""
+    theta = problem.pack({name: point[k : k + 1] for k, name in enumerate(problem.hyper)})[0]
+    design, blocks = problem.design, problem.n_blocks
+    h = theta[3 * blocks + 1 :]
+    matrix, prior = np.zeros((len(h), design.n_columns)), np.zeros((design.n_columns, design.n_columns))
+    for i, k in np.ndindex(*design.block.shape):
+        block = design.blocks[design.block[i, k]]
+        matrix[i, block.start + design.group[i, k]] += design.value[i, k]
+        if block.slope_start >= 0:
+            matrix[i, block.slope_start + design.group[i, k]] += design.value[i, k] * h[i]
+    for k, block in enumerate(design.blocks):
+        for g in range(block.size):
+            one, two = block.start + g, block.slope_start + g
+            prior[one, one] = theta[k] ** 2
+            if block.slope_start >= 0:
+                prior[two, two] = theta[blocks + k] ** 2
+                prior[one, two] = prior[two, one] = theta[k] * theta[blocks + k] * theta[2 * blocks + k]
+    mean = add_prior_means(problem, np.zeros((1, design.n_columns)))[0]
+    noise = gains.covariance.matrix() + theta[3 * blocks] ** 2 * np.eye(len(h))
+    return theta, mean, prior, matrix, noise
+
+
+def conditional(mean, prior, matrix, noise, y):
+    total = matrix @ prior @ matrix.T + noise
+    gain = np.linalg.solve(total, matrix @ prior).T
+    return mean + gain @ (y - matrix @ mean), prior - gain @ matrix @ prior, total
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", LAWS)
+def test_likelihood_and_moments_equal_the_dense_ones(name: str, kind: str) -> None:
+    gains, problem, point = a_problem(name, kind)
+    theta, mean, prior, matrix, noise = dense(gains, problem, point)
+    marginal = Marginal.build(problem, gaussian_data(problem))
+    at, spread, total = conditional(mean, prior, matrix, noise, problem.y)
+    expected = stats.multivariate_normal(matrix @ mean, total).logpdf(problem.y)
+    value, _ = kernels.gaussian_marginal(theta, *marginal.data)
+    assert value == pytest.approx(expected, abs=1e-6)
+    assert marginal.log_likelihood(point[None])[0] == pytest.approx(expected, abs=1e-6)
+    weights = np.zeros((1, problem.design.n_columns))
+    weights[0, : problem.design.n_core] = np.random.default_rng(5).normal(size=problem.design.n_core)
+    found = conditional_normals(marginal, point[None], weights)
+    variance = weights[0] @ spread @ weights[0]
+    assert found[0][0] == pytest.approx(expected, abs=1e-6)
+    assert found[1][0] == pytest.approx(weights[0] @ at, abs=1e-6 * np.sqrt(variance))
+    assert found[2][0] == pytest.approx(variance, rel=1e-6)
+    factors = marginal.factors(point[None])
+    again = factored_normals(problem, factors, point[None], weights)
+    np.testing.assert_allclose(np.ravel(again), np.ravel(found[1:]), rtol=1e-9)
+    shift = coefficient_shifts(problem, marginal.data, point[None], weights)[0]
+    np.testing.assert_allclose(shift, spread @ weights[0] / variance, atol=1e-6 * np.abs(shift).max())
+    # The mean of all coefficients, replicates included: draws without their noise.
+    centre, _ = marginal.around(point[None], np.zeros(1, dtype=np.int64), 1, np.random.default_rng(0))
+    np.testing.assert_allclose(centre[0], at, atol=1e-6 * np.sqrt(np.diag(spread)).max())
+
+
+@pytest.mark.parametrize("options", TERMS)
+@pytest.mark.parametrize("kind", KINDS[:2])
+def test_draws_and_gradient_are_those_of_the_dense_model(options: str, kind: str) -> None:
+    gains, problem, point = a_problem("linear", kind, TERMS[options], seed=2)
+    theta, mean, prior, matrix, noise = dense(gains, problem, point)
+    at, spread, _ = conditional(mean, prior, matrix, noise, problem.y)
+    marginal = Marginal.build(problem, gaussian_data(problem))
+    draws = marginal.draw(point[None], np.zeros(6000, dtype=np.int64), np.random.default_rng(3))
+    sd = np.sqrt(np.diag(spread))
+    # Five standard errors of a mean of 6000, and of an sd; over some hundred comparisons.
+    assert (np.abs(draws.mean(axis=0) - at) < 5 * sd / np.sqrt(6000)).all()
+    np.testing.assert_allclose(draws.std(axis=0), sd, rtol=5 / np.sqrt(2 * 6000))
+    _, gradient = kernels.gaussian_marginal(theta, *marginal.data)
+    for j in (*problem.position, *range(3 * problem.n_blocks + 1, len(theta), 17)):
+        step = np.zeros(len(theta))
+        step[j] = 1e-5
+        up, down = (kernels.gaussian_marginal(theta + sign * step, *marginal.data)[0] for sign in (1, -1))
+        assert gradient[j] == pytest.approx((up - down) / 2e-5, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("options", TERMS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_leaving_a_checkpoint_out_equals_a_fit_without_it(kind: str, options: str) -> None:
+    gains, problem, point = a_problem("linear", kind, TERMS[options], seed=4)
+    _, mean, prior, matrix, noise = dense(gains, problem, point)
+    keep = (gains.frame["checkpoint"] != gains.frame["checkpoint"].iloc[-1]).to_numpy()
+    at, spread, total = conditional(mean, prior, matrix[keep], noise[np.ix_(keep, keep)], problem.y[keep])
+    marginal = Marginal.build(problem, gaussian_data(problem), keep.astype(float))
+    weights = np.zeros((1, problem.design.n_columns))
+    weights[0, problem.design.blocks[0].slope_start] = 1.0
+    value, centre, variance = (float(each[0]) for each in conditional_normals(marginal, point[None], weights))
+    expected = stats.multivariate_normal(matrix[keep] @ mean, total).logpdf(problem.y[keep])
+    assert value == pytest.approx(expected, abs=1e-6)
+    assert variance == pytest.approx(weights[0] @ spread @ weights[0], rel=1e-6)
+    assert centre == pytest.approx(weights[0] @ at, abs=1e-6 * np.sqrt(variance))
+
+
+@pytest.mark.parametrize("kind", KINDS[:3])
+def test_tables_give_the_same_likelihood(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Marginal, "_pays", lambda self: True)
+    _, problem, point = a_problem("linear", kind, TERMS["checkpoints alone"])
+    plain = Marginal.build(problem, gaussian_data(problem))
+    at = problem.hyper.index("tau_residual")
+    checkpoint = int(problem.position[problem.hyper.index("tau_checkpoint")])
+    table = plain.tabulated({3 * problem.n_blocks: (0.8, 3.0), checkpoint: (0.2, 4.0)})
+    assert table.reduced is None
+    assert table.table[0][3] == 0.8
+    points = np.tile(point, (20, 1))
+    points[:, at] = np.linspace(0.81, 2.9, 20)
+    np.testing.assert_allclose(table.log_likelihood(points), plain.log_likelihood(points), atol=1e-5)
+
+
+def test_a_covariance_is_split_into_a_diagonal_and_few_columns() -> None:
+    rng = np.random.default_rng(0)
+    for m in (2, 3, 7):
+        for rank in (1, 2, m):
+            factor = rng.normal(size=(m, rank))
+            whole = factor @ factor.T + (0.0 if rank == m else 1.0) * np.diag(rng.uniform(0.1, 1, m))
+            own, columns = diagonal_and_factor(whole)
+            np.testing.assert_allclose(
+                np.diag(own) + columns @ columns.T, whole, atol=3e-9 * np.diag(whole).max()
+            )
+            assert (own > 0).all()
+            assert columns.shape[1] < m
+    shared = np.diag([1.0, 2.0, 3.0, 4.0]) + np.outer([1, 2, 1, 0.5], [1, 2, 1, 0.5])
+    assert diagonal_and_factor(shared)[1].shape[1] == 1
+    assert diagonal_and_factor(np.diag([1.0, 2.0]))[1].shape[1] == 0
