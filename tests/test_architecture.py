@@ -31,7 +31,7 @@ FLOORS = (
     ("evaluations", "languages", "tasks", "datasets", "simulate"),
     ("_input",),
     ("training",),
-    ("errors", "options", "_io", "_provenance", "_threads"),
+    ("errors", "notes", "options", "_io", "_provenance", "_threads"),
 )
 
 #: Thin methods that hand over to a part above, from inside a function or for type checkers only.

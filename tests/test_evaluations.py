@@ -17,6 +17,7 @@ from gainlaw.errors import InputError
 from gainlaw.evaluations import Evaluations, evaluations_from_frame, pair_rows
 from gainlaw.evaluations.columns import CANONICAL
 from gainlaw.languages import describe_languages, load_languages
+from gainlaw.notes import Note
 from gainlaw.tasks import TASKS, chance, find_task
 
 BASE = {"model_family": "A", "params": 10**9, "task": "xnli", "language": "sw", "n_examples": 1000}
@@ -60,7 +61,7 @@ def test_a_score_that_is_no_count_keeps_its_value() -> None:
     assert evals.frame["score"][0] == 0.625
     assert evals.frame["n_correct"][0] == 62
     assert evals.gains().frame["gain"].item() == pytest.approx(-2.5)
-    assert [flag.rows for flag in evals.check().flags if flag.name == "not_k_of_n"] == [(2,)]
+    assert [note.rows for note in evals.notes if note.kind == "not_k_of_n"] == [(2,)]
 
 
 def test_the_given_frame_is_left_alone() -> None:
@@ -112,7 +113,9 @@ def test_pairs_share_every_key() -> None:
         "for task 'xcopa'",
     ]
     assert evals.gains().frame["gain"].round(6).tolist() == [10, 20]
-    assert "3 rows with an intermediate have no baseline row" in evals.gains().notes[0]
+    (note,) = (note for note in evals.gains().notes if note.kind == "unpaired")
+    assert note.count == 3
+    assert "prompt 'fr' (1)" in note.message
 
 
 def test_seeds_pair_with_their_own_or_with_a_baseline_without_one() -> None:
@@ -192,11 +195,11 @@ def test_check_of_the_packaged_scores() -> None:
         "xwinograd": 6,
     }
     assert check.languages["languages"].sum() == 26
-    assert not [flag for flag in check.flags if flag.severity == "warning"]
-    assert {flag.name for flag in check.flags} == {"at_chance", "small_n", "mixed_split"}
+    assert not [note for note in check.notes if note.severity == "warning"]
+    assert {note.kind for note in check.notes} == {"at_chance", "small_n", "mixed_split"}
     plain = json.loads(json.dumps(check.to_dict(), allow_nan=False))
     assert plain["n_checkpoints"] == 6
-    assert plain["flags"][0]["count"] == len(plain["flags"][0]["rows"])
+    assert plain["notes"][0]["count"] >= len(plain["notes"][0]["rows"])
 
 
 def test_check_of_everything_warns_of_mixed_prompts_and_metrics() -> None:
@@ -205,14 +208,14 @@ def test_check_of_everything_warns_of_mixed_prompts_and_metrics() -> None:
     assert check.unpaired["reason"].unique().tolist() == [
         "the base model has no baseline row with prompt 'human-translated'"
     ]
-    assert [flag.name for flag in check.flags if flag.severity == "warning"] == [
+    assert [note.kind for note in check.notes if note.severity == "warning"] == [
         "mixed_metric",
         "mixed_prompt",
         "unpaired",
     ]
 
 
-def test_flags() -> None:
+def test_notes() -> None:
     evals = table(
         base(n_examples=150, score=0.34),
         top(model="b", n_examples=100, score=0.99, params=2 * 10**9, model_family="B"),
@@ -222,15 +225,15 @@ def test_flags() -> None:
         base(task="mystery"),
         top(task="mystery"),
     )
-    flags = {flag.name: flag for flag in evals.check().flags}
-    assert flags["at_chance"].rows == (2, 4)
-    assert flags["at_ceiling"].rows == (3,)
-    assert flags["small_n"].rows == (2, 3)
-    assert flags["params_differ"].rows == flags["family_differs"].rows == flags["n_differs"].rows == (3,)
-    assert flags["unlisted_language"].rows == (4, 5)
-    assert flags["stderr_not_binomial"].rows == (4, 5)
-    assert flags["unused_baseline"].rows == (6,)
-    assert flags["chance_unknown"].rows == (7, 8)
+    notes = {note.kind: note for note in evals.check().notes}
+    assert notes["at_chance"].rows == (2, 4)
+    assert notes["at_ceiling"].rows == (3,)
+    assert notes["small_n"].rows == (2, 3)
+    assert notes["params_differ"].rows == notes["family_differs"].rows == notes["n_differs"].rows == (3,)
+    assert notes["unlisted_language"].rows == (4, 5)
+    assert notes["stderr_not_binomial"].rows == (4, 5)
+    assert notes["unused_baseline"].rows == (6,)
+    assert notes["chance_unknown"].rows == (7, 8)
     assert evals.check().languages["language_family"].tolist().count("unlisted") == 1
 
 
@@ -245,8 +248,8 @@ def test_check_without_pairs() -> None:
 
 def test_notes_say_what_was_mended(tmp_path: Path) -> None:
     evals = table(base(), base(), top(intermediate="ft"), base(intermediate="None"))
-    assert any("repeat another row" in note for note in evals.notes)
-    assert any("'None' was read as 'none'" in note for note in evals.notes)
+    assert any("repeat another row" in str(note) for note in evals.notes)
+    assert any("'None' was read as 'none'" in str(note) for note in evals.notes)
 
 
 def test_large_tables_are_read_in_seconds() -> None:
@@ -320,3 +323,21 @@ def test_imports_stay_light() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_notes_travel_with_the_data() -> None:
+    rows = [base(), top(), base(), base(task="lost"), top(task="mystery"), base(language="fr")]
+    evals = table(*rows, top(language="fr", n_examples=900))
+    warned = {note.kind: note.count for note in evals.notes if note.severity == "warning"}
+    assert warned == {"repeated": 1, "unpaired": 1, "n_differs": 1, "chance_unknown": 2}
+    # a selection keeps what the reader did and looks anew at the rows that are left
+    assert {note.kind for note in evals.select(task="xnli").notes if note.severity == "warning"} == {
+        "repeated",
+        "n_differs",
+    }
+    gains = evals.gains()
+    for kept in (gains, gains.to_scale("normalized"), gains.subset(np.arange(2) < 1)):
+        assert {note.kind: note.count for note in kept.notes if note.severity == "warning"} == warned
+    assert [Note.from_dict(json.loads(json.dumps(note.to_dict()))) for note in gains.notes] == list(
+        gains.notes
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import gainlaw as gl
 from gainlaw.fitting import other_scale_fit
+from gainlaw.notes import Note
 from gainlaw.simulate import simulate_study
 
 QUICK = {"draws": 300, "tune": 200, "chains": 2}
@@ -23,7 +25,8 @@ def study():
 
 @pytest.fixture(scope="module")
 def fit(study) -> gl.Fit:
-    return gl.fit(study.evaluations, seed=3, **QUICK)
+    noted = replace(study.evaluations, notes=(Note("said", "said of the scores", (2, 5)),))
+    return gl.fit(noted, seed=3, **QUICK)
 
 
 @pytest.fixture
@@ -45,6 +48,8 @@ def test_a_fit_survives_its_directory(fit: gl.Fit, directory: Path) -> None:
     pd.testing.assert_frame_equal(loaded.diagnostics.influence, fit.diagnostics.influence, check_dtype=False)
     assert loaded.diagnostics.to_dict()["checks"] == fit.diagnostics.to_dict()["checks"]
     assert loaded.record == fit.record
+    assert [str(note) for note in loaded.gains.notes] == ["2 rows: said of the scores (lines 2, 5)"]
+    assert fit.record["data"]["notes"][0]["count"] == 2
     assert loaded.spec.priors == fit.spec.priors
     assert [t.name for t in loaded.spec.terms] == [t.name for t in fit.spec.terms]
     np.testing.assert_array_equal(gl.curve(loaded).slope(), gl.curve(fit).slope())

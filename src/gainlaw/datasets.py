@@ -216,7 +216,8 @@ def load_dataset(
 
     import numpy as np
 
-    from gainlaw.evaluations import evaluations_from_frame
+    from gainlaw._input import raw_from_frame
+    from gainlaw.evaluations.table import evaluations_from_raw
     from gainlaw.languages import load_languages
 
     dataset = _find(name)
@@ -240,10 +241,13 @@ def load_dataset(
         table["seen_in_pretraining"] = table["language"].map((languages["roots_bytes"] > 0).astype(int))
     lines = table["row"].to_numpy()
     items = _predictions(dataset, table)
-    evals = evaluations_from_frame(table.drop(columns="row"), dataset.name, items, require_pairs=False)
     # rows are named by their line in the packaged file
-    frame = evals.frame.assign(row=lines[evals.frame["row"].to_numpy() - 2])
-    return replace(evals, frame=frame, sha256=sha256_file(data_path(dataset.file)))
+    raw = replace(
+        raw_from_frame(table.drop(columns="row"), dataset.name),
+        lines=lines,
+        sha256=sha256_file(data_path(dataset.file)),
+    )
+    return evaluations_from_raw(raw, items, require_pairs=False)
 
 
 def _find(name: str) -> Dataset:

@@ -14,6 +14,7 @@ import numpy as np
 
 from gainlaw._io import sha256_bytes
 from gainlaw.errors import InputError, Problem
+from gainlaw.notes import Note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ class RawTable:
         The file's name as given, or what the caller called the frame.
     sha256 : str or None
         Of the file's bytes.
-    notes : tuple of str
+    notes : tuple of Note
         What was mended on the way.
     """
 
@@ -47,7 +48,7 @@ class RawTable:
     lines: np.ndarray
     source: str
     sha256: str | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[Note, ...] = field(default=())
 
 
 def read_raw(path: str | os.PathLike[str]) -> RawTable:
@@ -205,10 +206,11 @@ def _from_csv(data: bytes, source: str) -> RawTable:
         raise InputError(Problem(f"the file is no CSV: {error}", rows=(start,), hint=hint), source) from None
     header, rows = [name.strip() for name in records[0]], records[1:]
     _check_separator(header, source)
-    notes: list[str] = []
+    notes: list[Note] = []
     if header[0] == "" and len(header) > 1 and "" not in header[1:]:
         header[0] = "index"
-        notes.append("the first column has no name and was taken for a row index: ignored")
+        what = "the first column has no name and was taken for a row index: ignored"
+        notes.append(Note("index_column", what, standing=True))
     _check_names(header, source)
     ragged = [(line, len(row)) for line, row in zip(lines[1:], rows, strict=True) if len(row) != len(header)]
     if ragged:

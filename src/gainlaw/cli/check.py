@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +11,7 @@ import typer
 from gainlaw.cli.printing import console, records, show, show_json
 from gainlaw.cli.sources import Predictions, Table, Where, describe_gains, open_table
 from gainlaw.errors import InputError, Problem
+from gainlaw.notes import Note, name_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from gainlaw.gains import Gains
 
 __all__ = ["check"]
-
-_SHOWN_ROWS = 8
 
 
 def check(
@@ -117,7 +117,7 @@ def _print_check(found: Check) -> None:
             out.print()
             show(table)
     _print_unpaired(found, out)
-    _print_flags(found, out)
+    _print_notes(found.notes, out)
 
 
 def _print_unpaired(found: Check, out: Console) -> None:
@@ -125,25 +125,15 @@ def _print_unpaired(found: Check, out: Console) -> None:
         return
     out.print("\nRows without a baseline", style="bold")
     for reason, part in found.unpaired.groupby("reason", sort=False):
-        out.print(f"  {len(part)} rows: {reason} ({_lines(part['row'].tolist())})")
+        out.print(f"  {len(part)} rows: {reason} ({name_lines(part['row'].tolist())})")
 
 
-def _print_flags(found: Check, out: Console) -> None:
-    if found.flags or found.notes:
+def _print_notes(notes: Sequence[Note], out: Console) -> None:
+    if notes:
         out.print("\nWorth knowing", style="bold")
-    for flag in found.flags:
-        where = f" ({_lines(list(flag.rows))})" if flag.severity == "warning" and flag.rows else ""
-        count = f"{flag.count} rows: " if flag.count else ""
-        style = "yellow" if flag.severity == "warning" else ""
-        mark = "!" if flag.severity == "warning" else "-"
-        out.print(f"  {mark} {count}{flag.text}{where}", style=style)
-    for line in found.notes:
-        out.print(f"  - {line}")
-
-
-def _lines(rows: list[int]) -> str:
-    shown = ", ".join(str(row) for row in rows[:_SHOWN_ROWS])
-    return f"lines {shown}, ..." if len(rows) > _SHOWN_ROWS else f"line{'s' if len(rows) > 1 else ''} {shown}"
+    for note in notes:
+        warning = note.severity == "warning"
+        out.print(f"  {'!' if warning else '-'} {note}", style="yellow" if warning else "")
 
 
 def _print_gains(gains: Gains, output: str) -> None:
@@ -159,7 +149,7 @@ def _print_gains(gains: Gains, output: str) -> None:
                     gains.frame.loc[gains.frame["checkpoint"].ne(""), "checkpoint"].nunique()
                 ),
                 "n_sizes": int(gains.frame["params"].nunique()),
-                "notes": list(gains.notes),
+                "notes": [note.to_dict() for note in gains.notes],
                 "gains": records(gains.frame),
             }
         )
@@ -171,5 +161,4 @@ def _print_gains(gains: Gains, output: str) -> None:
     if gains.frame["checkpoint"].ne("").any():
         out.print()
         show(tables.checkpoints_table(gains))
-    for line in gains.notes:
-        out.print(f"  - {line}")
+    _print_notes(gains.notes, out)

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gainlaw._input.sizes import parse_size
-from gainlaw.cli.printing import progress_bar
+from gainlaw.cli.printing import print_warnings, progress_bar
 from gainlaw.cli.sources import Predictions, Table, Where, exit_untrusted, open_table, parse_pairs
 from gainlaw.cli.summary import print_fit
 from gainlaw.errors import InputError, Problem
@@ -102,6 +101,7 @@ def fit(
         )
     result.save(output, overwrite=overwrite)
     print_fit(result)
+    print_warnings(result.gains.notes)
     typer.echo(f"\nwrote {output}")
     exit_untrusted([result])
 
@@ -109,6 +109,8 @@ def fit(
 def _sizes(texts: list[str] | None) -> list[float] | None:
     if not texts:
         return None
+    from gainlaw._input.sizes import parse_size
+
     sizes = [parse_size(text) for text in texts]
     wrong = [text for text, size in zip(texts, sizes, strict=True) if size <= 0]
     if wrong:

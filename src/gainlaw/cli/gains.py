@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from gainlaw.cli.printing import print_warnings
 from gainlaw.cli.sources import Predictions, Table, Where, describe_gains, open_table, refuse_same_file
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import Scale
@@ -47,5 +48,4 @@ def gains(
         result = table.gains(scale=scale or "points", variance=variance)
     result.write(output)
     typer.echo(f"{output}: {describe_gains(result)}")
-    for line in result.notes:
-        typer.echo(f"  note: {line}")
+    print_warnings(result.notes)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw._input.sizes import parse_size
 from gainlaw.cli.printing import OutputFormat, show, show_frame
 from gainlaw.cli.sources import Directory, exit_untrusted, open_fit
 
@@ -46,6 +45,8 @@ def predict(
 
     For every size: the mean curve, and one more checkpoint of that size.
     """
+    from gainlaw._input.sizes import parse_size
+
     fit = open_fit(directory)
     given = {
         "task": task,

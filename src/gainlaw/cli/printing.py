@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from gainlaw.notes import Note
     from gainlaw.tables import Table
 
 __all__ = [
     "OutputFormat",
     "console",
     "note",
+    "print_warnings",
     "progress_bar",
     "records",
     "show",
@@ -73,6 +75,13 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
 def note(text: str) -> None:
     """Print a sentence on standard error, so that standard output stays a table or a record."""
     typer.echo(text, err=True)
+
+
+def print_warnings(notes: Iterable[Note]) -> None:
+    """Print what a table warns of on standard error, one line a note; remarks are left to `check` and reports."""
+    for each in notes:
+        if each.severity == "warning":
+            typer.secho(f"warning: {each}", err=True, fg=typer.colors.YELLOW)
 
 
 def warn(text: str) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw._input.sizes import parse_size
 from gainlaw.cli.guard import UNTRUSTED
 from gainlaw.cli.printing import note, warn
 from gainlaw.errors import InputError, Problem
@@ -172,6 +171,8 @@ def _require_columns(table: Evaluations | Gains, conditions: dict[str, list[str]
 def _typed(frame: pd.DataFrame, column: str, values: list[str]) -> list[object]:
     """Return the values as the column holds them, so that 560M finds 560000000."""
     from pandas.api.types import is_numeric_dtype
+
+    from gainlaw._input.sizes import parse_size
 
     return [parse_size(value) for value in values] if is_numeric_dtype(frame[column]) else list(values)
 

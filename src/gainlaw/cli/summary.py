@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw.cli.printing import OutputFormat, console, show, show_frame
+from gainlaw.cli.printing import OutputFormat, console, print_warnings, show, show_frame
 from gainlaw.cli.sources import Directory, exit_untrusted, open_fit
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import Level
@@ -38,6 +38,7 @@ def summary(
         if estimand:
             raise InputError(Problem("--estimand goes with --format csv or json"))
         print_fit(fit, level)
+        print_warnings(fit.gains.notes)
     else:
         show_frame(_estimates(fit, level, estimand), output)
     exit_untrusted([fit])

@@ -20,6 +20,7 @@ from gainlaw.evaluations.columns import (
 )
 from gainlaw.evaluations.schema import report_schema_faults
 from gainlaw.languages import describe_languages
+from gainlaw.notes import Note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,7 @@ __all__ = ["build_frame"]
 _COUNT_TOLERANCE = 0.00501  # a score printed with two decimals agrees with its counts to half of 0.01
 
 
-def build_frame(raw: RawTable, require_pairs: bool = True) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def build_frame(raw: RawTable, require_pairs: bool = True) -> tuple[pd.DataFrame, tuple[Note, ...]]:
     """Validate a raw table and return it in canonical form.
 
     Parameters
@@ -46,7 +47,7 @@ def build_frame(raw: RawTable, require_pairs: bool = True) -> tuple[pd.DataFrame
     -------
     frame : pandas.DataFrame
         The canonical columns, then the user's own.
-    notes : tuple of str
+    notes : tuple of Note
         What was mended or dropped on the way.
 
     Raises
@@ -92,7 +93,7 @@ def _similar(column: str, present: list[str]) -> str | None:
     return f"rename the column {plain[near[0]]!r}?" if near and plain[near[0]] not in CANONICAL else None
 
 
-def _parse(raw: RawTable, faults: Faults, notes: list[str]) -> pd.DataFrame:
+def _parse(raw: RawTable, faults: Faults, notes: list[Note]) -> pd.DataFrame:
     import pandas as pd
 
     columns: dict[str, object] = {}
@@ -117,7 +118,9 @@ def _parse(raw: RawTable, faults: Faults, notes: list[str]) -> pd.DataFrame:
     _check_missing(frame, bad, faults)
     loose = frame["intermediate"].str.casefold().eq(BASELINE) & frame["intermediate"].ne(BASELINE)
     if loose.any():
-        notes.append(f"intermediate written {frame.loc[loose, 'intermediate'].iloc[0]!r} was read as 'none'")
+        what = f"intermediate written {frame.loc[loose, 'intermediate'].iloc[0]!r} was read as 'none'"
+        rows = tuple(raw.lines[loose.to_numpy()].tolist())
+        notes.append(Note("none_respelt", what, rows, severity="info", standing=True))
         frame.loc[loose, "intermediate"] = BASELINE
     return frame
 
@@ -175,7 +178,7 @@ def _check_scores(frame: pd.DataFrame, faults: Faults) -> None:
     )
 
 
-def _drop_repeats(frame: pd.DataFrame, faults: Faults, notes: list[str]) -> pd.DataFrame:
+def _drop_repeats(frame: pd.DataFrame, faults: Faults, notes: list[Note]) -> pd.DataFrame:
     import pandas as pd
 
     codes = group_codes(frame, ["model", "base_model", "intermediate", "task", "language", *KEYS])
@@ -195,7 +198,8 @@ def _drop_repeats(frame: pd.DataFrame, faults: Faults, notes: list[str]) -> pd.D
             faults.add(what, column=column, where=differing, hint=hint)
             return frame
     drop = pd.Series(codes).duplicated().to_numpy()
-    notes.append(f"{int(drop.sum())} rows repeat another row exactly and were dropped")
+    rows = tuple(faults.lines[drop].tolist())
+    notes.append(Note("repeated", "rows that repeat another row exactly were dropped", rows, standing=True))
     faults.lines = faults.lines[~drop]
     return frame.loc[~drop].reset_index(drop=True)
 

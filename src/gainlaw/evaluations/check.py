@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gainlaw.evaluations.columns import BASELINE, KEYS
-from gainlaw.evaluations.flags import Flag, find_flags
 from gainlaw.evaluations.pairing import Pairing, pair_rows
+from gainlaw.notes import Note
 from gainlaw.tasks import chance as task_chance
 from gainlaw.tasks import find_task
 
@@ -47,10 +47,8 @@ class Check:
         ``intermediate, base_model, params, pairs, tasks, languages, mean_gain`` (points).
     unpaired : pandas.DataFrame
         ``row, model, base_model, intermediate, task, language``, the key columns present, ``reason``.
-    flags : tuple of Flag
-        Remarks, warnings first.
-    notes : tuple of str
-        What the reader mended or dropped.
+    notes : tuple of Note
+        What the reader mended or dropped, and what deserves a look; warnings first.
     """
 
     source: str
@@ -68,25 +66,18 @@ class Check:
     languages: pd.DataFrame
     pairs: pd.DataFrame
     unpaired: pd.DataFrame
-    flags: tuple[Flag, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain values, ready for JSON (missing numbers are None)."""
         tables = ("models", "tasks", "languages", "pairs", "unpaired")
-        plain: dict[str, Any] = {
-            name: getattr(self, name) for name in self.__slots__ if name not in {*tables, "flags"}
-        }
-        plain["sizes"], plain["notes"] = list(self.sizes), list(self.notes)
+        plain: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__ if name not in tables}
+        plain["sizes"], plain["notes"] = list(self.sizes), [note.to_dict() for note in self.notes]
         for name in tables:
             plain[name] = [
                 {key: _plain(value) for key, value in record.items()}
                 for record in getattr(self, name).to_dict(orient="records")
             ]
-        plain["flags"] = [
-            {"name": f.name, "severity": f.severity, "text": f.text, "count": f.count, "rows": list(f.rows)}
-            for f in self.flags
-        ]
         return plain
 
 
@@ -109,7 +100,7 @@ def check_evaluations(evals: Evaluations) -> Check:
     Returns
     -------
     Check
-        Counts, tables and flags.
+        Counts, tables and notes.
 
     Examples
     --------
@@ -142,7 +133,6 @@ def check_evaluations(evals: Evaluations) -> Check:
         languages=_languages(known),
         pairs=_pairs(frame, pairing),
         unpaired=_unpaired(frame, pairing),
-        flags=find_flags(frame, pairing),
         notes=evals.notes,
     )
 

@@ -1,57 +1,29 @@
-"""Rows of an evaluations table that deserve a look, and why."""
+"""What deserves a look in an evaluations table, as notes: the one place that looks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from gainlaw.evaluations.columns import is_count_metric
 from gainlaw.evaluations.sampling import accuracy_variance, chance_of_rows
 from gainlaw.languages import UNLISTED
+from gainlaw.notes import Note, sort_notes
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gainlaw.evaluations.pairing import Pairing
 
-__all__ = ["SMALL_N", "Flag", "find_flags"]
+__all__ = ["SMALL_N", "find_notes"]
 
 SMALL_N = 200
 """Fewer examples than this and the standard error of one accuracy exceeds 3 points."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """One kind of remark on some rows.
-
-    Attributes
-    ----------
-    name : str
-        A short key: ``at_chance``, ``at_ceiling``, ``small_n``, ...
-    severity : {"info", "warning"}
-        Whether it is worth knowing, or worth mending.
-    text : str
-        The remark and what follows from it, in one sentence.
-    rows : tuple of int
-        Lines of the file, in order; empty when it concerns the table as a whole.
-    count : int
-        How many rows.
-    """
-
-    name: str
-    severity: str
-    text: str
-    rows: tuple[int, ...] = ()
-
-    @property
-    def count(self) -> int:
-        """How many rows it concerns."""
-        return len(self.rows)
-
-
-def find_flags(frame: pd.DataFrame, pairing: Pairing) -> tuple[Flag, ...]:
+def find_notes(frame: pd.DataFrame, pairing: Pairing) -> tuple[Note, ...]:
     """Look for rows worth knowing about, or worth mending.
 
     Parameters
@@ -63,16 +35,16 @@ def find_flags(frame: pd.DataFrame, pairing: Pairing) -> tuple[Flag, ...]:
 
     Returns
     -------
-    tuple of Flag
+    tuple of Note
         Warnings first.
     """
-    flags: list[Flag] = []
+    notes: list[Note] = []
     lines = frame["row"].to_numpy()
 
-    def flag(name: str, severity: str, text: str, where: np.ndarray) -> None:
+    def flag(kind: str, severity: Literal["warning", "info"], message: str, where: np.ndarray) -> None:
         rows = tuple(int(row) for row in np.unique(lines[where]))
         if rows:
-            flags.append(Flag(name, severity, text, rows))
+            notes.append(Note(kind, message, rows, severity=severity))
 
     score, n, k = (frame[c].to_numpy(float) for c in ("score", "n_examples", "n_correct"))
     se = np.sqrt(accuracy_variance(score, k, n, frame["stderr"].to_numpy(float)))
@@ -153,18 +125,24 @@ def find_flags(frame: pd.DataFrame, pairing: Pairing) -> tuple[Flag, ...]:
         ("protocol", "protocols"),
         ("prompt", "prompts"),
     ):
-        flags += _mixed(frame.iloc[top], column, word)
+        notes += _mixed(frame.iloc[top], column, word)
     if len(pairing.unpaired):
         flag(
             "unpaired",
             "warning",
-            "rows with an intermediate that have no baseline row; left out of the gains",
+            f"rows with an intermediate that have no baseline row; left out of the gains: {_why(pairing)}",
             _mask(frame, pairing.unpaired),
         )
     flag(
         "unused_baseline", "info", "baseline rows that no row is compared with", _mask(frame, pairing.unused)
     )
-    return tuple(sorted(flags, key=lambda f: f.severity != "warning"))
+    return sort_notes(notes)
+
+
+def _why(pairing: Pairing) -> str:
+    """Return the commonest reasons of rows without a baseline, with their numbers."""
+    common = Counter(pairing.reasons).most_common(3)
+    return "; ".join(f"{reason} ({count})" for reason, count in common)
 
 
 def _mask(frame: pd.DataFrame, positions: np.ndarray) -> np.ndarray:
@@ -183,17 +161,17 @@ def _printed(score: np.ndarray) -> np.ndarray:
     return half
 
 
-def _mixed(pairs: pd.DataFrame, column: str, word: str) -> list[Flag]:
+def _mixed(pairs: pd.DataFrame, column: str, word: str) -> list[Note]:
     """Return a warning when the same cell is compared in several metrics (splits, ...), else a remark."""
     if pairs.empty or pairs[column].nunique() < 2:
         return []
     values = ", ".join(sorted(value or "(blank)" for value in pairs[column].unique()))
+    rows = tuple(int(row) for row in pairs["row"])
     cell = ["base_model", "model", "intermediate", "task", "language", "seed"]
     overlap = pairs.groupby(cell, dropna=False)[column].nunique().gt(1).any()
     if overlap:
         text = (
             f"the same cell is compared in several {word} ({values}): no independent experiments; select one"
         )
-        return [Flag(f"mixed_{column}", "warning", text, tuple(int(row) for row in pairs["row"]))]
-    text = f"several {word} in one table: {values}"
-    return [Flag(f"mixed_{column}", "info", text, tuple(int(row) for row in pairs["row"]))]
+        return [Note(f"mixed_{column}", text, rows)]
+    return [Note(f"mixed_{column}", f"several {word} in one table: {values}", rows, severity="info")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,10 @@ from gainlaw._io import write_frame_atomic
 from gainlaw.errors import InputError, Problem
 from gainlaw.evaluations.build import build_frame
 from gainlaw.evaluations.columns import BASELINE, DERIVED
+from gainlaw.evaluations.flags import find_notes
+from gainlaw.evaluations.pairing import pair_rows
 from gainlaw.evaluations.predictions import build_predictions
+from gainlaw.notes import Note, sort_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,8 +47,8 @@ class Evaluations:
         The file, dataset or name of the frame.
     sha256 : str or None
         Of the file's bytes.
-    notes : tuple of str
-        What the reader mended or dropped.
+    notes : tuple of Note
+        What the reader mended or dropped, and what deserves a look in the rows; warnings first.
     predictions : pandas.DataFrame or None
         Item-level answers, with ``position``: the row of `frame` each belongs to.
 
@@ -59,7 +63,7 @@ class Evaluations:
     frame: pd.DataFrame
     source: str = ""
     sha256: str | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     predictions: pd.DataFrame | None = None
 
     def __len__(self) -> int:
@@ -151,7 +155,9 @@ class Evaluations:
             renumber = np.cumsum(mask) - 1
             predictions = predictions[mask[position]].assign(position=renumber[position[mask[position]]])
             predictions = predictions.reset_index(drop=True) if len(predictions) else None
-        return replace(self, frame=self.frame[mask].reset_index(drop=True), predictions=predictions)
+        frame = self.frame[mask].reset_index(drop=True)
+        notes = _all_notes([note for note in self.notes if note.standing], frame)
+        return replace(self, frame=frame, predictions=predictions, notes=notes)
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the table so that `read_evaluations` gives it back.
@@ -292,7 +298,11 @@ def evaluations_from_raw(
     """Validate a table of raw cells; the step that both readers share."""
     frame, notes = build_frame(raw, require_pairs)
     items = None if predictions is None else build_predictions(predictions, frame)
-    return Evaluations(frame, raw.source, raw.sha256, notes, items)
+    return Evaluations(frame, raw.source, raw.sha256, _all_notes(notes, frame), items)
+
+
+def _all_notes(of_reading: Iterable[Note], frame: pd.DataFrame) -> tuple[Note, ...]:
+    return sort_notes([*of_reading, *find_notes(frame, pair_rows(frame))])
 
 
 def _in_folder(

@@ -68,6 +68,7 @@ def build_record(
             "rows": len(frame),
             "checkpoints": count_distinct(fit, "checkpoint"),
             "sizes": count_distinct(fit, "params"),
+            "notes": [note.to_dict() for note in fit.gains.notes],
         },
         "packages": {name: metadata.version(name) for name in _PACKAGES},
         "python": platform.python_version(),

@@ -16,6 +16,7 @@ from gainlaw._io import sha256_file, write_frame_atomic, write_text_atomic
 from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.diagnostics import Diagnostics
 from gainlaw.fitting.record import RECORD_VERSION
+from gainlaw.notes import Note
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
@@ -124,7 +125,8 @@ def load_fit(path: str | Path) -> Fit:
 
         evaluations = read_evaluations(path / "evaluations.csv")
     data = record["data"]
-    gains = replace(gains, source=data["source"], sha256=data["sha256"], evaluations=evaluations)
+    notes = tuple(Note.from_dict(note) for note in data.get("notes", ()))
+    gains = replace(gains, source=data["source"], sha256=data["sha256"], evaluations=evaluations, notes=notes)
     model, used = record["model"], record["arguments"]["resolved"]
     spec = specify(
         gains,

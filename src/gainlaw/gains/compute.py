@@ -96,12 +96,8 @@ def compute_gains(evals: Evaluations, scale: Scale = "points", variance: Varianc
         paired, np.nan, -parts.baseline_loading * np.sqrt(sides["baseline_variance"])
     )
     frame = frame.drop(columns=["baseline_variance", "intermediate_variance"])
-    notes = list(evals.notes)
-    if len(pairing.unpaired):
-        common = Counter(pairing.reasons).most_common(3)
-        why = "; ".join(f"{reason} ({count})" for reason, count in common)
-        notes.append(f"{len(pairing.unpaired)} rows with an intermediate have no baseline row: {why}")
-    return Gains(order_columns(frame), scale, covariance, evals.source, evals.sha256, evals, tuple(notes))
+    notes = tuple(note.stand() for note in evals.notes)
+    return Gains(order_columns(frame), scale, covariance, evals.source, evals.sha256, evals, notes)
 
 
 def _why_nothing(evals: Evaluations, pairing: Pairing) -> Problem:

@@ -21,6 +21,7 @@ from gainlaw._input import (
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains.covariance import BlockCovariance
 from gainlaw.gains.table import Gains, covariance_path, order_columns
+from gainlaw.notes import Note, sort_notes
 from gainlaw.options import Scale, choices
 
 if TYPE_CHECKING:
@@ -184,12 +185,12 @@ def _gains(raw: RawTable, scale: Scale | None, sidecar: pd.DataFrame | None) -> 
     _check_labels(frame, faults)
     faults.raise_any()
     notes = list(raw.notes)
-    frame = _complete(frame, unit, notes)
+    frame = _complete(frame, unit, raw.lines, notes)
     covariance = _rebuild(frame, sidecar, faults)
     faults.raise_any()
     assert covariance is not None
     return Gains(
-        order_columns(frame), unit, covariance.validate(), raw.source, raw.sha256, None, tuple(notes)
+        order_columns(frame), unit, covariance.validate(), raw.source, raw.sha256, None, sort_notes(notes)
     )
 
 
@@ -291,7 +292,7 @@ def _check_labels(frame: pd.DataFrame, faults: Faults) -> None:
     )
 
 
-def _complete(frame: pd.DataFrame, unit: Scale, notes: list[str]) -> pd.DataFrame:
+def _complete(frame: pd.DataFrame, unit: Scale, lines: np.ndarray, notes: list[Note]) -> pd.DataFrame:
     from gainlaw.languages import describe_languages
     from gainlaw.tasks import chance as task_chance
 
@@ -323,22 +324,24 @@ def _complete(frame: pd.DataFrame, unit: Scale, notes: list[str]) -> pd.DataFram
             if c in frame
         ]
         if {"base_model", "task"} <= set(labels):
-            shared = int(frame.duplicated(labels, keep=False).sum())
-            if shared:
-                notes.append(
-                    f"{shared} rows share a baseline with another row, but the table has no columns "
+            shared = frame.duplicated(labels, keep=False).to_numpy()
+            if shared.any():
+                what = (
+                    "rows share a baseline with another row, but the table has no columns "
                     "block and baseline_se: their sampling errors are taken as independent"
                 )
+                notes.append(Note("independence_assumed", what, tuple(lines[shared].tolist())))
     else:
         free = frame["block"].isna().to_numpy()
         block = frame["block"].fillna(-1).to_numpy().astype(np.int64)
         block[free] = block.max(initial=0) + 1 + np.arange(int(free.sum()))
         frame["block"] = block
     if unit == "points" and len(frame) > 2 and frame["gain"].abs().max() < 1 and frame["se"].max() < 0.2:
-        notes.append(
+        what = (
             "all gains are within 1 point and all standard errors below 0.2: are they fractions? "
             "Gains in points are percentage points (0 to 100)"
         )
+        notes.append(Note("fractions", what))
     return frame
 
 

@@ -13,6 +13,7 @@ from gainlaw._io import write_frame_atomic
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains.covariance import BlockCovariance
 from gainlaw.gains.scales import UNITS
+from gainlaw.notes import Note
 from gainlaw.options import Scale, require_choice
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ class Gains:
         Of the file's bytes.
     evaluations : Evaluations or None
         The scores behind the gains.
-    notes : tuple of str
-        What was mended, dropped or assumed.
+    notes : tuple of Note
+        What was mended, dropped or assumed, in these rows and in the scores behind them; warnings first.
 
     Examples
     --------
@@ -91,7 +92,7 @@ class Gains:
     source: str = ""
     sha256: str | None = None
     evaluations: Evaluations | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of contrasts."""

@@ -99,7 +99,7 @@ def _sections(content: Content, verdicts: Verdicts) -> list[Section]:
     show, main = _Show(content), content.fits.main
     before = {"method": _method(main)}
     after = {
-        "data": [_list("Notes on the data", main.gains.notes)],
+        "data": [_list("Notes on the data", [str(note) for note in main.gains.notes])],
         "claims": [_missing(verdicts)],
     }
     sections = [
