@@ -28,7 +28,7 @@ FLOORS = (
     ("curves",),
     ("laws",),
     ("gains",),
-    ("evaluations", "languages", "tasks", "datasets", "simulate"),
+    ("evaluations", "languages", "metrics", "tasks", "datasets", "simulate"),
     ("_input",),
     ("training",),
     ("errors", "notes", "options", "_io", "_provenance", "_threads"),

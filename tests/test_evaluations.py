@@ -17,8 +17,9 @@ from gainlaw.errors import InputError
 from gainlaw.evaluations import Evaluations, evaluations_from_frame, pair_rows
 from gainlaw.evaluations.columns import CANONICAL
 from gainlaw.languages import describe_languages, load_languages
+from gainlaw.metrics import chance
 from gainlaw.notes import Note
-from gainlaw.tasks import TASKS, chance, find_task
+from gainlaw.tasks import TASKS, find_task
 
 BASE = {"model_family": "A", "params": 10**9, "task": "xnli", "language": "sw", "n_examples": 1000}
 

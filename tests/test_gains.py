@@ -108,8 +108,11 @@ def test_scores_with_only_a_standard_error() -> None:
     gains = evaluations_from_frame(frame).gains()
     assert gains.frame["se"].item() == pytest.approx(10, rel=EXACT)
     assert gains.frame[["n_baseline", "k_baseline"]].isna().all(axis=None)
-    for scale in SCALES:
+    for scale in ("points", "error_reduction"):
         assert np.isfinite(gains.to_scale(scale).frame["se"]).all()
+    for scale in ("normalized", "log_odds"):
+        with pytest.raises(InputError, match="n_classes" if scale == "normalized" else "no share of items"):
+            gains.to_scale(scale)
 
 
 def test_block_covariance_is_the_variance_of_the_baseline() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["TASKS", "Task", "chance", "find_task"]
+__all__ = ["TASKS", "Task", "find_task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Task:
     metric : str
         The usual score.
     chance : float
-        What guessing scores: ``1 / n_classes``, 0 for free answers, NaN where it is not defined.
+        The share of items that guessing gets right: ``1 / n_classes``, 0 for free answers.
     """
 
     name: str
@@ -35,10 +34,8 @@ class Task:
 
     @property
     def chance(self) -> float:
-        """What guessing scores, as a fraction."""
-        if self.n_classes is not None:
-            return 1.0 / self.n_classes
-        return 0.0 if self.metric in {"exact_match", "accuracy"} else math.nan
+        """The share of items that guessing gets right."""
+        return 0.0 if self.n_classes is None else 1.0 / self.n_classes
 
 
 _LIST = (
@@ -69,11 +66,11 @@ _LIST = (
     Task("arc_challenge", "ARC Challenge", 4),
     Task("cosmos_qa", "CosmosQA", 4),
     Task("commonsense_qa", "CommonsenseQA", 5),
-    Task("xquad", "XQuAD", None, "f1"),
-    Task("mlqa", "MLQA", None, "f1"),
-    Task("tydiqa_goldp", "TyDiQA-GoldP", None, "f1"),
-    Task("wikiann_ner", "WikiANN NER", None, "f1"),
-    Task("udpos", "UD POS", None, "f1"),
+    Task("xquad", "XQuAD", None, "token_f1"),
+    Task("mlqa", "MLQA", None, "token_f1"),
+    Task("tydiqa_goldp", "TyDiQA-GoldP", None, "token_f1"),
+    Task("wikiann_ner", "WikiANN NER", None, "micro_f1"),
+    Task("udpos", "UD POS", None, "micro_f1"),
     Task("bucc", "BUCC", None, "f1"),
     Task("tatoeba", "Tatoeba", None),
     Task("mgsm", "MGSM", None, "exact_match"),
@@ -111,29 +108,3 @@ def find_task(name: str) -> Task | None:
     """
     plain = name.strip().casefold().replace("-", "_").replace(" ", "_")
     return TASKS.get(_ALIASES.get(plain, plain))
-
-
-def chance(task: str, n_classes: float | None = None) -> float:
-    """Return what guessing scores on a task, as a fraction.
-
-    Parameters
-    ----------
-    task : str
-        The task's name.
-    n_classes : float, optional
-        The number of answers to choose from; wins over the table of known tasks unless it is NaN.
-
-    Returns
-    -------
-    float
-        ``1 / n_classes``, 0 for free answers, or NaN when nothing is known about the task.
-
-    Examples
-    --------
-    >>> round(chance("xnli"), 4), chance("xcopa"), chance("my_task", 4), chance("my_task")
-    (0.3333, 0.5, 0.25, nan)
-    """
-    if n_classes is not None and not math.isnan(n_classes):
-        return 1.0 / n_classes
-    known = find_task(task)
-    return math.nan if known is None else known.chance

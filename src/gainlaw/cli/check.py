@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gainlaw.cli.printing import console, records, show, show_json
-from gainlaw.cli.sources import Predictions, Table, Where, describe_gains, open_table
+from gainlaw.cli.sources import Metrics, Predictions, Table, Where, describe_gains, open_table
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import Note, name_lines
 
@@ -26,6 +26,7 @@ def check(
     evals: Table,
     predictions: Predictions = None,
     where: Where = None,
+    metric: Metrics = None,
     output: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print it.")] = "table",
 ) -> None:
     """Read a table and say what is in it, what pairs, what is missing and what to fix.
@@ -34,7 +35,7 @@ def check(
     """
     from gainlaw.gains import Gains
 
-    table = open_table(evals, predictions=predictions, where=where)
+    table = open_table(evals, predictions=predictions, where=where, metrics=metric)
     if isinstance(table, Gains):
         _print_gains(table, output)
         return

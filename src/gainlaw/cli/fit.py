@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from gainlaw.cli.printing import print_warnings, progress_bar
-from gainlaw.cli.sources import Predictions, Table, Where, exit_untrusted, open_table, parse_pairs
+from gainlaw.cli.sources import (
+    Metrics,
+    Predictions,
+    Table,
+    Where,
+    exit_untrusted,
+    open_table,
+    parse_pairs,
+)
 from gainlaw.cli.summary import print_fit
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import Baselines, Engine, LawName, Scale
@@ -63,6 +71,7 @@ def fit(
     ] = "free",
     predictions: Predictions = None,
     where: Where = None,
+    metric: Metrics = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a fit directory that is there.")
     ] = False,
@@ -78,7 +87,7 @@ def fit(
     check_target(output, overwrite=overwrite)
     priors = parse_pairs(prior or (), "--prior", "NAME=PRIOR")
     sizes = _sizes(params)
-    table = open_table(evals, predictions=predictions, where=where)
+    table = open_table(evals, predictions=predictions, where=where, metrics=metric)
     with progress_bar("sampling") as progress:
         result = gainlaw.fit(
             table,

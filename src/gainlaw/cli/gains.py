@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 import typer
 
 from gainlaw.cli.printing import print_warnings
-from gainlaw.cli.sources import Predictions, Table, Where, describe_gains, open_table, refuse_same_file
+from gainlaw.cli.sources import (
+    Metrics,
+    Predictions,
+    Table,
+    Where,
+    describe_gains,
+    open_table,
+    refuse_same_file,
+)
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import Scale
 
@@ -30,6 +38,7 @@ def gains(
     ] = "auto",
     predictions: Predictions = None,
     where: Where = None,
+    metric: Metrics = None,
 ) -> None:
     """Write the gain of every row with an intermediate over its baseline row.
 
@@ -39,7 +48,7 @@ def gains(
     from gainlaw.gains import Gains
 
     refuse_same_file(evals, output)
-    table = open_table(evals, predictions=predictions, where=where)
+    table = open_table(evals, predictions=predictions, where=where, metrics=metric)
     if isinstance(table, Gains):
         if variance != "auto":
             raise InputError(Problem("the table holds gains, whose variance is given; leave out --variance"))

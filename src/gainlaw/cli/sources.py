@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Directory",
+    "Metrics",
     "Predictions",
     "Table",
     "Where",
@@ -30,6 +31,7 @@ __all__ = [
     "exit_untrusted",
     "open_fit",
     "open_table",
+    "parse_metrics",
     "parse_pairs",
     "parse_where",
     "refuse_same_file",
@@ -57,11 +59,23 @@ Where = Annotated[
         help="Keep only these rows; repeat for more conditions. Baseline rows stay.",
     ),
 ]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME:KEY=VALUE[,KEY=VALUE]",
+        help="What a metric is: share=yes|no, better=up|down, min=, max=, point=; repeat for more.",
+    ),
+]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A fit directory.", show_default=False)]
 
 
 def open_table(
-    source: str, *, predictions: Path | None = None, where: Sequence[str] | None = None
+    source: str,
+    *,
+    predictions: Path | None = None,
+    where: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
 ) -> Evaluations | Gains:
     """Read the table that a command was given.
 
@@ -74,6 +88,8 @@ def open_table(
         Item-level answers that go with a table of scores.
     where : sequence of str, optional
         Conditions as `parse_where` reads them.
+    metrics : sequence of str, optional
+        What metrics are, as `parse_metrics` reads it.
 
     Returns
     -------
@@ -91,19 +107,20 @@ def open_table(
     ['xwinograd']
     """
     conditions = parse_where(where or ())
+    declared = parse_metrics(metrics or ())
     table: Evaluations | Gains
     if source.startswith(_PREFIX):
-        if predictions is not None:
-            raise InputError(Problem("a bundled dataset takes no --predictions"))
+        if predictions is not None or declared:
+            raise InputError(Problem("a bundled dataset takes no --predictions and no --metric"))
         table = _open_dataset(source.removeprefix(_PREFIX))
     elif predictions is not None:
         from gainlaw.evaluations import read_evaluations
 
-        table = read_evaluations(source, predictions)
+        table = read_evaluations(source, predictions, metrics=declared)
     else:
         from gainlaw.gains import read_table
 
-        table = read_table(source)
+        table = read_table(source, metrics=declared)
     return _apply(table, conditions) if conditions else table
 
 
@@ -118,6 +135,25 @@ def _open_dataset(text: str) -> Evaluations:
         hint = f"a dataset has the options {', '.join(known)}; select rows with --where"
         raise InputError(Problem(f"{_PREFIX}{name} has no option {', '.join(unknown)}", hint=hint))
     return load_dataset(name, **pairs)  # type: ignore[arg-type]  # the loader checks the values
+
+
+def parse_metrics(texts: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Read what is declared of metrics.
+
+    Examples
+    --------
+    >>> parse_metrics(["wer:max=100", "mine:share=no,better=down"])
+    {'wer': {'max': '100'}, 'mine': {'share': 'no', 'better': 'down'}}
+    """
+    form = "--metric NAME:share=no,better=down,min=0,max=100"
+    declared: dict[str, dict[str, str]] = {}
+    for text in texts:
+        name, _, said = text.rpartition(":") if "=" in text.rpartition(":")[2] else (text, "", "")
+        if not name.strip():
+            raise InputError(Problem(f"--metric {text!r} cannot be read", hint=f"write {form}"))
+        parts = [part for part in said.split(",") if part.strip()]
+        declared[name.strip()] = parse_pairs(parts, f"--metric {name.strip()}", "KEY=VALUE")
+    return declared
 
 
 def parse_where(conditions: Sequence[str]) -> dict[str, list[str]]:

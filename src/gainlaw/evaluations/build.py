@@ -16,10 +16,11 @@ from gainlaw.evaluations.columns import (
     NUMBERS,
     OPTIONAL_NAMES,
     REQUIRED,
-    is_count_metric,
 )
 from gainlaw.evaluations.schema import report_schema_faults
+from gainlaw.evaluations.scores import check_scores, declared_columns, report_unknown_metrics
 from gainlaw.languages import describe_languages
+from gainlaw.metrics import metric_facts
 from gainlaw.notes import Note
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from gainlaw._input import RawTable
 
 __all__ = ["build_frame"]
-
-_COUNT_TOLERANCE = 0.00501  # a score printed with two decimals agrees with its counts to half of 0.01
 
 
 def build_frame(raw: RawTable, require_pairs: bool = True) -> tuple[pd.DataFrame, tuple[Note, ...]]:
@@ -60,7 +59,8 @@ def build_frame(raw: RawTable, require_pairs: bool = True) -> tuple[pd.DataFrame
     _check_columns(raw.frame, faults)
     frame = _parse(raw, faults, notes)
     _check_names(frame, faults)
-    _check_scores(frame, faults)
+    report_unknown_metrics(frame, faults)
+    check_scores(frame, faults)
     faults.raise_any()  # relations between rows are judged on clean cells only
     frame = _drop_repeats(frame, faults, notes)
     _check_models(frame, faults, require_pairs)
@@ -107,6 +107,7 @@ def _parse(raw: RawTable, faults: Faults, notes: list[Note]) -> pd.DataFrame:
             columns[name], bad[name] = parse_numbers(raw.frame[name], name, faults)
         else:
             columns[name], bad[name] = np.full(size, np.nan), np.zeros(size, bool)
+    columns |= declared_columns(raw.frame, faults)
     others = {
         name: parse_free(raw.frame[name])
         for name in raw.frame
@@ -150,32 +151,6 @@ def _check_names(frame: pd.DataFrame, faults: Faults) -> None:
             where = frame[name].eq(rare).to_numpy()
             hint = "write one of them throughout"
             faults.add(f"{clash} differ only in case or blanks", column=name, where=where, hint=hint)
-
-
-def _check_scores(frame: pd.DataFrame, faults: Faults) -> None:
-    counted = frame["metric"].map(is_count_metric).to_numpy(bool)
-    ratio = frame["n_correct"] / frame["n_examples"].where(frame["n_examples"] > 0)
-    apart = (frame["score"] - ratio).abs() > _COUNT_TOLERANCE
-    faults.add("score and n_correct / n_examples disagree", column="score", where=apart.to_numpy())
-    faults.add(
-        "counts given for a metric that is no share of items",
-        column="n_correct",
-        where=frame["n_correct"].notna().to_numpy() & ~counted,
-        hint="give stderr instead",
-    )
-    faults.add(
-        "no value, and the metric is no share of items, so n_examples does not give its error",
-        column="stderr",
-        where=frame["stderr"].isna().to_numpy() & frame["n_examples"].notna().to_numpy() & ~counted,
-    )
-    score = ratio.fillna(frame["score"])
-    edge = (score.eq(0) | score.eq(1)) & frame["n_examples"].notna() & counted
-    faults.add(
-        "a standard error of 0",
-        column="stderr",
-        where=(frame["stderr"].eq(0) & ~edge).to_numpy(),
-        hint="leave it blank when unknown; give n_examples",
-    )
 
 
 def _drop_repeats(frame: pd.DataFrame, faults: Faults, notes: list[Note]) -> pd.DataFrame:
@@ -263,7 +238,7 @@ def _check_models(frame: pd.DataFrame, faults: Faults, require_pairs: bool) -> N
 
 
 def _finish(frame: pd.DataFrame, raw: RawTable) -> pd.DataFrame:
-    counted = frame["metric"].map(is_count_metric).to_numpy(bool)
+    counted = metric_facts(frame).share
     given = frame["n_correct"].notna()
     frame["score"] = (frame["n_correct"] / frame["n_examples"]).where(given, frame["score"])
     derived = (frame["score"] * frame["n_examples"]).round().where(counted)

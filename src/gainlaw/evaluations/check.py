@@ -9,8 +9,9 @@ import numpy as np
 
 from gainlaw.evaluations.columns import BASELINE, KEYS
 from gainlaw.evaluations.pairing import Pairing, pair_rows
+from gainlaw.evaluations.sampling import chance_of_rows
+from gainlaw.metrics import metric_facts
 from gainlaw.notes import Note
-from gainlaw.tasks import chance as task_chance
 from gainlaw.tasks import find_task
 
 if TYPE_CHECKING:
@@ -175,23 +176,28 @@ def _tasks(frame: pd.DataFrame, pairing: Pairing) -> pd.DataFrame:
         known = find_task(str(task))
         classes = part["n_classes"].dropna()
         n_classes = classes.iloc[0] if len(classes) else (known.n_classes if known else None)
-        given = part["chance"].dropna()
-        guess = given.iloc[0] if len(given) else task_chance(str(task), n_classes)
+        guess = chance_of_rows(part)
+        guess = guess[np.isfinite(guess)]
         records.append(
             {
                 "task": task,
                 "title": known.title if known else task,
                 "n_classes": np.nan if n_classes is None else float(n_classes),
-                "chance": guess,
+                "chance": guess[0] if len(guess) else np.nan,
                 "languages": part["language"].nunique(),
                 "rows": len(part),
                 "pairs": len(top),
-                "mean_baseline": base["score"].mean() if len(base) else np.nan,
-                "mean_intermediate": top["score"].mean() if len(top) else np.nan,
+                "mean_baseline": _in_hundreds(base).mean() if len(base) else np.nan,
+                "mean_intermediate": _in_hundreds(top).mean() if len(top) else np.nan,
                 "median_n": part["n_examples"].median(),
             }
         )
     return pd.DataFrame(records)
+
+
+def _in_hundreds(frame: pd.DataFrame) -> pd.Series:
+    """Return scores as fractions of 100 points, whatever one point of their metric is."""
+    return 0.01 * frame["score"] / metric_facts(frame).of_rows("point")
 
 
 def _languages(frame: pd.DataFrame) -> pd.DataFrame:
@@ -214,7 +220,7 @@ def _pairs(frame: pd.DataFrame, pairing: Pairing) -> pd.DataFrame:
     base = frame.iloc[pairing.baseline].reset_index(drop=True)
     top = frame.iloc[pairing.intermediate].reset_index(drop=True)
     table = top[["intermediate", "base_model", "task", "language"]].assign(
-        params=base["params"], gain=100 * (top["score"] - base["score"])
+        params=base["params"], gain=metric_facts(top).per_point * (top["score"] - base["score"])
     )
     grouped = table.groupby(["intermediate", "params", "base_model"], sort=True).agg(
         pairs=("gain", "size"),

@@ -10,7 +10,6 @@ __all__ = [
     "NAMES",
     "NUMBERS",
     "REQUIRED",
-    "is_count_metric",
 ]
 
 BASELINE = "none"
@@ -50,22 +49,3 @@ CANONICAL = (
     *DERIVED,
 )
 """The order of the columns of ``Evaluations.frame``; columns of the user's own follow."""
-
-_COUNTED = ("acc", "exact_match", "em")
-
-
-def is_count_metric(metric: str) -> bool:
-    """Return whether a metric is a share of items answered correctly (no name counts as accuracy).
-
-    Parameters
-    ----------
-    metric : str
-        The metric's name.
-
-    Examples
-    --------
-    >>> is_count_metric("accuracy_median_of_5_prompts"), is_count_metric("f1")
-    (True, False)
-    """
-    plain = metric.casefold()
-    return plain == "" or plain.startswith(_COUNTED)

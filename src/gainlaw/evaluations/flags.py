@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gainlaw.evaluations.columns import is_count_metric
-from gainlaw.evaluations.sampling import accuracy_variance, chance_of_rows
+from gainlaw.evaluations.sampling import chance_of_rows, score_variance
 from gainlaw.languages import UNLISTED
+from gainlaw.metrics import metric_facts, metric_notes
 from gainlaw.notes import Note, sort_notes
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def find_notes(frame: pd.DataFrame, pairing: Pairing) -> tuple[Note, ...]:
             notes.append(Note(kind, message, rows, severity=severity))
 
     score, n, k = (frame[c].to_numpy(float) for c in ("score", "n_examples", "n_correct"))
-    se = np.sqrt(accuracy_variance(score, k, n, frame["stderr"].to_numpy(float)))
+    facts = metric_facts(frame)
+    counted, best = facts.share, facts.of_rows("best")
+    se = np.sqrt(score_variance(frame, score, k, n, frame["stderr"].to_numpy(float)))
     chance = chance_of_rows(frame)
     base, top = pairing.baseline, pairing.intermediate
     differs = frame["params"].to_numpy()[base] != frame["params"].to_numpy()[top]
@@ -81,9 +83,8 @@ def find_notes(frame: pd.DataFrame, pairing: Pairing) -> tuple[Note, ...]:
         "chance_unknown",
         "warning",
         "the guess rate is not known, so no chance-corrected scale: add n_classes or chance",
-        np.isnan(chance),
+        np.isnan(chance) & counted,
     )
-    counted = frame["metric"].map(is_count_metric).to_numpy(bool)
     flag(
         "no_counts",
         "warning",
@@ -91,13 +92,26 @@ def find_notes(frame: pd.DataFrame, pairing: Pairing) -> tuple[Note, ...]:
         ~counted,
     )
     error = frame["stderr"].to_numpy(float)
-    binomial = np.sqrt(score * (1 - score) / n)
-    off = np.isfinite(error) & np.isfinite(binomial) & (binomial > 0) & (np.abs(error / binomial - 1) > 0.1)
+    binomial = np.sqrt(np.where(counted, score * (1 - score), np.nan) / n)
+    off = (
+        np.isfinite(error)
+        & np.isfinite(binomial)
+        & (binomial > 0)
+        & counted
+        & (np.abs(error / binomial - 1) > 0.1)
+    )
     flag(
         "stderr_not_binomial",
         "info",
         "stderr is more than 10% away from the binomial one; stderr is used",
         off,
+    )
+    notes += metric_notes(frame, lines)
+    flag(
+        "largest_error",
+        "info",
+        "an average of bounded values without stderr: the largest error that n_examples of them can have is taken",
+        facts.mean & np.isnan(error),
     )
     average = np.isfinite(k) & (np.abs(score - k / n) > np.maximum(_printed(score), 1e-9))
     flag(
@@ -110,14 +124,19 @@ def find_notes(frame: pd.DataFrame, pairing: Pairing) -> tuple[Note, ...]:
         "at_chance",
         "info",
         "the score is within 2 standard errors of guessing, or below",
-        score - chance <= 2 * se,
+        np.where(facts.of_rows("better") == "up", score - chance, chance - score) <= 2 * se,
     )
-    flag("at_ceiling", "info", "the score is within 2 standard errors of 1", 1 - score <= 2 * se)
+    flag(
+        "at_ceiling",
+        "info",
+        "the score is within 2 standard errors of the best there can be",
+        np.abs(best - score) <= 2 * se,
+    )
     flag(
         "small_n",
         "info",
         f"fewer than {SMALL_N} examples: one accuracy has a standard error above 3 points",
-        n < SMALL_N,
+        (n < SMALL_N) & counted,
     )
     for column, word in (
         ("metric", "metrics"),

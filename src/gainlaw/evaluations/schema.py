@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["evaluations_schema", "report_schema_faults"]
 
 _HINTS = {
-    "score": "a score is a fraction between 0 and 1",
     "params": "the number of parameters as a whole number above 0, such as 560000000",
     "n_examples": "the number of scored items as a whole number above 0",
     "n_correct": "the number of items answered correctly, 0 to n_examples",
@@ -31,8 +30,8 @@ def evaluations_schema() -> Any:
     """Return the pandera schema of the numeric columns of an evaluations table.
 
     Names are checked by the reader, which knows the text of each cell; this schema holds the numbers: their
-    ranges, whole numbers, and the two relations between columns (``n_correct <= n_examples``, and a score
-    that agrees with its counts to two decimals).
+    ranges, whole numbers, and ``n_correct <= n_examples``. The range of a score depends on its metric and is
+    checked by `gainlaw.evaluations.scores`.
 
     Returns
     -------
@@ -57,13 +56,10 @@ def evaluations_schema() -> Any:
     return pa.DataFrameSchema(
         {
             "params": column(pa.Check.gt(0, error="zero or negative"), fractional, huge),
-            "score": column(pa.Check.ge(0, error="below 0"), pa.Check.le(1, error="above 1")),
+            "score": column(),
             "n_correct": column(pa.Check.ge(0, error="negative"), fractional),
             "n_examples": column(pa.Check.gt(0, error="zero or negative"), fractional, huge),
-            "stderr": column(
-                pa.Check.ge(0, error="negative"),
-                pa.Check.le(0.5, error="above 0.5, more than any fraction can have"),
-            ),
+            "stderr": column(pa.Check.ge(0, error="negative")),
             "seed": column(fractional, pa.Check.in_range(-(2**53), 2**53, error="too large")),
             "n_classes": column(pa.Check.ge(2, error="below 2"), fractional),
             "chance": column(pa.Check.in_range(0, 1, include_max=False, error="outside 0 to 1")),
@@ -100,7 +96,4 @@ def report_schema_faults(numbers: pd.DataFrame, faults: Faults) -> None:
             where[group["index"].dropna().astype(int).to_numpy()] = True
             values = numbers[name][where]
             shown = f"{values.iloc[0]:g}"
-            hint = _HINTS[name]
-            if name == "score" and check == "above 1" and 1.5 < np.median(values) <= 100:
-                hint = "percent scores are divided by 100: 0.625, not 62.5"
-            faults.add(f"{check} ({shown})", column=name, where=where, hint=hint)
+            faults.add(f"{check} ({shown})", column=name, where=where, hint=_HINTS[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +15,7 @@ from gainlaw._io import write_frame_atomic
 from gainlaw.errors import InputError, Problem
 from gainlaw.evaluations.build import build_frame
 from gainlaw.evaluations.columns import BASELINE, DERIVED
+from gainlaw.evaluations.declare import declare_metrics
 from gainlaw.evaluations.flags import find_notes
 from gainlaw.evaluations.pairing import pair_rows
 from gainlaw.evaluations.predictions import build_predictions
@@ -202,6 +203,7 @@ def read_evaluations(
     predictions: str | os.PathLike[str] | pd.DataFrame | None = None,
     *,
     require_pairs: bool = True,
+    metrics: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Evaluations:
     r"""Read a table of scores.
 
@@ -215,6 +217,9 @@ def read_evaluations(
     require_pairs : bool, default True
         Whether a table that cannot give gains (no baseline, no intermediate, a ``base_model`` without any
         baseline row) is an error; False reads it all the same.
+    metrics : mapping, optional
+        What metrics are, by name: ``{"wer": {"max": 100}, "mine": {"share": False, "better": "down"}}`` with the
+        keys ``share, better, min, max, point``; needed for metrics that gainlaw does not know.
 
     Returns
     -------
@@ -242,7 +247,7 @@ def read_evaluations(
     if file.is_dir():
         file, predictions = _in_folder(file, predictions)
     raw = read_raw(file)
-    return evaluations_from_raw(raw, predictions, require_pairs)
+    return evaluations_from_raw(raw, predictions, require_pairs, metrics)
 
 
 def evaluations_from_frame(
@@ -251,6 +256,7 @@ def evaluations_from_frame(
     predictions: str | os.PathLike[str] | pd.DataFrame | None = None,
     *,
     require_pairs: bool = True,
+    metrics: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Evaluations:
     """Validate a frame of scores; row i is called line i + 2 in messages, as if it were a CSV file.
 
@@ -262,7 +268,7 @@ def evaluations_from_frame(
         What to call it in messages.
     predictions : path-like or pandas.DataFrame, optional
         Item-level answers.
-    require_pairs : bool, default True
+    require_pairs, metrics
         As in `read_evaluations`.
 
     Returns
@@ -287,16 +293,17 @@ def evaluations_from_frame(
     >>> evaluations_from_frame(pd.DataFrame(rows)).gains().frame["gain"].round(2).item()
     1.0
     """
-    return evaluations_from_raw(raw_from_frame(frame, source), predictions, require_pairs)
+    return evaluations_from_raw(raw_from_frame(frame, source), predictions, require_pairs, metrics)
 
 
 def evaluations_from_raw(
     raw: RawTable,
     predictions: str | os.PathLike[str] | pd.DataFrame | None = None,
     require_pairs: bool = True,
+    metrics: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Evaluations:
     """Validate a table of raw cells; the step that both readers share."""
-    frame, notes = build_frame(raw, require_pairs)
+    frame, notes = build_frame(declare_metrics(raw, metrics), require_pairs)
     items = None if predictions is None else build_predictions(predictions, frame)
     return Evaluations(frame, raw.source, raw.sha256, _all_notes(notes, frame), items)
 

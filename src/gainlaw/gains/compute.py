@@ -11,11 +11,12 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.evaluations.columns import CANONICAL, KEYS
 from gainlaw.evaluations.pairing import Pairing, pair_rows
 from gainlaw.evaluations.predictions import item_groups
-from gainlaw.evaluations.sampling import accuracy_variance, chance_of_rows
+from gainlaw.evaluations.sampling import chance_of_rows, score_variance
 from gainlaw.gains.covariance import BlockCovariance
 from gainlaw.gains.sampling import joint_covariance, mcnemar_variance
 from gainlaw.gains.scales import Contrast, adjusted_accuracy, contrast
 from gainlaw.gains.table import Gains, order_columns
+from gainlaw.metrics import MetricFacts, metric_facts
 from gainlaw.options import Scale, require_choice
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def compute_gains(evals: Evaluations, scale: Scale = "points", variance: Varianc
     frame["variance"] = np.where(paired, "paired", "unpaired")
     frame["block"] = _first_seen(pairing.baseline)
     frame["baseline_se"] = np.where(
-        paired, np.nan, -parts.baseline_loading * np.sqrt(sides["baseline_variance"])
+        paired, np.nan, np.abs(parts.baseline_loading) * np.sqrt(sides["baseline_variance"])
     )
     frame = frame.drop(columns=["baseline_variance", "intermediate_variance"])
     notes = tuple(note.stand() for note in evals.notes)
@@ -132,7 +133,7 @@ def _labels(frame: pd.DataFrame, pairing: Pairing) -> pd.DataFrame:
 def _sides(frame: pd.DataFrame, pairing: Pairing) -> dict[str, np.ndarray]:
     score = frame["score"].to_numpy(float)
     k, n = frame["n_correct"].to_numpy(float), frame["n_examples"].to_numpy(float)
-    var = accuracy_variance(score, k, n, frame["stderr"].to_numpy(float))
+    var = score_variance(frame, score, k, n, frame["stderr"].to_numpy(float))
     sides: dict[str, np.ndarray] = {}
     for side, rows in (("baseline", pairing.baseline), ("intermediate", pairing.intermediate)):
         sides[f"{side}_score"] = score[rows]
@@ -152,15 +153,18 @@ def scale_contrast(scale: Scale, sides: dict[str, np.ndarray], frame: pd.DataFra
     sides : dict of str to numpy.ndarray, shape (pairs,)
         ``baseline_score, n_baseline, k_baseline, baseline_variance`` and the same of the intermediate.
     frame : pandas.DataFrame
-        With ``chance`` and, for messages, ``task``.
+        With ``chance``, ``metric`` and ``task`` where they are known.
     source : str
         For messages.
 
     Raises
     ------
     InputError
-        If the scale needs a guess rate that is not known.
+        If the scale does not exist for a metric, or needs a guess rate that is not known.
     """
+    facts = metric_facts(frame)
+    require_scale(scale, facts, source)
+    best = facts.of_rows("best")
     chance = frame["chance"].to_numpy(float) if "chance" in frame else np.full(len(frame), np.nan)
     unknown = np.isnan(chance)
     if scale in {"normalized", "log_odds"} and unknown.any():
@@ -173,7 +177,8 @@ def scale_contrast(scale: Scale, sides: dict[str, np.ndarray], frame: pd.DataFra
         p, k, n, v = (sides[name] for name in (f"{side}_score", f"k_{side}", f"n_{side}", f"{side}_variance"))
         adjusted[side] = adjusted_accuracy(p, k, n, v, np.nan_to_num(chance))
     p0, n0 = sides["baseline_score"], sides["n_baseline"]
-    off_one = np.where(np.isnan(n0), 1.0 - np.sqrt(sides["baseline_variance"]), 1.0 - 0.5 / (n0 + 1.0))
+    off = np.where(np.isnan(n0) | ~facts.share, np.sqrt(sides["baseline_variance"]), 0.5 / (n0 + 1.0))
+    off_best = best - np.where(facts.of_rows("better") == "up", off, -off)
     return contrast(
         scale,
         p0,
@@ -181,8 +186,19 @@ def scale_contrast(scale: Scale, sides: dict[str, np.ndarray], frame: pd.DataFra
         baseline_adjusted=adjusted["baseline"],
         intermediate_adjusted=adjusted["intermediate"],
         chance=chance,
-        baseline_edge=np.where(p0 >= 1.0, off_one, p0),
+        baseline_edge=np.where(p0 == best, off_best, p0),
+        per_point=facts.per_point,
+        best=best,
     )
+
+
+def require_scale(scale: Scale, facts: MetricFacts, source: str) -> None:
+    """Raise an InputError where a scale does not exist for a metric of the table."""
+    missing = [reason for metric in facts.metrics if (reason := metric.missing_scale(scale))]
+    if missing:
+        what = f"there is no gain on the scale {scale!r}: {'; '.join(missing)}"
+        hint = "take the scale points, or leave out those rows"
+        raise InputError(Problem(what, "metric", hint=hint), source or None)
 
 
 def _first_seen(values: np.ndarray) -> np.ndarray:

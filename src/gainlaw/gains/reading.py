@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,8 +20,12 @@ from gainlaw._input import (
     spelling_clashes,
 )
 from gainlaw.errors import InputError, Problem
+from gainlaw.evaluations.declare import declare_metrics
+from gainlaw.evaluations.sampling import chance_of_rows
+from gainlaw.evaluations.scores import declared_columns
 from gainlaw.gains.covariance import BlockCovariance
 from gainlaw.gains.table import Gains, covariance_path, order_columns
+from gainlaw.metrics import metric_facts, metric_notes
 from gainlaw.notes import Note, sort_notes
 from gainlaw.options import Scale, choices
 
@@ -40,7 +45,9 @@ _COUNTS = ("n_baseline", "n_intermediate", "k_baseline", "k_intermediate")
 _NUMBERS = ("params", "gain", "se", "seed", *_FRACTIONS, *_COUNTS, "block", "baseline_se")
 
 
-def read_gains(path: str | os.PathLike[str]) -> Gains:
+def read_gains(
+    path: str | os.PathLike[str], *, metrics: Mapping[str, Mapping[str, Any]] | None = None
+) -> Gains:
     r"""Read a gains table.
 
     Parameters
@@ -49,6 +56,8 @@ def read_gains(path: str | os.PathLike[str]) -> Gains:
         A ``.csv`` or ``.parquet`` file with the columns ``gain`` and ``se``, and whatever labels there are:
         ``params``, ``task``, ``language``, ``intermediate``, ``base_model``, ... A table written by
         `Gains.write` brings its covariance along.
+    metrics : mapping, optional
+        What metrics are, as in `read_evaluations`.
 
     Returns
     -------
@@ -68,12 +77,18 @@ def read_gains(path: str | os.PathLike[str]) -> Gains:
     >>> read_gains(file).frame["gain"].tolist()
     [2.8, 0.8]
     """
-    raw = read_raw(path)
+    raw = declare_metrics(read_raw(path), metrics)
     side = covariance_path(path)
     return _gains(raw, None, read_raw(side).frame if side.is_file() else None)
 
 
-def gains_from_frame(frame: pd.DataFrame, source: str = "", scale: Scale | None = None) -> Gains:
+def gains_from_frame(
+    frame: pd.DataFrame,
+    source: str = "",
+    scale: Scale | None = None,
+    *,
+    metrics: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Gains:
     """Validate a frame of gains; row i is called line i + 2 in messages, as if it were a CSV file.
 
     Parameters
@@ -84,6 +99,8 @@ def gains_from_frame(frame: pd.DataFrame, source: str = "", scale: Scale | None 
         What to call it in messages.
     scale : {"points", "log_odds", "normalized", "error_reduction"}, optional
         The unit of ``gain`` and ``se``; the column ``scale`` says so too; ``points`` when neither does.
+    metrics : mapping, optional
+        What metrics are, as in `read_evaluations`.
 
     Returns
     -------
@@ -102,7 +119,7 @@ def gains_from_frame(frame: pd.DataFrame, source: str = "", scale: Scale | None 
     >>> gains_from_frame(effects).scale
     'points'
     """
-    return _gains(raw_from_frame(frame, source), scale, None)
+    return _gains(declare_metrics(raw_from_frame(frame, source), metrics), scale, None)
 
 
 def is_gains_file(path: str | os.PathLike[str]) -> bool:
@@ -116,7 +133,9 @@ def is_gains_file(path: str | os.PathLike[str]) -> bool:
     return not Path(path).is_dir() and "gain" in read_raw(path).frame
 
 
-def read_table(path: str | os.PathLike[str]) -> Evaluations | Gains:
+def read_table(
+    path: str | os.PathLike[str], *, metrics: Mapping[str, Mapping[str, Any]] | None = None
+) -> Evaluations | Gains:
     """Read evaluations or gains, whichever the file's columns say; or a packaged dataset by its name.
 
     Parameters
@@ -124,6 +143,8 @@ def read_table(path: str | os.PathLike[str]) -> Evaluations | Gains:
     path : path-like
         A file, a folder with ``evaluations.csv``, or the name of a packaged dataset such as ``bloomz``
         (a file or folder of that name comes first).
+    metrics : mapping, optional
+        What metrics are, as in `read_evaluations`.
 
     Returns
     -------
@@ -148,8 +169,8 @@ def read_table(path: str | os.PathLike[str]) -> Evaluations | Gains:
     if not file.exists() and str(path) in DATASETS:
         return load_dataset(str(path))
     if file.is_dir():
-        return read_evaluations(file)
-    raw = read_raw(file)
+        return read_evaluations(file, metrics=metrics)
+    raw = declare_metrics(read_raw(file), metrics)
     columns = set(raw.frame.columns)
     if "gain" in columns:
         side = covariance_path(file)
@@ -176,6 +197,7 @@ def _gains(raw: RawTable, scale: Scale | None, sidecar: pd.DataFrame | None) -> 
     for name in _NUMBERS:
         if name in raw.frame:
             columns[name], bad[name] = parse_numbers(raw.frame[name], name, faults)
+    columns |= declared_columns(raw.frame, faults)
     rest = {
         name: parse_free(raw.frame[name]) for name in raw.frame if name not in columns and name != "scale"
     }
@@ -184,7 +206,7 @@ def _gains(raw: RawTable, scale: Scale | None, sidecar: pd.DataFrame | None) -> 
     unit = _scale(raw, scale, faults)
     _check_labels(frame, faults)
     faults.raise_any()
-    notes = list(raw.notes)
+    notes = [*raw.notes, *metric_notes(frame, raw.lines)]
     frame = _complete(frame, unit, raw.lines, notes)
     covariance = _rebuild(frame, sidecar, faults)
     faults.raise_any()
@@ -210,10 +232,16 @@ def _check_numbers(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faul
         faults.add("zero or negative", column="params", where=where(frame["params"] <= 0), hint=hint)
         faults.add("not a whole number", column="params", where=where(frame["params"] % 1 > 0), hint=hint)
         faults.add("1e15 or above", column="params", where=where(frame["params"] >= 1e15), hint=hint)
+    facts = metric_facts(frame)
     for name in _FRACTIONS:
         if name in frame:
-            outside = (frame[name] < 0) | (frame[name] > 1)
-            faults.add("outside 0 to 1", column=name, where=where(outside), hint="write a fraction")
+            floor, ceiling = facts.of_rows("low"), facts.of_rows("high")
+            value = frame[name].to_numpy(float)
+            outside = (value < floor) | (value > ceiling)
+            for a, b in sorted(set(zip(floor[outside].tolist(), ceiling[outside].tolist(), strict=True))):
+                hint = "write a fraction" if b == 1 else "write it in the unit of its metric"
+                mine = outside & (floor == a) & (ceiling == b)
+                faults.add(f"outside {a:g} to {b:g}", column=name, where=mine, hint=hint)
     for name in _COUNTS:
         if name in frame:
             low = frame[name] < (1 if name.startswith("n_") else 0)
@@ -294,7 +322,6 @@ def _check_labels(frame: pd.DataFrame, faults: Faults) -> None:
 
 def _complete(frame: pd.DataFrame, unit: Scale, lines: np.ndarray, notes: list[Note]) -> pd.DataFrame:
     from gainlaw.languages import describe_languages
-    from gainlaw.tasks import chance as task_chance
 
     if "params" not in frame or frame["params"].isna().all():
         frame["params"] = np.nan
@@ -310,8 +337,7 @@ def _complete(frame: pd.DataFrame, unit: Scale, lines: np.ndarray, notes: list[N
             if column not in frame:
                 frame[column] = frame["language"].map(table[column]).astype("str")
     if "task" in frame and "chance" not in frame:
-        known = {task: task_chance(task) for task in frame["task"].unique()}
-        frame["chance"] = frame["task"].map(known).astype(float)
+        frame["chance"] = chance_of_rows(frame)
     if "variance" not in frame:
         frame["variance"] = "given"
     if "baseline_se" not in frame:

@@ -9,9 +9,10 @@ import numpy as np
 
 from gainlaw._input import group_codes
 from gainlaw.errors import InputError, Problem
-from gainlaw.evaluations.sampling import accuracy_variance
+from gainlaw.evaluations.sampling import score_variance
 from gainlaw.gains.covariance import BlockCovariance
 from gainlaw.gains.table import IDENTITY, Gains
+from gainlaw.metrics import metric_facts
 
 if TYPE_CHECKING:
     from gainlaw.options import Scale
@@ -33,10 +34,15 @@ def rescale(gains: Gains, scale: Scale) -> Gains:
     """
     if gains.evaluations is not None:
         return _from_evaluations(gains, scale)
+    reason = gains.missing_scale(scale)
+    if reason:
+        what = f"the gains cannot be put on the scale {scale!r}: {reason}"
+        raise InputError(Problem(what, "metric", hint="stay on points"), gains.source or None)
     if {gains.scale, scale} == {"points", "normalized"} and "chance" in gains.frame:
-        chance = gains.frame["chance"].to_numpy(float)
-        if np.isfinite(chance).all():
-            factor = 1.0 - chance if scale == "points" else 1.0 / (1.0 - chance)
+        facts = metric_facts(gains.frame)
+        room = (facts.of_rows("best") - gains.frame["chance"].to_numpy(float)) * facts.per_point / 100.0
+        if np.isfinite(room).all():
+            factor = room if scale == "points" else 1.0 / room
             frame = gains.frame.assign(scale=scale)
             for column in ("gain", "se", "baseline_se"):
                 frame[column] = frame[column] * factor
@@ -96,13 +102,14 @@ def _from_scores(gains: Gains, scale: Scale) -> Gains:
     sides: dict[str, np.ndarray] = {}
     for side in ("baseline", "intermediate"):
         p, n = frame[f"{side}_score"].to_numpy(float), frame[f"n_{side}"].to_numpy(float)
-        k = frame[f"k_{side}"].to_numpy(float) if f"k_{side}" in frame else np.round(p * n)
+        rounded = np.where(metric_facts(frame).share, np.round(p * n), np.nan)
+        k = frame[f"k_{side}"].to_numpy(float) if f"k_{side}" in frame else rounded
         none = np.full(len(p), np.nan)
         sides |= {
             f"{side}_score": p,
             f"n_{side}": n,
             f"k_{side}": k,
-            f"{side}_variance": accuracy_variance(p, k, n, none),
+            f"{side}_variance": score_variance(frame, p, k, n, none),
         }
     parts = scale_contrast(scale, sides, frame, gains.source)
     a, b = parts.intermediate_loading, parts.baseline_loading
@@ -113,7 +120,9 @@ def _from_scores(gains: Gains, scale: Scale) -> Gains:
         cov = np.outer(b[rows], b[rows]) * v0[rows[0]]
         cov[np.diag_indices(len(rows))] = variance[rows]
         blocks.append((rows, cov))
-    changed = frame.assign(gain=parts.gain, se=np.sqrt(variance), scale=scale, baseline_se=-b * np.sqrt(v0))
+    changed = frame.assign(
+        gain=parts.gain, se=np.sqrt(variance), scale=scale, baseline_se=np.abs(b) * np.sqrt(v0)
+    )
     return replace(
         gains, frame=changed, scale=scale, covariance=BlockCovariance(variance, tuple(blocks)).validate()
     )

@@ -1,4 +1,4 @@
-"""The four scales of a gain: its value, and how the two accuracies' sampling errors enter it."""
+"""The four scales of a gain: its value, and how the two scores' sampling errors enter it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Contrast:
     gain : numpy.ndarray of float, shape (n,)
         In the unit of the scale.
     baseline_loading, intermediate_loading : numpy.ndarray of float, shape (n,)
-        Derivative of the gain with respect to the accuracy (a fraction) of the baseline (never positive)
-        and of the intermediate (never negative).
+        Derivative of the gain with respect to the score of the baseline and of the intermediate: of opposite
+        signs, the baseline's negative where higher is better.
     """
 
     gain: np.ndarray
@@ -72,14 +72,17 @@ def contrast(
     intermediate_adjusted: np.ndarray,
     chance: np.ndarray,
     baseline_edge: np.ndarray,
+    per_point: np.ndarray,
+    best: np.ndarray,
 ) -> Contrast:
-    r"""Return the gain on a scale and its derivatives with respect to both accuracies.
+    r"""Return the gain on a scale and its derivatives with respect to both scores.
 
-    With p0 and p1 the accuracies and c the guess rate:
+    With p0 and p1 the scores, c the guess rate, b the best score there can be and u the points in one unit of
+    the metric, negative where lower is better (b = 1 and u = 100 for an accuracy):
 
-    - ``points``: :math:`100 (p_1 - p_0)`
-    - ``normalized``: :math:`100 (p_1 - p_0)/(1 - c)`
-    - ``error_reduction``: :math:`100 (p_1 - p_0)/(1 - p_0)`
+    - ``points``: :math:`u (p_1 - p_0)`
+    - ``normalized``: :math:`100 (p_1 - p_0)/(b - c)`
+    - ``error_reduction``: :math:`100 (p_1 - p_0)/(b - p_0)`
     - ``log_odds``: :math:`\ell(p_1) - \ell(p_0)` with
       :math:`\ell(p) = \mathrm{logit}\,((p - c)/(1 - c)) = \log((p - c)/(1 - p))`, of the adjusted accuracies.
 
@@ -94,7 +97,9 @@ def contrast(
     chance : numpy.ndarray of float, shape (n,)
         c; used by ``normalized`` and ``log_odds``.
     baseline_edge : numpy.ndarray of float, shape (n,)
-        p0 moved off 1 where it is 1, for ``error_reduction``.
+        p0 moved off the best score where it is that, for ``error_reduction``.
+    per_point, best : numpy.ndarray of float, shape (n,)
+        u and b.
 
     Returns
     -------
@@ -103,14 +108,13 @@ def contrast(
     """
     p0, p1 = baseline, intermediate
     if scale == "points":
-        loading = np.full_like(p0, 100.0)
-        return Contrast(100.0 * (p1 - p0), -loading, loading)
+        return Contrast(per_point * (p1 - p0), -per_point, per_point)
     if scale == "normalized":
-        loading = 100.0 / (1.0 - chance)
+        loading = 100.0 / (best - chance)
         return Contrast(loading * (p1 - p0), -loading, loading)
     if scale == "error_reduction":
-        left = 1.0 - baseline_edge
-        return Contrast(100.0 * (p1 - p0) / left, -100.0 * (1.0 - p1) / left**2, 100.0 / left)
+        left = best - baseline_edge
+        return Contrast(100.0 * (p1 - p0) / left, -100.0 * (best - p1) / left**2, 100.0 / left)
     q0, q1 = baseline_adjusted, intermediate_adjusted
     value = np.log((q1 - chance) / (1.0 - q1)) - np.log((q0 - chance) / (1.0 - q0))
     slope0 = (1.0 - chance) / ((q0 - chance) * (1.0 - q0))

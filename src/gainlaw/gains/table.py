@@ -13,6 +13,7 @@ from gainlaw._io import write_frame_atomic
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains.covariance import BlockCovariance
 from gainlaw.gains.scales import UNITS
+from gainlaw.metrics import metric_facts
 from gainlaw.notes import Note
 from gainlaw.options import Scale, require_choice
 
@@ -66,7 +67,8 @@ class Gains:
         k_baseline, k_intermediate`` (counts), ``chance``, ``row`` and ``baseline_row`` (lines of the
         evaluations), and the user's own columns.
     scale : str
-        ``points``, ``log_odds``, ``normalized`` or ``error_reduction``.
+        ``points``, ``log_odds``, ``normalized`` or ``error_reduction``. A point is a percentage point of an
+        accuracy, 0.01 of most other metrics, 1 of those that go to 100; positive is better.
     covariance : BlockCovariance
         Of the gains' sampling errors, in squared units of the scale.
     source : str
@@ -102,6 +104,25 @@ class Gains:
     def unit(self) -> str:
         """The unit of the gains, for print."""
         return UNITS[self.scale]
+
+    def missing_scale(self, scale: Scale) -> str:
+        """Return why these gains do not exist on a scale, whatever is known of them; empty where they do.
+
+        Parameters
+        ----------
+        scale : {"points", "log_odds", "normalized", "error_reduction"}
+            The scale asked about.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from gainlaw.gains import gains_from_frame
+        >>> effects = pd.DataFrame({"metric": ["mcc"], "gain": [2.8], "se": [1.5]})
+        >>> gains_from_frame(effects).missing_scale("log_odds")
+        'mcc is no share of items answered rightly'
+        """
+        reasons = (metric.missing_scale(scale) for metric in metric_facts(self.frame).metrics)
+        return "; ".join(reason for reason in reasons if reason)
 
     def subset(self, mask: np.ndarray | pd.Series) -> Gains:
         """Keep some rows, with their covariance.
