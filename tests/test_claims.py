@@ -83,7 +83,7 @@ def make_fit(scale="points", lines=None, frame=None, status="ok", law="linear", 
     frame = frame.assign(gain=5.0 - 3.0 * x + rng.normal(size=len(frame)), se=1.0)
     for name in covariates:
         frame[name] = (frame["language"] == "sw").astype(float)
-    terms, _, residual = choose_terms(frame, x, has_slope=law != "constant")
+    terms, dropped, residual = choose_terms(frame, x, has_slope=law != "constant")
     lines = lines or {(): (5.0, -3.0, 1.0)}
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(coords={"chain": range(4), "draw": range(1000)})})
     return SimpleNamespace(
@@ -96,6 +96,7 @@ def make_fit(scale="points", lines=None, frame=None, status="ok", law="linear", 
         spec=SimpleNamespace(
             law=SimpleNamespace(name=law, has_slope=law != "constant", parameters=()),
             terms=terms,
+            dropped=dropped,
             covariates=covariates,
             residual=residual,
             joint=False,

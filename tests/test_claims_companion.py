@@ -55,6 +55,7 @@ def as_fit(frame, *, blocks=(), variance=None, law="linear", covariates=(), term
                 name=law, has_slope=has_slope, parameters=("exponent",) if law == "offset_power" else ()
             ),
             terms=chosen,
+            dropped=(),
             residual=residual,
             covariates=covariates,
             joint=False,

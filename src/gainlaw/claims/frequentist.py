@@ -172,7 +172,7 @@ def _absorbs(fit: Fit, group: Any, form: LinearForm) -> bool:
 
 def _row(fit: Fit, design: _Design, term: Term) -> Array | str:
     """Return the fixed coefficients' weights in one estimand, or why there are none."""
-    from gainlaw.estimands.grid import check_selection, reference_weights
+    from gainlaw.estimands.grid import check_selection, reference_weights, terms_of
 
     row = np.zeros(design.X.shape[1])
     group = dict(term.selector.group)
@@ -189,7 +189,8 @@ def _row(fit: Fit, design: _Design, term: Term) -> Array | str:
     except InputError as error:
         return "; ".join(problem.message for problem in error.problems)
     for key in group:
-        if key not in design.fixed and fit.gains.frame[key].nunique() > 1:
+        terms = {each.name for each in terms_of(fit.spec, key)}
+        if not terms & set(design.fixed) and fit.gains.frame[key].nunique() > 1:
             return f"the model has no term for {key}"
     level = 1.0 if term.name == "gain" else 0.0
     tilt = float(np.log10(term.args[0] / REFERENCE_SIZE)) if term.name == "gain" else 1.0

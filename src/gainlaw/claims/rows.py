@@ -84,6 +84,7 @@ def missing_rows(fit: Fit, claim: Claim, needs: Needs | None = None, where: Wher
                 named.setdefault(key, []).append(value)
     for column, values in named.items():
         out += _values(frame, column, tuple(dict.fromkeys(values)))
+    out += _terms(fit, claim)
     out += _covariates(fit, claim, needs)
     out += _sizes(fit, claim, needs, frame)
     return tuple(dict.fromkeys(out))
@@ -146,6 +147,19 @@ def _values(frame: pd.DataFrame, column: str, wanted: tuple[str, ...]) -> list[s
         return []
     there = _list(sorted(present)) if present else "none"
     return [f"rows with {column} = {', '.join(absent)} (there: {there})"]
+
+
+def _terms(fit: Fit, claim: Claim) -> list[str]:
+    """Return which terms, or slopes of terms, the model lacks for the groups that a claim names."""
+    from gainlaw.estimands.grid import SELECTABLE, why_absent, why_no_slope
+
+    out = []
+    for term in claim.terms():
+        for column in (key for key, _ in term.selector.group if key in SELECTABLE):
+            out.append(why_absent(fit.spec, fit.gains, column))
+            if term.name == "slope" and not out[-1]:
+                out.append(why_no_slope(fit.spec, fit.gains, column))
+    return [f"a fit that tells them apart ({reason})" for reason in out if reason]
 
 
 def _covariates(fit: Fit, claim: Claim, needs: Needs) -> list[str]:

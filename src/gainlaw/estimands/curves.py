@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.estimands.grid import FitLike, Weights, check_selection, reference_weights
+from gainlaw.estimands.grid import FitLike, Weights, check_selection, reference_weights, why_no_slope
 from gainlaw.hierarchy.terms import TREE
 from gainlaw.laws import N0, Law, decades
 
@@ -42,6 +42,8 @@ class Curve:
         The observed range of sizes, in decades from 1e9 parameters.
     weights : dict of str to ndarray
         Weights of the group effects, for adding replicates.
+    no_slope : str
+        Why the groups that are fixed have no slopes of their own; empty where they have.
     """
 
     law: Law
@@ -53,6 +55,7 @@ class Curve:
     n_chains: int
     x_range: tuple[float, float]
     weights: Weights
+    no_slope: str = ""
 
     @property
     def label(self) -> str:
@@ -79,9 +82,11 @@ class Curve:
         Raises
         ------
         InputError
-            For the constant law, which has none.
+            For the constant law, which has none, and for groups without slopes of their own.
         """
         self._need_slope("slope")
+        if self.no_slope:
+            raise InputError(Problem(f"{self.group} has no slope: {self.no_slope}"))
         return self.slope_at_n0 * self.law.mean_slope_factor(*self.x_range, self.psi)
 
     def asymptote(self) -> Float:
@@ -195,6 +200,7 @@ def curve_at(
         n_chains=mu.shape[0],
         x_range=observed_range(fit),
         weights=weights,
+        no_slope="; ".join(filter(None, (why_no_slope(fit.spec, fit.gains, column) for column in group))),
     )
 
 

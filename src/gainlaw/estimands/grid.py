@@ -12,11 +12,22 @@ from numpy.typing import NDArray
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.problem import ModelSpec
+from gainlaw.hierarchy.terms import TREE, Term
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["SELECTABLE", "FitLike", "Weights", "check_selection", "levels_of", "reference_weights"]
+__all__ = [
+    "SELECTABLE",
+    "FitLike",
+    "Weights",
+    "check_selection",
+    "levels_of",
+    "reference_weights",
+    "terms_of",
+    "why_absent",
+    "why_no_slope",
+]
 
 SELECTABLE = ("task", "language_family", "language", "intermediate", "model_family")
 """Columns that a level may fix."""
@@ -51,8 +62,60 @@ def levels_of(gains: Gains, column: str) -> list[str]:
     return sorted(value for value in values.unique() if value)
 
 
+def terms_of(spec: ModelSpec, column: str) -> tuple[Term, ...]:
+    """Return the terms through which the groups of a column differ.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    column : str
+        One of `SELECTABLE`.
+
+    Returns
+    -------
+    tuple of Term
+        Those over the column's groups or combinations of them, or those of another column that groups the rows
+        alike; language families differ through their languages too. None where the groups gave way to replicates.
+    """
+    own = {column, TREE} if column in ("language", "language_family") else {column}
+    twins = {each.twin for each in spec.dropped if each.name in own and each.twin}
+    if twins - set(SELECTABLE):
+        # What is due to these groups is with the replicates; interactions are not all of it.
+        return ()
+    # A column that groups the rows alike stands for this one, in interactions too.
+    alike = {column, *twins}
+    if "language_family" in alike:
+        alike.add("language")
+    return tuple(term for term in spec.terms if not term.replicate and alike & set(term.columns))
+
+
+def why_absent(spec: ModelSpec, gains: Gains, column: str) -> str:
+    """Return why the groups of a column have no estimates of their own; empty where they have.
+
+    Groups that no term tells apart would all be given the average, which is not what was asked for.
+    """
+    if len(levels_of(gains, column)) < 2 or terms_of(spec, column):
+        return ""
+    reason = next((each.reason for each in spec.dropped if each.name == column), "")
+    return f"the model has no term for {column}" + (f": {reason}" if reason else "")
+
+
+def why_no_slope(spec: ModelSpec, gains: Gains, column: str) -> str:
+    """Return why the groups of a column have no slopes of their own; empty where they have.
+
+    Without them every group would be given the slope of all groups together.
+    """
+    terms = terms_of(spec, column)
+    if not spec.law.has_slope or len(levels_of(gains, column)) < 2 or any(term.slope for term in terms):
+        return ""
+    names = [f"{term.name} slope" for term in terms]
+    reason = next((each.reason for each in spec.dropped if each.name in names), "")
+    return f"the model has no slopes by {column}" + (f": {reason}" if reason else "")
+
+
 def check_selection(fit: FitLike, selection: Mapping[str, str]) -> None:
-    """Raise an `InputError` that names every column or group which the fit does not have."""
+    """Raise an `InputError` that names every column or group which the fit does not have, or cannot tell apart."""
     problems = []
     for column, group in selection.items():
         if column not in SELECTABLE:
@@ -62,6 +125,8 @@ def check_selection(fit: FitLike, selection: Mapping[str, str]) -> None:
         if group not in known:
             hint = f"groups: {', '.join(known)}" if known else "the gains have no such column"
             problems.append(Problem(f"{column} {group!r} is not in the fit", hint=hint))
+        elif reason := why_absent(fit.spec, fit.gains, column):
+            problems.append(Problem(f"{column} {group!r} has no estimate: {reason}"))
     if not problems and "language" in selection and "language_family" in selection:
         frame = fit.gains.frame
         own = frame.loc[frame["language"] == selection["language"], "language_family"].iloc[0]
@@ -99,6 +164,7 @@ def reference_weights(spec: ModelSpec, gains: Gains, selection: Mapping[str, str
     for column in ("language", "language_family"):
         if column in selection:
             base &= (frame[column].astype(str) == selection[column]).to_numpy()
+    through = {column: terms_of(spec, column) for column in selection}
     weights: Weights = {}
     for term in spec.terms:
         if term.replicate:
@@ -106,9 +172,9 @@ def reference_weights(spec: ModelSpec, gains: Gains, selection: Mapping[str, str
         mask = (
             base if set(term.columns) & {"language", "language_family"} else np.ones(len(frame), dtype=bool)
         )
-        for column in term.columns:
-            if column in selection:
-                mask = mask & (frame[column].astype(str) == selection[column]).to_numpy()
+        for column, group in selection.items():
+            if term in through[column]:
+                mask = mask & (frame[column].astype(str) == group).to_numpy()
         own = _average(term.name, term.columns, term.index, term.n_groups, frame, mask)
         weights[term.name] = own if term.path is None else _along(term.path, own)
     return weights

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.estimands.curves import Curve, covariate_effect, curve, curve_at
-from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of
+from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of, why_absent
 
 __all__ = [
     "ESTIMATE_COLUMNS",
@@ -186,7 +186,7 @@ def _curves(fit: FitLike) -> Iterator[Curve]:
     yield curve(fit, "overall")
     for column in SELECTABLE:
         groups = levels_of(fit.gains, column)
-        if len(groups) > 1:
+        if len(groups) > 1 and not why_absent(fit.spec, fit.gains, column):
             for group in groups:
                 yield curve_at(fit, {column: group})
 
@@ -195,7 +195,8 @@ def _estimands(each: Curve, sizes: Sequence[float], threshold: float) -> Iterato
     if not each.law.has_slope:
         yield "gain", np.nan, each.intercept
         return
-    yield "slope", np.nan, each.slope()
+    if not each.no_slope:
+        yield "slope", np.nan, each.slope()
     for params in sizes:
         yield "gain", params, each.gain(params)
     if len(sizes) > 1:

@@ -48,7 +48,7 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("language_family", ("language_family",), True, False),
     Candidate("language", ("language",), True, False),
     Candidate("intermediate", ("intermediate",), True, False),
-    Candidate("model_family", ("model_family",), False, False),
+    Candidate("model_family", ("model_family",), True, False),
     Candidate("task_language", ("task", "language"), False, False),
     Candidate("checkpoint", ("checkpoint",), False, True),
     Candidate("run", ("checkpoint", "intermediate", "seed"), False, True),
@@ -56,6 +56,9 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("checkpoint_language_family", ("checkpoint", "language_family"), False, True),
 )
 """Every term the model may have, in the order in which they are tried."""
+
+_STAYS = ("checkpoint", "run")
+"""Replicates of whole models: what varies between them is no kind of gain, so no other term takes their place."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,10 +106,37 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A term (or a part of one) that the data cannot identify, and why."""
+    """A term (or a part of one) that the data cannot identify, and why.
+
+    Parameters
+    ----------
+    name : str
+        The term, or its part.
+    reason : str
+        Why it is left out.
+    twin : str
+        The term that groups the rows alike, for which it is left out; empty for other reasons.
+    """
 
     name: str
     reason: str
+    twin: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Grouping:
+    """A candidate with its groups in the rows at hand."""
+
+    candidate: Candidate
+    columns: tuple[str, ...]
+    groups: tuple[str, ...]
+    index: NDArray[np.int64]
+    path: NDArray[np.int64] | None
+
+    @property
+    def count(self) -> int:
+        """The number of groups; for a tree, of languages."""
+        return len(np.unique(self.index))
 
 
 def choose_terms(
@@ -120,10 +150,10 @@ def choose_terms(
 ) -> tuple[tuple[Term, ...], tuple[Dropped, ...], bool]:
     """Choose the terms that a table of gains can identify.
 
-    A term is left out when its column is missing or has one value, or when it groups the rows exactly as a term
-    before it does. A term that gives every row a group of its own takes the residual's place if it is a kind
-    (task, language, ...), and leaves the field to the residual if it is a replicate or an interaction. Slopes need
-    two groups that each span two sizes.
+    A term is left out when its column is missing or has one value, or when it groups the rows exactly as another one:
+    as a checkpoint or run, which are the replicates and stay whatever else goes, or as a term before it. Where every
+    row is a group, a replicate or an interaction is the residual, and a kind (task, language, ...) takes the
+    residual's place. Slopes need two groups that each span two sizes.
 
     Parameters
     ----------
@@ -163,65 +193,83 @@ def choose_terms(
                 for name in unknown
             ]
         )
-    terms: list[Term] = []
     dropped: list[Dropped] = []
     residual = "residual" not in exclude
-    rows = len(frame)
+    asked = [
+        each for each in candidates if (include is None or each.name in include) and each.name not in exclude
+    ]
+    found: list[_Grouping] = []
     for candidate in candidates:
-        if (include is not None and candidate.name not in include) or candidate.name in exclude:
-            dropped.append(Dropped(candidate.name, "left out on request"))
-            continue
-        columns = [column for column in candidate.columns if _is_known(frame, column)]
-        if candidate.name == "run" and "checkpoint" in columns:
-            pass
-        elif len(columns) < len(candidate.columns):
-            missing = sorted(set(candidate.columns) - set(columns))
-            dropped.append(Dropped(candidate.name, f"no values in column {', '.join(missing)}"))
-            continue
-        path: NDArray[np.int64] | None = None
-        groups: Sequence[str]
-        if candidate.name == TREE:
-            groups, path = language_tree(frame)
-            index = path[:, -1]
-            count = len(np.unique(index))
+        grouping = _grouping(frame, candidate) if candidate in asked else "left out on request"
+        if isinstance(grouping, str):
+            dropped.append(Dropped(candidate.name, grouping))
         else:
-            index, found = pd.factorize(_join(frame, columns), sort=True)
-            groups = [str(group) for group in found]
-            count = len(groups)
-        if count < 2:
-            dropped.append(Dropped(candidate.name, f"only one group ({groups[0]})"))
-            continue
-        twin = next((term for term in terms if _same_partition(term.index, index)), None)
+            found.append(grouping)
+    settled: list[_Grouping] = []
+    for each in sorted(found, key=lambda grouping: grouping.candidate.name not in _STAYS):
+        name, kind = each.candidate.name, not each.candidate.replicate and len(each.candidate.columns) == 1
+        twin = next((other for other in settled if _same_partition(other.index, each.index)), None)
         if twin is not None:
-            dropped.append(Dropped(candidate.name, f"groups the rows exactly as {twin.name} does"))
+            dropped.append(_give_way(each, twin))
             continue
-        if count == rows:
-            if candidate.replicate or len(candidate.columns) > 1:
-                dropped.append(Dropped(candidate.name, "every row is a group of its own: it is the residual"))
-                continue
-            residual = False
-            dropped.append(Dropped("residual", f"every row is a group of {candidate.name}"))
-        slope = candidate.slope and has_slope and _spanning(index, x, len(groups)) >= 2
-        if candidate.slope and has_slope and not slope:
-            dropped.append(Dropped(f"{candidate.name} slope", "fewer than two groups span two sizes"))
-        correlated = slope and count >= MIN_GROUPS_CORRELATED
-        if slope and not correlated:
-            dropped.append(
-                Dropped(f"{candidate.name} correlation", f"{count} groups, {MIN_GROUPS_CORRELATED} needed")
-            )
-        terms.append(
-            Term(
-                candidate.name,
-                tuple(columns),
-                tuple(groups),
-                index.astype(np.int64),
-                slope,
-                correlated,
-                candidate.replicate,
-                path,
-            )
-        )
-    return tuple(terms), tuple(dropped), residual
+        settled.append(each)
+        if each.count == len(frame):
+            if kind:
+                residual = False
+                dropped.append(Dropped("residual", f"every row is a group of {name}"))
+            elif residual or name not in _STAYS:
+                dropped.append(Dropped(name, "every row is a group of its own: it is the residual"))
+                found.remove(each)
+    terms = [each for each in found if each in settled]
+    return tuple(_term(each, x, has_slope, dropped) for each in terms), tuple(dropped), residual
+
+
+def _grouping(frame: pd.DataFrame, candidate: Candidate) -> _Grouping | str:
+    """Return the groups of a candidate, or why it has none."""
+    columns = tuple(column for column in candidate.columns if _is_known(frame, column))
+    # A run is told apart by what is known of it beside its checkpoint.
+    if len(columns) < len(candidate.columns) and not (candidate.name == "run" and "checkpoint" in columns):
+        return f"no values in column {', '.join(sorted(set(candidate.columns) - set(columns)))}"
+    path: NDArray[np.int64] | None = None
+    if candidate.name == TREE:
+        groups, path = language_tree(frame)
+        index = path[:, -1]
+    else:
+        index, labels = pd.factorize(_join(frame, columns), sort=True)
+        groups = tuple(str(group) for group in labels)
+    found = _Grouping(candidate, columns, groups, index.astype(np.int64), path)
+    return found if found.count > 1 else f"only one group ({groups[index[0]]})"
+
+
+def _give_way(each: _Grouping, twin: _Grouping) -> Dropped:
+    name, other = each.candidate.name, twin.candidate
+    reason = f"groups the rows exactly as {other.name} does"
+    if other.name in _STAYS and not each.candidate.replicate:
+        reason += f", which stays as the replicate: what is due to {name} cannot be told from it"
+    return Dropped(name, reason, other.name)
+
+
+def _term(each: _Grouping, x: NDArray[np.float64], has_slope: bool, dropped: list[Dropped]) -> Term:
+    """Return the term of a grouping; what of its slopes is left out is added to `dropped`."""
+    candidate = each.candidate
+    wanted = candidate.slope and has_slope
+    slope = wanted and _spanning(each.index, x, len(each.groups)) >= 2
+    if wanted and not slope:
+        dropped.append(Dropped(f"{candidate.name} slope", "fewer than two groups span two sizes"))
+    correlated = slope and each.count >= MIN_GROUPS_CORRELATED
+    if slope and not correlated:
+        reason = f"{each.count} groups, {MIN_GROUPS_CORRELATED} needed"
+        dropped.append(Dropped(f"{candidate.name} correlation", reason))
+    return Term(
+        candidate.name,
+        each.columns,
+        each.groups,
+        each.index,
+        slope,
+        correlated,
+        candidate.replicate,
+        each.path,
+    )
 
 
 def _with_tree(frame: pd.DataFrame) -> tuple[Candidate, ...]:
