@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gainlaw.cli.printing import OutputFormat, note, show, warn
-from gainlaw.cli.sources import Metrics, Predictions, Table, Where, open_table
+from gainlaw.cli.sources import Covariance, Metrics, Predictions, Table, Where, open_table
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import Scale
 
@@ -65,6 +65,7 @@ def curve(
     predictions: Predictions = None,
     where: Where = None,
     metric: Metrics = None,
+    covariance: Covariance = None,
 ) -> None:
     """Fit laws to the mean gain of the checkpoints, one curve a group, and compare them.
 
@@ -79,7 +80,7 @@ def curve(
     if loss not in ("squared", "gls"):
         raise InputError(Problem(f"--loss is {loss!r}", hint="allowed: squared, gls"))
     laws = [name.strip() for text in law or () for name in _parts(text) if name.strip()]
-    table = open_table(evals, predictions=predictions, where=where, metrics=metric)
+    table = open_table(evals, predictions=predictions, where=where, metrics=metric, covariance=covariance)
     if isinstance(table, Gains):
         gains = table if scale is None or scale == table.scale else table.to_scale(scale)
     else:

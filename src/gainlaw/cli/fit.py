@@ -9,6 +9,7 @@ import typer
 
 from gainlaw.cli.printing import print_warnings, progress_bar
 from gainlaw.cli.sources import (
+    Covariance,
     Metrics,
     Predictions,
     Table,
@@ -72,6 +73,7 @@ def fit(
     predictions: Predictions = None,
     where: Where = None,
     metric: Metrics = None,
+    covariance: Covariance = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a fit directory that is there.")
     ] = False,
@@ -87,7 +89,7 @@ def fit(
     check_target(output, overwrite=overwrite)
     priors = parse_pairs(prior or (), "--prior", "NAME=PRIOR")
     sizes = _sizes(params)
-    table = open_table(evals, predictions=predictions, where=where, metrics=metric)
+    table = open_table(evals, predictions=predictions, where=where, metrics=metric, covariance=covariance)
     with progress_bar("sampling") as progress:
         result = gainlaw.fit(
             table,

@@ -9,6 +9,7 @@ import typer
 
 from gainlaw.cli.printing import print_warnings
 from gainlaw.cli.sources import (
+    Covariance,
     Metrics,
     Predictions,
     Table,
@@ -39,6 +40,7 @@ def gains(
     predictions: Predictions = None,
     where: Where = None,
     metric: Metrics = None,
+    covariance: Covariance = None,
 ) -> None:
     """Write the gain of every row with an intermediate over its baseline row.
 
@@ -48,7 +50,7 @@ def gains(
     from gainlaw.gains import Gains
 
     refuse_same_file(evals, output)
-    table = open_table(evals, predictions=predictions, where=where, metrics=metric)
+    table = open_table(evals, predictions=predictions, where=where, metrics=metric, covariance=covariance)
     if isinstance(table, Gains):
         if variance != "auto":
             raise InputError(Problem("the table holds gains, whose variance is given; leave out --variance"))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gainlaw.gains import Gains
 
 __all__ = [
+    "Covariance",
     "Directory",
     "Metrics",
     "Predictions",
@@ -52,6 +53,14 @@ Predictions = Annotated[
     Path | None,
     typer.Option(help="Item-level answers (.parquet or .csv): gains then carry the paired variance."),
 ]
+Covariance = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="V",
+        help="The sampling covariance of the gains (.csv, .parquet, .npy): in the order of the rows, or with a first "
+        "column of labels that is named as a column of the table.",
+    ),
+]
 Where = Annotated[
     list[str] | None,
     typer.Option(
@@ -76,6 +85,7 @@ def open_table(
     predictions: Path | None = None,
     where: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
+    covariance: Path | None = None,
 ) -> Evaluations | Gains:
     """Read the table that a command was given.
 
@@ -90,6 +100,8 @@ def open_table(
         Conditions as `parse_where` reads them.
     metrics : sequence of str, optional
         What metrics are, as `parse_metrics` reads it.
+    covariance : Path, optional
+        The sampling covariance of a table of gains.
 
     Returns
     -------
@@ -109,6 +121,9 @@ def open_table(
     conditions = parse_where(where or ())
     declared = parse_metrics(metrics or ())
     table: Evaluations | Gains
+    if covariance is not None and (source.startswith(_PREFIX) or predictions is not None):
+        hint = "write the gains first (gainlaw gains), then give the covariance of their rows"
+        raise InputError(Problem("--covariance goes with a table of gains", hint=hint))
     if source.startswith(_PREFIX):
         if predictions is not None or declared:
             raise InputError(Problem("a bundled dataset takes no --predictions and no --metric"))
@@ -120,7 +135,7 @@ def open_table(
     else:
         from gainlaw.gains import read_table
 
-        table = read_table(source, metrics=declared)
+        table = read_table(source, metrics=declared, covariance=covariance)
     return _apply(table, conditions) if conditions else table
 
 
@@ -261,7 +276,8 @@ def describe_gains(gains: Gains) -> str:
         parts.append(f"{checkpoints} checkpoint{_s(checkpoints)} of {sizes} size{_s(sizes)}")
     blocks = len(gains.covariance.blocks)
     if blocks:
-        parts.append(f"{blocks} block{_s(blocks)} of rows share a baseline")
+        common = "share a baseline" if gains.shares_baselines else "have errors in common"
+        parts.append(f"{blocks} block{_s(blocks)} of rows {common}")
     return ", ".join(parts)
 
 

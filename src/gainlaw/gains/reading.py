@@ -24,6 +24,7 @@ from gainlaw.evaluations.declare import declare_metrics
 from gainlaw.evaluations.sampling import chance_of_rows
 from gainlaw.evaluations.scores import declared_columns
 from gainlaw.gains.covariance import BlockCovariance
+from gainlaw.gains.rebuild import rebuild_covariance
 from gainlaw.gains.table import Gains, covariance_path, order_columns
 from gainlaw.metrics import metric_facts, metric_notes
 from gainlaw.notes import Note, sort_notes
@@ -42,11 +43,14 @@ _NAMES = (
 )
 _FRACTIONS = ("baseline_score", "intermediate_score", "chance")
 _COUNTS = ("n_baseline", "n_intermediate", "k_baseline", "k_intermediate")
-_NUMBERS = ("params", "gain", "se", "seed", *_FRACTIONS, *_COUNTS, "block", "baseline_se")
+_NUMBERS = ("params", "gain", "se", "seed", *_FRACTIONS, *_COUNTS, "block", "baseline_se", "correlation")
 
 
 def read_gains(
-    path: str | os.PathLike[str], *, metrics: Mapping[str, Mapping[str, Any]] | None = None
+    path: str | os.PathLike[str],
+    *,
+    metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    covariance: str | os.PathLike[str] | np.ndarray | pd.DataFrame | None = None,
 ) -> Gains:
     r"""Read a gains table.
 
@@ -58,6 +62,8 @@ def read_gains(
         `Gains.write` brings its covariance along.
     metrics : mapping, optional
         What metrics are, as in `read_evaluations`.
+    covariance : path-like, ndarray or DataFrame, optional
+        The sampling covariance of the rows, in place of what the table says, see `Gains.with_covariance`.
 
     Returns
     -------
@@ -77,9 +83,7 @@ def read_gains(
     >>> read_gains(file).frame["gain"].tolist()
     [2.8, 0.8]
     """
-    raw = declare_metrics(read_raw(path), metrics)
-    side = covariance_path(path)
-    return _gains(raw, None, read_raw(side).frame if side.is_file() else None)
+    return _gains(declare_metrics(read_raw(path), metrics), None, covariance_path(path), covariance)
 
 
 def gains_from_frame(
@@ -88,6 +92,7 @@ def gains_from_frame(
     scale: Scale | None = None,
     *,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    covariance: str | os.PathLike[str] | np.ndarray | pd.DataFrame | None = None,
 ) -> Gains:
     """Validate a frame of gains; row i is called line i + 2 in messages, as if it were a CSV file.
 
@@ -101,11 +106,14 @@ def gains_from_frame(
         The unit of ``gain`` and ``se``; the column ``scale`` says so too; ``points`` when neither does.
     metrics : mapping, optional
         What metrics are, as in `read_evaluations`.
+    covariance : path-like, ndarray or DataFrame, optional
+        The sampling covariance of the rows, see `Gains.with_covariance`.
 
     Returns
     -------
     Gains
-        The table; rows are independent unless ``block`` and ``baseline_se`` say otherwise.
+        The table; rows are independent unless ``block`` with ``baseline_se`` or ``correlation`` says otherwise, or
+        `covariance` does.
 
     Raises
     ------
@@ -119,7 +127,7 @@ def gains_from_frame(
     >>> gains_from_frame(effects).scale
     'points'
     """
-    return _gains(declare_metrics(raw_from_frame(frame, source), metrics), scale, None)
+    return _gains(declare_metrics(raw_from_frame(frame, source), metrics), scale, None, covariance)
 
 
 def is_gains_file(path: str | os.PathLike[str]) -> bool:
@@ -134,7 +142,10 @@ def is_gains_file(path: str | os.PathLike[str]) -> bool:
 
 
 def read_table(
-    path: str | os.PathLike[str], *, metrics: Mapping[str, Mapping[str, Any]] | None = None
+    path: str | os.PathLike[str],
+    *,
+    metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    covariance: str | os.PathLike[str] | None = None,
 ) -> Evaluations | Gains:
     """Read evaluations or gains, whichever the file's columns say; or a packaged dataset by its name.
 
@@ -145,6 +156,8 @@ def read_table(
         (a file or folder of that name comes first).
     metrics : mapping, optional
         What metrics are, as in `read_evaluations`.
+    covariance : path-like, optional
+        The sampling covariance of a gains table's rows, see `Gains.with_covariance`.
 
     Returns
     -------
@@ -166,15 +179,16 @@ def read_table(
     from gainlaw.evaluations.table import evaluations_from_raw
 
     file = Path(path)
-    if not file.exists() and str(path) in DATASETS:
-        return load_dataset(str(path))
-    if file.is_dir():
-        return read_evaluations(file, metrics=metrics)
-    raw = declare_metrics(read_raw(file), metrics)
-    columns = set(raw.frame.columns)
-    if "gain" in columns:
-        side = covariance_path(file)
-        return _gains(raw, None, read_raw(side).frame if side.is_file() else None)
+    bundled = not file.exists() and str(path) in DATASETS
+    raw = None if bundled or file.is_dir() else declare_metrics(read_raw(file), metrics)
+    columns = set() if raw is None else set(raw.frame.columns)
+    if raw is not None and "gain" in columns:
+        return _gains(raw, None, covariance_path(file), covariance)
+    if covariance is not None:
+        hint = "write the gains first (gainlaw gains), then give the covariance of their rows"
+        raise InputError(Problem("a covariance goes with a table of gains", hint=hint), str(path))
+    if raw is None:
+        return load_dataset(str(path)) if bundled else read_evaluations(file, metrics=metrics)
     if columns & {"score", "n_correct", "model", "base_model"}:
         return evaluations_from_raw(raw)
     what = "the file is neither evaluations (score or n_correct) nor gains (gain, se)"
@@ -182,8 +196,15 @@ def read_table(
     raise InputError(Problem(what, column="score", rows=(1,), hint=hint), str(path))
 
 
-def _gains(raw: RawTable, scale: Scale | None, sidecar: pd.DataFrame | None) -> Gains:
+def _gains(
+    raw: RawTable,
+    scale: Scale | None,
+    side: Path | None,
+    given: str | os.PathLike[str] | np.ndarray | pd.DataFrame | None,
+) -> Gains:
     import pandas as pd
+
+    from gainlaw.gains.given import attach_covariance
 
     faults = Faults(raw.lines, raw.source)
     for column in ("gain", "se"):
@@ -208,12 +229,17 @@ def _gains(raw: RawTable, scale: Scale | None, sidecar: pd.DataFrame | None) -> 
     faults.raise_any()
     notes = [*raw.notes, *metric_notes(frame, raw.lines)]
     frame = _complete(frame, unit, raw.lines, notes)
-    covariance = _rebuild(frame, sidecar, faults)
-    faults.raise_any()
+    if given is None:
+        beside = read_raw(side).frame if side is not None and side.is_file() else None
+        covariance = rebuild_covariance(frame, beside, faults)
+        faults.raise_any()
+    else:
+        covariance = BlockCovariance(frame["se"].to_numpy(float) ** 2)
     assert covariance is not None
-    return Gains(
+    gains = Gains(
         order_columns(frame), unit, covariance.validate(), raw.source, raw.sha256, None, sort_notes(notes)
     )
+    return gains if given is None else attach_covariance(gains, given, raw.lines)
 
 
 def _check_numbers(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faults) -> None:
@@ -384,41 +410,3 @@ def _checkpoint(frame: pd.DataFrame) -> pd.Series:
     if "checkpoint" in frame:
         label = frame["checkpoint"].where(frame["checkpoint"].ne(""), label)
     return label
-
-
-def _rebuild(frame: pd.DataFrame, sidecar: pd.DataFrame | None, faults: Faults) -> BlockCovariance | None:
-    se, baseline_se = frame["se"].to_numpy(float), frame["baseline_se"].to_numpy(float)
-    given = {}
-    if sidecar is not None:
-        if not {"i", "j", "cov"} <= set(sidecar) or (
-            len(sidecar) and int(sidecar[["i", "j"]].to_numpy().max()) >= len(se)
-        ):
-            faults.add("the covariance file beside the table does not belong to it", column="block")
-            return None
-        given = {(int(i), int(j)): float(c) for i, j, c in sidecar[["i", "j", "cov"]].itertuples(index=False)}
-    blocks = []
-    for positions in frame.groupby("block", sort=True).indices.values():
-        rows = np.sort(np.asarray(positions))
-        if len(rows) < 2:
-            continue
-        cov = np.diag(se[rows] ** 2)
-        i, j = np.triu_indices(len(rows), 1)
-        if given:
-            pairs = zip(rows[i].tolist(), rows[j].tolist(), strict=True)
-            off = np.array([given.get(pair, np.nan) for pair in pairs])
-        else:
-            off = baseline_se[rows[i]] * baseline_se[rows[j]]
-        if not np.isfinite(off).all():
-            where = np.zeros(len(frame), bool)
-            where[rows] = True
-            hint = "give baseline_se, keep the .cov.parquet beside the table, or drop the column block"
-            faults.add(
-                "rows share a baseline, but their covariance is not known",
-                column="baseline_se",
-                where=where,
-                hint=hint,
-            )
-            continue
-        cov[i, j] = cov[j, i] = off
-        blocks.append((rows, cov))
-    return None if faults.problems else BlockCovariance(se**2, tuple(blocks))

@@ -32,7 +32,7 @@ def rescale(gains: Gains, scale: Scale) -> Gains:
     InputError
         If the table does not hold what the scale needs.
     """
-    if gains.evaluations is not None:
+    if gains.evaluations is not None and gains.shares_baselines:
         return _from_evaluations(gains, scale)
     reason = gains.missing_scale(scale)
     if reason:
@@ -115,6 +115,15 @@ def _from_scores(gains: Gains, scale: Scale) -> Gains:
     a, b = parts.intermediate_loading, parts.baseline_loading
     v0, v1 = sides["baseline_variance"], sides["intermediate_variance"]
     variance = a**2 * v1 + b**2 * v0
+    if not gains.shares_baselines:
+        # What is known is the covariance of the gains alone: it is stretched as far as the standard errors of the
+        # scores are, row by row, and its correlations stay.
+        here = scale_contrast(gains.scale, sides, frame, gains.source)
+        factor = np.sqrt(variance / (here.intermediate_loading**2 * v1 + here.baseline_loading**2 * v0))
+        changed = frame.assign(gain=parts.gain, scale=scale)
+        for column in ("se", "baseline_se"):
+            changed[column] = frame[column] * factor
+        return replace(gains, frame=changed, scale=scale, covariance=gains.covariance.scaled(factor))
     blocks = []
     for rows, _ in gains.covariance.blocks:
         cov = np.outer(b[rows], b[rows]) * v0[rows[0]]

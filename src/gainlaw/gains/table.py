@@ -105,6 +105,51 @@ class Gains:
         """The unit of the gains, for print."""
         return UNITS[self.scale]
 
+    @property
+    def shares_baselines(self) -> bool:
+        """Whether errors that rows have in common are those of one baseline each, as the rows' own columns say."""
+        frame = self.frame
+        paired = frame["variance"].eq("paired").to_numpy()
+        known = np.isfinite(frame["baseline_se"].to_numpy(float))
+        same = [
+            np.nan_to_num(frame[name].to_numpy(float, na_value=np.nan), nan=-1.0)
+            for name in ("k_baseline", "n_baseline", "chance")
+            if name in frame
+        ]
+        return all(
+            paired[rows].any()
+            or (known[rows].all() and all((each[rows] == each[rows[0]]).all() for each in same))
+            for rows, _ in self.covariance.blocks
+        )
+
+    def with_covariance(self, covariance: str | os.PathLike[str] | np.ndarray | pd.DataFrame) -> Gains:
+        """Return the same gains with a sampling covariance of your own, whatever rows it connects.
+
+        Parameters
+        ----------
+        covariance : path-like, ndarray or DataFrame
+            A matrix in squared units of the scale: an array or a file (``.npy``, ``.csv``, ``.parquet``), one row and
+            one column a gain in their order; or with labels, a frame's index or a file's first column, named as the
+            column of the gains that holds them. Labels of no gain are left out.
+
+        Raises
+        ------
+        InputError
+            If it is not a covariance of these gains: its size or labels, its symmetry, a direction of negative
+            variance, or a diagonal that is not the square of ``se``.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import gainlaw as gl
+        >>> gains = gl.gains_from_frame(pd.DataFrame({"task": ["a", "b"], "gain": [2.8, 0.8], "se": [2.0, 1.0]}))
+        >>> gains.with_covariance(np.array([[4.0, 0.5], [0.5, 1.0]])).covariance.matrix().tolist()
+        [[4.0, 0.5], [0.5, 1.0]]
+        """
+        from gainlaw.gains.given import attach_covariance
+
+        return attach_covariance(self, covariance)
+
     def missing_scale(self, scale: Scale) -> str:
         """Return why these gains do not exist on a scale, whatever is known of them; empty where they do.
 
@@ -202,7 +247,15 @@ class Gains:
         if known:
             side.unlink(missing_ok=True)
         else:
-            parts = []
+            # The diagonal and the gains are there to tell whether the two files belong together.
+            rows = np.arange(len(frame))
+            own = {
+                "i": rows,
+                "j": rows,
+                "cov": self.covariance.variance,
+                "gain": frame["gain"].to_numpy(float),
+            }
+            parts = [pd.DataFrame(own)]
             for rows, cov in self.covariance.blocks:
                 i, j = np.triu_indices(len(rows), 1)
                 parts.append(pd.DataFrame({"i": rows[i], "j": rows[j], "cov": cov[i, j]}))

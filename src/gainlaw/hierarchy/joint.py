@@ -73,8 +73,25 @@ def require_joint(gains: Gains, law: Law) -> None:
         problems.append(
             Problem(f"the scores behind the gains are not all known: {', '.join(missing)}", hint=hint)
         )
+    elif not _one_checkpoint_a_block(gains):
+        hint = "leave the baselines free, or give the scores behind the gains"
+        problems.append(
+            Problem(
+                "rows with errors in common are not all gains over one baseline of one size",
+                "block",
+                hint=hint,
+            )
+        )
     if problems:
         raise InputError(problems, source=gains.source or None)
+
+
+def _one_checkpoint_a_block(gains: Gains) -> bool:
+    """Return whether rows of a block share one baseline: that of one checkpoint, on one task and language."""
+    labels = [name for name in ("params", "checkpoint", "task", "language") if name in gains.frame]
+    return gains.shares_baselines and bool(
+        (gains.frame.groupby("block")[labels].nunique(dropna=False) == 1).all(axis=None)
+    )
 
 
 def scores_of(gains: Gains) -> tuple[Gains, Int, Float]:

@@ -229,7 +229,7 @@ def specify(
     return ModelSpec(
         law=law,
         scale=gains.scale,
-        likelihood="binomial" if _has_counts(gains) and gains.scale == "log_odds" else "gaussian",
+        likelihood="binomial" if gains.scale == "log_odds" and _has_counts(gains) else "gaussian",
         terms=chosen,
         dropped=dropped,
         residual=residual,
@@ -408,7 +408,9 @@ def _covariates(gains: Gains, names: Sequence[str], weight: Float | None = None)
 
 def _has_counts(gains: Gains) -> bool:
     columns = ("k_baseline", "n_baseline", "k_intermediate", "n_intermediate", "chance")
-    return all(name in gains.frame.columns and gains.frame[name].notna().all() for name in columns)
+    known = all(name in gains.frame.columns and gains.frame[name].notna().all() for name in columns)
+    # Counts say nothing of a covariance that is not that of shared baselines.
+    return known and gains.shares_baselines
 
 
 def _variances(gains: Gains) -> Float:

@@ -119,11 +119,11 @@ def likelihood_words(fit: Fit) -> str:
     counts = fit.gains.frame["variance"].value_counts()
     kinds = [f"{count} {_VARIANCE.get(str(name), str(name))}" for name, count in counts.items()]
     shared = len(fit.gains.covariance.blocks)
-    tail = (
-        f" {shared} groups of gains share a baseline; their covariance is kept."
-        if shared
-        else " No two gains share a baseline score."
-    )
+    tail = " No two gains share a baseline score."
+    if shared and fit.gains.shares_baselines:
+        tail = f" {shared} groups of gains share a baseline; their covariance is kept."
+    elif shared:
+        tail = f" {shared} groups of gains have errors in common, with the covariance that was given."
     text = "Each gain is normal around its expectation with its known sampling variance"
     return f"{text} ({', '.join(kinds)}).{tail}" if kinds else f"{text}.{tail}"
 

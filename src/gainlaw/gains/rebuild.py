@@ -1,0 +1,127 @@
+"""The sampling covariance of gains as the columns of their table, or the file beside it, say it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gainlaw.gains.covariance import BlockCovariance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gainlaw._input import Faults
+
+__all__ = ["rebuild_covariance"]
+
+# Two columns that say the same may differ by what rounding to three digits does to a square.
+_ROUNDING = 0.01
+
+
+def rebuild_covariance(
+    frame: pd.DataFrame, beside: pd.DataFrame | None, faults: Faults
+) -> BlockCovariance | None:
+    """Return the covariance of rows that have the same ``block``.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The gains, with ``block``, ``se``, ``baseline_se`` and perhaps ``correlation``.
+    beside : DataFrame or None
+        What `Gains.write` wrote beside the table: covariances of pairs of rows.
+    faults : Faults
+        Where it is told what contradicts itself or is missing.
+
+    Returns
+    -------
+    BlockCovariance or None
+        None where there are faults.
+    """
+    se = frame["se"].to_numpy(float)
+    given = None if beside is None else _pairs(frame, beside, faults)
+    if faults.problems:
+        return None
+    blocks = []
+    for positions in frame.groupby("block", sort=True).indices.values():
+        rows = np.sort(np.asarray(positions))
+        if len(rows) < 2:
+            continue
+        i, j = np.triu_indices(len(rows), 1)
+        if given is None:
+            off = _from_columns(frame, rows, faults)
+        else:
+            pairs = zip(rows[i].tolist(), rows[j].tolist(), strict=True)
+            off = np.array([given.get(pair, np.nan) for pair in pairs])
+        if not np.isfinite(off).all():
+            hint = (
+                "give baseline_se or correlation, or the matrix (--covariance); keep the .cov.parquet beside the "
+                "table, or drop the column block"
+            )
+            what = "rows share a block, but their covariance is not known"
+            faults.add(what, column="baseline_se", where=_mask(frame, rows), hint=hint)
+            continue
+        cov = np.diag(se[rows] ** 2)
+        cov[i, j] = cov[j, i] = off
+        blocks.append((rows, cov))
+    return None if faults.problems else BlockCovariance(se**2, tuple(blocks))
+
+
+def _mask(frame: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
+    where = np.zeros(len(frame), bool)
+    where[rows] = True
+    return where
+
+
+def _pairs(frame: pd.DataFrame, beside: pd.DataFrame, faults: Faults) -> dict[tuple[int, int], float]:
+    """Return the covariances of pairs, if the file belongs to the table."""
+    n = len(frame)
+    lost = "the covariance file beside the table does not belong to it"
+    hint = "write both again, or take the .cov.parquet away and give block and baseline_se"
+    if not {"i", "j", "cov"} <= set(beside) or not all(
+        beside[name].dtype.kind in "fiu" and ((beside[name] >= 0) & (beside[name] < n)).all()
+        for name in ("i", "j")
+    ):
+        faults.add(lost, column="block", hint=hint)
+        return {}
+    own = beside[beside["i"] == beside["j"]]
+    if len(own) and "gain" in beside:
+        at = own["i"].to_numpy(int)
+        far = np.ones(n, bool)
+        far[at] = False
+        se, gain = frame["se"].to_numpy(float)[at], frame["gain"].to_numpy(float)[at]
+        far[at] = ~np.isclose(own["cov"].to_numpy(float), se**2, rtol=1e-6, atol=0.0)
+        far[at] |= ~np.isclose(own["gain"].to_numpy(float), gain, rtol=1e-6, atol=1e-9)
+        faults.add(f"{lost}: it was written for other gains", column="gain", where=far, hint=hint)
+    return {(int(i), int(j)): float(c) for i, j, c in beside[["i", "j", "cov"]].itertuples(index=False)}
+
+
+def _from_columns(frame: pd.DataFrame, rows: np.ndarray, faults: Faults) -> np.ndarray:
+    """Return the covariances of all pairs of a block, as ``baseline_se`` or ``correlation`` says; NaN for neither."""
+    i, j = np.triu_indices(len(rows), 1)
+    se, shared = (frame[name].to_numpy(float)[rows] for name in ("se", "baseline_se"))
+    from_baseline = shared[i] * shared[j]
+    if "correlation" not in frame or frame["correlation"].iloc[rows].isna().all():
+        return from_baseline
+    correlation = frame["correlation"].to_numpy(float)[rows]
+    least = -1.0 / (len(rows) - 1)
+    where = _mask(frame, rows)
+    if not (correlation == correlation[0]).all():
+        hint = "one correlation a block; where pairs differ, give the matrix (--covariance)"
+        faults.add(
+            "the rows of a block have several correlations", column="correlation", where=where, hint=hint
+        )
+    elif not least <= correlation[0] <= 1.0:
+        what = f"{len(rows)} errors cannot have the correlation {correlation[0]:g}, each with each"
+        hint = f"{least:.3g} to 1"
+        faults.add(what, column="correlation", where=where, hint=hint)
+    else:
+        off = correlation[0] * se[i] * se[j]
+        if (np.abs(off - from_baseline) > _ROUNDING * se[i] * se[j]).any():
+            what = "correlation and baseline_se say different things"
+            hint = (
+                "correlation times both se is the product of both baseline_se; leave one of the columns out"
+            )
+            faults.add(what, column="correlation", where=where, hint=hint)
+        return off
+    return np.zeros(len(i))
