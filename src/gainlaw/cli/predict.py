@@ -74,11 +74,12 @@ def predict(
 def _print_prediction(fit: Fit, frame: pd.DataFrame, ci_prob: float) -> None:
     from gainlaw.tables import Column
     from gainlaw.tables import Table as Printed
+    from gainlaw.tables.estimates import mark_prior
 
     digits = 2 if fit.scale == "log_odds" else 1
     columns = (
         Column("params", "Size", "params"),
-        Column("what", "Of"),
+        Column("row", "Of"),
         Column("mean", "Gain", "number", digits),
         Column("sd", "s.d.", "number", digits),
         Column("ci_low", f"{100 * ci_prob:g}% interval", "interval", digits, high="ci_high"),
@@ -94,5 +95,6 @@ def _print_prediction(fit: Fit, frame: pd.DataFrame, ci_prob: float) -> None:
         notes.append(
             f"Extrapolation: up to {beyond['extrapolation'].max():.1f} decades beyond the sizes observed."
         )
-    shown = frame.assign(what=frame["kind"].map(_KINDS))
+    shown, marked = mark_prior(frame.assign(row=frame["kind"].map(_KINDS)))
+    notes += marked
     show(Printed("predict", caption, shown, columns, tuple(notes)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gainlaw.estimands.contrasts import Combination, Part, combine
 from gainlaw.estimands.curves import Curve, covariate_effect, curve, curve_at, new_checkpoint, new_group
 from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of, reference_weights
+from gainlaw.estimands.prior_share import MOSTLY_PRIOR, prior_share, prior_widening
 from gainlaw.estimands.ranking import rank_groups
 from gainlaw.estimands.table import (
     MIN_ESS,
@@ -17,6 +18,7 @@ from gainlaw.estimands.table import (
 
 __all__ = [
     "MIN_ESS",
+    "MOSTLY_PRIOR",
     "RHAT_LIMIT",
     "SELECTABLE",
     "Combination",
@@ -33,6 +35,8 @@ __all__ = [
     "levels_of",
     "new_checkpoint",
     "new_group",
+    "prior_share",
+    "prior_widening",
     "rank_groups",
     "reference_weights",
     "summarise",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gainlaw.estimands.curves import Curve, covariate_effect, curve, curve_at
 from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of, why_absent
+from gainlaw.estimands.prior_share import prior_share, prior_widening
 
 __all__ = [
     "ESTIMATE_COLUMNS",
@@ -29,7 +30,7 @@ MIN_ESS = 400.0
 
 ESTIMATE_COLUMNS = (
     "estimand", "level", "group", "params", "mean", "sd", "median", "ci_low", "ci_high", "ci_prob", "ci_kind",
-    "p_positive", "p_negative", "rhat", "ess_bulk", "ess_tail", "status",
+    "p_positive", "p_negative", "rhat", "ess_bulk", "ess_tail", "prior_share", "status",
 )  # fmt: skip
 
 # Estimands whose posterior has no mean: a ratio of normals, and a power of one.
@@ -71,7 +72,8 @@ def estimate_table(
     Returns
     -------
     DataFrame
-        Columns `ESTIMATE_COLUMNS`; ``params`` is NaN where it does not apply.
+        Columns `ESTIMATE_COLUMNS`; ``params`` is NaN where it does not apply. ``prior_share`` says how much of the
+        estimate is its prior, see `gainlaw.estimands.prior_share`.
     """
     sizes = default_sizes(fit) if sizes is None else tuple(sizes)
     rows: list[tuple[str, str, str, float]] = []
@@ -94,6 +96,7 @@ def estimate_table(
         draws.append(posterior[name].to_numpy().reshape(-1))
     table = pd.DataFrame(rows, columns=["estimand", "level", "group", "params"])
     summary = summarise(np.stack(draws), chains, ci_prob, importance_ess(fit))
+    summary["prior_share"] = _prior_shares(np.stack(draws), table["estimand"], prior_widening(fit))
     heavy = table["estimand"].isin(_HEAVY)
     summary.loc[heavy, ["mean", "sd"]] = np.nan
     # The sign of a size, of an sd or of a shape parameter says nothing.
@@ -204,6 +207,15 @@ def _estimands(each: Curve, sizes: Sequence[float], threshold: float) -> Iterato
     yield "crossing", np.nan, each.crossing(threshold)
     if each.psi is not None:
         yield "asymptote", np.nan, each.asymptote()
+
+
+def _prior_shares(draws: Float, estimands: pd.Series, widening: Float) -> Float:
+    """Return the share of the prior in every estimate, of sizes on the scale of orders of magnitude."""
+    values = draws.copy()
+    sizes = (estimands == "crossing").to_numpy()
+    with np.errstate(divide="ignore"):
+        values[sizes] = np.log10(values[sizes])
+    return prior_share(values, widening)
 
 
 def _quantile(values: Float, q: float) -> Float:

@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.estimands import FitLike, curve_at, importance_ess, new_checkpoint, new_group, summarise
+from gainlaw.estimands import (
+    FitLike,
+    curve_at,
+    importance_ess,
+    new_checkpoint,
+    new_group,
+    prior_share,
+    prior_widening,
+    summarise,
+)
 from gainlaw.laws import decades
 
 __all__ = ["predict"]
@@ -65,9 +74,11 @@ def predict(
     x = decades(sizes)
     low, high = base.x_range
     beyond = np.maximum(np.maximum(low - x, x - high), 0.0) if fit.spec.law.has_slope else np.zeros(len(x))
-    parts = []
+    parts, widening = [], prior_widening(fit)
     for kind, each in (("mean", base), ("new_checkpoint", replicate)):
-        table = summarise(each.gain(sizes).T, each.n_chains, ci_prob, importance_ess(fit))
+        draws = each.gain(sizes).T
+        table = summarise(draws, each.n_chains, ci_prob, importance_ess(fit))
+        table["prior_share"] = prior_share(draws, widening)
         table.insert(0, "kind", kind)
         table.insert(0, "params", sizes)
         table.insert(0, "group", each.group)

@@ -154,7 +154,7 @@ def load_fit(path: str | Path) -> Fit:
 
 _NUMERIC = (
     "params", "mean", "sd", "median", "ci_low", "ci_high", "ci_prob", "p_positive", "p_negative", "rhat", "ess_bulk",
-    "ess_tail",
+    "ess_tail", "prior_share",
 )  # fmt: skip
 
 

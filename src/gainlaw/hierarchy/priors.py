@@ -154,6 +154,23 @@ class Prior:
             return stats.expon.logpdf(value, scale=a[0])
         return stats.beta.logpdf((np.asarray(value) + 1.0) / 2.0, a[0], a[0]) - np.log(2.0)
 
+    def widening(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
+        r"""Return how the log density at `value` changes as the prior is widened about its centre.
+
+        The derivative in :math:`\log c` of the log density with its scale multiplied by ``c``, at ``c = 1``; 0 for a
+        correlation, whose prior has no scale.
+        """
+        a = self.arguments
+        if self.family == "lkj":
+            return np.zeros(np.shape(value))
+        if self.family == "exponential":
+            return np.asarray(value) / a[0] - 1.0
+        square = ((np.asarray(value) - (a[0] if self.family == "normal" else 0.0)) / a[-1]) ** 2
+        if self.family in ("normal", "halfnormal"):
+            return square - 1.0
+        nu = a[0] if self.family == "halfstudent_t" else 1.0
+        return (nu + 1.0) * square / (nu + square) - 1.0
+
 
 def prior(text: str) -> Prior:
     """Read a prior written as ``family(arguments)``.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from gainlaw.estimands import MOSTLY_PRIOR
 from gainlaw.tables.estimates import group_title
 from gainlaw.tables.formats import (
     MINUS,
@@ -127,7 +128,13 @@ def _kept(sentences: list[str]) -> tuple[str, ...]:
     return tuple(sentence for sentence in sentences if sentence)
 
 
+def _mostly_prior(row: pd.Series) -> bool:
+    return bool(row["prior_share"] >= MOSTLY_PRIOR)
+
+
 def _direction(slope: pd.Series) -> Direction:
+    if _mostly_prior(slope):
+        return "unsettled"
     if slope["p_positive"] >= THRESHOLD:
         return "grows"
     return "shrinks" if slope["p_negative"] >= THRESHOLD else "unsettled"
@@ -166,6 +173,12 @@ def _slope_sentence(fit: Fit, slope: pd.Series, direction: Direction, values: di
         f"The slope is {_numbers(slope, _digits(fit))} {slope_unit(fit.scale)} of parameters (mean and "
         f"{prob} interval; a decade is a factor of ten), with probability "
         f"{format_probability(float(likely))} that the gain {word}."
+        + (
+            f" Do not lean on these numbers: they are mostly what the priors say, since {_count(fit.n_sizes, 'size')} "
+            f"and {_count(fit.n_checkpoints, 'checkpoint')} say little about a slope."
+            if _mostly_prior(slope)
+            else ""
+        )
     )
 
 
@@ -178,6 +191,11 @@ def _population_sentence(fit: Fit, values: dict[str, float]) -> str:
     return (
         f"For new tasks and language families, on average, it is {_numbers(row, _digits(fit))} (probability "
         f"{format_probability(float(likely))} that it is {word}): a wider question, hence a wider interval."
+        + (
+            " That interval is mostly what the priors say about groups that nobody has seen."
+            if _mostly_prior(row)
+            else ""
+        )
     )
 
 

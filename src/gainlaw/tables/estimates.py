@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError, Problem
+from gainlaw.estimands import MOSTLY_PRIOR
 from gainlaw.tables.formats import (
     MISSING,
     format_number,
@@ -24,11 +25,17 @@ from gainlaw.tables.table import Column, Table
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
 
-__all__ = ["estimates_table", "gain_at_table", "group_title", "sds_table", "slopes_table"]
+__all__ = ["estimates_table", "gain_at_table", "group_title", "mark_prior", "sds_table", "slopes_table"]
 
 _BOTH = (
     "Overall averages over the groups observed; population is the mean of the hierarchy, what new groups "
     "would show on average.",
+)
+
+_DAGGER = "†"
+_PRIOR_NOTE = (
+    f"{_DAGGER} mostly what the priors say: were every prior 10% wider, the interval would be at least "
+    f"{10 * MOSTLY_PRIOR:g}% wider."
 )
 
 
@@ -93,6 +100,7 @@ def slopes_table(fit: Fit, level: str = "task") -> Table:
         raise InputError(Problem(f"the fit has no slopes by {level}", hint="see the levels of its estimates"))
     frame = _ordered(kept, level)
     frame = _with_counts(_with_titles(frame, group_labels(fit)), fit.gains.frame)
+    frame, marked = mark_prior(frame)
     unit, digits = slope_unit(fit.scale), _digits(fit)
     columns = (
         Column("row", level_title(level).capitalize()),
@@ -106,7 +114,7 @@ def slopes_table(fit: Fit, level: str = "task") -> Table:
     )
     shown = tuple(column for column in columns if frame[column.key].notna().any())
     caption = f"Slope of the gain in {unit} of parameters, by {level_title(level)}."
-    notes = (*_BOTH, _replicates(fit))
+    notes = (*_BOTH, _replicates(fit), *marked)
     return Table(f"slopes_{level}", caption, frame, shown, notes, rule_by="block")
 
 
@@ -144,8 +152,8 @@ def gain_at_table(fit: Fit, level: str = "task") -> Table:
         for row in part.to_dict("records"):
             key = format_params(row["params"])
             record |= {f"gain_{key}": row["mean"], f"low_{key}": row["ci_low"], f"high_{key}": row["ci_high"]}
-        records.append(record)
-    frame = pd.DataFrame(records)
+        records.append(record | {"prior_share": part["prior_share"].max()})
+    frame, marked = mark_prior(pd.DataFrame(records))
     digits = _digits(fit)
     columns = [Column("row", level_title(level).capitalize())]
     for size in sizes:
@@ -159,6 +167,7 @@ def gain_at_table(fit: Fit, level: str = "task") -> Table:
     notes = (
         f"Sizes observed: {format_params(observed.min())} to {format_params(observed.max())}; what lies "
         "outside is extrapolation.",
+        *(f"{note} At one size or more." for note in marked),
     )
     return Table(
         f"gain_at_{level}", caption, frame, tuple(columns), notes, rule_by="block", size="footnotesize"
@@ -185,6 +194,7 @@ def estimates_table(fit: Fit) -> Table:
     frame["shown"] = [_shown(row, "median", digits) for row in frame.to_dict("records")]
     frame["shown_interval"] = [_shown_interval(row, digits) for row in frame.to_dict("records")]
     frame["block"] = frame["row"].where(frame["level"] != "model", "model")
+    frame, marked = mark_prior(frame)
     columns = (
         Column("row", "Group"),
         Column("estimand", "Estimand"),
@@ -199,6 +209,7 @@ def estimates_table(fit: Fit) -> Table:
     notes = (
         "A crossing is the size at which the gain is zero. A ratio is the gain at the size given over "
         "that at the smallest size reported.",
+        *marked,
     )
     return Table("estimates", caption, frame, columns, notes, rule_by="block", size="scriptsize")
 
@@ -288,6 +299,31 @@ def _with_titles(rows: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
         for level, group in zip(rows["level"], rows["group"].fillna(""), strict=True)
     ]
     return rows.assign(row=titles)
+
+
+def mark_prior(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Mark the titles of rows that are mostly their prior.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With the columns ``row``, their titles, and ``prior_share``.
+
+    Returns
+    -------
+    rows : DataFrame
+    notes : tuple of str
+        The note that says what the mark means; none where nothing is marked.
+
+    Examples
+    --------
+    >>> rows, notes = mark_prior(pd.DataFrame({"row": ["overall", "population"], "prior_share": [0.1, 0.7]}))
+    >>> rows["row"].tolist(), len(notes)
+    (['overall', 'population †'], 1)
+    """
+    mostly = rows["prior_share"] >= MOSTLY_PRIOR
+    titles = rows["row"].where(~mostly, rows["row"] + f" {_DAGGER}")
+    return rows.assign(row=titles), (_PRIOR_NOTE,) if mostly.any() else ()
 
 
 def _with_counts(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
