@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from gainlaw.claims import companion, parse_claim
+from gainlaw.claims.frequentist import _clusters
 from gainlaw.claims.mixed import fit_mixed
 from gainlaw.claims.small_sample import contrast_test
 from gainlaw.gains.covariance import BlockCovariance
@@ -154,6 +155,25 @@ def test_rows_that_share_a_baseline_are_not_independent():
     text = "gain(1e9)[intermediate=P3] < gain(1e9)[intermediate=xP3]"
     known, ignored = (line(as_fit(frame, blocks=b, terms=terms), text) for b in (blocks, ()))
     assert known.se < 0.6 * ignored.se
+
+
+def test_checkpoints_with_errors_in_common_are_one_cluster():
+    """One baseline for two checkpoints: their rows are not independent, and CR2 counts them as one."""
+    frame = study(sizes=SIZES[:6])
+    first, second = (np.flatnonzero(frame["checkpoint"] == name)[:1] for name in ("m0", "m1"))
+    blocks = ((np.concatenate([first, second]), np.array([[1.0, 0.5], [0.5, 1.0]])),)
+    alone, joined = (as_fit(frame, blocks=b, terms=["task", "checkpoint"]) for b in ((), blocks))
+    assert np.unique(_clusters(alone.gains)).size == 6
+    assert np.unique(_clusters(joined.gains)).size == 5
+    assert line(joined, "slope < 0").cr2_df < line(alone, "slope < 0").cr2_df
+    # All checkpoints in one: there is no replicate left.
+    every = (
+        np.array([np.flatnonzero(frame["checkpoint"] == f"m{k}")[0] for k in range(6)]),
+        0.5 * np.eye(6) + 0.5,
+    )
+    assert line(as_fit(frame, blocks=(every,), terms=["task", "checkpoint"]), "slope < 0").cr2_status == (
+        "too few clusters"
+    )
 
 
 def test_equivalence_by_two_one_sided_tests():

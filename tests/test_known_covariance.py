@@ -11,11 +11,12 @@ from scipy import stats
 
 import gainlaw as gl
 from gainlaw.gains import BlockCovariance
-from gainlaw.hierarchy import build_problem, kernels, specify
+from gainlaw.hierarchy import binomial, build_problem, kernels, specify
 from gainlaw.hierarchy.contrasts import coefficient_shifts, conditional_normals, factored_normals
+from gainlaw.hierarchy.design import kernel_data
 from gainlaw.hierarchy.known_errors import diagonal_and_factor
 from gainlaw.hierarchy.marginal import Marginal
-from gainlaw.hierarchy.posterior import add_prior_means
+from gainlaw.hierarchy.posterior import add_prior_means, effects_of, linear_predictor
 from gainlaw.hierarchy.problem import gaussian_data
 from gainlaw.laws import law
 
@@ -208,3 +209,122 @@ def test_a_covariance_is_split_into_a_diagonal_and_few_columns() -> None:
     shared = np.diag([1.0, 2.0, 3.0, 4.0]) + np.outer([1, 2, 1, 0.5], [1, 2, 1, 0.5])
     assert diagonal_and_factor(shared)[1].shape[1] == 1
     assert diagonal_and_factor(np.diag([1.0, 2.0]))[1].shape[1] == 0
+
+
+@pytest.mark.parametrize("engine", ["exact", "nuts"])
+def test_a_fit_keeps_the_likelihood_of_all_rows_together(engine: str) -> None:
+    gains = known(gl.gains_from_frame(table()), "any")
+    fit = gl.fit(gains, engine=engine, terms=["task", "checkpoint"], draws=100, tune=100, chains=2)
+    problem = build_problem(gains, fit.spec)
+    effects = effects_of(problem, fit.posterior)
+    line = linear_predictor(problem, effects, None)
+    tau = fit.posterior["posterior"]["tau_residual"].to_numpy().ravel()
+    found = fit.posterior["sample_stats"]["log_lik"].to_numpy().ravel()
+    for k in range(0, len(tau), 37):
+        total = gains.covariance.matrix() + tau[k] ** 2 * np.eye(len(gains))
+        assert found[k] == pytest.approx(
+            stats.multivariate_normal(line[k], total).logpdf(problem.y), abs=1e-6
+        )
+    # New data have errors in common as the old ones have.
+    rows, own = gains.covariance.blocks[0]
+    away = fit.posterior["posterior_predictive"]["gain"].to_numpy()[:, rows]
+    assert np.cov(away.T)[0, 1] - own[0, 1] == pytest.approx(np.cov(line[:, rows].T)[0, 1], abs=1.5)
+    # Leaving a checkpoint out has a density, and the rest a slope.
+    assert np.isfinite(fit.diagnostics.influence[["elpd", "slope_mean"]].to_numpy()).all()
+
+
+def test_a_covariance_without_an_inverse_needs_no_residual() -> None:
+    gains = gl.gains_from_frame(table())
+    gains = gains.subset(~gains.frame.duplicated(["task", "language", "params"]).to_numpy())
+    gains = known(gains, "singular")
+    fit = gl.fit(gains, terms=["task", "checkpoint"], exclude=["residual"], draws=100, chains=2)
+    assert np.isfinite(fit.estimates.query("estimand == 'slope'")["mean"].to_numpy(float)).all()
+    assert np.isfinite(fit.posterior["sample_stats"]["log_lik"].to_numpy()).all()
+
+
+@pytest.mark.parametrize("wrong", [0.0, np.nan, -1.0])
+def test_errors_that_are_none_are_refused(wrong: float) -> None:
+    gains = gl.gains_from_frame(table())
+    variance = gains.covariance.variance.copy()
+    variance[3] = wrong
+    with pytest.raises(gl.InputError, match="zero or missing"):
+        gl.fit(replace(gains, covariance=BlockCovariance(variance)), draws=100)
+
+
+def test_a_model_matrix_that_reaches_outside_is_refused() -> None:
+    _, problem, _ = a_problem("linear", "any")
+    design = problem.rows.design
+    for name, at, value in (
+        ("group", (0, 1), 99), ("block", (2, 1), 50), ("block", (2, 1), -3), ("place", 0, 1), ("cluster", 0, 10_000),
+        ("bounds", 0, 1), ("bounds", -1, 3),
+    ):  # fmt: skip
+        moved = getattr(design, name).copy()
+        moved[at] = value
+        with pytest.raises(ValueError, match="inconsistent"):
+            replace(design, **{name: moved})
+    # A replicate's effect in a row of another cluster, which is what ended the process.
+    _, problem, _ = a_problem("linear", "within checkpoints", TERMS["checkpoints alone"])
+    design = problem.rows.design
+    at = next(k for k, block in enumerate(design.blocks) if block.name == "checkpoint")
+    group = design.group.copy()
+    group[design.block == at] = (group[design.block == at] + 1) % design.blocks[at].size
+    with pytest.raises(ValueError, match="clusters of entries"):
+        replace(design, group=group)
+    data = gaussian_data(problem)
+    with pytest.raises(ValueError, match="rows"):
+        Marginal.build(problem, data, np.ones(3))
+    with pytest.raises(ValueError, match="positive"):
+        kernel_data(data[0], 0.0 * data[1], data[2], data[3], design)
+
+
+def test_counts_of_one_baseline_for_all_sizes() -> None:
+    """On log-odds the sites of rows that share a baseline across sizes have the same two ways."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (int(size), f"m{size:.0f}", language, intermediate)
+        for size in SIZES
+        for language in ("en", "de", "sw", "fr", "tr", "zh")
+        for intermediate in ("p", "q")
+    ]
+    frame = pd.DataFrame(rows, columns=["params", "base_model", "language", "intermediate"])
+    block = frame.groupby("language").ngroup().to_numpy()
+    k0 = rng.binomial(400, 0.6, 6)[block]
+    k1 = rng.binomial(400, 0.65, len(frame))
+    p0, p1 = (k0 + 0.5) / 401, (k1 + 0.5) / 401
+    frame = frame.assign(
+        task="t", gain=np.log(p1 / (1 - p1) / p0 * (1 - p0)), se=np.sqrt(1 / p1 / (1 - p1) + 1 / p0 / (1 - p0)) / 20,
+        baseline_se=np.sqrt(1 / p0 / (1 - p0)) / 20, block=block, k_baseline=k0, n_baseline=400, k_intermediate=k1,
+        n_intermediate=400, baseline_score=k0 / 400, intermediate_score=k1 / 400, chance=0.0,
+    )  # fmt: skip
+    gains = gl.gains_from_frame(frame, scale="log_odds")
+    spec = specify(gains, law("linear"), terms=["language", "checkpoint"])
+    assert spec.likelihood == "binomial"
+    problem = build_problem(gains, spec)
+    summary = binomial.summarise(problem, gains)
+    assert len(summary.tables.members) == len(frame)
+    # The summary as a dense normal model.
+    whole = np.zeros((len(frame), len(frame)))
+    site = summary.geometry.site.copy()
+    for members, axes in zip(
+        binomial._members(summary.tables), binomial._axes(summary.tables, summary.geometry), strict=True
+    ):
+        whole[np.ix_(members, members)] = (axes * summary.geometry.site_variance[members]) @ axes.T
+        site[members] = axes @ summary.geometry.site[members]
+    point = np.array([0.2 if name.startswith("rho") else 0.3 for name in problem.hyper])
+    _, mean, prior, matrix, noise = dense(
+        replace(gains, covariance=BlockCovariance(np.zeros(len(frame)))), problem, point
+    )
+    total = matrix @ prior @ matrix.T + noise + whole
+    expected = stats.multivariate_normal(matrix @ mean, total).logpdf(site)
+    found = Marginal.build(problem, summary.data).log_likelihood(point[None])[0]
+    assert found == pytest.approx(expected, abs=1e-6)
+    fit = gl.fit(gains, terms=["language", "checkpoint"], draws=500)
+    assert fit.status == "ok"
+    normal = gl.fit(
+        gains.with_covariance(gains.covariance.matrix()), terms=["language", "checkpoint"], draws=500
+    )
+    assert normal.spec.likelihood == "gaussian"
+    # With counts in the middle the delta method is good: both likelihoods say the same within a fifth of an sd.
+    both = [each.summary("overall").query("estimand == 'slope'").iloc[0] for each in (fit, normal)]
+    assert both[0]["mean"] == pytest.approx(both[1]["mean"], abs=0.2 * both[1]["sd"])
+    assert both[0]["sd"] == pytest.approx(both[1]["sd"], rel=0.2)

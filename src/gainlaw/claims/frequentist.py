@@ -27,6 +27,7 @@ from gainlaw.errors import InputError
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
+    from gainlaw.gains import Gains
 
 __all__ = ["FittedDesigns", "adjust_companions", "companion"]
 
@@ -101,7 +102,7 @@ def companion(fit: Fit, claim: Claim, fitted: FittedDesigns | None = None) -> Co
     if c is None:
         return Companion("none", "these rows do not determine the contrast")
     y = fit.gains.frame["gain"].to_numpy(dtype=float)
-    clusters = fit.gains.frame["checkpoint"].astype(str).to_numpy()
+    clusters = _clusters(fit.gains)
     if band is None:
         return _directional(
             claim.op,
@@ -230,6 +231,19 @@ def _estimable(model: _Fitted, contrast: Array) -> Array | None:
     if np.abs(model.basis @ inside - wanted).max() > 1e-7 * max(np.abs(wanted).max(), 1e-300):
         return None
     return np.asarray(inside)
+
+
+def _clusters(gains: Gains) -> NDArray[np.intp]:
+    """Return the cluster of every row: its checkpoint, and all others whose errors hang together with its own."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, code = np.unique(gains.frame["checkpoint"].astype(str).to_numpy(), return_inverse=True)
+    pairs = [(code[rows[0]], code[row]) for rows, _ in gains.covariance.blocks for row in rows[1:]]
+    first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
+    size = int(code.max()) + 1
+    graph = coo_array((np.ones(len(first)), (first, second)), shape=(size, size))
+    return connected_components(graph, directed=False)[1][code]
 
 
 def _working(covariance: Any, Z: tuple[Array, ...], mixed: MixedFit, *, residual: bool) -> Any:
