@@ -121,7 +121,7 @@ EVALUATIONS = [
         "rows of 8 cells",
     ),
     Bad("a row too long", text([*GOOD[:4], GOOD[4] + ",7", *GOOD[5:]]), None, (5,), "rows of 10 cells"),
-    Bad("ragged rows", text([GOOD[0], GOOD[1] + ",", *GOOD[2:7], "A,b", GOOD[8]]), None, (2, 8), "cells"),
+    Bad("ragged rows", text([GOOD[0], GOOD[1] + ",1", *GOOD[2:7], "A,b", GOOD[8]]), None, (2, 8), "cells"),
     Bad("open quotation", swap("0.45", '"0.45'), None, (3,), "CSV"),
     # the header
     *(Bad(f"no column {name}", without(name), name, says="missing") for name in NAMES[:7]),
@@ -365,7 +365,8 @@ def test_lines_count_blank_lines_and_quoted_newlines(tmp_path: Path) -> None:
     file.write_bytes(text(lines))
     with pytest.raises(InputError) as caught:
         read_evaluations(file)
-    assert caught.value.problems[0].rows == (12,)
+    # a line end in a name is refused, and counted
+    assert [problem.rows for problem in caught.value.problems] == [(5,), (12,)]
 
 
 @pytest.mark.parametrize(
@@ -418,9 +419,9 @@ def test_truncated_parquet(tmp_path: Path) -> None:
         ("score", [np.inf] * 8, "infinite"),
         ("params", [1.5] * 8, "whole number"),
         ("n_examples", [np.nan] * 8, "no stderr"),
-        ("score", [object()] * 8, "text where a number belongs"),
-        ("score", [[0.5]] * 8, "text where a number belongs"),
-        ("params", [{"size": 7}] * 8, "text where a number belongs"),
+        ("score", [object()] * 8, "an object of the kind object"),
+        ("score", [[0.5]] * 8, "a list where"),
+        ("params", [{"size": 7}] * 8, "a mapping where"),
     ],
 )
 def test_typed_frames(column: str, values: list[object], says: str) -> None:
@@ -470,6 +471,14 @@ def test_one_size_is_refused_by_the_laws_that_need_more() -> None:
         ("blanks around cells", text([line.replace(",", " , ") for line in GOOD])),
         ("no last line end", text(GOOD).rstrip(b"\n")),
         ("trailing blank lines", text([*GOOD, "", "  "])),
+        ("a line that names the separator", b"sep=,\r\n" + text(GOOD)),
+        ("another separator, named", b"sep=;\r\n" + text(GOOD).replace(b",", b";")),
+        (
+            "blank rows and columns of a spreadsheet",
+            text([*(f"{line},," for line in GOOD), "," * 10, "," * 10]),
+        ),
+        ("blank cells beyond the header", text([GOOD[0], *(f"{line},," for line in GOOD[1:])])),
+        ("blank lines before the header", text([",,", "", *GOOD])),
         ("index column", text([f"{i or ''},{line}".lstrip("0") for i, line in enumerate(GOOD)])),
         ("exponents", text(GOOD).replace(b"7000000000", b"7e9")),
         ("None for none", text(GOOD).replace(b",none,", b",None,")),

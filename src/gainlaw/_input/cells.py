@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gainlaw._input.names import code_points, forbidden, spelling_clashes
 from gainlaw.errors import InputError, Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Faults", "group_codes", "parse_free", "parse_numbers", "parse_text", "spelling_clashes"]
+__all__ = ["Faults", "check_names", "group_codes", "parse_free", "parse_numbers", "parse_text"]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MISSING = {"", "nan", "na", "n/a", "null", "none", "-", "<na>", "nat"}
-_MISSING_NAMES = {"", "nan", "<na>", "null"}
 _SIZES = {"k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 _KINDS = (
     (
@@ -137,10 +139,12 @@ def parse_numbers(series: pd.Series, column: str, faults: Faults) -> tuple[np.nd
 
 
 def _plain_cell(cell: object) -> str:
-    if cell is None or cell != cell or type(cell).__name__ == "NAType":
+    if cell is None or cell != cell or type(cell).__name__ in {"NAType", "NaTType"}:
         return ""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
+    if isinstance(cell, datetime.date):
+        return cell.isoformat()
     return str(cell).strip()
 
 
@@ -154,7 +158,11 @@ def _kind(cell: str) -> tuple[str, str | None]:
 
 
 def parse_text(series: pd.Series) -> pd.Series:
-    """Turn a column into names: surrounding blanks removed, missing cells as the empty string.
+    r"""Turn a column into names: surrounding blanks removed, missing cells as the empty string.
+
+    Words such as ``nan`` and ``null`` are names like any other (``nan`` is the language Min Nan): only an empty cell,
+    None and a NaN that is no text are missing. Accents are brought to one form (Unicode NFC), unless names would then
+    coincide that were written apart, which `check_names` reports.
 
     Parameters
     ----------
@@ -165,15 +173,46 @@ def parse_text(series: pd.Series) -> pd.Series:
     -------
     pandas.Series of str, length rows
         The names.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> parse_text(pd.Series(["nan", None, " e\u0301", 7.0], dtype=object)).tolist()
+    ['nan', '', 'é', '7']
     """
     import pandas as pd
 
     codes, uniques = pd.factorize(series.astype("object"))
     names = [_plain_cell(cell) for cell in uniques]
-    plain = np.array(
-        ["" if name.casefold() in _MISSING_NAMES else name for name in names] + [""], dtype=object
-    )
+    composed = [unicodedata.normalize("NFC", name) for name in names]
+    if len(set(composed)) == len(set(names)):
+        names = composed
+    plain = np.array([*names, ""], dtype=object)
     return pd.Series(plain[codes], index=series.index, dtype="str")
+
+
+def check_names(names: pd.Series, column: str, faults: Faults, *, lines: bool = False) -> None:
+    """Report names with control characters, and names that cannot be told apart.
+
+    Parameters
+    ----------
+    names : pandas.Series of str, length rows
+        A column of names.
+    column : str
+        Its name, for messages.
+    faults : Faults
+        Where what is found goes.
+    lines : bool
+        Whether a name may have several lines, as a prompt may.
+    """
+    for name in names.unique():
+        wrong = forbidden(name, name=not lines)
+        if wrong:
+            what = f"a control character in {name!r}: {code_points(wrong)}"
+            faults.add(what, column=column, where=names.eq(name).to_numpy(bool), hint="take it out")
+    for clash, rare in spelling_clashes(names):
+        where = names.eq(rare).to_numpy(bool)
+        faults.add(clash, column=column, where=where, hint="write one of them throughout")
 
 
 def parse_free(series: pd.Series) -> pd.Series:
@@ -202,39 +241,6 @@ def parse_free(series: pd.Series) -> pd.Series:
     numbers = values[codes]
     whole = np.isfinite(numbers).all() and (numbers % 1 == 0).all() and np.abs(numbers).max() < 2**53
     return pd.Series(numbers.astype(np.int64) if whole else numbers, index=series.index)
-
-
-def spelling_clashes(names: pd.Series) -> list[tuple[str, str]]:
-    """Find names that differ only in case or blanks.
-
-    Parameters
-    ----------
-    names : pandas.Series of str
-        A column of names.
-
-    Returns
-    -------
-    list of (clash, rare)
-        For every clash its spellings as one text, and the rarest of them.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> spelling_clashes(pd.Series(["xnli", "XNLI", "xnli", "pawsx"]))
-    [("'XNLI', 'xnli'", 'XNLI')]
-    """
-    counts = names.value_counts()
-    spellings: dict[str, list[str]] = {}
-    for name in counts.index:
-        spellings.setdefault(" ".join(str(name).split()).casefold(), []).append(str(name))
-    return [
-        (
-            ", ".join(repr(name) for name in sorted(same)),
-            min(same, key=lambda name: (int(counts[name]), name)),
-        )
-        for same in spellings.values()
-        if len(same) > 1
-    ]
 
 
 def group_codes(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:

@@ -5,50 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gainlaw._input.frames import RawTable, check_names, tidy
 from gainlaw._io import sha256_bytes
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import Note
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["RawTable", "raw_from_frame", "read_raw"]
+__all__ = ["read_raw"]
 
 _CSV_SUFFIXES = {".csv"}
 _PARQUET_SUFFIXES = {".parquet", ".pq"}
+_STORED_INDEX = re.compile(r"__index_level_\d+__")
+_SEPARATOR = re.compile(r"\"?sep=(?P<mark>[^\r\n\"])\"?\r?\n", re.IGNORECASE)
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-
-
-@dataclass(frozen=True, slots=True)
-class RawTable:
-    """A table as it was given, before any value is judged.
-
-    Attributes
-    ----------
-    frame : pandas.DataFrame
-        The cells: text from CSV, typed columns from Parquet or a frame; column names stripped.
-    lines : numpy.ndarray of int, shape (rows,)
-        The line of each row in the file; row i of a frame counts as line i + 2, as if written to CSV.
-    source : str
-        The file's name as given, or what the caller called the frame.
-    sha256 : str or None
-        Of the file's bytes.
-    notes : tuple of Note
-        What was mended on the way.
-    """
-
-    frame: pd.DataFrame
-    lines: np.ndarray
-    source: str
-    sha256: str | None = None
-    notes: tuple[Note, ...] = field(default=())
 
 
 def read_raw(path: str | os.PathLike[str]) -> RawTable:
@@ -94,41 +67,6 @@ def read_raw(path: str | os.PathLike[str]) -> RawTable:
     return _from_csv(data, source)
 
 
-def raw_from_frame(frame: pd.DataFrame, source: str = "") -> RawTable:
-    """Take a frame as a raw table; row i counts as line i + 2.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        The table; its index is ignored.
-    source : str, optional
-        What to call it in messages.
-
-    Raises
-    ------
-    InputError
-        If it is no frame, has no rows, or has unnamed or repeated columns.
-    """
-    import pandas as pd
-
-    name = source or "the frame"
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"a pandas DataFrame belongs here, not {type(frame).__name__}", name)
-    names = [str(column).strip() for column in frame.columns]
-    _check_names(names, name)
-    if not len(frame):
-        raise InputError(Problem("the table has no rows"), name)
-    clean = frame.reset_index(drop=True).set_axis(names, axis=1)
-    for column in names:
-        if pd.api.types.is_object_dtype(clean[column].dtype):
-            clean[column] = clean[column].map(_as_cell)  # lists and the like, which no column of ours holds
-    return RawTable(clean, np.arange(len(clean)) + 2, source)
-
-
-def _as_cell(value: object) -> object:
-    return value if isinstance(value, Hashable) else str(value)
-
-
 def _nearby(file: Path) -> str:
     if not file.parent.is_dir():
         return f"the folder {str(file.parent)!r} does not exist either"
@@ -140,19 +78,23 @@ def _nearby(file: Path) -> str:
 
 
 def _from_parquet(data: bytes, source: str) -> RawTable:
-    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(io.BytesIO(data))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0][:160]
+        # What pandas noted beside the table (its index, its dtypes) may be stale: the columns speak for themselves.
+        frame = pq.read_table(io.BytesIO(data)).to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:160]
         raise InputError(Problem(f"the file is no readable Parquet: {reason}"), source) from None
-    # an index that pandas stored with the table is no column of it
-    frame = pd.DataFrame({}) if not table.num_columns else table.to_pandas(ignore_metadata=False)
-    raw = raw_from_frame(frame, source)
-    return RawTable(raw.frame, raw.lines, source, sha256_bytes(data))
+    columns = [frame.iloc[:, i] for i in range(frame.shape[1])]
+    names = [str(name).strip() for name in frame.columns]
+    stored = [i for i, name in enumerate(names) if _STORED_INDEX.fullmatch(name)]
+    for i in reversed(stored):  # an index without a name is no column of the table
+        del names[i], columns[i]
+    if not columns:
+        raise InputError(Problem("the table has no columns"), source)
+    return tidy(names, columns, np.arange(len(frame)) + 2, source, sha256_bytes(data))
 
 
 def _decode(data: bytes, source: str) -> str:
@@ -190,28 +132,34 @@ def _from_csv(data: bytes, source: str) -> RawTable:
     text = _decode(data, source)
     if not text.strip():
         raise InputError(Problem("the file holds blank lines only"), source)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    notes: list[Note] = []
+    declared = _SEPARATOR.match(text)
+    mark = declared["mark"] if declared else ","
+    if declared:  # Excel's line that names the separator; it is a line of the file like any other
+        what = f"the first line says that cells are separated by {mark!r}"
+        notes.append(Note("separator", what, severity="info", standing=True))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     records: list[list[str]] = []
     lines: list[int] = []
     start = 1
     try:
         for record in reader:
-            # a blank line (or one of blanks and no comma) is skipped, but counted
-            if record and not (len(record) == 1 and not record[0].strip()):
+            # a blank line is skipped, but counted
+            if any(cell.strip() for cell in record) and not (declared and start == 1):
                 records.append(record)
                 lines.append(start)
             start = reader.line_num + 1
     except csv.Error as error:
         hint = "look for a quotation mark that is never closed"
         raise InputError(Problem(f"the file is no CSV: {error}", rows=(start,), hint=hint), source) from None
-    header, rows = [name.strip() for name in records[0]], records[1:]
-    _check_separator(header, source)
-    notes: list[Note] = []
-    if header[0] == "" and len(header) > 1 and "" not in header[1:]:
-        header[0] = "index"
-        what = "the first column has no name and was taken for a row index: ignored"
-        notes.append(Note("index_column", what, standing=True))
-    _check_names(header, source)
+    if not records:
+        raise InputError(Problem("the file has neither header nor rows"), source)
+    header = [name.strip() for name in records[0]]
+    rows = _even(header, records[1:])
+    if not declared:
+        _check_separator(header, source)
+    if all(header):
+        check_names(header, list(range(len(header))), source)
     ragged = [(line, len(row)) for line, row in zip(lines[1:], rows, strict=True) if len(row) != len(header)]
     if ragged:
         counts = sorted({count for _, count in ragged})
@@ -221,11 +169,22 @@ def _from_csv(data: bytes, source: str) -> RawTable:
         raise InputError(Problem(what, rows=tuple(line for line, _ in ragged), hint=hint), source)
     if not rows:
         raise InputError(Problem("the file has a header but no rows"), source)
-    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-    if notes:
-        columns.pop("index")
-    frame = pd.DataFrame({name: pd.Series(cells, dtype="str") for name, cells in columns.items()})
-    return RawTable(frame, np.asarray(lines[1:]), source, sha256_bytes(data), tuple(notes))
+    columns = [pd.Series(cells, dtype="str") for cells in zip(*rows, strict=True)]
+    return tidy(header, columns, np.asarray(lines[1:]), source, sha256_bytes(data), tuple(notes))
+
+
+def _even(header: list[str], rows: list[list[str]]) -> list[list[str]]:
+    """Return the rows as long as the header where what they lack, or have beyond it, is blank and has no name."""
+    width = len(header)
+    named = max((i + 1 for i, name in enumerate(header) if name), default=width)
+    even = []
+    for row in rows:
+        if len(row) > width and not any(cell.strip() for cell in row[width:]):
+            row = row[:width]
+        elif named <= len(row) < width:
+            row = [*row, *[""] * (width - len(row))]
+        even.append(row)
+    return even
 
 
 def _check_separator(header: list[str], source: str) -> None:
@@ -235,33 +194,3 @@ def _check_separator(header: list[str], source: str) -> None:
         if mark in header[0]:
             hint = "write commas between cells and points in decimals"
             raise InputError(Problem(f"the cells are separated by {name}", rows=(1,), hint=hint), source)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_names(names: list[str], source: str) -> None:
-    if any(_is_number(name) for name in names):
-        hint = "write the column names on the first line"
-        raise InputError(
-            Problem("the first line holds values, not column names", rows=(1,), hint=hint), source
-        )
-    problems = []
-    unnamed = [i + 1 for i, name in enumerate(names) if not name]
-    if unnamed:
-        which = ", ".join(str(i) for i in unnamed[:8])
-        problems.append(
-            Problem(f"no name above column{'s' if len(unnamed) > 1 else ''} number {which}", rows=(1,))
-        )
-    problems += [
-        Problem(f"the column appears {names.count(name)} times", column=name, rows=(1,))
-        for name in dict.fromkeys(names)
-        if name and names.count(name) > 1
-    ]
-    if problems:
-        raise InputError(problems, source)

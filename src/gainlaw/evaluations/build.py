@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gainlaw._input import Faults, group_codes, parse_free, parse_numbers, parse_text, spelling_clashes
+from gainlaw._input import Faults, check_names, group_codes, parse_free, parse_numbers, parse_text
 from gainlaw.evaluations.columns import (
     BASELINE,
     CANONICAL,
@@ -147,10 +147,7 @@ def _check_missing(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faul
 
 def _check_names(frame: pd.DataFrame, faults: Faults) -> None:
     for name in (*NAMES, "prompt", "split", "metric", "protocol"):
-        for clash, rare in spelling_clashes(frame[name]):
-            where = frame[name].eq(rare).to_numpy()
-            hint = "write one of them throughout"
-            faults.add(f"{clash} differ only in case or blanks", column=name, where=where, hint=hint)
+        check_names(frame[name], name, faults, lines=name == "prompt")
 
 
 def _drop_repeats(frame: pd.DataFrame, faults: Faults, notes: list[Note]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from gainlaw.evaluations.columns import KEYS, NAMES
 from gainlaw.evaluations.sampling import chance_of_rows, score_variance
 from gainlaw.languages import UNLISTED
 from gainlaw.metrics import metric_facts, metric_notes
@@ -21,6 +22,9 @@ __all__ = ["SMALL_N", "find_notes"]
 
 SMALL_N = 200
 """Fewer examples than this and the standard error of one accuracy exceeds 3 points."""
+
+
+_MISSING_WORDS = ("nan", "null", "na", "n/a", "<na>", "nat")
 
 
 def find_notes(frame: pd.DataFrame, pairing: Pairing) -> tuple[Note, ...]:
@@ -78,6 +82,13 @@ def find_notes(frame: pd.DataFrame, pairing: Pairing) -> tuple[Note, ...]:
         "warning",
         "the language is not in the table of languages; its family is 'unlisted'",
         frame["language_family"].eq(UNLISTED).to_numpy(),
+    )
+    words, where = _missing_words(frame)
+    flag(
+        "missing_word",
+        "warning",
+        f"{words} read as a name, not as missing; leave a cell blank where there is none",
+        where,
     )
     flag(
         "chance_unknown",
@@ -156,6 +167,17 @@ def find_notes(frame: pd.DataFrame, pairing: Pairing) -> tuple[Note, ...]:
         "unused_baseline", "info", "baseline rows that no row is compared with", _mask(frame, pairing.unused)
     )
     return sort_notes(notes)
+
+
+def _missing_words(frame: pd.DataFrame) -> tuple[str, np.ndarray]:
+    """Return the names that other programs write for a missing value, and the rows that have one."""
+    found: set[str] = set()
+    where = np.zeros(len(frame), bool)
+    for column in (*NAMES, *(key for key in KEYS if key != "seed")):
+        of = frame[column].str.casefold().isin(_MISSING_WORDS)
+        found |= {repr(name) for name in frame.loc[of, column]}
+        where |= of.to_numpy(bool)
+    return ", ".join(sorted(found)), where
 
 
 def _why(pairing: Pairing) -> str:

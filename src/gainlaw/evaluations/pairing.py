@@ -65,14 +65,11 @@ def pair_rows(frame: pd.DataFrame) -> Pairing:
     >>> len(pairing.intermediate), len(pairing.unpaired)
     (420, 0)
     """
-    import pandas as pd
-
     none = frame["intermediate"].eq(BASELINE).to_numpy()
     anchored = frame.assign(anchor=frame["model"].where(none, frame["base_model"]))
     fixed = ["anchor", "task", "language", *(key for key in KEYS if key != "seed")]
     loose = group_codes(anchored, fixed)
-    seeds = frame["seed"].astype("Int64").fillna(-1).to_numpy(dtype=np.int64)
-    exact = group_codes(pd.DataFrame({"loose": loose, "seed": seeds}), ["loose", "seed"])
+    exact = group_codes(anchored.assign(loose=loose), ["loose", "seed"])
     base = np.flatnonzero(none)
     size = max(len(frame), 1)
     of_exact = np.full(size, -1)

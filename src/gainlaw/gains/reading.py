@@ -12,12 +12,12 @@ import numpy as np
 from gainlaw._input import (
     Faults,
     RawTable,
+    check_names,
     parse_free,
     parse_numbers,
     parse_text,
     raw_from_frame,
     read_raw,
-    spelling_clashes,
 )
 from gainlaw.errors import InputError, Problem
 from gainlaw.evaluations.declare import declare_metrics
@@ -323,10 +323,7 @@ def _check_labels(frame: pd.DataFrame, faults: Faults) -> None:
         blank = frame[name].eq("").to_numpy()
         if not blank.all():
             faults.add("no value, though other rows have one", column=name, where=blank)
-        for clash, rare in spelling_clashes(frame[name]):
-            where = frame[name].eq(rare).to_numpy()
-            hint = "write one of them throughout"
-            faults.add(f"{clash} differ only in case or blanks", column=name, where=where, hint=hint)
+        check_names(frame[name], name, faults)
     labels = [c for c in ("base_model", "intermediate", "task", "language") if c in frame]
     if len(labels) < 4:
         return
@@ -385,8 +382,9 @@ def _complete(frame: pd.DataFrame, unit: Scale, lines: np.ndarray, notes: list[N
                 notes.append(Note("independence_assumed", what, tuple(lines[shared].tolist())))
     else:
         free = frame["block"].isna().to_numpy()
-        block = frame["block"].fillna(-1).to_numpy().astype(np.int64)
-        block[free] = block.max(initial=0) + 1 + np.arange(int(free.sum()))
+        block = np.empty(len(frame), np.int64)  # a row without a block is one of its own
+        block[~free] = frame["block"][~free].astype("int64")
+        block[free] = block[~free].max() + 1 + np.arange(int(free.sum()))
         frame["block"] = block
     if unit == "points" and len(frame) > 2 and frame["gain"].abs().max() < 1 and frame["se"].max() < 0.2:
         what = (
