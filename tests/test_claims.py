@@ -13,6 +13,7 @@ from scipy.special import ndtr
 import gainlaw.estimands
 import gainlaw.fitting
 from gainlaw.claims import (
+    VERDICTS,
     assess,
     assess_file,
     decide,
@@ -185,25 +186,52 @@ RULE = [
     ((0.99, 0.98), "supported"),
     ((0.01, 0.02), "refuted"),
     ((0.5, 0.9), "inconclusive"),
-    ((0.99, 0.5), "scale-dependent"),
-    ((0.5, 0.01), "scale-dependent"),
+    ((0.99, 0.6), "supported on one scale"),
+    ((0.6, 0.99), "supported on one scale"),
+    ((0.4, 0.01), "refuted on one scale"),
+    ((0.01, 0.4), "refuted on one scale"),
+    ((0.99, 0.4), "inconclusive"),
+    ((0.6, 0.01), "inconclusive"),
     ((0.99, 0.01), "scale-dependent"),
+    ((0.01, 0.99), "scale-dependent"),
 ]
 
 
 @pytest.mark.parametrize(("probabilities", "expected"), RULE)
 def test_decision_rule(probabilities, expected):
     scales = ["points", "log_odds"][: len(probabilities)]
-    verdict, words, note = decide(list(zip(scales, probabilities, strict=True)), 0.975)
-    assert verdict == expected
-    assert len(words) == len(probabilities)
-    assert bool(note) == (expected == "scale-dependent")
+    found = decide([(scale, p, 0.0) for scale, p in zip(scales, probabilities, strict=True)], 0.975)
+    assert found.word == expected
+    assert found.word in VERDICTS
+    assert len(found.words) == len(probabilities)
+    assert bool(found.note) == (len(set(found.words)) == 2)
+    assert bool(found.decided_on) == ("one scale" in expected)
+    if found.decided_on:
+        sure = found.words[scales.index(found.decided_on)]
+        assert sure == expected.split()[0]
+    turned = decide([(scale, 1 - p, 0.0) for scale, p in zip(scales, probabilities, strict=True)], 0.975)
+    swap = {"supported": "refuted", "refuted": "supported"}
+    assert turned.word == " ".join(
+        [swap.get(expected.split()[0], expected.split()[0]), *expected.split()[1:]]
+    )
 
 
-def test_scale_dependent_says_what_each_scale_says():
-    assert decide([("points", 0.9995), ("log_odds", 0.01)], 0.975)[2] == (
+def test_scales_that_do_not_say_the_same_are_quoted():
+    assert decide([("points", 0.9995, 0.0), ("log_odds", 0.01, 0.0)], 0.975).note == (
         "supported on points (P > 0.999), refuted on log-odds (P = 0.01)"
     )
+    leaning = decide([("points", 0.99, 0.0), ("log_odds", 0.3, 0.0)], 0.975)
+    assert "lean in opposite directions" in leaning.note
+
+
+@pytest.mark.parametrize(("p", "error"), [(0.976, 0.001), (0.974, 0.001), (0.024, 0.001), (0.98, 0.003)])
+def test_within_two_errors_of_the_threshold_nothing_is_decided(p, error):
+    found = decide([("points", p, error)], 0.975)
+    assert found.word == "inconclusive"
+    assert "within two Monte Carlo errors" in found.note
+    sharper = decide([("points", p, error / 10)], 0.975)
+    assert sharper.note == ""
+    assert (sharper.word == "inconclusive") == (0.025 < p < 0.975)
 
 
 @pytest.mark.parametrize("noise", [1.0, 0.2])
@@ -214,7 +242,7 @@ def test_a_constant_log_odds_gain_is_rarely_called_decisive(noise):
     for _ in range(4000):
         centre = noise * rng.normal()
         below = float(ndtr(-centre / noise))
-        verdict = decide([("points", 0.9999), ("log_odds", below)], 0.975)[0]
+        verdict = decide([("points", 0.9999, 0.0), ("log_odds", below, 0.0)], 0.975).word
         decisive += verdict in ("supported", "refuted")
     assert decisive / 4000 < 0.035
 
@@ -227,7 +255,7 @@ def test_one_scale_when_the_other_is_out_of_reach():
     assert verdict.verdict == "supported"
     assert verdict.probability == verdict.probability_points > 0.99
     assert np.isnan(verdict.probability_log_odds)
-    assert "not judged on log-odds: the scores behind the gains are not known" in verdict.note
+    assert "on points alone: the scores behind the gains are not known" in verdict.note
     assert verdict.estimate == pytest.approx(-3.0, abs=0.1)
     assert (verdict.ci_low, verdict.ci_high) == pytest.approx((-4.96, -1.04), abs=0.2)
     assert (verdict.unit, verdict.n_checkpoints, verdict.n_sizes) == ("points per decade", 6, 6)
@@ -237,7 +265,8 @@ def test_one_scale_when_the_other_is_out_of_reach():
     ("tilt", "expected", "note"),
     [
         (-1.0, "supported", ""),
-        (0.0, "scale-dependent", "supported on points"),
+        (-0.02, "supported on one scale", "supported on points"),
+        (0.05, "inconclusive", "lean in opposite directions"),
         (1.0, "scale-dependent", "refuted on log-odds"),
     ],
 )
@@ -286,13 +315,13 @@ def test_a_number_binds_a_claim_to_points():
 def test_a_number_in_points_without_a_fit_on_points():
     verdict = assess(make_fit("log_odds", {(): (0.5, -1.0, 0.1)}), "gain(1e9) < 1")
     assert verdict.verdict == "untested"
-    assert verdict.missing == "gains on points (the scores behind the gains are not known)"
+    assert verdict.reason == "gains on points (the scores behind the gains are not known)"
 
 
 def test_one_scale_on_request():
     verdict = assess(make_fit(), "slope < 0", scale="points", other=make_fit("log_odds", {(): (0, 1.0, 0.1)}))
     assert verdict.verdict == "supported"
-    assert "points only, as asked" in verdict.note
+    assert "on points alone, as asked" in verdict.note
 
 
 def test_groups_and_levels_are_told_apart():
@@ -349,7 +378,7 @@ def test_extrapolation_and_failed_diagnostics_are_said():
 def test_covariate_effects():
     verdict = assess(make_fit(covariates=("unseen",)), "effect[covariate=unseen] > 0")
     assert (verdict.verdict, verdict.estimate) == ("supported", 2.0)
-    assert assess(make_fit(), "effect[covariate=unseen] > 0").missing == "a fit with the covariate unseen"
+    assert assess(make_fit(), "effect[covariate=unseen] > 0").reason == "a fit with the covariate unseen"
 
 
 def test_threshold():
@@ -503,7 +532,7 @@ def test_a_file_on_two_fits(tmp_path):
     assert english.estimate == pytest.approx(-3.0, abs=0.05)
     assert (english.n_checkpoints, english.n_sizes) == (2, 2)
     assert "intermediate=P3 was seen on 2 of 6 checkpoints" in english.note
-    assert squad.missing == (
+    assert squad.reason == (
         "rows with task = bucc (there: xcopa, xnli); rows with intermediate = squad (there: P3, xP3, xP3mt)"
     )
     assert squad.source == "Phang et al. 2020"
@@ -524,7 +553,7 @@ def test_the_nearest_fit_explains_what_is_missing(tmp_path):
     text = '[[claim]]\nname = "a"\nclaim = "slope[task=pawsx, language=qu] < 0"\n'
     near = make_fit(frame=make_fit().gains.frame.assign(language="qu"))
     (verdict,) = assess_file([make_fit(), near], write(tmp_path, text))
-    assert verdict.missing == "rows with task = pawsx (there: xcopa, xnli)"
+    assert verdict.reason == "rows with task = pawsx (there: xcopa, xnli)"
 
 
 BAD = """
@@ -628,7 +657,7 @@ def test_the_claims_of_the_field_read_and_the_source_paper_is_untested():
     assert len(paper) >= 15
     for verdict in paper:
         assert verdict.verdict == "untested"
-        assert "model_family = XLM-R" in verdict.missing
+        assert "model_family = XLM-R" in verdict.reason
     field = {v.name: v.verdict for v in verdicts if "2005.13013" not in v.source}
     assert field["shrinks"] == "supported"
     assert field["shrinks by task [xnli]"] == "supported"
@@ -699,9 +728,10 @@ def test_bayes_factors_of_a_verdict_show_their_prior():
 
 
 def test_a_verdict_is_one_line():
-    other = make_fit("log_odds", {(): (0.5, 0.0, 0.1)})
+    other = make_fit("log_odds", {(): (0.5, 0.3, 0.1)})
     line = str(assess(make_fit(), "slope < 0", other=other))
     assert line.startswith("slope < 0 -> scale-dependent (P = 0.99")
+    assert " ± 0.00" in line
     assert "on points, P = 0." in line
     assert "points per decade; 6 checkpoints, 6 sizes" in line
     assert "\n" not in line

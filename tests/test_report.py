@@ -70,7 +70,7 @@ def verdicts() -> list[Verdict]:
         estimate=5.0, ci_low=2.0, ci_high=8.0, text="the gain shrinks <with> scale", companion=companion,
     )  # fmt: skip
     untested = Verdict(name="squad", claim="gain(560M)[intermediate=squad] > 8", verdict="untested",
-                       missing="rows with intermediate = squad_v1 & XLM-R")  # fmt: skip
+                       reason="rows with intermediate = squad_v1 & XLM-R")  # fmt: skip
     return [judged, untested]
 
 

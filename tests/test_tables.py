@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gainlaw.claims import VERDICTS, Verdict
 from gainlaw.errors import InputError
 from gainlaw.gains import gains_from_frame
-from gainlaw.tables import Column, Table, checkpoints_table, data_table, gains_table
+from gainlaw.tables import Column, Table, checkpoints_table, claims_table, data_table, gains_table
 from gainlaw.tables.formats import (
     format_interval,
     format_number,
@@ -22,6 +23,7 @@ from gainlaw.tables.formats import (
     format_probability,
     parameter_title,
 )
+from gainlaw.tables.html import slug
 from gainlaw.tables.latex import LONG, escape_latex
 from gainlaw.tables.markdown import escape_markdown
 
@@ -298,3 +300,46 @@ def test_a_gains_table_without_sizes_still_has_its_tables():
     assert gains_table(gains).frame["gain"].tolist() == [1.0, 2.0]
     assert len(data_table(gains).frame) == 2
     assert len(checkpoints_table(gains).frame) == 1
+
+
+def one_of_each() -> list[Verdict]:
+    """Return a verdict of every kind, on one scale or two."""
+    return [
+        Verdict(name=f"claim {word}", claim="slope < 0", verdict=word, reason="no rows")
+        if word == "untested"
+        else Verdict(
+            name=f"claim {word}", claim="slope < 0", verdict=word, probability=0.98, probability_points=0.98,
+            mcse=0.002, estimate=-1.0, ci_low=-2.0, ci_high=0.0, ci_prob=0.8, note=f"why {word}",
+        )
+        for word in VERDICTS
+    ]  # fmt: skip
+
+
+def test_every_exhibit_of_verdicts_knows_every_word():
+    from importlib.resources import files
+
+    from gainlaw.cli.printing import _STATUS_STYLES
+    from gainlaw.report.words import claims_words
+
+    css = files("gainlaw.report").joinpath("templates/report.css").read_text(encoding="utf-8")
+    table = claims_table(one_of_each())
+    forms = {
+        "csv": table.to_csv(),
+        "markdown": table.to_markdown(),
+        "latex": table.to_latex(),
+        "html": table.to_html(),
+        "words": claims_words(table.frame),
+    }
+    for word, meaning in VERDICTS.items():
+        assert word in _STATUS_STYLES, word
+        assert f".status.{slug(word)}" in css, word
+        assert f'class="status {slug(word)}"' in forms["html"], word
+        for name, text in forms.items():
+            assert word in text, (word, name)
+        for name in ("markdown", "latex", "html"):
+            assert meaning in forms[name], (meaning, name)
+            assert ("no rows" if word == "untested" else f"why {word}") in forms[name], (word, name)
+    assert "80% interval" in forms["html"]
+    assert "95%" not in forms["html"]
+    assert "Monte Carlo error of at most 0.002" in forms["html"]
+    assert set(_STATUS_STYLES) - {"failed"} == set(VERDICTS)

@@ -7,6 +7,7 @@
 
 from gainlaw.claims.assessment import assess, assess_file
 from gainlaw.claims.curves import CurveVerdict, assess_curve
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, VERDICTS, Decision, decide
 from gainlaw.claims.file import ClaimEntry, ClaimFile, read_claims
 from gainlaw.claims.frequentist import companion
 from gainlaw.claims.grammar import parse_claim
@@ -14,12 +15,9 @@ from gainlaw.claims.rows import Needs, missing_rows
 from gainlaw.claims.syntax import Claim
 from gainlaw.claims.verdict import (
     DEFAULT_ROPE,
-    DEFAULT_THRESHOLD,
-    VERDICTS,
     Companion,
     Judgement,
     Verdict,
-    decide,
     verdicts_frame,
     write_verdicts,
 )
@@ -33,6 +31,7 @@ __all__ = [
     "ClaimFile",
     "Companion",
     "CurveVerdict",
+    "Decision",
     "Judgement",
     "Needs",
     "Verdict",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, SCALE_NAMES, decide
 from gainlaw.claims.evaluate import FitDraws, count_chains, holds, probability
 from gainlaw.claims.factors import bayes_factors
 from gainlaw.claims.file import ClaimEntry, read_claims
@@ -17,14 +18,7 @@ from gainlaw.claims.frequentist import FittedDesigns, adjust_companions, compani
 from gainlaw.claims.grammar import parse_claim
 from gainlaw.claims.rows import count_replicates, missing_rows
 from gainlaw.claims.syntax import Claim, format_number
-from gainlaw.claims.verdict import (
-    DEFAULT_ROPE,
-    DEFAULT_THRESHOLD,
-    SCALE_NAMES,
-    Judgement,
-    Verdict,
-    decide,
-)
+from gainlaw.claims.verdict import DEFAULT_ROPE, Judgement, Verdict
 from gainlaw.errors import InputError, Problem
 from gainlaw.estimands import importance_ess
 from gainlaw.options import Scale, require_choice
@@ -53,9 +47,9 @@ def assess(
     """Judge one claim.
 
     A claim without a number in the unit of a scale (``slope < 0``) is judged on the fit's scale and on
-    chance-corrected log-odds; where the two do not agree the verdict is ``scale-dependent``. A claim with
-    such a number (``gain(10B) < 1``) is judged on the scale it means, points unless said otherwise, and on
-    log-odds too when `log_odds` says what it means there.
+    chance-corrected log-odds; what the two come to says `gainlaw.claims.decide`. A claim with such a number
+    (``gain(10B) < 1``) is judged on the scale it means, points unless said otherwise, and on log-odds too when
+    `log_odds` says what it means there.
 
     Parameters
     ----------
@@ -206,7 +200,9 @@ def _assess(
         lacks = f"gains on {SCALE_NAMES[primary]} ({partners.reasons[primary]})"
         return _untested((lacks,), request.threshold, labels)
     judged = [each for each in asked if each in partners.fits]
-    notes += [f"not judged on {SCALE_NAMES[s]}: {partners.reasons[s]}" for s in asked if s not in judged]
+    notes += [
+        f"on {SCALE_NAMES[judged[0]]} alone: {partners.reasons[each]}" for each in asked if each not in judged
+    ]
     return _judge(partners, judged, claim, twin, kind, request, notes, labels)
 
 
@@ -231,13 +227,13 @@ def _scales(
     """Return the scale that carries the estimate, the second scale, and notes."""
     if scale is not None:
         second = "log_odds" if twin is not None and scale != "log_odds" else None
-        notes = [] if kind.bound or second else [f"judged on {SCALE_NAMES[scale]} only, as asked"]
+        notes = [] if kind.bound or second else [f"on {SCALE_NAMES[scale]} alone, as asked"]
         return scale, second, notes
     if kind.bound:
-        notes = [] if twin is not None else ["its number is in points: there is no twin on log-odds"]
+        notes = [] if twin is not None else ["on points alone: its number is in points"]
         return "points", "log_odds" if twin is not None and both else None, notes
     primary = fit.scale if fit.scale != "log_odds" else "points"
-    notes = [] if both else [f"judged on {SCALE_NAMES[primary]} only, as asked"]
+    notes = [] if both else [f"on {SCALE_NAMES[primary]} alone, as asked"]
     return primary, "log_odds" if both else None, notes
 
 
@@ -295,10 +291,12 @@ def _judge(
             difference,
             probability(inside, difference, count_chains(fits[scale]), importance_ess(fits[scale])),
         )
-    word, words, note = decide([(scale, found[scale][2].value) for scale in scales], request.threshold)
+    decision = decide(
+        [(scale, found[scale][2].value, found[scale][2].mcse) for scale in scales], request.threshold
+    )
     judgements = tuple(
         Judgement(scale, found[scale][2].value, found[scale][2].mcse, each)
-        for scale, each in zip(scales, words, strict=True)
+        for scale, each in zip(scales, decision.words, strict=True)
     )
     primary = scales[0]
     fit = fits[primary]
@@ -307,17 +305,20 @@ def _judge(
     width = _rope(request.rope, primary, claim, kind)
     p_rope = float(np.mean(np.abs(difference) < width)) if np.isfinite(width) else float("nan")
     value, direction, prior_note = bayes_factors(fit, claim, inside, difference, partners.nulls_of(primary))
-    notes = [note] * bool(note) + notes + _caveats(fits, scales, claim, p.undefined)
+    notes = [decision.note] * bool(decision.note) + notes + _caveats(fits, scales, claim, p.undefined)
     n_checkpoints, n_sizes, few = count_replicates(fit, claim)
     notes += [few] * bool(few)
-    by_scale = {j.scale: j.probability for j in judgements}
+    by_scale = {j.scale: j for j in judgements}
+    points, log_odds = by_scale.get("points"), by_scale.get("log_odds")
     return Verdict(
         **labels,
-        verdict=word,
+        verdict=decision.word,
+        decided_on=decision.decided_on,
         probability=p.value,
-        probability_points=by_scale.get("points", float("nan")),
-        probability_log_odds=by_scale.get("log_odds", float("nan")),
+        probability_points=points.probability if points else float("nan"),
+        probability_log_odds=log_odds.probability if log_odds else float("nan"),
         mcse=p.mcse,
+        mcse_log_odds=log_odds.mcse if log_odds else float("nan"),
         scale=primary,
         unit=_unit(fit, claim, kind),
         estimate=estimate,
@@ -340,7 +341,7 @@ def _judge(
 
 
 def _untested(missing: Sequence[str], threshold: float, labels: Mapping[str, Any]) -> Verdict:
-    return Verdict(**labels, verdict="untested", threshold=threshold, missing="; ".join(missing))
+    return Verdict(**labels, verdict="untested", threshold=threshold, reason="; ".join(missing))
 
 
 def _summary(difference: np.ndarray, claim: Claim, ci_prob: float) -> tuple[float, float, float]:

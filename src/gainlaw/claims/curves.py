@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, SCALE_NAMES, VerdictWord, decide
 from gainlaw.claims.evaluate import holds
 from gainlaw.claims.forms import measure
 from gainlaw.claims.grammar import parse_claim
 from gainlaw.claims.syntax import Claim, Term
-from gainlaw.claims.verdict import DEFAULT_ROPE, DEFAULT_THRESHOLD, SCALE_NAMES, VerdictWord, decide
+from gainlaw.claims.verdict import DEFAULT_ROPE
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws import decades
 
@@ -36,8 +37,8 @@ class CurveVerdict:
     ----------
     claim : str
         The claim in canonical form.
-    verdict : {"supported", "refuted", "inconclusive", "scale-dependent"}
-        What the refits say.
+    verdict : VerdictWord
+        What the refits say, see `gainlaw.claims.decide`.
     share : float
         Share of the refits in which the claim holds.
     share_twin : float
@@ -87,8 +88,8 @@ def assess_curve(
         In ``slope``, ``gain(10B)``, ``ratio(10B, 1B)`` and ``crossing(0)``, the smallest observed size at which the
         curve takes a value; no groups, because a curve is one group.
     twin : CurveFit, optional
-        The same curve on the other scale; where the two disagree the verdict is ``scale-dependent``. A claim with a
-        number of a unit is judged on the first scale only.
+        The same curve on the other scale; what the two come to says `gainlaw.claims.decide`. A claim with a number of a
+        unit is judged on the first scale only.
     threshold : float
         Share from which a claim is supported; it is refuted at one minus it.
     rope : float, optional
@@ -122,11 +123,11 @@ def assess_curve(
     inside, difference = holds(parsed, _Draws(fit, fit.bootstrap(draws).theta))
     _, at = holds(parsed, _Draws(fit, fit.optimum.theta[None]))
     share, share_twin = float(inside.mean()), float("nan")
-    shares = [(_SCALES.get(fit.points.unit, "points"), share)]
+    shares = [(_SCALES.get(fit.points.unit, "points"), share, _error(share, len(inside)))]
     if twin is not None and not measure(parsed).bound:
         share_twin = float(holds(parsed, _Draws(twin, twin.bootstrap(draws).theta))[0].mean())
-        shares.append((_SCALES.get(twin.points.unit, "log_odds"), share_twin))
-    verdict, _, _ = decide(shares, threshold)
+        shares.append((_SCALES.get(twin.points.unit, "log_odds"), share_twin, _error(share_twin, draws)))
+    verdict = decide(shares, threshold).word
     tail = 0.5 - 0.5 * fit.ci_prob
     known = difference[np.isfinite(difference)]
     low, high = np.quantile(known, [tail, 1.0 - tail]) if len(known) else (np.nan, np.nan)
@@ -169,6 +170,12 @@ class _Draws:
         x = decades(sizes)
         at = 1e9 * 10.0 ** (x[first] + share * (x[first + 1] - x[first]))
         return np.where(turned.any(axis=1), at, np.nan)
+
+
+def _error(share: float, draws: int) -> float:
+    """Return the Monte Carlo error of a share of refits; half a refit either way where all agree."""
+    softened = (share * draws + 0.5) / (draws + 1.0)
+    return float(np.sqrt(softened * (1.0 - softened) / draws))
 
 
 def _rope(fit: CurveFit) -> float:

@@ -29,11 +29,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from gainlaw.claims.decision import DEFAULT_THRESHOLD
 from gainlaw.claims.forms import linear_form, measure
 from gainlaw.claims.grammar import parse_claim
 from gainlaw.claims.rows import NEED_COLUMNS, Needs, Where
 from gainlaw.claims.syntax import Claim
-from gainlaw.claims.verdict import DEFAULT_ROPE, DEFAULT_THRESHOLD
+from gainlaw.claims.verdict import DEFAULT_ROPE
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import Scale, choices
 

@@ -1,4 +1,4 @@
-"""Verdicts: the record of a judged claim, the decision rule, and the table of a list."""
+"""Verdicts: the record of a judged claim, and the table of a list."""
 
 from __future__ import annotations
 
@@ -6,44 +6,21 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, SCALE_NAMES, VerdictWord, probability_words
 from gainlaw.errors import InputError, Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "DEFAULT_ROPE",
-    "DEFAULT_THRESHOLD",
-    "VERDICTS",
-    "Companion",
-    "Judgement",
-    "Verdict",
-    "VerdictWord",
-    "decide",
-    "verdicts_frame",
-    "write_verdicts",
-]
-
-VerdictWord = Literal["supported", "refuted", "inconclusive", "scale-dependent", "untested"]
-VERDICTS: tuple[VerdictWord, ...] = ("supported", "refuted", "inconclusive", "scale-dependent", "untested")
-"""What can be said of a claim."""
-
-DEFAULT_THRESHOLD = 0.975
-"""A scale supports a claim from this posterior probability, and refutes it at one minus it."""
+__all__ = ["DEFAULT_ROPE", "Companion", "Judgement", "Verdict", "verdicts_frame", "write_verdicts"]
 
 DEFAULT_ROPE: dict[str, float] = {"points": 1.0, "log_odds": 0.1, "normalized": 2.0, "error_reduction": 2.0}
 """Half width of practical equivalence: one point, and about as much on the other scales."""
 
-SCALE_NAMES = {
-    "points": "points",
-    "log_odds": "log-odds",
-    "normalized": "normalized points",
-    "error_reduction": "error reduction",
-}
 _NAN = float("nan")
 
 
@@ -122,14 +99,16 @@ class Verdict:
         The claim's name in its file, or its text.
     claim : str
         The claim in canonical form.
-    verdict : {"supported", "refuted", "inconclusive", "scale-dependent", "untested"}
-        What the data say, on every scale the claim applies to.
+    verdict : VerdictWord
+        What the data say, on every scale the claim applies to: a key of `VERDICTS`.
+    decided_on : str
+        The scale that decides, where only one of two does.
     probability : float
         Posterior probability of the claim on `scale`.
     probability_points, probability_log_odds : float
         The same on either scale; NaN on a scale where the claim was not judged.
-    mcse : float
-        Monte Carlo standard error of `probability`.
+    mcse, mcse_log_odds : float
+        Monte Carlo standard errors of `probability` and of `probability_log_odds`.
     scale, unit : str
         The scale and the unit of the estimate and of everything below.
     estimate, ci_low, ci_high : float
@@ -154,8 +133,8 @@ class Verdict:
         The priors behind the Bayes factors, and how far to trust them.
     companion : Companion or None
         The frequentist line; None where the claim has none.
-    missing : str
-        What is missing, for an untested claim.
+    reason : str
+        Why a claim is untested.
     n_checkpoints, n_sizes : int
         Distinct checkpoints and sizes behind the claim: the fewest behind any group it names; 0 for an
         untested claim.
@@ -170,17 +149,19 @@ class Verdict:
     name: str
     claim: str
     verdict: VerdictWord
+    decided_on: str = ""
     probability: float = _NAN
     probability_points: float = _NAN
     probability_log_odds: float = _NAN
     mcse: float = _NAN
+    mcse_log_odds: float = _NAN
     scale: str = ""
     unit: str = ""
     estimate: float = _NAN
     ci_low: float = _NAN
     ci_high: float = _NAN
     ci_prob: float = 0.95
-    threshold: float = 0.975
+    threshold: float = DEFAULT_THRESHOLD
     rope: float = _NAN
     p_rope: float = _NAN
     negligible: bool = False
@@ -188,7 +169,7 @@ class Verdict:
     bayes_factor_direction: float = _NAN
     prior_note: str = ""
     companion: Companion | None = None
-    missing: str = ""
+    reason: str = ""
     n_checkpoints: int = 0
     n_sizes: int = 0
     judgements: tuple[Judgement, ...] = ()
@@ -200,57 +181,15 @@ class Verdict:
         """Return the verdict as one readable line."""
         label = self.claim if self.name == self.claim else f"{self.name}: {self.claim}"
         if self.verdict == "untested":
-            return f"{label} -> untested: {self.missing}"
-        odds = ", ".join(f"{_probability(j.probability)} on {SCALE_NAMES[j.scale]}" for j in self.judgements)
+            return f"{label} -> untested: {self.reason}"
+        odds = ", ".join(
+            f"{probability_words(j.probability, j.mcse)} on {SCALE_NAMES[j.scale]}" for j in self.judgements
+        )
         size = (
             f"{_number(self.estimate)} [{_number(self.ci_low)}, {_number(self.ci_high)}] {self.unit}".strip()
         )
         counts = f"{self.n_checkpoints} checkpoints, {self.n_sizes} sizes"
         return f"{label} -> {self.verdict} ({odds}; difference {size}; {counts})"
-
-
-def decide(
-    probabilities: Sequence[tuple[str, float]], threshold: float
-) -> tuple[VerdictWord, list[VerdictWord], str]:
-    """Return the verdict of the posterior probabilities of a claim on one or two scales.
-
-    On one scale: ``supported`` from `threshold`, ``refuted`` up to ``1 - threshold``, else ``inconclusive``.
-    On two scales the verdict they share; ``scale-dependent`` where they do not share one.
-
-    Parameters
-    ----------
-    probabilities : sequence of (str, float)
-        Scale and probability.
-    threshold : float
-        In (0.5, 1).
-
-    Returns
-    -------
-    verdict : str
-        The verdict.
-    words : list of str
-        The verdict on each scale alone.
-    note : str
-        For ``scale-dependent``: what each scale says, in words.
-
-    Examples
-    --------
-    >>> decide([("points", 0.999), ("log_odds", 0.6)], 0.975)[::2]
-    ('scale-dependent', 'supported on points (P = 0.999), inconclusive on log-odds (P = 0.60)')
-    >>> decide([("points", 0.01), ("log_odds", 0.02)], 0.975)[0]
-    'refuted'
-    """
-    words: list[VerdictWord] = []
-    for _, p in probabilities:
-        supported, refuted = p >= threshold, p <= 1.0 - threshold
-        words.append("supported" if supported else "refuted" if refuted else "inconclusive")
-    if len(set(words)) == 1:
-        return words[0], words, ""
-    said = [
-        f"{word} on {SCALE_NAMES[scale]} ({_probability(p)})"
-        for word, (scale, p) in zip(words, probabilities, strict=True)
-    ]
-    return "scale-dependent", words, ", ".join(said)
 
 
 def verdicts_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
@@ -270,7 +209,16 @@ def verdicts_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     import pandas as pd
 
     fields = [
-        *("name", "claim", "verdict", "probability", "probability_points", "probability_log_odds", "mcse"),
+        *(
+            "name",
+            "claim",
+            "verdict",
+            "probability",
+            "decided_on",
+            "probability_points",
+            "probability_log_odds",
+        ),
+        *("mcse", "mcse_log_odds"),
         *(
             "estimate",
             "ci_low",
@@ -289,7 +237,7 @@ def verdicts_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         *("method", "status", "estimate", "se", "df", "p", "p_holm"),
         *("cr2_se", "cr2_df", "cr2_p", "cr2_status"),
     ]
-    rest = ["n_checkpoints", "n_sizes", "missing", "note", "text", "source"]
+    rest = ["n_checkpoints", "n_sizes", "reason", "note", "text", "source"]
     empty = Companion("", "")
     rows = [
         {
@@ -331,12 +279,6 @@ def write_verdicts(verdicts: Sequence[Verdict], path: str | os.PathLike[str]) ->
         )
     write_frame_atomic(verdicts_frame(verdicts), target)
     return target
-
-
-def _probability(p: float) -> str:
-    if p > 0.999 or p < 0.001:
-        return "P > 0.999" if p > 0.5 else "P < 0.001"
-    return f"P = {p:.3f}" if p > 0.99 or p < 0.01 else f"P = {p:.2f}"
 
 
 def _number(value: float) -> str:

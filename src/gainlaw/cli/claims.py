@@ -61,7 +61,7 @@ def claims(
 def _print_verdicts(table: Table) -> None:
     """Print verdict and numbers first and the words last, so that a narrow screen folds only these."""
     column = {each.key: each for each in table.columns}
-    order = ("verdict", "probability_points", "probability_log_odds", "estimate", "ci_low", "words")
+    order = ("verdict", "probability_points", "probability_log_odds", "estimate", "ci_low", "words", "note")
     untested = table.frame["verdict"] == "untested"
     judged = table.frame[~untested].reset_index(drop=True)
     if len(judged):
@@ -69,6 +69,6 @@ def _print_verdicts(table: Table) -> None:
         show(replace(table, caption="Claims and what the data say", frame=judged, columns=columns))
     if untested.any():
         out = console()
-        out.print("\nUntested, for want of")
+        out.print("\nUntested, because of")
         for row in table.frame[untested].itertuples():
-            out.print(f"  {row.name}: {row.missing}")
+            out.print(f"  {row.name}: {row.reason}")

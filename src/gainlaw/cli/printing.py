@@ -38,6 +38,8 @@ _STATUS_STYLES = {
     "inconclusive": "yellow",
     "supported": "green",
     "refuted": "red",
+    "supported on one scale": "green",
+    "refuted on one scale": "red",
     "untested": "dim",
 }
 

@@ -245,9 +245,9 @@ def _missing(verdicts: Verdicts) -> str:
     if not len(verdicts):
         return ""
     frame = claims_frame(verdicts)
-    kept = frame[frame["missing"].fillna("") != ""]
-    lines = [f"{name}: {text}" for name, text in zip(kept["words"], kept["missing"], strict=True)]
-    return _list("Untested, and what is missing", lines)
+    kept = frame[frame["reason"].fillna("") != ""]
+    lines = [f"{name}: {text}" for name, text in zip(kept["words"], kept["reason"], strict=True)]
+    return _list("Untested, and why", lines)
 
 
 def _engine(record: Mapping[str, Any]) -> str:

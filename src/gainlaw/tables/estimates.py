@@ -15,6 +15,7 @@ from gainlaw.tables.formats import (
     MISSING,
     format_number,
     format_params,
+    interval_title,
     level_title,
     parameter_title,
     slope_unit,
@@ -106,7 +107,7 @@ def slopes_table(fit: Fit, level: str = "task") -> Table:
         Column("row", level_title(level).capitalize()),
         Column("mean", "Slope", "number", digits),
         Column("sd", "s.d.", "number", digits),
-        Column("ci_low", _interval_title(frame), "interval", digits, high="ci_high"),
+        Column("ci_low", interval_title(frame), "interval", digits, high="ci_high"),
         Column("p_positive", "P(> 0)", "probability"),
         Column("n_languages", "Languages", "count"),
         Column("n_checkpoints", "Checkpoints", "count"),
@@ -160,7 +161,7 @@ def gain_at_table(fit: Fit, level: str = "task") -> Table:
         key = format_params(size)
         columns.append(Column(f"gain_{key}", key, "estimate", digits, low=f"low_{key}", high=f"high_{key}"))
     caption = (
-        f"Expected gain ({fit.unit}) at given model sizes with its {_interval_title(kept)}, by "
+        f"Expected gain ({fit.unit}) at given model sizes with its {interval_title(kept)}, by "
         f"{level_title(level)}."
     )
     observed = fit.gains.frame["params"]
@@ -200,7 +201,7 @@ def estimates_table(fit: Fit) -> Table:
         Column("estimand", "Estimand"),
         Column("params", "Size", "params"),
         Column("shown", "Median", "right"),
-        Column("shown_interval", _interval_title(frame), "right"),
+        Column("shown_interval", interval_title(frame), "right"),
         Column("p_positive", "P(> 0)", "probability"),
         *_convergence(frame),
     )
@@ -346,11 +347,6 @@ def _with_counts(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
 
 def _digits(fit: Fit) -> int:
     return 2 if fit.scale == "log_odds" else 1
-
-
-def _interval_title(frame: pd.DataFrame) -> str:
-    prob = float(frame["ci_prob"].iloc[0]) if len(frame) else 0.95
-    return f"{100 * prob:g}% interval"
 
 
 def _replicates(fit: Fit) -> str:

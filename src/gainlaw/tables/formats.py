@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
 from gainlaw.tasks import TASKS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "MINUS",
@@ -16,8 +20,10 @@ __all__ = [
     "format_number",
     "format_params",
     "format_probability",
+    "interval_title",
     "level_title",
     "parameter_title",
+    "percent",
     "scale_title",
     "slope_unit",
     "title_of",
@@ -144,6 +150,35 @@ def format_probability(value: float, digits: int = 3) -> str:
     if value <= step / 2:
         return f"< {step:.{digits}f}"
     return f"{value:.{digits}f}"
+
+
+def interval_title(frame: pd.DataFrame) -> str:
+    """Return the heading of intervals, with their probability where all rows have the same.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Rows with the column ``ci_prob``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> interval_title(pd.DataFrame({"ci_prob": [0.8, 0.8]}))
+    '80% interval'
+    """
+    known = set(frame["ci_prob"].dropna())
+    return f"{percent(known.pop())} interval" if len(known) == 1 else "Interval"
+
+
+def percent(share: float) -> str:
+    """Write a share as percent, as short as it goes.
+
+    Examples
+    --------
+    >>> percent(0.95), percent(0.975)
+    ('95%', '97.5%')
+    """
+    return f"{100 * share:.6g}%"
 
 
 def format_params(params: float) -> str:

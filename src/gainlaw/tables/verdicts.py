@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from gainlaw.tables.formats import interval_title
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -59,23 +61,41 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table:
     ['shrinks', 'slope < 0', 'refuted']
     """
     frame = claims_frame(verdicts)
+    judged = frame[frame["verdict"] != "untested"]
+    frame = frame.assign(remarks=frame["note"].where(frame["note"].fillna("") != "", frame["reason"]))
     columns = (
-        Column("words", "Claim", width=0.24),
-        Column("claim", "Expression", "code", width=0.19),
-        Column("verdict", "Verdict", "status"),
+        Column("words", "Claim", width=0.19),
+        Column("claim", "Expression", "code", width=0.15),
+        Column("verdict", "Verdict", "status", width=0.1),
         Column("probability_points", "P, points", "probability"),
         Column("probability_log_odds", "P, log-odds", "probability"),
         Column("estimate", "Difference", "number", 2),
-        Column("ci_low", "95% interval", "interval", 2, high="ci_high"),
+        Column("ci_low", interval_title(judged), "interval", 2, high="ci_high"),
+        Column("remarks", "Remarks", width=0.19),
     )
     caption = "Claims of the field and what these data say about them."
     notes = (
-        "P is the posterior probability of the claim on that scale.",
-        "A claim is supported or refuted when both scales say so, scale-dependent when they disagree, and "
-        "untested when the rows it needs are missing.",
+        f"P is the posterior probability of the claim on that scale{_errors(frame)}.",
+        *_verdict_words(frame),
         "The difference is the left side minus the right side.",
     )
     return Table("claims", caption, frame, columns, notes, size="scriptsize")
+
+
+def _verdict_words(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Return what the verdicts of a table mean, each that occurs."""
+    from gainlaw.claims import VERDICTS
+
+    seen = set(frame["verdict"])
+    words = "; ".join(f"{word}: {meaning}" for word, meaning in VERDICTS.items() if word in seen)
+    return (f"{words[:1].upper()}{words[1:]}.",) if words else ()
+
+
+def _errors(frame: pd.DataFrame) -> str:
+    """Return how large the Monte Carlo errors of the probabilities are."""
+    known = frame[["mcse", "mcse_log_odds"]].to_numpy(dtype=float)
+    known = known[np.isfinite(known)]
+    return f", with a Monte Carlo error of at most {known.max():.1g}" if len(known) else ""
 
 
 def companions_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table | None:
