@@ -137,6 +137,9 @@ def fake_curves(monkeypatch):
     monkeypatch.setattr(gainlaw.fitting, "other_scale_fit", no_other)
     # Stand-ins have draws but no model: their Bayes factors are estimated from the draws.
     monkeypatch.setattr(gainlaw.fitting.PointNulls, "factor", lambda *given: None)
+    # Their probabilities too, of which they have no more.
+    monkeypatch.setattr(gainlaw.fitting.Conditional, "inside", lambda *given: None)
+    monkeypatch.setattr(gainlaw.fitting, "more_draws", lambda *given: None)
 
 
 # --- draws -----------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ import pytest
 
 import gainlaw as gl
 from gainlaw.claims import verdicts_frame
+from gainlaw.claims.chance import Chances
+from gainlaw.claims.evaluate import Probability
 from gainlaw.claims.verdict import Companion, Verdict
 from gainlaw.errors import InputError
 from gainlaw.report import Report, answer, draw_figures, write_report
@@ -193,24 +195,64 @@ def test_the_gains_of_the_second_paragraph_are_those_of_the_tables(fit, report):
         assert format_interval(row[f"low_{size}"], row[f"high_{size}"], 1, MINUS) in text
 
 
+def with_chances(monkeypatch, **by_scale: float) -> None:
+    """Let the slope be positive with these probabilities, by scale."""
+
+    def of(self, claim, threshold):
+        return Probability(by_scale[self.fit.scale], 0.001, 0.0)
+
+    monkeypatch.setattr(Chances, "of", of)
+
+
 @pytest.mark.parametrize(
-    ("positive", "word"), [(0.99, "grows with"), (0.01, "shrinks with"), (0.6, "do not settle")]
+    ("positive", "word"),
+    [
+        (0.99, "grows with"),
+        (0.01, "shrinks with"),
+        (0.6, "do not settle"),
+        (0.976, "do not settle"),  # two errors do not tell it from the threshold
+    ],
 )
-def test_the_headline_follows_the_probability(fit, positive, word):
-    estimates = fit.estimates.copy()
-    overall = (estimates["estimand"] == "slope") & (estimates["level"] == "overall")
-    estimates.loc[overall, ["p_positive", "p_negative"]] = positive, 1 - positive
-    assert word in answer(replace(fit, estimates=estimates)).headline
+def test_the_headline_follows_the_probability(fit, monkeypatch, positive, word):
+    with_chances(monkeypatch, points=positive)
+    assert word in answer(fit).headline
 
 
-def test_scales_that_disagree_are_called_scale_dependent(fit, twin):
-    estimates = twin.estimates.copy()
-    overall = (estimates["estimand"] == "slope") & (estimates["level"] == "overall")
-    estimates.loc[overall, ["p_positive", "p_negative"]] = 0.5, 0.5
-    mixed = answer(fit, replace(twin, estimates=estimates))
-    assert "scale-dependent" in mixed.headline
-    assert any("scale-dependent" in sentence for sentence in mixed.sentences)
-    assert "scale-dependent" not in answer(fit, twin).text
+@pytest.mark.parametrize(
+    ("points", "normalized", "headline", "sentence"),
+    [
+        (0.99, 0.99, "grows with model size.", "the same direction"),
+        (0.99, 0.01, "grows with model size in percentage points and shrinks in", "scale-dependent"),
+        (
+            0.99,
+            0.7,
+            "in percentage points; in points of chance-corrected accuracy the direction is not settled",
+            "same way",
+        ),
+        (
+            0.7,
+            0.99,
+            "in points of chance-corrected accuracy; in percentage points the direction is",
+            "that scale alone",
+        ),
+        (0.99, 0.3, "do not settle", "lean in opposite directions"),
+        (0.6, 0.3, "do not settle", "open on that scale too"),
+    ],
+)
+def test_the_answer_says_what_two_scales_come_to(
+    fit, twin, monkeypatch, points, normalized, headline, sentence
+):
+    with_chances(monkeypatch, points=points, normalized=normalized)
+    found = answer(fit, twin)
+    assert headline in found.headline
+    assert any(sentence in each for each in found.sentences)
+    assert ("scale-dependent" in found.text) == (points > 0.9 and normalized < 0.1)
+
+
+def test_the_answer_and_the_claims_have_the_same_probability(fit):
+    assert (
+        answer(fit).values["slope_overall_p_positive"] == gl.assess(fit, "slope > 0", both=False).probability
+    )
 
 
 def test_failed_diagnostics_are_told_on_top(fit, tmp_path):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from gainlaw.claims.decision import DEFAULT_THRESHOLD, SCALE_NAMES, decide
-from gainlaw.claims.evaluate import FitDraws, count_chains, holds, probability
+from gainlaw.claims.chance import Chances
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, MARGIN, SCALE_NAMES, decide
+from gainlaw.claims.evaluate import FitDraws, holds
 from gainlaw.claims.factors import bayes_factors
 from gainlaw.claims.file import ClaimEntry, read_claims
 from gainlaw.claims.forms import Measure, linear_form, measure
@@ -20,7 +21,6 @@ from gainlaw.claims.rows import count_replicates, missing_rows
 from gainlaw.claims.syntax import Claim, format_number
 from gainlaw.claims.verdict import DEFAULT_ROPE, Judgement, Verdict
 from gainlaw.errors import InputError, Problem
-from gainlaw.estimands import importance_ess
 from gainlaw.options import Scale, require_choice
 
 if TYPE_CHECKING:
@@ -246,12 +246,19 @@ class _Partners:
         self.reasons: dict[str, str] = {}
         self.fitted: dict[str, FittedDesigns] = {}
         self.nulls: dict[str, PointNulls] = {}
+        self.chances: dict[str, Chances] = {}
+
+    def chances_of(self, scale: str) -> Chances:
+        """Return what the probabilities of claims on a scale share."""
+        if scale not in self.chances:
+            self.chances[scale] = Chances(self.fits[scale])
+        return self.chances[scale]
 
     def nulls_of(self, scale: str) -> PointNulls:
         """Return what the Bayes factors of claims on a scale share."""
         from gainlaw.fitting import PointNulls
 
-        return self.nulls.setdefault(scale, PointNulls(self.fits[scale]))
+        return self.nulls.setdefault(scale, PointNulls(self.fits[scale], self.chances_of(scale).model))
 
     def want(self, scale: str) -> None:
         """Make sure that the fit on `scale`, or the reason why there is none, is there."""
@@ -286,11 +293,9 @@ def _judge(
     for scale in scales:
         said = twin if twin is not None and scale == "log_odds" and scale != scales[0] else claim
         inside, difference = holds(said, FitDraws(fits[scale]))
-        found[scale] = (
-            inside,
-            difference,
-            probability(inside, difference, count_chains(fits[scale]), importance_ess(fits[scale])),
-        )
+        chance = partners.chances_of(scale).of(said, request.threshold)
+        undefined = float(np.isnan(difference).mean())
+        found[scale] = (inside, difference, chance, undefined)
     decision = decide(
         [(scale, found[scale][2].value, found[scale][2].mcse) for scale in scales], request.threshold
     )
@@ -300,12 +305,12 @@ def _judge(
     )
     primary = scales[0]
     fit = fits[primary]
-    inside, difference, p = found[primary]
+    inside, difference, p, undefined = found[primary]
     estimate, low, high = _summary(difference, claim, request.ci_prob)
     width = _rope(request.rope, primary, claim, kind)
-    p_rope = float(np.mean(np.abs(difference) < width)) if np.isfinite(width) else float("nan")
+    near = partners.chances_of(primary).within(claim, width) if np.isfinite(width) else None
     value, direction, prior_note = bayes_factors(fit, claim, inside, difference, partners.nulls_of(primary))
-    notes = [decision.note] * bool(decision.note) + notes + _caveats(fits, scales, claim, p.undefined)
+    notes = [decision.note] * bool(decision.note) + notes + _caveats(fits, scales, claim, undefined)
     n_checkpoints, n_sizes, few = count_replicates(fit, claim)
     notes += [few] * bool(few)
     by_scale = {j.scale: j for j in judgements}
@@ -327,8 +332,8 @@ def _judge(
         ci_prob=request.ci_prob,
         threshold=request.threshold,
         rope=width,
-        p_rope=p_rope,
-        negligible=bool(p_rope >= request.threshold),
+        p_rope=near.value if near else float("nan"),
+        negligible=near is not None and near.value - MARGIN * near.mcse >= request.threshold,
         bayes_factor=value,
         bayes_factor_direction=direction,
         prior_note=prior_note,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gainlaw.estimands import Curve
     from gainlaw.fitting import Fit
 
-__all__ = ["FitDraws", "Lookup", "Probability", "evaluate", "holds", "probability"]
+__all__ = ["FitDraws", "Lookup", "Probability", "average", "count_chains", "evaluate", "holds", "probability"]
 
 Array = NDArray[np.float64]
 Lookup = Callable[[Term], Array]
@@ -28,9 +28,10 @@ class Probability:
     Parameters
     ----------
     value : float
-        Share of the draws in which the claim holds.
+        The probability: the share of the draws in which the claim holds, or the average of what it is given the
+        hyperparameters of each.
     mcse : float
-        Its Monte Carlo standard error, from the effective sample size of the indicator.
+        Its Monte Carlo standard error, from the effective number of draws.
     undefined : float
         Share of the draws in which a side has no value (a curve that never crosses the threshold); in these
         the claim counts as not holding.
@@ -189,6 +190,26 @@ def probability(
         mcse=float(np.sqrt(softened * (1.0 - softened) / size)),
         undefined=float(np.isnan(difference).sum() / n),
     )
+
+
+def average(given: Array, chains: int = 1, ess: float | None = None) -> Probability:
+    """Return the average of probabilities given the hyperparameters of each draw, with its Monte Carlo error.
+
+    Parameters
+    ----------
+    given : ndarray, shape (draws,)
+        Probability given the hyperparameters of each draw, chains one after another.
+    chains, ess
+        As for `probability`.
+
+    Examples
+    --------
+    >>> average(np.full(400, 0.9))
+    Probability(value=0.9, mcse=0.0, undefined=0.0)
+    """
+    size = _effective_size(given, chains) if ess is None else min(ess, float(len(given)))
+    value = float(np.clip(given.mean(), 0.0, 1.0))
+    return Probability(round(value, 15), float(given.std() / np.sqrt(size)), 0.0)
 
 
 def _effective_size(values: Array, chains: int) -> float:

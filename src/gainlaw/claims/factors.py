@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw.claims.chance import parts_of
 from gainlaw.claims.density import bayes_factor, directional_factor
 from gainlaw.claims.evaluate import FitDraws, holds
 from gainlaw.claims.forms import LinearForm, linear_form
 from gainlaw.claims.syntax import Claim
 from gainlaw.errors import InputError
-from gainlaw.estimands import Part
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit, PointNulls
@@ -80,7 +80,7 @@ def _factor(
 
     rough = "the factor is an order of magnitude"
     shared = fitting.PointNulls(fit) if nulls is None else nulls
-    found = shared.factor(_parts(form), form.constant)
+    found = shared.factor(parts_of(form), form.constant)
     if found is None:
         if fit.spec.law.parameters:
             return float("nan"), "the likelihood of the counts is too far from normal for a factor"
@@ -95,20 +95,6 @@ def _factor(
     if found.log_error > _ROUGH or found.pareto_k > _ROUGH_K:
         remarks.append(rough)
     return float(np.exp(np.clip(found.log_factor, -700, 700))), "; ".join(remarks)
-
-
-def _parts(form: LinearForm) -> list[Part]:
-    """Return the estimands of a linear form as the fit knows them."""
-    return [
-        Part(
-            term.name,  # type: ignore[arg-type]  # a linear form has no other estimands
-            weight,
-            term.args[0] if term.args else 1e9,
-            term.selector.level == "population",
-            term.selector.group,
-        )
-        for term, weight in form.weights
-    ]
 
 
 def _priors(fit: Fit, claim: Claim, prior_difference: NDArray[np.float64]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gainlaw.fitting.comparison import compare
+from gainlaw.fitting.conditional import Conditional, more_draws
 from gainlaw.fitting.core import Fit, fit, other_scale_fit
 from gainlaw.fitting.diagnostics import Check, Diagnostics
 from gainlaw.fitting.point_null import PointNull, PointNulls, point_null
@@ -12,6 +13,7 @@ from gainlaw.fitting.storage import check_target, load_fit, save_fit
 
 __all__ = [
     "Check",
+    "Conditional",
     "Diagnostics",
     "Fit",
     "PointNull",
@@ -20,6 +22,7 @@ __all__ = [
     "compare",
     "fit",
     "load_fit",
+    "more_draws",
     "other_scale_fit",
     "point_null",
     "predict",

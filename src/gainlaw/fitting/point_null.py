@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 
 from gainlaw._threads import one_blas_thread
 from gainlaw.estimands import Combination, FitLike, Part, combine
+from gainlaw.fitting.conditional import Conditional
 from gainlaw.fitting.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.exploration import shape_values, wide_proposal
 from gainlaw.hierarchy.contrasts import (
@@ -53,11 +54,10 @@ from gainlaw.hierarchy.contrasts import (
 )
 from gainlaw.hierarchy.hyper import log_prior
 from gainlaw.hierarchy.importance import adapted, explore, smooth_weights, systematic
-from gainlaw.hierarchy.posterior import effects_of, hyper_points
-from gainlaw.hierarchy.problem import ModelProblem, build_problem, gaussian_data, observations
+from gainlaw.hierarchy.posterior import effects_of
+from gainlaw.hierarchy.problem import ModelProblem
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy.binomial import Summary
     from gainlaw.hierarchy.marginal import Marginal
 
 __all__ = ["PointNull", "PointNulls", "point_null"]
@@ -139,50 +139,30 @@ class PointNulls:
     ----------
     fit : Fit
         A fit, by either engine.
+    model : Conditional, optional
+        The fit given its hyperparameters, where it is there already.
     """
 
-    def __init__(self, fit: FitLike) -> None:
+    def __init__(self, fit: FitLike, model: Conditional | None = None) -> None:
         self._fit = fit
+        self._model = Conditional(fit) if model is None else model
         self._halves: dict[int, _Half] = {}
 
     @cached_property
-    def _problem(self) -> ModelProblem:
-        return build_problem(self._fit.gains, self._fit.spec)
-
-    @cached_property
-    def _summary(self) -> Summary | None:
-        from gainlaw.hierarchy.binomial import summarise
-
-        if self._fit.spec.likelihood != "binomial":
-            return None
-        return summarise(self._problem, observations(self._fit.gains, self._fit.spec))
-
-    @cached_property
-    def _marginal(self) -> Marginal:
-        from gainlaw.hierarchy.marginal import Marginal
-
-        summary = self._summary
-        data = gaussian_data(self._problem) if summary is None else summary.data
-        return Marginal.build(self._problem, data)
-
-    @cached_property
     def _correct(self) -> Callable[[Float, Float], Float] | None:
-        return None if self._summary is None else self._summary.correction(self._problem)
-
-    @cached_property
-    def _points(self) -> Float:
-        return hyper_points(self._problem, self._fit.posterior)
+        model = self._model
+        return None if model.summary is None else model.summary.correction(model.problem)
 
     def factor(self, parts: Sequence[Part], constant: float = 0.0) -> PointNull | None:
         """Return the Bayes factor of a difference against none, see `point_null`."""
-        problem = self._problem
+        problem = self._model.problem
         combination = combine(self._fit, problem, parts)
-        weights = combination.weights(shape_values(problem, self._points[:1]))
+        weights = combination.weights(shape_values(problem, self._model.points[:1]))
         if not weights.any():
             return PointNull(float("nan"), float("nan"), float("nan"), False)
         alone = not has_fixed_part(problem, weights)
         with one_blas_thread():
-            target = _Target(problem, self._marginal, self._correct, combination, constant, alone)
+            target = _Target(problem, self._model.marginal, self._correct, combination, constant, alone)
             found, tilted = self._near(target)
             if problem.hyper and (found.ess < _ENOUGH or found.pareto_k > _ENOUGH_K):
                 found = _far(self._fit, target, tilted)
@@ -218,9 +198,9 @@ class PointNulls:
         """Return every other one of the draws that averages take."""
         if which not in self._halves:
             most = 1 if not target.problem.hyper else _DRAWS if target.correct is None else _CARRIED
-            size = len(self._points)
+            size = len(self._model.points)
             kept = np.linspace(0, size - 1, min(most, size)).astype(int)[which::2]
-            points, effects, plain = self._points[kept], None, None
+            points, effects, plain = self._model.points[kept], None, None
             if target.correct is not None:
                 effects = effects_of(target.problem, self._fit.posterior)[kept]
                 plain = target.correct(points, effects)

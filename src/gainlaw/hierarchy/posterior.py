@@ -31,6 +31,7 @@ __all__ = [
     "hyper_points",
     "linear_predictor",
     "lines_of",
+    "posterior_tree",
     "prior_draws",
     "row_log_likelihood",
 ]
@@ -99,7 +100,7 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
     groups = {
         "posterior": _parameters(problem, draws.hyper, draws.effects),
         "prior": _parameters(problem, {k: v[None, :] for k, v in hyper.items()}, effects[None]),
-        "sample_stats": _stats(draws, total.reshape(chains, per_chain)),
+        "sample_stats": _stats(draws, {**draws.stats, "log_lik": total.reshape(chains, per_chain)}),
         "log_likelihood": xr.Dataset(
             {"gain": (("chain", "draw", "row"), log_lik.reshape(*thinned.shape, -1))},
             coords={**row, "draw": thinned[0]},
@@ -247,17 +248,37 @@ def prior_draws(problem: ModelProblem, rng: np.random.Generator) -> tuple[dict[s
     return hyper, effects
 
 
-def _stats(draws: Draws, log_lik: Float) -> xr.Dataset:
-    """Return the engine's statistics of every draw with the log likelihood of all rows together.
+def posterior_tree(problem: ModelProblem, draws: Draws) -> xr.DataTree:
+    """Return an engine's draws and what it says of them, without prior, likelihood and replicated data.
 
-    Attributes are what importance sampling says of itself.
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    draws : Draws
+        What the engine returned.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior`` and ``sample_stats``, as `build_tree` has them.
     """
+    import xarray as xr
+
+    groups = {
+        "posterior": _parameters(problem, draws.hyper, draws.effects),
+        "sample_stats": _stats(draws, draws.stats),
+    }
+    return xr.DataTree.from_dict(groups)
+
+
+def _stats(draws: Draws, stats: dict[str, Float]) -> xr.Dataset:
+    """Return statistics of every draw; attributes are what importance sampling says of itself."""
     import xarray as xr
 
     attributes = {}
     if draws.importance is not None:
         attributes = {name: float(value) for name, value in asdict(draws.importance).items()}
-    stats = {**draws.stats, "log_lik": log_lik}
     return xr.Dataset({name: (("chain", "draw"), value) for name, value in stats.items()}, attrs=attributes)
 
 

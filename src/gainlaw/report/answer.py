@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
+from gainlaw.claims.chance import Chances
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, Decision, decide
+from gainlaw.claims.grammar import parse_claim
 from gainlaw.estimands import MOSTLY_PRIOR
 from gainlaw.tables.estimates import group_title
 from gainlaw.tables.formats import (
@@ -27,9 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Direction", "answer", "estimate_row"]
 
 Direction = Literal["grows", "shrinks", "unsettled", "constant"]
-
-#: Posterior probability from which a direction counts as settled; the default threshold of claims.
-THRESHOLD = 0.975
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +109,27 @@ def answer(fit: Fit, twin: Fit | None = None) -> Answer:
     slope = estimate_row(fit, "slope", "overall")
     if slope is None:
         return _constant(fit, trusted)
-    direction = _direction(slope)
     values: dict[str, float] = {}
-    sentences = [_slope_sentence(fit, slope, direction, values), _population_sentence(fit, values)]
-    agreed = True
-    if twin is not None:
-        sentence, agreed = _twin_sentence(twin, direction, values)
-        sentences.append(sentence)
+    chances = Chances(fit)
+    slope = _sharpened(slope, chances, "slope")
+    population = estimate_row(fit, "slope", "population")
+    sentences = [_slope_sentence(fit, slope, values)]
+    if population is not None:
+        population = _sharpened(population, chances, "slope[population]")
+        sentences.append(_population_sentence(fit, population, values))
+    rows: dict[str, pd.Series] = {fit.scale: slope}
+    other = None if twin is None else estimate_row(twin, "slope", "overall")
+    if twin is not None and other is not None:
+        rows[twin.scale] = _sharpened(other, Chances(twin), "slope")
+    decision = _decided(rows)
+    if twin is not None and other is not None:
+        sentences.append(_twin_sentence(twin, rows[twin.scale], decision, values))
     sentences.append(_replicate_sentence(fit))
-    headline = _headline(direction, agreed)
+    headline = _headline(decision, list(rows))
     if not trusted:
         headline = f"Diagnostics failed, so do not trust the numbers below. {headline}"
     more = [_gain_sentence(fit, values), _task_sentence(fit, values)]
-    return Answer(headline, _kept(sentences), _kept(more), direction, trusted, values)
+    return Answer(headline, _kept(sentences), _kept(more), _DIRECTIONS[decision.words[0]], trusted, values)
 
 
 def _kept(sentences: list[str]) -> tuple[str, ...]:
@@ -132,24 +140,45 @@ def _mostly_prior(row: pd.Series) -> bool:
     return bool(row["prior_share"] >= MOSTLY_PRIOR)
 
 
-def _direction(slope: pd.Series) -> Direction:
-    if _mostly_prior(slope):
-        return "unsettled"
-    if slope["p_positive"] >= THRESHOLD:
-        return "grows"
-    return "shrinks" if slope["p_negative"] >= THRESHOLD else "unsettled"
+#: What a verdict on "the slope is positive" says of the gain.
+_DIRECTIONS: dict[str, Direction] = {
+    "supported": "grows",
+    "refuted": "shrinks",
+    "inconclusive": "unsettled",
+}
 
 
-def _headline(direction: Direction, agreed: bool) -> str:
+def _sharpened(row: pd.Series, chances: Chances, name: str) -> pd.Series:
+    """Return a row of the estimates with the probabilities of its sign as claims have them, and their error."""
+    found = chances.of(parse_claim(f"{name} > 0"), DEFAULT_THRESHOLD)
+    sharp = {"p_positive": found.value, "p_negative": 1.0 - found.value, "mcse": found.mcse}
+    return pd.Series(row.to_dict() | sharp)
+
+
+def _decided(rows: Mapping[str, pd.Series]) -> Decision:
+    """Return what the slopes on one or two scales come to; one that is mostly its prior is not asked."""
+    asked = [(scale, row["p_positive"], row["mcse"]) for scale, row in rows.items() if not _mostly_prior(row)]
+    if not asked or asked[0][0] != next(iter(rows)):
+        return Decision("inconclusive", ("inconclusive",), "", "")
+    return decide(asked, DEFAULT_THRESHOLD)
+
+
+def _headline(decision: Decision, scales: Sequence[str]) -> str:
+    """Return the answer in one sentence."""
     seen = "On the tasks and languages observed, the gain of intermediate training"
-    words = {
-        "grows": f"{seen} grows with model size.",
-        "shrinks": f"{seen} shrinks with model size.",
-        "unsettled": "These data do not settle whether the gain of intermediate training grows or shrinks "
-        "with model size.",
-    }
-    tail = "" if agreed else " The answer is scale-dependent."
-    return words[direction] + tail
+    words = [_DIRECTIONS[word] for word in decision.words]
+    if decision.word in ("supported", "refuted"):
+        return f"{seen} {words[0]} with model size."
+    on = [f"in {scale_title(scale)}" for scale in scales]
+    if decision.word == "scale-dependent":
+        return f"{seen} {words[0]} with model size {on[0]} and {words[1]} {on[1]}: the answer is scale-dependent."
+    if decision.decided_on:
+        sure = scales.index(decision.decided_on)
+        return (
+            f"{seen} {words[sure]} with model size {on[sure]}; {on[1 - sure]} the direction is not settled."
+        )
+    tail = ": the two scales lean in opposite directions" if len(set(words)) > 1 else ""
+    return f"These data do not settle whether the gain of intermediate training grows or shrinks with model size{tail}."
 
 
 def _numbers(row: pd.Series, digits: int) -> str:
@@ -165,7 +194,7 @@ def _keep(values: dict[str, float], name: str, row: pd.Series) -> None:
     values |= {f"{name}_{key}": float(row[key]) for key in ("mean", "ci_low", "ci_high", "p_positive")}
 
 
-def _slope_sentence(fit: Fit, slope: pd.Series, direction: Direction, values: dict[str, float]) -> str:
+def _slope_sentence(fit: Fit, slope: pd.Series, values: dict[str, float]) -> str:
     _keep(values, "slope_overall", slope)
     prob = f"{100 * slope['ci_prob']:g}%"
     likely, word = max((slope["p_positive"], "grows"), (slope["p_negative"], "shrinks"))
@@ -182,10 +211,7 @@ def _slope_sentence(fit: Fit, slope: pd.Series, direction: Direction, values: di
     )
 
 
-def _population_sentence(fit: Fit, values: dict[str, float]) -> str:
-    row = estimate_row(fit, "slope", "population")
-    if row is None:
-        return ""
+def _population_sentence(fit: Fit, row: pd.Series, values: dict[str, float]) -> str:
     _keep(values, "slope_population", row)
     likely, word = max((row["p_positive"], "positive"), (row["p_negative"], "negative"))
     return (
@@ -231,26 +257,30 @@ def _task_sentence(fit: Fit, values: dict[str, float]) -> str:
     )
 
 
-def _twin_sentence(twin: Fit, direction: Direction, values: dict[str, float]) -> tuple[str, bool]:
-    row = estimate_row(twin, "slope", "overall")
-    if row is None:
-        return "", True
+def _twin_sentence(twin: Fit, row: pd.Series, decision: Decision, values: dict[str, float]) -> str:
     _keep(values, f"slope_overall_{twin.scale}", row)
-    other = _direction(row)
-    agreed = other == direction
-    scale = scale_title(twin.scale)
+    main, other = (_DIRECTIONS[word] for word in (decision.words[0], decision.words[-1]))
     likely, word = max((row["p_positive"], "grows"), (row["p_negative"], "shrinks"))
-    verdict = {
-        (True, True): "which leaves the direction open on that scale too",
-        (True, False): "the same direction",
-        (False, True): "which does not settle the direction on that scale: the finding is scale-dependent",
-        (False, False): f"where the gain {other}: the finding is scale-dependent",
-    }[agreed, other == "unsettled"]
-    text = (
-        f"On {scale} the slope is {_numbers(row, _digits(twin))} (probability "
+    if _mostly_prior(row):
+        verdict = "which is mostly what the priors say"
+    elif main == other:
+        verdict = (
+            "which leaves the direction open on that scale too"
+            if main == "unsettled"
+            else "the same direction"
+        )
+    elif decision.word == "scale-dependent":
+        verdict = "the opposite direction: the finding is scale-dependent"
+    elif decision.word == "inconclusive":
+        verdict = "so that the two scales lean in opposite directions and only one of them decides"
+    elif other == "unsettled":
+        verdict = "which leans the same way and does not settle the direction on that scale"
+    else:
+        verdict = "which settles the direction on that scale alone"
+    return (
+        f"On {scale_title(twin.scale)} the slope is {_numbers(row, _digits(twin))} (probability "
         f"{format_probability(float(likely))} that the gain {word}), {verdict}."
     )
-    return text, agreed
 
 
 def _replicate_sentence(fit: Fit) -> str:

@@ -211,7 +211,10 @@ def _main(fits: Fits, width: pd.DataFrame) -> list[Exhibit]:
             caption = f"Gain ({main.unit}) by {level_title(level)}: mean, 50% and 95% interval."
             exhibits.append(_drawn(f"forest_{level}", plots.plot_forest(main, level, "gain"), caption))
     if fits.twin is not None and has_slope(main):
-        caption = "The same slopes on two scales. A direction that only one scale shows is scale-dependent."
+        caption = (
+            "The same slopes on two scales. Where they decide for opposite directions the finding is "
+            "scale-dependent."
+        )
         exhibits.append(_drawn("scales", plots.plot_scales(main, fits.twin), caption))
     if len(width):
         caption = (
