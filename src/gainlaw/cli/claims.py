@@ -61,7 +61,15 @@ def claims(
 def _print_verdicts(table: Table) -> None:
     """Print verdict and numbers first and the words last, so that a narrow screen folds only these."""
     column = {each.key: each for each in table.columns}
-    order = ("verdict", "probability_points", "probability_log_odds", "estimate", "ci_low", "words", "note")
+    order = (
+        "verdict",
+        "probability_points",
+        "probability_log_odds",
+        "estimate",
+        "ci_low",
+        "words",
+        "remarks",
+    )
     untested = table.frame["verdict"] == "untested"
     judged = table.frame[~untested].reset_index(drop=True)
     if len(judged):
