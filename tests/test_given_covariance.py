@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -214,3 +215,18 @@ def test_the_command_line_takes_a_matrix(cli: Cli, tmp_path: Path) -> None:
     assert refused.code == 2
     assert "goes with a table of gains" in refused.err
     assert not (tmp_path / "no").exists()
+
+
+def test_hierarchical_baselines_need_one_baseline_a_block() -> None:
+    evals = gl.load_dataset("bloomz", tasks="xcopa")
+    gains = evals.gains()
+    fit = gl.fit(gains, baselines="hierarchical", draws=100, chains=2)
+    assert fit.spec.joint
+    two = gains.frame.groupby("language")["block"].transform("min")
+    moved = replace(gains, frame=gains.frame.assign(block=two))
+    with pytest.raises(gl.InputError, match="not all gains over one baseline"):
+        gl.fit(moved, baselines="hierarchical", draws=100, chains=2)
+    with pytest.raises(gl.InputError, match="not all gains over one baseline"):
+        gl.fit(
+            gains.with_covariance(gains.covariance.matrix()), baselines="hierarchical", draws=100, chains=2
+        )
