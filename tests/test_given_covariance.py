@@ -192,6 +192,31 @@ def test_columns_that_say_the_same_agree() -> None:
     assert gl.gains_from_frame(frame).covariance.matrix()[0, 1] == pytest.approx(0.5)
 
 
+def test_a_singular_covariance_is_kept(tmp_path: Path) -> None:
+    rounded = np.round(np.outer(SE, SE) + 1e-9 * np.eye(4)[::-1], 8)
+    gains = gl.gains_from_frame(effects(), covariance=rounded)
+    again = gl.read_gains(gains.write(tmp_path / "g.csv"))
+    np.testing.assert_allclose(again.covariance.matrix(), np.outer(SE, SE), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("v.csv", b"", "or there are none"),
+        ("v.csv", b"1" * 200_000 + b",0\n0,1\n", "no CSV"),
+        ("v.csv", b"\xff\xfe1", "not UTF-8"),
+        ("v.csv", b"1;2\n3;4\n", "different labels"),
+        ("v.parquet", b"PAR1", "no readable Parquet"),
+        ("v.npy", b"\x93NUMPY\x01\x00v\x00{", "no plain array"),
+        ("v.txt", b"1", "is read from"),
+    ],
+)
+def test_files_that_hold_no_matrix_are_refused(name: str, data: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(gl.InputError, match=says):
+        gl.gains_from_frame(effects(), covariance=tmp_path / name)
+
+
 def test_arrays_of_objects_are_not_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(gl.InputError, match="no plain array"):

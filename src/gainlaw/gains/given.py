@@ -95,15 +95,18 @@ def read_covariance(given: str | os.PathLike[str] | np.ndarray | pd.DataFrame | 
     if suffix == ".npy":
         try:
             values = np.load(io.BytesIO(data), allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
+        except (ValueError, OSError, EOFError, MemoryError) as error:
             raise InputError(Problem(f"the file is no plain array: {error}", hint=_SHAPE), source) from None
         return _checked(values, "", (), source)
     if suffix == ".csv":
         try:
             text = data.decode("utf-8-sig")
+            lines = list(csv.reader(io.StringIO(text, newline="")))
         except UnicodeDecodeError:
             raise InputError(Problem("the file is not UTF-8", hint="save it as UTF-8"), source) from None
-        return _from_cells(list(csv.reader(io.StringIO(text, newline=""))), source)
+        except csv.Error as error:
+            raise InputError(Problem(f"the file is no CSV: {error}", hint=_SHAPE), source) from None
+        return _from_cells(lines, source)
     try:
         return _from_frame(pd.read_parquet(io.BytesIO(data)), source)
     except (OSError, ValueError) as error:
@@ -244,6 +247,8 @@ def attach_covariance(
             hint = "no errors have such correlations; round less if rounding did it"
             what = f"the covariance is not positive semidefinite: its correlations have the eigenvalue {least:.2g}"
             problems.append(Problem(what, rows=tuple(int(line) for line in lines[rows]), hint=hint))
+        # Rounding may have left a singular matrix a little below zero.
+        part = (part + max(-least, 0.0) * np.eye(len(rows))) / (1.0 + max(-least, 0.0))
         blocks.append((rows, part * np.outer(se[rows], se[rows])))
     if problems:
         raise InputError(problems, source)
@@ -252,7 +257,7 @@ def attach_covariance(
         block[rows] = rows[0]
     block = np.unique(block, return_inverse=True)[1]
     frame = frame.assign(block=block, baseline_se=np.nan, variance="given")
-    covariance = BlockCovariance(se**2, tuple(blocks)).validate(-2.0 * _LEAST_EIGENVALUE)
+    covariance = BlockCovariance(se**2, tuple(blocks)).validate()
     joined = lines[np.concatenate([np.zeros(0, dtype=int), *(rows for rows, _ in blocks)])]
     what = f"rows have errors in common, as the covariance says that was given ({source})"
     note = Note("covariance_given", what, tuple(sorted(joined.tolist())), severity="info", standing=True)

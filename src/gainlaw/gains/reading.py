@@ -216,7 +216,8 @@ def _gains(
     columns: dict[str, object] = {name: parse_text(raw.frame[name]) for name in _NAMES if name in raw.frame}
     bad: dict[str, np.ndarray] = {}
     for name in _NUMBERS:
-        if name in raw.frame:
+        # A correlation is that of a block; without blocks the column is the user's own.
+        if name in raw.frame and (name != "correlation" or "block" in raw.frame):
             columns[name], bad[name] = parse_numbers(raw.frame[name], name, faults)
     columns |= declared_columns(raw.frame, faults)
     rest = {
