@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -123,9 +122,12 @@ def _verdicts(
     parsed = [parse_claim(text) for text in claims]
     laws = list(dict.fromkeys(study.best(name).law for name in study.curves))
     twin = None
-    with contextlib.suppress(InputError):
+    try:
         other = gains.to_scale("points" if gains.scale == "log_odds" else "log_odds")
         twin = fit_curves(other, laws, by=columns, loss=loss, seed=seed)
+    except InputError as error:
+        why = "; ".join(problem.message for problem in error.problems)
+        note(f"judged on {gains.scale} alone: {why}")
     rows = []
     for name in study.curves:
         fit = study.best(name)

@@ -310,6 +310,8 @@ def announce_other_scale(fits: Sequence[Fit]) -> None:
     """Say on standard error that a fit on the other scale has to be made first, which takes a while."""
     for fit in fits:
         other = "log_odds" if fit.scale == "points" else "points"
+        if fit.gains.missing_scale(other):  # type: ignore[arg-type]  # one of the two scales
+            continue
         if fit.path is not None and not (fit.path / f"scale_{other}").is_dir():
             note(f"fitting {fit.path} on {other} too; it is kept there")
 

@@ -96,12 +96,6 @@ def find_notes(frame: pd.DataFrame, pairing: Pairing) -> tuple[Note, ...]:
         "the guess rate is not known, so no chance-corrected scale: add n_classes or chance",
         np.isnan(chance) & counted,
     )
-    flag(
-        "no_counts",
-        "warning",
-        "the metric is no share of items, so there are no counts for the log-odds model",
-        ~counted,
-    )
     error = frame["stderr"].to_numpy(float)
     binomial = np.sqrt(np.where(counted, score * (1 - score), np.nan) / n)
     off = (

@@ -19,6 +19,7 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
+from gainlaw.metrics import metric_facts
 from gainlaw.tables.formats import title_of
 
 if TYPE_CHECKING:
@@ -52,13 +53,13 @@ def plot_scores(gains: Gains) -> PaperFigure | None:
 
 
 def scores_data(gains: Gains) -> pd.DataFrame:
-    """Return the mean accuracy in percent before and after, by task and size.
+    """Return the mean score in points (percent of an accuracy) before and after, by task and size.
 
     Returns
     -------
     pandas.DataFrame
-        task, params, baseline, intermediate (percent), chance (percent, NaN when unknown), n_rows; empty when
-        the scores are not in the table.
+        task, params, baseline, intermediate, chance (points; NaN when unknown), n_rows; empty when the scores are
+        not in the table.
     """
     frame = gains.frame
     needed = ["params", "baseline_score", "intermediate_score"]
@@ -67,6 +68,8 @@ def scores_data(gains: Gains) -> pd.DataFrame:
     task = frame["task"].astype(str) if "task" in frame else "all"
     chance = frame["chance"] if "chance" in frame else float("nan")
     cells = frame.assign(task=task, chance=chance).dropna(subset=needed)
+    scores = ["baseline_score", "intermediate_score", "chance"]
+    cells[scores] = 0.01 * cells[scores].div(metric_facts(cells).of_rows("point"), axis=0)
     table = (
         cells.groupby(["task", "params"], as_index=False)
         .agg(
