@@ -75,7 +75,7 @@ def test_the_given_frame_is_left_alone() -> None:
 def test_own_columns_are_kept_as_numbers_where_they_are_numbers(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     lines = ["model_family,model,params,base_model,intermediate,task,language,score,n_examples,lr,lab,epochs"]
-    lines += ["A,a,1,,none,xnli,no,0.5,10,0.1,x,1", "A,b,1,a,ft,xnli,no,0.6,10,,y,2"]
+    lines += ["A,a,1000000,,none,xnli,no,0.5,10,0.1,x,1", "A,b,1000000,a,ft,xnli,no,0.6,10,,y,2"]
     file.write_text("\n".join(lines))
     frame = read_evaluations(file).frame
     assert frame["lr"].dtype == float

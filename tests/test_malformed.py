@@ -360,7 +360,7 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
 
 def test_lines_count_blank_lines_and_quoted_newlines(tmp_path: Path) -> None:
     file = tmp_path / "scores.csv"
-    lines = [*GOOD[:3], "", '"A\nB",a-9,9,,none,xnli,en,0.5,10', *GOOD[3:6], *GOOD[6:]]
+    lines = [*GOOD[:3], "", '"A\nB",a-9,9000000000,,none,xnli,en,0.5,10', *GOOD[3:6], *GOOD[6:]]
     lines[-1] = lines[-1].replace("0.58", "58")
     file.write_bytes(text(lines))
     with pytest.raises(InputError) as caught:

@@ -217,6 +217,7 @@ def load_dataset(
     import numpy as np
 
     from gainlaw._input import raw_from_frame
+    from gainlaw.evaluations.declare import Declared
     from gainlaw.evaluations.table import evaluations_from_raw
     from gainlaw.languages import load_languages
 
@@ -247,7 +248,7 @@ def load_dataset(
         lines=lines,
         sha256=sha256_file(data_path(dataset.file)),
     )
-    return evaluations_from_raw(raw, items, require_pairs=False)
+    return evaluations_from_raw(raw, items, require_pairs=False, declared=Declared(params_unit="1"))
 
 
 def _find(name: str) -> Dataset:

@@ -6,10 +6,22 @@ from typing import Literal, get_args
 
 from gainlaw.errors import InputError, Problem
 
-__all__ = ["Baselines", "Engine", "LawName", "Level", "Scale", "choices", "require_choice"]
+__all__ = [
+    "Baselines",
+    "Engine",
+    "LawName",
+    "Level",
+    "ParamsUnit",
+    "Scale",
+    "Unit",
+    "choices",
+    "require_choice",
+]
 
 Scale = Literal["points", "log_odds", "normalized", "error_reduction"]
 LawName = Literal["constant", "linear", "offset_power", "saturating", "logistic"]
+Unit = Literal["fraction", "points"]
+ParamsUnit = Literal["1", "K", "M", "B"]
 Engine = Literal["exact", "nuts"]
 Baselines = Literal["free", "hierarchical"]
 Level = Literal[

@@ -172,7 +172,9 @@ def simulate_study(
         for t in range(n_tasks)
         for k, language in enumerate(names)
     ]
-    evaluations = evaluations_from_frame(pd.DataFrame(rows), source=f"simulated study, seed {seed}")
+    evaluations = evaluations_from_frame(
+        pd.DataFrame(rows), source=f"simulated study, seed {seed}", params_unit="1"
+    )
     return Simulated(
         evaluations=evaluations,
         scale=scale,

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from gainlaw.cli.printing import console, records, show, show_json
-from gainlaw.cli.sources import Metrics, Predictions, Table, Where, describe_gains, open_table
+from gainlaw.cli.sources import (
+    Metrics,
+    Predictions,
+    ScoreUnit,
+    SizeUnit,
+    Table,
+    Where,
+    describe_gains,
+    open_table,
+)
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import Note, name_lines
 
@@ -27,6 +36,8 @@ def check(
     predictions: Predictions = None,
     where: Where = None,
     metric: Metrics = None,
+    unit: ScoreUnit = None,
+    params_unit: SizeUnit = None,
     output: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print it.")] = "table",
 ) -> None:
     """Read a table and say what is in it, what pairs, what is missing and what to fix.
@@ -35,7 +46,9 @@ def check(
     """
     from gainlaw.gains import Gains
 
-    table = open_table(evals, predictions=predictions, where=where, metrics=metric)
+    table = open_table(
+        evals, predictions=predictions, where=where, metrics=metric, unit=unit, params_unit=params_unit
+    )
     if isinstance(table, Gains):
         _print_gains(table, output)
         return

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gainlaw.cli.printing import OutputFormat, note, show, warn
-from gainlaw.cli.sources import Covariance, Metrics, Predictions, Table, Where, open_table
+from gainlaw.cli.sources import (
+    Covariance,
+    Metrics,
+    Predictions,
+    ScoreUnit,
+    SizeUnit,
+    Table,
+    Where,
+    open_table,
+)
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import Scale
 
@@ -65,6 +74,8 @@ def curve(
     where: Where = None,
     metric: Metrics = None,
     covariance: Covariance = None,
+    unit: ScoreUnit = None,
+    params_unit: SizeUnit = None,
 ) -> None:
     """Fit laws to the mean gain of the checkpoints, one curve a group, and compare them.
 
@@ -79,7 +90,15 @@ def curve(
     if loss not in ("squared", "gls"):
         raise InputError(Problem(f"--loss is {loss!r}", hint="allowed: squared, gls"))
     laws = [name.strip() for text in law or () for name in _parts(text) if name.strip()]
-    table = open_table(evals, predictions=predictions, where=where, metrics=metric, covariance=covariance)
+    table = open_table(
+        evals,
+        predictions=predictions,
+        where=where,
+        metrics=metric,
+        covariance=covariance,
+        unit=unit,
+        params_unit=params_unit,
+    )
     if isinstance(table, Gains):
         gains = table if scale is None or scale == table.scale else table.to_scale(scale)
     else:

@@ -12,6 +12,8 @@ from gainlaw.cli.sources import (
     Covariance,
     Metrics,
     Predictions,
+    ScoreUnit,
+    SizeUnit,
     Table,
     Where,
     exit_untrusted,
@@ -74,6 +76,8 @@ def fit(
     where: Where = None,
     metric: Metrics = None,
     covariance: Covariance = None,
+    unit: ScoreUnit = None,
+    params_unit: SizeUnit = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a fit directory that is there.")
     ] = False,
@@ -89,7 +93,15 @@ def fit(
     check_target(output, overwrite=overwrite)
     priors = parse_pairs(prior or (), "--prior", "NAME=PRIOR")
     sizes = _sizes(params)
-    table = open_table(evals, predictions=predictions, where=where, metrics=metric, covariance=covariance)
+    table = open_table(
+        evals,
+        predictions=predictions,
+        where=where,
+        metrics=metric,
+        covariance=covariance,
+        unit=unit,
+        params_unit=params_unit,
+    )
     with progress_bar("sampling") as progress:
         result = gainlaw.fit(
             table,

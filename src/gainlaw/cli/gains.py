@@ -12,6 +12,8 @@ from gainlaw.cli.sources import (
     Covariance,
     Metrics,
     Predictions,
+    ScoreUnit,
+    SizeUnit,
     Table,
     Where,
     describe_gains,
@@ -41,6 +43,8 @@ def gains(
     where: Where = None,
     metric: Metrics = None,
     covariance: Covariance = None,
+    unit: ScoreUnit = None,
+    params_unit: SizeUnit = None,
 ) -> None:
     """Write the gain of every row with an intermediate over its baseline row.
 
@@ -50,7 +54,15 @@ def gains(
     from gainlaw.gains import Gains
 
     refuse_same_file(evals, output)
-    table = open_table(evals, predictions=predictions, where=where, metrics=metric, covariance=covariance)
+    table = open_table(
+        evals,
+        predictions=predictions,
+        where=where,
+        metrics=metric,
+        covariance=covariance,
+        unit=unit,
+        params_unit=params_unit,
+    )
     if isinstance(table, Gains):
         if variance != "auto":
             raise InputError(Problem("the table holds gains, whose variance is given; leave out --variance"))

@@ -11,6 +11,7 @@ import typer
 from gainlaw.cli.guard import UNTRUSTED
 from gainlaw.cli.printing import note, warn
 from gainlaw.errors import InputError, Problem
+from gainlaw.options import ParamsUnit, Unit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,8 @@ __all__ = [
     "Directory",
     "Metrics",
     "Predictions",
+    "ScoreUnit",
+    "SizeUnit",
     "Table",
     "Where",
     "announce_other_scale",
@@ -76,6 +79,17 @@ Metrics = Annotated[
         help="What a metric is: share=yes|no, better=up|down, min=, max=, point=; repeat for more.",
     ),
 ]
+ScoreUnit = Annotated[
+    Unit | None,
+    typer.Option(
+        "--unit",
+        help="The unit of scores (or gains) and their errors [default: scores fraction, gains points].",
+    ),
+]
+SizeUnit = Annotated[
+    ParamsUnit | None,
+    typer.Option("--params-unit", help="The unit of the column params: B for billions [default: 1]."),
+]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A fit directory.", show_default=False)]
 
 
@@ -86,6 +100,8 @@ def open_table(
     where: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
     covariance: Path | None = None,
+    unit: Unit | None = None,
+    params_unit: ParamsUnit | None = None,
 ) -> Evaluations | Gains:
     """Read the table that a command was given.
 
@@ -102,6 +118,8 @@ def open_table(
         What metrics are, as `parse_metrics` reads it.
     covariance : Path, optional
         The sampling covariance of a table of gains.
+    unit, params_unit : str, optional
+        Units, as in `gainlaw.read_table`.
 
     Returns
     -------
@@ -125,17 +143,20 @@ def open_table(
         hint = "write the gains first (gainlaw gains), then give the covariance of their rows"
         raise InputError(Problem("--covariance goes with a table of gains", hint=hint))
     if source.startswith(_PREFIX):
-        if predictions is not None or declared:
-            raise InputError(Problem("a bundled dataset takes no --predictions and no --metric"))
+        if predictions is not None or declared or unit or params_unit:
+            what = "a bundled dataset takes no --predictions, --metric, --unit and --params-unit"
+            raise InputError(Problem(what))
         table = _open_dataset(source.removeprefix(_PREFIX))
     elif predictions is not None:
         from gainlaw.evaluations import read_evaluations
 
-        table = read_evaluations(source, predictions, metrics=declared)
+        table = read_evaluations(source, predictions, metrics=declared, unit=unit, params_unit=params_unit)
     else:
         from gainlaw.gains import read_table
 
-        table = read_table(source, metrics=declared, covariance=covariance)
+        table = read_table(
+            source, metrics=declared, covariance=covariance, unit=unit, params_unit=params_unit
+        )
     return _apply(table, conditions) if conditions else table
 
 

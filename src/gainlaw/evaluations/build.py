@@ -17,8 +17,10 @@ from gainlaw.evaluations.columns import (
     OPTIONAL_NAMES,
     REQUIRED,
 )
+from gainlaw.evaluations.declare import Declared, declare_metrics
 from gainlaw.evaluations.schema import report_schema_faults
 from gainlaw.evaluations.scores import check_scores, declared_columns, report_unknown_metrics
+from gainlaw.evaluations.units import check_sampling_errors, fractions_of, parameters_of, uncommon_sizes
 from gainlaw.languages import describe_languages
 from gainlaw.metrics import metric_facts
 from gainlaw.notes import Note
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["build_frame"]
 
 
-def build_frame(raw: RawTable, require_pairs: bool = True) -> tuple[pd.DataFrame, tuple[Note, ...]]:
+def build_frame(
+    raw: RawTable, require_pairs: bool = True, declared: Declared | None = None
+) -> tuple[pd.DataFrame, tuple[Note, ...]]:
     """Validate a raw table and return it in canonical form.
 
     Parameters
@@ -41,6 +45,8 @@ def build_frame(raw: RawTable, require_pairs: bool = True) -> tuple[pd.DataFrame
     require_pairs : bool, default True
         Whether a table without baselines, without intermediates, or with a ``base_model`` that has no
         baseline row is an error.
+    declared : Declared, optional
+        What the caller says of units and metrics.
 
     Returns
     -------
@@ -54,13 +60,20 @@ def build_frame(raw: RawTable, require_pairs: bool = True) -> tuple[pd.DataFrame
     InputError
         With every fault found: its column, its lines and what to write instead.
     """
+    declared = declared or Declared()
+    raw = declare_metrics(raw, declared.metrics)
     faults = Faults(raw.lines, raw.source)
     notes = list(raw.notes)
     _check_columns(raw.frame, faults)
-    frame = _parse(raw, faults, notes)
+    frame = _parse(raw, declared, faults, notes)
     _check_names(frame, faults)
     report_unknown_metrics(frame, faults)
     check_scores(frame, faults)
+    faults.raise_any()
+    check_sampling_errors(frame, metric_facts(frame), faults)
+    if declared.params_unit is None and uncommon_sizes(frame):
+        what = "no model has a million parameters: are they counted in millions? --params-unit M says so, 1 that not"
+        notes.append(Note("small_sizes", what, standing=True))
     faults.raise_any()  # relations between rows are judged on clean cells only
     frame = _drop_repeats(frame, faults, notes)
     _check_models(frame, faults, require_pairs)
@@ -93,7 +106,7 @@ def _similar(column: str, present: list[str]) -> str | None:
     return f"rename the column {plain[near[0]]!r}?" if near and plain[near[0]] not in CANONICAL else None
 
 
-def _parse(raw: RawTable, faults: Faults, notes: list[Note]) -> pd.DataFrame:
+def _parse(raw: RawTable, declared: Declared, faults: Faults, notes: list[Note]) -> pd.DataFrame:
     import pandas as pd
 
     columns: dict[str, object] = {}
@@ -107,6 +120,7 @@ def _parse(raw: RawTable, faults: Faults, notes: list[Note]) -> pd.DataFrame:
             columns[name], bad[name] = parse_numbers(raw.frame[name], name, faults)
         else:
             columns[name], bad[name] = np.full(size, np.nan), np.zeros(size, bool)
+    columns["params"] = parameters_of(np.asarray(columns["params"], float), declared.params_unit, faults)
     columns |= declared_columns(raw.frame, faults)
     others = {
         name: parse_free(raw.frame[name])
@@ -115,6 +129,7 @@ def _parse(raw: RawTable, faults: Faults, notes: list[Note]) -> pd.DataFrame:
     }
     frame = pd.DataFrame(columns | others)
     frame["row"] = raw.lines
+    fractions_of(frame, metric_facts(frame), declared.unit, faults)
     report_schema_faults(frame[list(NUMBERS)], faults)
     _check_missing(frame, bad, faults)
     loose = frame["intermediate"].str.casefold().eq(BASELINE) & frame["intermediate"].ne(BASELINE)

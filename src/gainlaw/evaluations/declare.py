@@ -1,20 +1,47 @@
-"""What the caller says of a table that its cells do not: what its metrics are."""
+"""What the caller says of a table that its cells do not: its units, and what its metrics are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gainlaw._input import parse_text
 from gainlaw.errors import InputError, Problem
+from gainlaw.options import ParamsUnit, Unit, require_choice
 
 if TYPE_CHECKING:
     from gainlaw._input import RawTable
 
-__all__ = ["declare_metrics"]
+__all__ = ["Declared", "declare_metrics"]
 
 _KEYS = ("share", "better", "min", "max", "point")
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the caller says of a table.
+
+    Parameters
+    ----------
+    metrics : mapping of str to mapping, optional
+        As `declare_metrics` reads it.
+    unit : {"fraction", "points"}, optional
+        The unit of scores, or of gains, and of their standard errors.
+    params_unit : {"1", "K", "M", "B"}, optional
+        The unit of ``params``.
+    """
+
+    metrics: Mapping[str, Mapping[str, Any]] | None = None
+    unit: Unit | None = None
+    params_unit: ParamsUnit | None = None
+
+    def __post_init__(self) -> None:
+        """Check the units."""
+        if self.unit is not None:
+            require_choice(self.unit, Unit, "unit")
+        if self.params_unit is not None:
+            require_choice(self.params_unit, ParamsUnit, "params_unit")
 
 
 def declare_metrics(raw: RawTable, metrics: Mapping[str, Mapping[str, Any]] | None) -> RawTable:

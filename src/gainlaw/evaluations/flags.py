@@ -98,18 +98,18 @@ def find_notes(frame: pd.DataFrame, pairing: Pairing) -> tuple[Note, ...]:
     )
     error = frame["stderr"].to_numpy(float)
     binomial = np.sqrt(np.where(counted, score * (1 - score), np.nan) / n)
-    off = (
-        np.isfinite(error)
-        & np.isfinite(binomial)
-        & (binomial > 0)
-        & counted
-        & (np.abs(error / binomial - 1) > 0.1)
+    apart = np.abs(np.log(np.where(error > 0, error, np.nan) / np.where(binomial > 0, binomial, np.nan)))
+    flag(
+        "stderr_not_binomial",
+        "warning",
+        "stderr is more than 3 times as large or as small as the binomial one; stderr is used",
+        apart > np.log(3.0),
     )
     flag(
         "stderr_not_binomial",
         "info",
         "stderr is more than 10% away from the binomial one; stderr is used",
-        off,
+        (apart > np.log(1.1)) & (apart <= np.log(3.0)),
     )
     notes += metric_notes(frame, lines)
     flag(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluations_schema", "report_schema_faults"]
 
 _HINTS = {
-    "params": "the number of parameters as a whole number above 0, such as 560000000",
+    "params": "the number of parameters as a whole number above 0, such as 560000000; or say --params-unit B",
     "n_examples": "the number of scored items as a whole number above 0",
     "n_correct": "the number of items answered correctly, 0 to n_examples",
     "stderr": "the standard error of the score as a fraction; blank when unknown",

@@ -151,7 +151,7 @@ def _check_ranges(frame: pd.DataFrame, facts: MetricFacts, faults: Faults) -> No
                 continue
             said = hint
             if limit == 1.0 and 1.5 < np.median(score[where]) <= 100:
-                said = "percent scores are divided by 100: 0.625, not 62.5"
+                said = "percent scores are divided by 100: 0.625, not 62.5; or say --unit points"
             if metric.kind != "share" and limit == metric.high:
                 said += declare
             faults.add(f"{what}{name} ({score[where][0]:g})", column="score", where=where, hint=said)

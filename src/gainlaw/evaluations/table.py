@@ -15,7 +15,7 @@ from gainlaw._io import write_frame_atomic
 from gainlaw.errors import InputError, Problem
 from gainlaw.evaluations.build import build_frame
 from gainlaw.evaluations.columns import BASELINE, DERIVED
-from gainlaw.evaluations.declare import declare_metrics
+from gainlaw.evaluations.declare import Declared
 from gainlaw.evaluations.flags import find_notes
 from gainlaw.evaluations.pairing import pair_rows
 from gainlaw.evaluations.predictions import build_predictions
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from gainlaw.evaluations.check import Check
     from gainlaw.gains import Gains
-    from gainlaw.options import Scale
+    from gainlaw.options import ParamsUnit, Scale, Unit
 
 __all__ = ["Evaluations", "evaluations_from_frame", "read_evaluations"]
 
@@ -204,6 +204,8 @@ def read_evaluations(
     *,
     require_pairs: bool = True,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    unit: Unit | None = None,
+    params_unit: ParamsUnit | None = None,
 ) -> Evaluations:
     r"""Read a table of scores.
 
@@ -220,6 +222,10 @@ def read_evaluations(
     metrics : mapping, optional
         What metrics are, by name: ``{"wer": {"max": 100}, "mine": {"share": False, "better": "down"}}`` with the
         keys ``share, better, min, max, point``; needed for metrics that gainlaw does not know.
+    unit : {"fraction", "points"}, optional
+        ``points``: scores and standard errors are in per cent and are divided by 100.
+    params_unit : {"1", "K", "M", "B"}, optional
+        The unit of ``params``: ``B`` for billions. Without it sizes below 10,000 are refused.
 
     Returns
     -------
@@ -247,7 +253,7 @@ def read_evaluations(
     if file.is_dir():
         file, predictions = _in_folder(file, predictions)
     raw = read_raw(file)
-    return evaluations_from_raw(raw, predictions, require_pairs, metrics)
+    return evaluations_from_raw(raw, predictions, require_pairs, Declared(metrics, unit, params_unit))
 
 
 def evaluations_from_frame(
@@ -257,6 +263,8 @@ def evaluations_from_frame(
     *,
     require_pairs: bool = True,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    unit: Unit | None = None,
+    params_unit: ParamsUnit | None = None,
 ) -> Evaluations:
     """Validate a frame of scores; row i is called line i + 2 in messages, as if it were a CSV file.
 
@@ -268,7 +276,7 @@ def evaluations_from_frame(
         What to call it in messages.
     predictions : path-like or pandas.DataFrame, optional
         Item-level answers.
-    require_pairs, metrics
+    require_pairs, metrics, unit, params_unit
         As in `read_evaluations`.
 
     Returns
@@ -293,17 +301,19 @@ def evaluations_from_frame(
     >>> evaluations_from_frame(pd.DataFrame(rows)).gains().frame["gain"].round(2).item()
     1.0
     """
-    return evaluations_from_raw(raw_from_frame(frame, source), predictions, require_pairs, metrics)
+    return evaluations_from_raw(
+        raw_from_frame(frame, source), predictions, require_pairs, Declared(metrics, unit, params_unit)
+    )
 
 
 def evaluations_from_raw(
     raw: RawTable,
     predictions: str | os.PathLike[str] | pd.DataFrame | None = None,
     require_pairs: bool = True,
-    metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    declared: Declared | None = None,
 ) -> Evaluations:
     """Validate a table of raw cells; the step that both readers share."""
-    frame, notes = build_frame(declare_metrics(raw, metrics), require_pairs)
+    frame, notes = build_frame(raw, require_pairs, declared)
     items = None if predictions is None else build_predictions(predictions, frame)
     return Evaluations(frame, raw.source, raw.sha256, _all_notes(notes, frame), items)
 

@@ -116,14 +116,14 @@ def load_fit(path: str | Path) -> Fit:
 
     path = Path(path)
     record = _read_record(path)
-    gains = read_gains(path / "gains.csv")
+    gains = read_gains(path / "gains.csv", unit="points", params_unit="1")
     from dataclasses import replace
 
     evaluations = None
     if (path / "evaluations.csv").exists():
         from gainlaw.evaluations import read_evaluations
 
-        evaluations = read_evaluations(path / "evaluations.csv")
+        evaluations = read_evaluations(path / "evaluations.csv", params_unit="1")
     data = record["data"]
     notes = tuple(Note.from_dict(note) for note in data.get("notes", ()))
     gains = replace(gains, source=data["source"], sha256=data["sha256"], evaluations=evaluations, notes=notes)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,15 +21,17 @@ from gainlaw._input import (
     read_raw,
 )
 from gainlaw.errors import InputError, Problem
-from gainlaw.evaluations.declare import declare_metrics
+from gainlaw.evaluations.declare import Declared, declare_metrics
 from gainlaw.evaluations.sampling import chance_of_rows
 from gainlaw.evaluations.scores import declared_columns
+from gainlaw.evaluations.units import parameters_of
 from gainlaw.gains.covariance import BlockCovariance
 from gainlaw.gains.rebuild import rebuild_covariance
 from gainlaw.gains.table import Gains, covariance_path, order_columns
+from gainlaw.gains.units import points_of, scale_of
 from gainlaw.metrics import metric_facts, metric_notes
 from gainlaw.notes import Note, sort_notes
-from gainlaw.options import Scale, choices
+from gainlaw.options import ParamsUnit, Scale, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +54,8 @@ def read_gains(
     *,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
     covariance: str | os.PathLike[str] | np.ndarray | pd.DataFrame | None = None,
+    unit: Unit | None = None,
+    params_unit: ParamsUnit | None = None,
 ) -> Gains:
     r"""Read a gains table.
 
@@ -60,10 +65,13 @@ def read_gains(
         A ``.csv`` or ``.parquet`` file with the columns ``gain`` and ``se``, and whatever labels there are:
         ``params``, ``task``, ``language``, ``intermediate``, ``base_model``, ... A table written by
         `Gains.write` brings its covariance along.
-    metrics : mapping, optional
-        What metrics are, as in `read_evaluations`.
     covariance : path-like, ndarray or DataFrame, optional
         The sampling covariance of the rows, in place of what the table says, see `Gains.with_covariance`.
+    metrics, params_unit : optional
+        What metrics are and what one of ``params`` is, as in `read_evaluations`.
+    unit : {"fraction", "points"}, optional
+        ``fraction``: gains and their standard errors are multiplied by 100. Without it gains that look like
+        fractions are refused, unless their scores prove what they are.
 
     Returns
     -------
@@ -83,7 +91,8 @@ def read_gains(
     >>> read_gains(file).frame["gain"].tolist()
     [2.8, 0.8]
     """
-    return _gains(declare_metrics(read_raw(path), metrics), None, covariance_path(path), covariance)
+    declared = Declared(metrics, unit, params_unit)
+    return _gains(read_raw(path), None, declared, covariance_path(path), covariance)
 
 
 def gains_from_frame(
@@ -93,6 +102,8 @@ def gains_from_frame(
     *,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
     covariance: str | os.PathLike[str] | np.ndarray | pd.DataFrame | None = None,
+    unit: Unit | None = None,
+    params_unit: ParamsUnit | None = None,
 ) -> Gains:
     """Validate a frame of gains; row i is called line i + 2 in messages, as if it were a CSV file.
 
@@ -104,10 +115,13 @@ def gains_from_frame(
         What to call it in messages.
     scale : {"points", "log_odds", "normalized", "error_reduction"}, optional
         The unit of ``gain`` and ``se``; the column ``scale`` says so too; ``points`` when neither does.
-    metrics : mapping, optional
-        What metrics are, as in `read_evaluations`.
     covariance : path-like, ndarray or DataFrame, optional
         The sampling covariance of the rows, see `Gains.with_covariance`.
+    metrics, params_unit : optional
+        What metrics are and what one of ``params`` is, as in `read_evaluations`.
+    unit : {"fraction", "points"}, optional
+        ``fraction``: gains and their standard errors are multiplied by 100. Without it gains that look like
+        fractions are refused, unless their scores prove what they are.
 
     Returns
     -------
@@ -127,7 +141,8 @@ def gains_from_frame(
     >>> gains_from_frame(effects).scale
     'points'
     """
-    return _gains(declare_metrics(raw_from_frame(frame, source), metrics), scale, None, covariance)
+    declared = Declared(metrics, unit, params_unit)
+    return _gains(raw_from_frame(frame, source), scale, declared, None, covariance)
 
 
 def is_gains_file(path: str | os.PathLike[str]) -> bool:
@@ -146,6 +161,8 @@ def read_table(
     *,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
     covariance: str | os.PathLike[str] | None = None,
+    unit: Unit | None = None,
+    params_unit: ParamsUnit | None = None,
 ) -> Evaluations | Gains:
     """Read evaluations or gains, whichever the file's columns say; or a packaged dataset by its name.
 
@@ -154,10 +171,13 @@ def read_table(
     path : path-like
         A file, a folder with ``evaluations.csv``, or the name of a packaged dataset such as ``bloomz``
         (a file or folder of that name comes first).
-    metrics : mapping, optional
-        What metrics are, as in `read_evaluations`.
     covariance : path-like, optional
         The sampling covariance of a gains table's rows, see `Gains.with_covariance`.
+    metrics, params_unit : optional
+        What metrics are and what one of ``params`` is, as in `read_evaluations`.
+    unit : {"fraction", "points"}, optional
+        ``fraction``: gains and their standard errors are multiplied by 100. Without it gains that look like
+        fractions are refused, unless their scores prove what they are.
 
     Returns
     -------
@@ -180,17 +200,20 @@ def read_table(
 
     file = Path(path)
     bundled = not file.exists() and str(path) in DATASETS
-    raw = None if bundled or file.is_dir() else declare_metrics(read_raw(file), metrics)
+    raw = None if bundled or file.is_dir() else read_raw(file)
+    declared = Declared(metrics, unit, params_unit)
     columns = set() if raw is None else set(raw.frame.columns)
     if raw is not None and "gain" in columns:
-        return _gains(raw, None, covariance_path(file), covariance)
+        return _gains(raw, None, declared, covariance_path(file), covariance)
     if covariance is not None:
         hint = "write the gains first (gainlaw gains), then give the covariance of their rows"
         raise InputError(Problem("a covariance goes with a table of gains", hint=hint), str(path))
+    if bundled:
+        return load_dataset(str(path))
     if raw is None:
-        return load_dataset(str(path)) if bundled else read_evaluations(file, metrics=metrics)
+        return read_evaluations(file, metrics=metrics, unit=unit, params_unit=params_unit)
     if columns & {"score", "n_correct", "model", "base_model"}:
-        return evaluations_from_raw(raw)
+        return evaluations_from_raw(raw, declared=declared)
     what = "the file is neither evaluations (score or n_correct) nor gains (gain, se)"
     hint = f"its columns are {', '.join(list(raw.frame.columns)[:12])}"
     raise InputError(Problem(what, column="score", rows=(1,), hint=hint), str(path))
@@ -199,13 +222,15 @@ def read_table(
 def _gains(
     raw: RawTable,
     scale: Scale | None,
+    declared: Declared,
     side: Path | None,
     given: str | os.PathLike[str] | np.ndarray | pd.DataFrame | None,
 ) -> Gains:
     import pandas as pd
 
-    from gainlaw.gains.given import attach_covariance
+    from gainlaw.gains.given import attach_covariance, read_covariance
 
+    raw = declare_metrics(raw, declared.metrics)
     faults = Faults(raw.lines, raw.source)
     for column in ("gain", "se"):
         if column not in raw.frame:
@@ -219,19 +244,27 @@ def _gains(
         # A correlation is that of a block; without blocks the column is the user's own.
         if name in raw.frame and (name != "correlation" or "block" in raw.frame):
             columns[name], bad[name] = parse_numbers(raw.frame[name], name, faults)
+    if "params" in columns:
+        columns["params"] = parameters_of(np.asarray(columns["params"], float), declared.params_unit, faults)
     columns |= declared_columns(raw.frame, faults)
     rest = {
         name: parse_free(raw.frame[name]) for name in raw.frame if name not in columns and name != "scale"
     }
     frame = pd.DataFrame(columns | rest)
     _check_numbers(frame, bad, faults)
-    unit = _scale(raw, scale, faults)
+    unit = scale_of(raw, scale, faults)
     _check_labels(frame, faults)
     faults.raise_any()
     notes = [*raw.notes, *metric_notes(frame, raw.lines)]
+    factor = points_of(frame, unit, declared.unit, faults, notes)
+    faults.raise_any()
+    if factor != 1:
+        for name in {"gain", "se", "baseline_se"} & set(frame):
+            frame[name] = factor * frame[name]
     frame = _complete(frame, unit, raw.lines, notes)
     if given is None:
         beside = read_raw(side).frame if side is not None and side.is_file() else None
+        beside = beside if beside is None or factor == 1 else beside.assign(cov=factor**2 * beside["cov"])
         covariance = rebuild_covariance(frame, beside, faults)
         faults.raise_any()
     else:
@@ -240,7 +273,10 @@ def _gains(
     gains = Gains(
         order_columns(frame), unit, covariance.validate(), raw.source, raw.sha256, None, sort_notes(notes)
     )
-    return gains if given is None else attach_covariance(gains, given, raw.lines)
+    if given is None:
+        return gains
+    matrix = read_covariance(given)
+    return attach_covariance(gains, replace(matrix, values=factor**2 * matrix.values), raw.lines)
 
 
 def _check_numbers(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faults) -> None:
@@ -287,30 +323,6 @@ def _check_numbers(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faul
         if "variance" in frame:
             above = above & ~frame["variance"].eq("paired").to_numpy(bool)
         faults.add("above se, of which it is a part", column="baseline_se", where=above)
-
-
-def _scale(raw: RawTable, scale: Scale | None, faults: Faults) -> Scale:
-    allowed = choices(Scale)
-    hint = f"allowed: {', '.join(allowed)}"
-    if scale is not None and scale not in allowed:
-        faults.add(f"the scale is {scale!r}", column="scale", hint=hint)
-        return "points"
-    if "scale" not in raw.frame:
-        return scale or "points"
-    given = parse_text(raw.frame["scale"])
-    for value in given.unique():
-        if value and value not in allowed:
-            faults.add(f"the scale is {value!r}", column="scale", where=given.eq(value).to_numpy(), hint=hint)
-    values = [value for value in given.unique() if value]
-    if len(values) > 1:
-        rare = min(values, key=lambda value: int(given.eq(value).sum()))
-        what = f"several scales in one table: {', '.join(values)}"
-        faults.add(what, column="scale", where=given.eq(rare).to_numpy(), hint="one table, one scale")
-    if values and given.eq("").any():
-        faults.add("no value, though other rows have one", column="scale", where=given.eq("").to_numpy())
-    if scale is not None and values and values != [scale]:
-        faults.add(f"the table is on the scale {values[0]!r}, not {scale!r}", column="scale")
-    return cast(Scale, values[0]) if values and values[0] in allowed else (scale or "points")
 
 
 def _check_labels(frame: pd.DataFrame, faults: Faults) -> None:
@@ -387,12 +399,6 @@ def _complete(frame: pd.DataFrame, unit: Scale, lines: np.ndarray, notes: list[N
         block[~free] = frame["block"][~free].astype("int64")
         block[free] = block[~free].max() + 1 + np.arange(int(free.sum()))
         frame["block"] = block
-    if unit == "points" and len(frame) > 2 and frame["gain"].abs().max() < 1 and frame["se"].max() < 0.2:
-        what = (
-            "all gains are within 1 point and all standard errors below 0.2: are they fractions? "
-            "Gains in points are percentage points (0 to 100)"
-        )
-        notes.append(Note("fractions", what))
     return frame
 
 
