@@ -11,7 +11,7 @@ from scipy import stats
 
 import gainlaw as gl
 from gainlaw.gains import BlockCovariance
-from gainlaw.hierarchy import binomial, build_problem, kernels, specify
+from gainlaw.hierarchy import binomial, binomial_kernels, binomial_tables, build_problem, kernels, specify
 from gainlaw.hierarchy.contrasts import coefficient_shifts, conditional_normals, factored_normals
 from gainlaw.hierarchy.design import kernel_data
 from gainlaw.hierarchy.known_errors import diagonal_and_factor
@@ -328,3 +328,23 @@ def test_counts_of_one_baseline_for_all_sizes() -> None:
     both = [each.summary("overall").query("estimand == 'slope'").iloc[0] for each in (fit, normal)]
     assert both[0]["mean"] == pytest.approx(both[1]["mean"], abs=0.2 * both[1]["sd"])
     assert both[0]["sd"] == pytest.approx(both[1]["sd"], rel=0.2)
+
+
+@pytest.mark.parametrize("rows", [[0, 99], [-1, 0], [2, 1], [1, 1], [0.0, 1.0], []])
+def test_blocks_that_are_none_of_the_table_are_refused(rows: list) -> None:
+    gains = gl.gains_from_frame(table())
+    at = np.array(rows) if rows else np.zeros(0, dtype=int)
+    own = np.eye(len(at))
+    with pytest.raises(gl.InputError, match="covariance block"):
+        gl.fit(replace(gains, covariance=BlockCovariance(gains.covariance.variance, ((at, own),))), draws=100)
+    with pytest.raises(gl.InputError, match="3 rows"):
+        gl.fit(replace(gains, covariance=BlockCovariance(np.ones(3))), draws=100)
+
+
+def test_likelihoods_of_what_is_no_number_are_none() -> None:
+    gains = gl.load_dataset("bloomz", tasks="xcopa").gains(scale="log_odds")
+    tables = binomial_tables.build_tables(gains)
+    gradient, row = np.zeros(len(gains)), np.zeros(len(gains))
+    for beyond in (np.nan, np.inf, -np.inf, 1e300):
+        line = np.full(len(gains), beyond)
+        assert not binomial_kernels.likelihood(line, *tables.arrays(), gradient, row) > -1e3

@@ -115,6 +115,12 @@ class BlockCovariance:
         InputError
             If it is not.
         """
+        for rows, _ in self.blocks:
+            inside = len(rows) > 0 and rows[0] >= 0 and rows[-1] < self.size
+            if not inside or not np.issubdtype(rows.dtype, np.integer) or np.any(np.diff(rows) <= 0):
+                raise InputError(
+                    f"a covariance block has rows {rows[:6].tolist()}, not rising or none of the table's"
+                )
         if not np.all(np.isfinite(self.variance)) or np.any(self.variance < 0):
             raise InputError("the sampling variances of the gains must be finite and not negative")
         seen = np.zeros(self.size, bool)

@@ -32,7 +32,7 @@ def table_value(lo, step, knots, slopes, at):
     """Cubic Hermite interpolation, linear outside the table."""
     m = knots.shape[0]
     u = (at - lo) / step
-    if u <= 0.0:
+    if not u > 0.0:  # not a number either, which would be turned into any index
         return knots[0] + slopes[0] * (at - lo)
     if u >= m - 1.0:
         return knots[m - 1] + slopes[m - 1] * (at - lo - (m - 1) * step)
@@ -48,7 +48,7 @@ def table_slope(lo, step, knots, slopes, at):
     """Return the derivative of `table_value` in `at`."""
     m = knots.shape[0]
     u = (at - lo) / step
-    if u <= 0.0:
+    if not u > 0.0:  # not a number either, which would be turned into any index
         return slopes[0]
     if u >= m - 1.0:
         return slopes[m - 1]

@@ -415,6 +415,8 @@ def _has_counts(gains: Gains) -> bool:
 
 def _variances(gains: Gains) -> Float:
     variance = np.asarray(gains.covariance.variance, dtype=float)
+    if variance.shape != (len(gains.frame),):
+        raise InputError(f"the covariance is of {len(variance)} rows, the gains are {len(gains.frame)}")
     wrong = np.flatnonzero(~(np.isfinite(variance) & (variance > 0)))
     if len(wrong):
         hint = "every gain needs a standard error above 0"
@@ -424,6 +426,7 @@ def _variances(gains: Gains) -> Float:
             ),
             source=gains.source or None,
         )
+    gains.covariance.validate()
     return variance
 
 
