@@ -116,7 +116,7 @@ def test_output_in_the_way(cli, tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("years of work")
-    refused(cli("fit", "dataset:bloomz", "-o", mine, "--overwrite"), "mine", "not a fit directory")
+    refused(cli("fit", "dataset:bloomz", "-o", mine, "--overwrite"), "mine", "not a directory of a fit")
     refused(cli("fit", "dataset:bloomz", "-o", mine / "thesis.txt"), "is a file")
     assert (mine / "thesis.txt").read_text() == "years of work"
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "thesis.txt"]

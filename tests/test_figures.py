@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
@@ -180,6 +181,17 @@ def test_figures_are_sized_for_the_page_and_legible(figure):
     assert min(text.get_fontsize() for text in visible_texts(figure)) >= 7
 
 
+def test_no_text_is_parsed_as_mathematics(figure):
+    parsed = [text for text in visible_texts(figure) if text.get_parse_math()]
+    assert not parsed, [text.get_text() for text in parsed]
+
+
+def test_vector_files_are_well_formed(figure):
+    svg = figure_bytes(figure, "svg")
+    ElementTree.fromstring(svg)
+    ElementTree.fromstring(inline_svg(svg, "a"))
+
+
 def drawn_texts(figure: PaperFigure) -> list[Text]:
     """Return the texts that are printed: of tick labels only those of ticks inside the limits."""
     texts = visible_texts(figure)
@@ -225,6 +237,18 @@ def test_files_are_written_in_three_formats_and_fonts_are_embedded(tmp_path):
     assert b"FontFile2" in paths[0].read_bytes()
     assert paths[1].read_bytes()[1:4] == b"PNG"
     assert sorted(tmp_path.joinpath("deep").iterdir()) == sorted(paths)
+
+
+@pytest.mark.parametrize("name", ["$$", "a$b$c", "$a_b^c$", r"$\frac$", "<b>&", "--> <!--", "100%"])
+@pytest.mark.parametrize("kind", ["svg", "pdf", "png"])
+def test_names_are_drawn_as_they_are(name, kind):
+    rows = forest_rows().assign(label=lambda frame: frame["label"].where(frame.index > 0, name))
+    figure = draw_forest(rows)
+    assert name in {text.get_text() for text in figure.findobj(Text)}
+    data = figure_bytes(figure, kind)
+    if kind == "svg":
+        ElementTree.fromstring(data)
+        ElementTree.fromstring(inline_svg(data, "a"))
 
 
 def test_inline_svg_has_its_own_ids_and_no_address():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +14,8 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.fitting import other_scale_fit
+from gainlaw.fitting import CompanionError, other_scale_fit
+from gainlaw.fitting.record import seal
 from gainlaw.notes import Note
 from gainlaw.simulate import simulate_study
 
@@ -47,7 +51,7 @@ def test_a_fit_survives_its_directory(fit: gl.Fit, directory: Path) -> None:
     pd.testing.assert_frame_equal(loaded.estimates, fit.estimates, check_dtype=False)
     pd.testing.assert_frame_equal(loaded.diagnostics.influence, fit.diagnostics.influence, check_dtype=False)
     assert loaded.diagnostics.to_dict()["checks"] == fit.diagnostics.to_dict()["checks"]
-    assert loaded.record == fit.record
+    assert {**loaded.record, "sha256": None} == {**fit.record, "sha256": None}
     assert [str(note) for note in loaded.gains.notes] == ["2 rows: said of the scores (lines 2, 5)"]
     assert fit.record["data"]["notes"][0]["count"] == 2
     assert loaded.spec.priors == fit.spec.priors
@@ -58,7 +62,7 @@ def test_a_fit_survives_its_directory(fit: gl.Fit, directory: Path) -> None:
 
 def test_the_record_tells_what_was_run(fit: gl.Fit) -> None:
     record = fit.record
-    assert record["record_version"] == 1
+    assert record["record_version"] == 2
     assert record["data"]["checkpoints"] == 4
     assert record["data"]["sizes"] == 4
     assert record["arguments"]["resolved"]["seed"] == 3
@@ -108,7 +112,7 @@ def test_nothing_is_overwritten_unasked(fit: gl.Fit, directory: Path, tmp_path: 
     notes = tmp_path / "notes"
     notes.mkdir()
     (notes / "thesis.tex").write_text("years of work")
-    with pytest.raises(gl.InputError, match="not a fit directory"):
+    with pytest.raises(gl.InputError, match="not a directory of a fit"):
         fit.save(notes, overwrite=True)
     assert (notes / "thesis.tex").read_text() == "years of work"
 
@@ -119,7 +123,7 @@ def test_a_failed_write_leaves_nothing(fit: gl.Fit, tmp_path: Path, monkeypatch:
     def fail(*arguments: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(storage, "_write_tree", fail)
+    monkeypatch.setattr(storage, "_tree_bytes", fail)
     with pytest.raises(OSError, match="disk full"):
         fit.save(tmp_path / "fit")
     assert list(tmp_path.iterdir()) == []
@@ -152,6 +156,113 @@ def test_the_other_scale_is_fitted_once_and_kept(directory: Path) -> None:
     again = other_scale_fit(gl.load_fit(directory))
     assert (directory / "scale_log_odds" / "fit.json").stat().st_mtime_ns == stamp
     np.testing.assert_array_equal(gl.curve(again).slope(), gl.curve(companion).slope())
+
+
+@pytest.fixture(scope="module")
+def judged(fit: gl.Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a fit directory with its companion."""
+    path = fit.save(tmp_path_factory.mktemp("judged") / "fit")
+    assert other_scale_fit(gl.load_fit(path)) is not None
+    return path
+
+
+def edit(path: Path) -> None:
+    """Change one digit of a file."""
+    path.write_text(path.read_text().replace("1", "2", 1))
+
+
+def reseal(path: Path, **changes: object) -> None:
+    """Change a record and its hash with it."""
+    record = json.loads((path / "fit.json").read_text())
+    (path / "fit.json").write_text(json.dumps(seal(record | changes)))
+
+
+@pytest.mark.parametrize(
+    "damage", ["a changed estimate", "a file away", "no record", "of another fit", "unbound"]
+)
+def test_a_companion_that_is_not_the_fits_own_is_refused(
+    judged: Path, tmp_path: Path, damage: str, study
+) -> None:
+    path = tmp_path / "fit"
+    shutil.copytree(judged, path)
+    companion = path / "scale_log_odds"
+    if damage == "a changed estimate":
+        edit(companion / "estimates.csv")
+    elif damage == "a file away":
+        (companion / "posterior.nc").unlink()
+    elif damage == "no record":
+        (companion / "fit.json").unlink()
+    elif damage == "of another fit":
+        other = gl.fit(study.evaluations, **{**QUICK, "seed": 11}).save(tmp_path / "other")
+        shutil.rmtree(companion)
+        other_scale_fit(gl.load_fit(other))
+        shutil.copytree(other / "scale_log_odds", companion)
+    else:
+        reseal(companion, parent=None)
+    loaded = gl.load_fit(path)
+    with pytest.raises(CompanionError, match="remove it, and it is made anew"):
+        other_scale_fit(loaded)
+    with pytest.raises(gl.InputError, match="remove it, and it is made anew"):
+        gl.assess(loaded, "slope < 0")
+
+
+def test_a_fit_whose_record_was_edited_is_refused(judged: Path, tmp_path: Path) -> None:
+    path = tmp_path / "fit"
+    shutil.copytree(judged, path)
+    record = json.loads((path / "fit.json").read_text())
+    record["data"]["rows"] += 1
+    (path / "fit.json").write_text(json.dumps(record))
+    with pytest.raises(gl.InputError, match=r"fit\.json was changed"):
+        gl.load_fit(path)
+    reseal(path)
+    gl.load_fit(path)
+    for files, words in (
+        ({}, "does not list"),
+        ({**record["files"], "/dev/zero": "00"}, "no file of this directory"),
+        ({**record["files"], "pipe": "00"}, "no regular file"),
+    ):
+        (path / "pipe").unlink(missing_ok=True)
+        os.mkfifo(path / "pipe")
+        reseal(path, files=files)
+        with pytest.raises(gl.InputError, match=words):
+            gl.load_fit(path)
+
+
+def test_a_file_that_declares_more_than_it_holds_is_refused(judged: Path, tmp_path: Path) -> None:
+    import h5py
+
+    path = tmp_path / "fit"
+    shutil.copytree(judged, path)
+    with h5py.File(path / "posterior.nc", "a") as file:
+        file.create_dataset("prior/vast", shape=(200_000, 200_000), dtype="f8", chunks=(100, 100))
+    record = json.loads((path / "fit.json").read_text())
+    digest = hashlib.sha256((path / "posterior.nc").read_bytes()).hexdigest()
+    reseal(path, files=record["files"] | {"posterior.nc": digest})
+    with pytest.raises(gl.InputError, match="declares"):
+        gl.load_fit(path)
+
+
+def test_a_fit_that_is_replaced_while_it_is_read_is_read_again(
+    judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gainlaw.fitting import storage
+
+    path = tmp_path / "fit"
+    shutil.copytree(judged, path)
+    load, calls = storage._load, []
+
+    def replaced(where: Path) -> gl.Fit:
+        found = load(where)
+        if not calls:
+            shutil.copytree(judged, tmp_path / "new")
+            path.rename(tmp_path / "old")
+            (tmp_path / "new").rename(path)
+        calls.append(where)
+        return found
+
+    monkeypatch.setattr(storage, "_load", replaced)
+    gl.load_fit(path)
+    assert len(calls) == 2
 
 
 def test_bare_gains_have_no_other_scale() -> None:

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["DiagnosticsError", "GainlawError", "InputError", "Problem"]
+__all__ = ["DiagnosticsError", "GainlawError", "InputError", "Problem", "visible"]
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def visible(text: str, limit: int | None = None) -> str:
+    r"""Return text with its control and format characters and lone surrogates written out, on one line.
+
+    Names of files and of groups come from outside: they must neither move the cursor of a terminal nor pass for another
+    line of the message.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    limit : int, optional
+        Cut what is longer.
+
+    Examples
+    --------
+    >>> print(visible("a\nb\x1b[31m\u200b.csv"))
+    a\nb\x1b[31m\u200b.csv
+    """
+    shown = "".join(ascii(each)[1:-1] if unicodedata.category(each) in _UNSEEN else each for each in text)
+    return shown if limit is None or len(shown) <= limit else f"{shown[:limit]}..."
 
 
 class GainlawError(Exception):
@@ -41,7 +66,7 @@ class Problem:
         where = f"{self.kind} {self.column!r}: " if self.column else ""
         rows = f" ({_name_rows(self.rows)})" if self.rows else ""
         hint = f"; {self.hint}" if self.hint else ""
-        return f"{where}{self.message}{rows}{hint}"
+        return visible(f"{where}{self.message}{rows}{hint}")
 
 
 class InputError(GainlawError, ValueError):
@@ -75,7 +100,7 @@ class InputError(GainlawError, ValueError):
         if len(self.problems) == 1 and self.source is None:
             return str(self.problems[0])
         count = len(self.problems)
-        head = f"{self.source or 'input'}: {count} problem{'s' if count != 1 else ''}"
+        head = f"{visible(self.source or 'input')}: {count} problem{'s' if count != 1 else ''}"
         return "\n".join([head, *(f"  - {problem}" for problem in self.problems)])
 
 

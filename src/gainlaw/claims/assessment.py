@@ -262,7 +262,7 @@ class _Partners:
 
     def want(self, scale: str) -> None:
         """Make sure that the fit on `scale`, or the reason why there is none, is there."""
-        from gainlaw.fitting import other_scale_fit
+        from gainlaw.fitting import CompanionError, other_scale_fit
 
         if scale in self.fits or scale in self.reasons:
             return
@@ -271,6 +271,8 @@ class _Partners:
             made = other_scale_fit(self.fit, cast("Scale", scale))
             if made is None:
                 self.fit.gains.to_scale(cast("Scale", scale))
+        except CompanionError:
+            raise
         except InputError as error:
             reason = "; ".join(problem.message for problem in error.problems)
         if made is None:

@@ -6,6 +6,9 @@ command needs beyond that it imports when it runs, so that ``gainlaw --help`` an
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -18,7 +21,7 @@ from gainlaw.cli.compare import compare
 from gainlaw.cli.curve import curve
 from gainlaw.cli.fit import fit
 from gainlaw.cli.gains import gains
-from gainlaw.cli.guard import guarded
+from gainlaw.cli.guard import FAULT, confess, end, guarded
 from gainlaw.cli.plan import plan
 from gainlaw.cli.predict import predict
 from gainlaw.cli.report import report
@@ -34,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done; 1 it ran, but diagnostics failed and the result must not be trusted; "
-    "2 bad input or usage.",
+    "2 bad input or usage; 70 a fault of gainlaw.",
 )
 
 _COMMANDS: dict[Callable[..., None], str] = {
@@ -66,6 +69,9 @@ def gainlaw(
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of a fault of gainlaw, to report it.")
+    ] = False,
 ) -> None:
     """Answer how the gain of intermediate-task training changes with model size.
 
@@ -76,4 +82,21 @@ def gainlaw(
 
 def main() -> None:
     """Run the command line and exit."""
-    app()
+    _open_closed_streams()
+    try:
+        app()
+    except Exception as error:
+        debug = "--debug" in sys.argv[1:]
+        with contextlib.suppress(typer.Exit):
+            end(confess(error, debug=debug), FAULT)
+        sys.exit(FAULT)
+
+
+def _open_closed_streams() -> None:
+    """Let whatever is printed be printable: on streams that are closed, or whose encoding lacks characters."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

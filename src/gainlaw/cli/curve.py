@@ -161,17 +161,15 @@ def _parts(text: str) -> list[str]:
 
 
 def _write(study: CurveStudy, output: Path) -> None:
+    from gainlaw._directory import FILES, new_directory
     from gainlaw._io import write_text_atomic
     from gainlaw.figures import plot_curves, save_figure
     from gainlaw.tables import curve_laws_table, curve_parameters_table
 
-    if output.exists() and not output.is_dir():
-        raise InputError(Problem(f"{output} is a file", hint="name a directory"))
-    output.mkdir(parents=True, exist_ok=True)
-    for table in (curve_laws_table(study), curve_parameters_table(study)):
-        write_text_atomic(output / f"{table.name}.csv", table.to_csv())
-        write_text_atomic(output / f"{table.name}.tex", table.to_latex())
-    write_text_atomic(
-        output / "curves.txt", "".join(f"{name}: {words}\n\n" for name, words in study.words.items())
-    )
-    save_figure(plot_curves([study.best(name) for name in study.curves]), output / "curves")
+    with new_directory(output, FILES) as folder:
+        for table in (curve_laws_table(study), curve_parameters_table(study)):
+            write_text_atomic(folder / f"{table.name}.csv", table.to_csv())
+            write_text_atomic(folder / f"{table.name}.tex", table.to_latex())
+        words = "".join(f"{name}: {words}\n\n" for name, words in study.words.items())
+        write_text_atomic(folder / "curves.txt", words)
+        save_figure(plot_curves([study.best(name) for name in study.curves]), folder / "curves")

@@ -88,41 +88,42 @@ def fit(
     which. The directory written is complete in itself: it keeps the data, the posterior and the record.
     """
     import gainlaw
-    from gainlaw.fitting import check_target
+    from gainlaw._directory import FIT, new_directory
+    from gainlaw.fitting import write_fit
 
-    check_target(output, overwrite=overwrite)
-    priors = parse_pairs(prior or (), "--prior", "NAME=PRIOR")
-    sizes = _sizes(params)
-    table = open_table(
-        evals,
-        predictions=predictions,
-        where=where,
-        metrics=metric,
-        covariance=covariance,
-        unit=unit,
-        params_unit=params_unit,
-    )
-    with progress_bar("sampling") as progress:
-        result = gainlaw.fit(
-            table,
-            law=law,
-            scale=scale,
-            engine=engine,
-            ci_prob=ci_prob,
-            terms=term or None,
-            exclude=drop or (),
-            covariates=covariate or (),
-            priors=priors,
-            params=sizes,
-            tree=tree,
-            baselines=baselines,
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            seed=seed,
-            progress=progress,
+    with new_directory(output, FIT, overwrite=overwrite) as folder:
+        priors = parse_pairs(prior or (), "--prior", "NAME=PRIOR")
+        sizes = _sizes(params)
+        table = open_table(
+            evals,
+            predictions=predictions,
+            where=where,
+            metrics=metric,
+            covariance=covariance,
+            unit=unit,
+            params_unit=params_unit,
         )
-    result.save(output, overwrite=overwrite)
+        with progress_bar("sampling") as progress:
+            result = gainlaw.fit(
+                table,
+                law=law,
+                scale=scale,
+                engine=engine,
+                ci_prob=ci_prob,
+                terms=term or None,
+                exclude=drop or (),
+                covariates=covariate or (),
+                priors=priors,
+                params=sizes,
+                tree=tree,
+                baselines=baselines,
+                draws=draws,
+                tune=tune,
+                chains=chains,
+                seed=seed,
+                progress=progress,
+            )
+        write_fit(result, folder)
     print_fit(result)
     print_warnings(result.gains.notes)
     typer.echo(f"\nwrote {output}")

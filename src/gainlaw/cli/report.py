@@ -38,7 +38,7 @@ def report(
 ) -> None:
     """Write report.html, paper.tex, tables/ (LaTeX, CSV, Markdown) and figures/ (PDF, PNG, SVG).
 
-    Files of an earlier report in the folder are replaced; others stay.
+    The folder appears in one step. Files of an earlier report in it are replaced; others stay.
     """
     import gainlaw
     from gainlaw.fitting import other_scale_fit

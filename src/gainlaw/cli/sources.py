@@ -329,12 +329,15 @@ def open_fit(directory: Path) -> Fit:
 
 def announce_other_scale(fits: Sequence[Fit]) -> None:
     """Say on standard error that a fit on the other scale has to be made first, which takes a while."""
+    import os
+
+    from gainlaw.fitting import companion_path, other_scale
+
     for fit in fits:
-        other = "log_odds" if fit.scale == "points" else "points"
-        if fit.gains.missing_scale(other):  # type: ignore[arg-type]  # one of the two scales
-            continue
-        if fit.path is not None and not (fit.path / f"scale_{other}").is_dir():
-            note(f"fitting {fit.path} on {other} too; it is kept there")
+        companion = companion_path(fit)
+        if companion is not None and not companion.exists() and not fit.gains.missing_scale(other_scale(fit)):
+            kept = "it is kept there" if os.access(companion.parent, os.W_OK) else "it cannot be kept there"
+            note(f"fitting {fit.path} on {other_scale(fit)} too; {kept}")
 
 
 def exit_untrusted(fits: Sequence[Fit]) -> None:

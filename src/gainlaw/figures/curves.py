@@ -225,6 +225,8 @@ def plot_ridges(fit: CurveFit, parameter: str) -> PaperFigure:
     >>> plot_ridges(fit, "r").plot_data["layer"].unique().tolist()
     ['ridge']
     """
+    from matplotlib.ticker import LogFormatter
+
     found = fit.profile(parameter)
     others = [each for each in fit.law.parameters if each.name != parameter]
     own = next(each for each in fit.law.parameters if each.name == parameter)
@@ -243,6 +245,8 @@ def plot_ridges(fit: CurveFit, parameter: str) -> PaperFigure:
             grid[row, 0].set_ylabel(other.name)
         if own.positive:
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(LogFormatter())
+            axes.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
         grid[-1, 0].set_xlabel(f"{parameter}: {own.meaning}" if own.meaning else parameter)
     alt = (
         f"Profile of {parameter} of the law {fit.law.name}: best at {fit.values[parameter]:.3g}, "

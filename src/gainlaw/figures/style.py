@@ -87,6 +87,8 @@ _RC: dict[str, Any] = {
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
     "text.usetex": False,
+    # Names of tasks come from outside: $$ is a name, not mathematics.
+    "text.parse_math": False,
     "path.simplify": True,
     "figure.constrained_layout.h_pad": 0.03,
     "figure.constrained_layout.w_pad": 0.03,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from gainlaw.hierarchy.binomial import Summary
 
-__all__ = ["Fit", "fit", "other_scale_fit"]
+__all__ = ["Fit", "Progress", "fit"]
 
 Progress = Callable[[int, int], None]
 
@@ -351,62 +351,6 @@ def _run(
     bare = Fit(spec, gains, build_tree(problem, rows, result, seed))
     estimates = estimate_table(bare, sizes=sizes, ci_prob=ci_prob)
     return bare, estimates, run_checks(bare, estimates, result.attempts), result.summary
-
-
-def other_scale_fit(base: Fit, scale: Scale | None = None, *, progress: Progress | None = None) -> Fit | None:
-    """Return the same model on the other scale, read from the fit directory or fitted and kept there.
-
-    Parameters
-    ----------
-    base : Fit
-        A fit.
-    scale : str, optional
-        By default log-odds for a fit on points, points for any other.
-    progress : callable, optional
-        Called with (done, total) draws if it has to be fitted.
-
-    Returns
-    -------
-    Fit or None
-        None when the scores behind the gains are not known, so that no other scale exists.
-
-    Notes
-    -----
-    Priors that were given for one scale do not carry over to another: the companion has its scale's defaults.
-    """
-    wanted: Scale = scale or ("log_odds" if base.scale == "points" else "points")
-    if wanted == base.scale:
-        return base
-    directory = None if base.path is None else base.path / f"scale_{wanted}"
-    if directory is not None and (directory / "fit.json").exists():
-        from gainlaw.fitting.storage import load_fit
-
-        return load_fit(directory)
-    try:
-        gains = base.gains.to_scale(wanted)
-    except InputError:
-        return None
-    used = base.record["arguments"]["resolved"]
-    names = (
-        "terms",
-        "exclude",
-        "covariates",
-        "draws",
-        "tune",
-        "chains",
-        "seed",
-        "ci_prob",
-        "params",
-        "engine",
-        "tree",
-        "baselines",
-    )
-    options = {name: used[name] for name in names}
-    companion = fit(gains, law=base.spec.law.name, progress=progress, **options)
-    if directory is not None:
-        companion.save(directory)
-        companion = replace(companion, path=directory)
-    return companion
 
 
 def _as_gains(data: Gains | Evaluations, scale: Scale | None) -> Gains:

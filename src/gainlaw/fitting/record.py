@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
+import numpy as np
+
 from gainlaw import __version__
+from gainlaw._io import sha256_bytes
 from gainlaw._provenance import git_state
 from gainlaw.estimands import FitLike
 
-__all__ = ["RECORD_VERSION", "build_record"]
+__all__ = ["RECORD_VERSION", "build_record", "seal"]
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 _PACKAGES = ("numpy", "scipy", "pandas", "xarray", "pymc", "pytensor", "nutpie", "numba", "arviz-stats")
 
@@ -74,6 +78,32 @@ def build_record(
         "python": platform.python_version(),
         "git": git_state(),
     }
+
+
+def seal(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with the SHA-256 of its own content as its last entry, ``sha256``.
+
+    Examples
+    --------
+    >>> seal({"a": 1})["sha256"] == seal({"sha256": "other", "a": 1})["sha256"]
+    True
+    """
+    content = {key: value for key, value in record.items() if key != "sha256"}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=plain)
+    return {**content, "sha256": sha256_bytes(text.encode("utf-8", "surrogatepass"))}
+
+
+def plain(value: Any) -> Any:
+    """Return a number of NumPy's as one that JSON knows.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} does not belong in a record")
 
 
 def count_distinct(fit: FitLike, column: str) -> int:

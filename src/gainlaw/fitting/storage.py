@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from gainlaw._io import sha256_file, write_frame_atomic, write_text_atomic
+from gainlaw._directory import FIT, listed_files, new_directory
+from gainlaw._io import sha256_file, write_bytes_atomic, write_frame_atomic, write_text_atomic
 from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.diagnostics import Diagnostics
-from gainlaw.fitting.record import RECORD_VERSION
+from gainlaw.fitting.record import RECORD_VERSION, plain, seal
 from gainlaw.notes import Note
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
 
-__all__ = ["FILES", "load_fit", "save_fit"]
+__all__ = ["FILES", "load_fit", "read_record", "save_fit", "write_fit"]
 
 FILES = ("fit.json", "posterior.nc", "estimates.csv", "diagnostics.json", "gains.csv")
 """What every fit directory holds; ``evaluations.csv`` and ``scale_*`` may be there too."""
 
 
 def save_fit(fit: Fit, path: Path, *, overwrite: bool = False) -> Path:
-    """Write a fit to a directory.
-
-    The files are written beside the target and moved there in one step.
+    """Write a fit to a directory, whole or not at all.
 
     Parameters
     ----------
@@ -39,52 +35,37 @@ def save_fit(fit: Fit, path: Path, *, overwrite: bool = False) -> Path:
     path : Path
         The directory.
     overwrite : bool
-        Replace a fit directory that is there.
+        Replace a fit that is there. Files in the directory that do not belong to it stay.
 
     Raises
     ------
     InputError
-        If `path` exists and is not an empty directory (or a fit directory that may be replaced).
+        If the directory cannot be written, or holds anything but a fit that may be replaced.
     """
-    check_target(path, overwrite=overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        _write_tree(fit, temporary / "posterior.nc")
-        write_frame_atomic(fit.estimates, temporary / "estimates.csv")
-        fit.gains.write(temporary / "gains.csv")
-        if fit.gains.evaluations is not None:
-            fit.gains.evaluations.write(temporary / "evaluations.csv")
-        assert fit.diagnostics is not None
-        write_text_atomic(temporary / "diagnostics.json", _json(fit.diagnostics.to_dict()))
-        files = {each.name: sha256_file(each) for each in sorted(temporary.iterdir()) if each.is_file()}
-        write_text_atomic(temporary / "fit.json", _json({**fit.record, "files": files}))
-        temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with new_directory(path, FIT, overwrite=overwrite) as folder:
+        write_fit(fit, folder)
     return path
 
 
-def check_target(path: Path, *, overwrite: bool = False) -> None:
-    """Raise an `InputError` if a fit cannot be written to `path`; call it before any work."""
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise InputError(Problem(f"{path} is a file", hint="name a directory for the fit"))
-    if not any(path.iterdir()):
-        return
-    if not (path / "fit.json").exists():
-        raise InputError(
-            Problem(f"{path} is not empty and not a fit directory", hint="name another directory")
-        )
-    if not overwrite:
-        raise InputError(
-            Problem(f"{path} holds a fit already", hint="name another directory, or ask to overwrite")
-        )
+def write_fit(fit: Fit, folder: Path) -> None:
+    """Write the files of a fit into an empty directory.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    folder : Path
+        The directory, as `gainlaw._directory.new_directory` gives it.
+    """
+    write_bytes_atomic(folder / "posterior.nc", _tree_bytes(fit))
+    write_frame_atomic(fit.estimates, folder / "estimates.csv")
+    fit.gains.write(folder / "gains.csv")
+    if fit.gains.evaluations is not None:
+        fit.gains.evaluations.write(folder / "evaluations.csv")
+    assert fit.diagnostics is not None
+    write_text_atomic(folder / "diagnostics.json", _json(fit.diagnostics.to_dict()))
+    files = {each.name: sha256_file(each) for each in sorted(folder.iterdir())}
+    write_text_atomic(folder / "fit.json", _json(seal({**fit.record, "files": files})))
 
 
 def load_fit(path: str | Path) -> Fit:
@@ -102,25 +83,44 @@ def load_fit(path: str | Path) -> Fit:
     Raises
     ------
     InputError
-        If files are missing, changed since they were written, or of a newer version.
+        If files are missing, changed since they were written, or of another version.
 
     Examples
     --------
     >>> import gainlaw as gl
     >>> gl.load_fit("fits/main").summary("overall")  # doctest: +SKIP
     """
+    path = Path(path)
+    while True:  # a directory that was replaced while it was read is read again
+        before = _identity(path)
+        try:
+            fit = _load(path)
+        except (InputError, OSError):
+            if _identity(path) == before:
+                raise
+        else:
+            if _identity(path) == before:
+                return fit
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _load(path: Path) -> Fit:
     from gainlaw.fitting.core import Fit
     from gainlaw.gains import read_gains
     from gainlaw.hierarchy.problem import specify
     from gainlaw.laws import law
 
-    path = Path(path)
-    record = _read_record(path)
+    record = read_record(path)
     gains = read_gains(path / "gains.csv", unit="points", params_unit="1")
-    from dataclasses import replace
-
     evaluations = None
-    if (path / "evaluations.csv").exists():
+    if "evaluations.csv" in record["files"]:
         from gainlaw.evaluations import read_evaluations
 
         evaluations = read_evaluations(path / "evaluations.csv", params_unit="1")
@@ -158,49 +158,58 @@ _NUMERIC = (
 )  # fmt: skip
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> dict[str, Any]:
+    """Return the record of a fit directory, once every file in it is what the record says.
+
+    Parameters
+    ----------
+    path : Path
+        The directory.
+
+    Raises
+    ------
+    InputError
+        If files are missing, changed since they were written, or of another version.
+    """
+    hint = "give the directory that `gainlaw fit -o` made"
     if not path.is_dir():
-        raise InputError(
-            Problem(f"{path} is not a directory", hint="give the directory that `gainlaw fit -o` made")
-        )
+        raise InputError(Problem(f"{path} is not a directory", hint=hint))
     missing = [name for name in FILES if not (path / name).exists()]
     if missing:
+        raise InputError(Problem(f"{path} is not a fit directory: no {', '.join(missing)}", hint=hint))
+    files = listed_files(path, "fit.json")
+    record = json.loads((path / "fit.json").read_text("utf-8"))
+    version, written = record.get("record_version"), record.get("gainlaw_version")
+    if version != RECORD_VERSION:
+        newer = isinstance(version, int) and version > RECORD_VERSION
         raise InputError(
             Problem(
-                f"{path} is not a fit directory: no {', '.join(missing)}",
-                hint="make one with `gainlaw fit -o`",
+                f"{path} was written by {'a newer' if newer else 'an older'} version ({written})",
+                hint="update gainlaw" if newer else "fit again",
             )
         )
-    try:
-        record = json.loads((path / "fit.json").read_text("utf-8"))
-        version = int(record["record_version"])
-        files = dict(record["files"])
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise InputError(Problem(f"{path / 'fit.json'} cannot be read: {error}", hint="fit again")) from None
-    if version > RECORD_VERSION:
-        raise InputError(
-            Problem(
-                f"{path} was written by a newer version ({record.get('gainlaw_version')})",
-                hint="update gainlaw",
-            )
-        )
-    changed = [
-        name
-        for name, digest in files.items()
-        if not (path / name).exists() or sha256_file(path / name) != digest
-    ]
-    if changed:
-        raise InputError(
-            [Problem(f"{path / name} was changed after the fit", hint="fit again") for name in changed],
-            source=str(path),
-        )
+    if record.get("sha256") != seal(record)["sha256"]:
+        raise InputError(Problem(f"{path / 'fit.json'} was changed after the fit", hint="fit again"))
+    unlisted = [name for name in FILES if name not in files and name != "fit.json"]
+    odd = [name for name in files if (path / name).exists() and not (path / name).is_file()]
+    problems = [Problem(f"fit.json does not list {name}", hint="fit again") for name in unlisted]
+    problems += [Problem(f"{path / name} is no regular file") for name in odd]
+    if not problems:
+        problems = [
+            Problem(f"{path / name} was changed after the fit", hint="fit again")
+            for name, digest in files.items()
+            if not (path / name).exists() or sha256_file(path / name) != digest
+        ]
+    if problems:
+        raise InputError(problems, source=str(path))
     return record
 
 
-def _write_tree(fit: Fit, path: Path) -> None:
-    """Write the draws as NetCDF, float32 where 7 digits are plenty (everything but the posterior).
+def _tree_bytes(fit: Fit) -> memoryview:
+    """Return the draws as NetCDF, float32 where 7 digits are plenty (everything but the posterior).
 
-    Draws hardly compress: a tenth of the space is not worth the time of every later reading.
+    Draws hardly compress: a tenth of the space is not worth the time of every later reading. The file is made in
+    memory: the library that writes it does not survive a full disk.
     """
     encoding: dict[str, dict[str, Any]] = {}
     for group in ("prior", "log_likelihood", "posterior_predictive"):
@@ -209,30 +218,41 @@ def _write_tree(fit: Fit, path: Path) -> None:
             for name, variable in fit.posterior[group].data_vars.items()
             if variable.dtype.kind == "f"
         }
-    fit.posterior.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    data: memoryview = fit.posterior.to_netcdf(None, engine="h5netcdf", encoding=encoding)
+    return data
 
 
 def _read_tree(path: Path) -> Any:
     import xarray as xr
 
     try:
+        _check_sizes(path)
         with xr.open_datatree(path, engine="h5netcdf") as tree:
             return tree.load()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(Problem(f"{path} cannot be read: {error}", hint="fit again")) from None
 
 
+def _check_sizes(path: Path) -> None:
+    """Raise a ValueError if a file declares more numbers than it holds, before anything makes room for them."""
+    import h5py
+
+    size = path.stat().st_size
+    declared = 0
+
+    def count(name: str, item: object) -> None:
+        nonlocal declared
+        # A dimension without coordinates is kept as an array without values.
+        if isinstance(item, h5py.Dataset) and b"not a netCDF variable" not in bytes(
+            item.attrs.get("NAME", b"")
+        ):
+            declared += item.size * item.dtype.itemsize
+
+    with h5py.File(path, "r") as file:
+        file.visititems(count)
+    if declared > size:
+        raise ValueError(f"it declares {declared:,} bytes of numbers and holds {size:,}")
+
+
 def _json(data: dict[str, Any]) -> str:
-    return json.dumps(data, indent=1, ensure_ascii=False, default=_plain, allow_nan=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} does not belong in a record")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    return json.dumps(data, indent=1, ensure_ascii=False, default=plain, allow_nan=False) + "\n"

@@ -1,16 +1,16 @@
-"""Writing a report: everything is made in a temporary folder first, then moved into place file by file."""
+"""Writing a report: everything is made in a folder of its own first, then put in place in one step."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from gainlaw._directory import FILES, listed_files, new_directory
+from gainlaw._io import write_text_atomic
 from gainlaw.report.answer import Answer
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def write_report(
         The first one answers the question. One with the same law on the other scale is shown beside it; the
         others have a section of their own, under their names.
     out : str or Path
-        The folder; made when it is missing. Files of an earlier report are replaced, others stay.
+        The folder; made when it is missing. Files of an earlier report, which ``files.json`` lists, are replaced,
+        others stay.
     verdicts : sequence of Verdict or pandas.DataFrame
         Judged claims (`gainlaw.assess_file`), or their frame as ``gainlaw claims`` wrote it.
     title : str, optional
@@ -83,7 +84,8 @@ def write_report(
     Raises
     ------
     InputError
-        If there is no fit, or `figures` does not hold what it should.
+        If there is no fit, `figures` does not hold what it should, or the folder cannot be written or has files of
+        the same names that no report wrote.
 
     Examples
     --------
@@ -98,18 +100,15 @@ def write_report(
     from gainlaw.report.paper import render_paper
 
     drawn = None if figures is None else read_exhibits(figures)
-    content = collect(arrange_fits(fits), verdicts, comparison, beside, drawn)
     words = title or TITLE
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as place:
-        scratch = Path(place)
+    with new_directory(folder, FILES) as scratch:
+        content = collect(arrange_fits(fits), verdicts, comparison, beside, drawn)
         _fill(scratch, content)
-        (scratch / "paper.tex").write_text(render_paper(content, verdicts, words), encoding="utf-8")
-        (scratch / "report.html").write_text(render_page(content, verdicts, words), encoding="utf-8")
-        made = sorted(path for path in scratch.rglob("*") if path.is_file())
-        files = tuple(_move(path, folder / path.relative_to(scratch)) for path in made)
-    return Report(folder / "report.html", content.answer, files)
+        write_text_atomic(scratch / "paper.tex", render_paper(content, verdicts, words))
+        write_text_atomic(scratch / "report.html", render_page(content, verdicts, words))
+    files = sorted([FILES.record, *listed_files(folder, FILES.record)], key=PurePosixPath)
+    return Report(folder / "report.html", content.answer, tuple(folder / name for name in files))
 
 
 def draw_figures(
@@ -162,9 +161,3 @@ def _fill(scratch: Path, content: Content) -> None:
         table.write(scratch / "tables")
     for name, exhibit in content.figures.items():
         write_figure(exhibit.files, scratch / "figures" / name)
-
-
-def _move(source: Path, target: Path) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(source, target)  # noqa: PTH105
-    return target
