@@ -102,6 +102,17 @@ def test_a_table_changed_beside_its_covariance_is_refused(tmp_path: Path) -> Non
             gl.read_gains(path)
 
 
+def test_a_covariance_that_the_blocks_contradict_is_not_written(tmp_path: Path) -> None:
+    gains = gl.gains_from_frame(effects(), covariance=matrix())
+    path = gains.write(tmp_path / "g.csv")
+    apart = gains.frame.assign(block=range(4))
+    with pytest.raises(gl.InputError, match="several numbers"):
+        replace(gains, frame=apart).write(tmp_path / "h.csv")
+    apart.to_csv(path, index=False)
+    with pytest.raises(gl.InputError, match="rows of several blocks"):
+        gl.read_gains(path)
+
+
 def test_on_another_scale_the_correlations_stay() -> None:
     scores = {"baseline_score": [0.5, 0.6, 0.7, 0.9], "intermediate_score": [0.51, 0.62, 0.73, 0.945]}
     counts = {f"n_{side}": 1000 for side in ("baseline", "intermediate")}

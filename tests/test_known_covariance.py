@@ -71,7 +71,7 @@ def known(gains: gl.Gains, kind: str, seed: int = 0) -> gl.Gains:
             own = factor @ factor.T
             own *= np.outer(se[rows], se[rows]) / np.sqrt(np.outer(np.diag(own), np.diag(own)))
         blocks.append((rows, own))
-    return replace(gains, covariance=BlockCovariance(se**2, tuple(blocks)).validate())
+    return gains.with_covariance(BlockCovariance(se**2, tuple(blocks)).matrix())
 
 
 def a_problem(name: str, kind: str, options: dict | None = None, seed: int = 0):

@@ -93,6 +93,10 @@ def _pairs(frame: pd.DataFrame, beside: pd.DataFrame, faults: Faults) -> dict[tu
         far[at] = ~np.isclose(own["cov"].to_numpy(float), se**2, rtol=1e-6, atol=0.0)
         far[at] |= ~np.isclose(own["gain"].to_numpy(float), gain, rtol=1e-6, atol=1e-9)
         faults.add(f"{lost}: it was written for other gains", column="gain", where=far, hint=hint)
+    block, i, j = frame["block"].to_numpy(), beside["i"].to_numpy(int), beside["j"].to_numpy(int)
+    apart = np.zeros(n, bool)
+    apart[i[block[i] != block[j]]] = True
+    faults.add(f"{lost}: it connects rows of several blocks", column="block", where=apart, hint=hint)
     return {(int(i), int(j)): float(c) for i, j, c in beside[["i", "j", "cov"]].itertuples(index=False)}
 
 

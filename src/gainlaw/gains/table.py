@@ -238,6 +238,10 @@ class Gains:
                 Problem(f"gains cannot be written to {str(path)!r}", hint="name it .csv or .parquet")
             )
         frame = self.frame.copy()
+        block = frame["block"].to_numpy()
+        if any((block[rows] != block[rows[0]]).any() for rows, _ in self.covariance.blocks):
+            hint = "give a covariance of your own by with_covariance"
+            raise InputError(Problem("rows with errors in common have several numbers", "block", hint=hint))
         for column in ("n_baseline", "n_intermediate", "k_baseline", "k_intermediate", "seed"):
             if column in frame:
                 frame[column] = frame[column].astype("Int64")
