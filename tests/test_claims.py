@@ -14,6 +14,7 @@ import gainlaw.estimands
 import gainlaw.fitting
 from gainlaw.claims import (
     VERDICTS,
+    Companion,
     assess,
     assess_file,
     decide,
@@ -23,12 +24,14 @@ from gainlaw.claims import (
     verdicts_frame,
     write_verdicts,
 )
+from gainlaw.claims.certain import refuse_certain
 from gainlaw.claims.density import bayes_factor, density_at, directional_factor
 from gainlaw.claims.evaluate import evaluate, holds, probability
 from gainlaw.claims.rows import Needs
 from gainlaw.errors import InputError
 from gainlaw.gains.covariance import BlockCovariance
 from gainlaw.hierarchy.terms import choose_terms
+from gainlaw.tables import claims_table
 
 DRAWS = 4000
 SIZES = (560e6, 1.1e9, 1.7e9, 3e9, 7.1e9, 176e9)
@@ -91,7 +94,7 @@ def make_fit(scale="points", lines=None, frame=None, status="ok", law="linear", 
         scale=scale,
         unit={"points": "points", "log_odds": "log-odds"}[scale],
         lines={key: draw_line(value, seed) for seed, (key, value) in enumerate(lines.items(), start=7)},
-        prior_line=draw_line((0.0, 0.0, prior_sd), 3),
+        prior_lines={key: draw_line((0.0, 0.0, prior_sd), seed) for seed, key in enumerate(lines, start=3)},
         posterior=tree,
         gains=Rows(frame, BlockCovariance(np.ones(len(frame)), ())),
         spec=SimpleNamespace(
@@ -121,16 +124,15 @@ def fake_curves(monkeypatch):
 
     def curve(fit, level=None, *, prior=False, **group):
         assert level is None or not group
-        if prior:
-            return fit.prior_line
+        lines = fit.prior_lines if prior else fit.lines
         key = (level,) if level == "population" else tuple(sorted(group.items()))
-        return fit.lines.get(key, fit.lines[()])
+        return lines.get(key, lines[()])
 
     def no_other(fit, scale=None):
         return None
 
     def covariate_effect(fit, name, *, prior=False):
-        return np.full(DRAWS, 0.0 if prior else 2.0)
+        return np.random.default_rng(1).normal(size=DRAWS) if prior else np.full(DRAWS, 2.0)
 
     monkeypatch.setattr(gainlaw.estimands, "curve", curve)
     monkeypatch.setattr(gainlaw.estimands, "covariate_effect", covariate_effect)
@@ -140,6 +142,8 @@ def fake_curves(monkeypatch):
     # Their probabilities too, of which they have no more.
     monkeypatch.setattr(gainlaw.fitting.Conditional, "inside", lambda *given: None)
     monkeypatch.setattr(gainlaw.fitting, "more_draws", lambda *given: None)
+    # Nor do they know of their priors.
+    monkeypatch.setattr(gainlaw.estimands, "prior_widening", lambda fit: np.zeros(DRAWS))
 
 
 # --- draws -----------------------------------------------------------------------------------------------
@@ -353,8 +357,8 @@ def test_practical_equivalence():
 
 
 def test_crossings_that_do_not_exist_count_against_the_claim():
-    fit = make_fit(lines={(): (5.0, -0.5, 1.0)})
-    verdict = assess(fit, "crossing(1) < 1e30")
+    fit = make_fit(lines={(): (5.0, -3.0, 2.0)})
+    verdict = assess(fit, "crossing(1) < 1e12")
     rising = float((fit.lines[()].tilt >= 0).mean())
     assert "no value in" in verdict.note
     assert verdict.probability <= 1 - rising
@@ -372,10 +376,117 @@ def test_ratio():
 
 
 def test_extrapolation_and_failed_diagnostics_are_said():
-    verdict = assess(make_fit(status="failed"), "gain(1e13) < 1")
-    assert "10T lies outside the sizes seen (560M to 176B)" in verdict.note
+    verdict = assess(make_fit(status="failed"), "gain(1e12) < 1")
+    assert "1T lies outside the sizes seen (560M to 176B)" in verdict.note
     assert "diagnostics of the fit on points failed" in verdict.note
     assert "outside" not in assess(make_fit(), "gain(10e9) < 1").note
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("gain(1e13) < 1", "10T lies more than a decade beyond the sizes observed (560M to 176B)"),
+        ("gain(1K) > gain(1e13)", "1000, 10T lie more than a decade"),
+        ("ratio(1e18, 1e9) < 1", "1e+18 lies more than"),
+        ("crossing(0) < 1e18", "1e+18 lies more than"),
+        ("2 * crossing(0) < 1e13", "5T lies more than"),
+        ("crossing(-100) > 1e9", "crossing(-100) lies at 1e+44 parameters, more than a decade beyond"),
+    ],
+)
+def test_sizes_decades_beyond_those_observed_are_untested(text, reason):
+    verdict = assess(make_fit(lines={(): (5.0, -3.0, 0.01)}), text)
+    assert verdict.verdict == "untested"
+    assert reason in verdict.reason
+    assert np.isnan(verdict.probability)
+
+
+def test_a_quotient_needs_a_denominator_of_known_sign():
+    """The same statement as a quotient and as a difference: never two answers."""
+    unsure = make_fit(lines={(): (0.5, -3.0, 0.5)})
+    for text in ("ratio(10e9, 1e9) < 0.5", "gain(10e9) / gain(1e9) < 0.5", "gain(10B) / abs(-gain(1B)) < 1"):
+        verdict = assess(unsure, text)
+        if "abs" in text:
+            assert verdict.verdict != "untested"
+            continue
+        assert verdict.verdict == "untested"
+        assert "the denominator gain(1B) is positive with P = 0.8" in verdict.reason
+    sure = make_fit(lines={(): (5.0, -3.0, 0.1)})
+    quotient, difference = (assess(sure, t) for t in ("ratio(10B, 1B) < 0.5", "gain(10B) < 0.5 * gain(1B)"))
+    assert quotient.verdict == difference.verdict == "supported"
+
+
+def test_a_difference_that_the_model_fixes_is_untested():
+    same = (5.0, -3.0, 0.1)
+    fit = make_fit(lines={(): same})
+    verdict = assess(fit, "slope[task=xnli] < slope[task=xcopa]")  # one line for all
+    assert verdict.verdict == "untested"
+    assert "no such difference" in verdict.reason
+
+
+def test_a_difference_that_is_mostly_its_prior_is_untested(monkeypatch):
+    share = {"points": 0.3, "log_odds": 0.8}
+    monkeypatch.setattr(gainlaw.estimands, "prior_widening", lambda fit: fit.scale)
+    monkeypatch.setattr(gainlaw.estimands, "prior_share", lambda draws, scale: share[scale])
+    verdict = assess(make_fit(), "slope < 0", other=make_fit("log_odds", {(): (0.5, 1.0, 0.1)}))
+    assert verdict.verdict == "supported"
+    assert "on points alone: the difference is mostly its prior (80%)" in verdict.note
+    share["points"] = 0.6
+    verdict = assess(make_fit(), "slope < 0")
+    assert verdict.verdict == "untested"
+    assert "mostly its prior (60%)" in verdict.reason
+
+
+CERTAIN = [
+    ("slope < slope", "false"),
+    ("slope <= slope", "true"),
+    ("slope - slope < 1", "true"),
+    ("gain(1B) < gain(1B) + 1", "true"),
+    ("abs(slope) >= 0", "true"),
+    ("abs(slope) < 0", "false"),
+    ("-abs(slope) > 1", "false"),
+    ("max(slope, 0) >= 0", "true"),
+    ("min(slope, 2) > 3", "false"),
+    ("gain(1B) / gain(1B) < 2", "true"),
+    ("crossing(0) > 0", "true"),
+    ("0 * slope < 1", "true"),
+    ("slope * slope >= 0", "true"),
+    ("ratio(10B, 1B) < ratio(10B, 1B)", "false"),
+]
+
+
+@pytest.mark.parametrize(("text", "word"), CERTAIN)
+def test_claims_that_no_data_could_contradict_are_refused(text, word, tmp_path):
+    with pytest.raises(InputError, match=f"is {word} whatever the data say"):
+        assess(make_fit(), text)
+    with pytest.raises(InputError, match=f"claim 'a': claim: .* is {word} whatever"):
+        read_claims(write(tmp_path, f'[[claim]]\nname = "a"\nclaim = "{text}"\n'))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["slope < gain(1B)", "abs(slope) < 1", "max(slope, 0) > 1", "ratio(10B, 1B) < 0.5", "crossing(0) > 1B",
+     "min(slope, gain(1B)) > 0", "2 * slope < slope", "slope / gain(1B) < 1", "slope * gain(1B) > 0"],
+)  # fmt: skip
+def test_claims_that_data_decide_are_not(text):
+    refuse_certain(parse_claim(text))
+
+
+def test_the_frequentist_line_that_disagrees_stands_in_the_row(monkeypatch):
+    import gainlaw.claims.assessment
+
+    def says(p):
+        line = Companion("REML, Kenward-Roger", "ok", 1.0, 1.0, 1.0, p)
+        monkeypatch.setattr(gainlaw.claims.assessment, "companion", lambda *given: line)
+        return assess(make_fit(lines={(): (5.0, 3.0, 1.0)}), "slope < 0")
+
+    verdict = says(0.94)
+    assert verdict.verdict == "refuted"
+    assert "REML, Kenward-Roger does not decide (p = 0.94)" in verdict.note
+    assert verdicts_frame([verdict])["companion_verdict"].tolist() == ["inconclusive"]
+    assert "REML, Kenward-Roger does not decide" in claims_table([verdict]).to_markdown()
+    assert "supports it (p = 0.001)" in says(0.001).note
+    assert "REML" not in says(0.99).note
+    assert "REML" not in says(float("nan")).note
 
 
 def test_covariate_effects():
@@ -420,6 +531,26 @@ def test_missing_groups_are_named():
         "column language_family (needed: Turkic)",
     )
     assert assess(fit, "slope[task=pawsx] < 0").verdict == "untested"
+
+
+def test_cells_that_were_never_observed_are_missing():
+    frame = make_fit().gains.frame
+    fit = make_fit(
+        frame=frame[~((frame["task"] == "xcopa") & (frame["language"] == "sw"))].reset_index(drop=True)
+    )
+    assert missing_rows(fit, parse_claim("gain(1B)[task=xcopa, language=sw] > 0")) == (
+        "rows with task = xcopa and language = sw together (each was observed, the two never)",
+    )
+    assert missing_rows(fit, parse_claim("gain(1B)[task=xnli, language=sw] > 0")) == ()
+    assert assess(fit, "gain(1B)[task=xcopa, language=sw] > 0").verdict == "untested"
+
+
+def test_a_group_seen_at_one_size_has_no_slope():
+    frame = make_fit().gains.frame
+    fit = make_fit(frame=frame[(frame["task"] == "xnli") | (frame["params"] > 1e11)].reset_index(drop=True))
+    lacks = missing_rows(fit, parse_claim("slope[task=xcopa] < 0"))
+    assert "2 model sizes among the rows with task = xcopa (there: 1)" in lacks
+    assert missing_rows(fit, parse_claim("gain(1B)[task=xcopa] < 0")) == ()
 
 
 def test_needs():

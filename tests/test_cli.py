@@ -112,6 +112,9 @@ def test_predict_gives_the_mean_and_a_new_checkpoint(study: Study, cli: Cli) -> 
     )
     assert only["kind"] == "new_checkpoint"
     assert only["group"] == f"task={task}"
+    both = cli("predict", study.linear, "--params", "13B", "--task", task, "--new", "task")
+    assert both.code == 2
+    assert f"task cannot be new where task={task} is given" in both.err
 
 
 def test_claims_are_judged_and_written(study: Study, cli: Cli, tmp_path: Path) -> None:

@@ -343,3 +343,11 @@ def test_every_exhibit_of_verdicts_knows_every_word():
     assert "95%" not in forms["html"]
     assert "Monte Carlo error of at most 0.002" in forms["html"]
     assert set(_STATUS_STYLES) - {"failed"} == set(VERDICTS)
+
+
+def test_differences_of_sizes_are_written_as_sizes():
+    verdict = Verdict(
+        name="a", claim="crossing(0) < 10B", verdict="supported", probability=0.99, unit="parameters",
+        estimate=-9.671e9, ci_low=-9.97e9, ci_high=float("inf"),
+    )  # fmt: skip
+    assert claims_table([verdict]).cells()[0][5:7] == ["-9.67B", "[-9.97B, > 1000T]"]

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from gainlaw.claims.certain import refuse_certain
 from gainlaw.claims.chance import Chances
 from gainlaw.claims.decision import DEFAULT_THRESHOLD, MARGIN, SCALE_NAMES, decide
+from gainlaw.claims.describe import caveats_of, disagreement, rope_of, summary_of, unit_of
 from gainlaw.claims.evaluate import FitDraws, holds
 from gainlaw.claims.factors import bayes_factors
 from gainlaw.claims.file import ClaimEntry, read_claims
-from gainlaw.claims.forms import Measure, linear_form, measure
+from gainlaw.claims.forms import Measure, measure
 from gainlaw.claims.frequentist import FittedDesigns, adjust_companions, companion
 from gainlaw.claims.grammar import parse_claim
 from gainlaw.claims.rows import count_replicates, missing_rows
-from gainlaw.claims.syntax import Claim, format_number
-from gainlaw.claims.verdict import DEFAULT_ROPE, Judgement, Verdict
+from gainlaw.claims.syntax import Claim
+from gainlaw.claims.untested import why_untested
+from gainlaw.claims.verdict import Judgement, Verdict
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import Scale, require_choice
 
@@ -187,6 +190,7 @@ def _assess(
     _check(request.threshold, request.ci_prob, request.rope)
     if request.scale is not None:
         require_choice(request.scale, Scale, "scale")
+    refuse_certain(claim)
     kind = measure(claim)
     labels = {**named, "name": named["name"] or str(claim), "claim": str(claim)}
     missing = missing_rows(partners.fit, claim)
@@ -199,11 +203,15 @@ def _assess(
     if primary not in partners.fits and (kind.bound or request.scale is not None):
         lacks = f"gains on {SCALE_NAMES[primary]} ({partners.reasons[primary]})"
         return _untested((lacks,), request.threshold, labels)
-    judged = [each for each in asked if each in partners.fits]
-    notes += [
-        f"on {SCALE_NAMES[judged[0]]} alone: {partners.reasons[each]}" for each in asked if each not in judged
-    ]
-    return _judge(partners, judged, claim, twin, kind, request, notes, labels)
+    there = [each for each in asked if each in partners.fits]
+    said = {each: twin if twin is not None and each != there[0] else claim for each in there}
+    reasons = {each: why_untested(partners.fits[each], said[each], request.threshold) for each in there}
+    if reasons[there[0]]:
+        return _untested(reasons[there[0]], request.threshold, labels)
+    why = partners.reasons | {each: "; ".join(found) for each, found in reasons.items() if found}
+    notes += [f"on {SCALE_NAMES[there[0]]} alone: {why[each]}" for each in asked if each in why]
+    judged = {each: said[each] for each in there if each not in why}
+    return _judge(partners, judged, kind, request, notes, labels)
 
 
 def _check(threshold: float, ci_prob: float, rope: float | Mapping[str, float] | None) -> None:
@@ -283,19 +291,18 @@ class _Partners:
 
 def _judge(
     partners: _Partners,
-    scales: Sequence[str],
-    claim: Claim,
-    twin: Claim | None,
+    said: Mapping[str, Claim],
     kind: Measure,
     request: _Request,
     notes: list[str],
     labels: Mapping[str, Any],
 ) -> Verdict:
-    found, fits = {}, partners.fits
+    """Judge a claim on the scales for which it says something, the one that carries the estimate first."""
+    found, fits, scales = {}, partners.fits, list(said)
+    claim = said[scales[0]]
     for scale in scales:
-        said = twin if twin is not None and scale == "log_odds" and scale != scales[0] else claim
-        inside, difference = holds(said, FitDraws(fits[scale]))
-        chance = partners.chances_of(scale).of(said, request.threshold)
+        inside, difference = holds(said[scale], FitDraws(fits[scale]))
+        chance = partners.chances_of(scale).of(said[scale], request.threshold)
         undefined = float(np.isnan(difference).mean())
         found[scale] = (inside, difference, chance, undefined)
     decision = decide(
@@ -308,11 +315,13 @@ def _judge(
     primary = scales[0]
     fit = fits[primary]
     inside, difference, p, undefined = found[primary]
-    estimate, low, high = _summary(difference, claim, request.ci_prob)
-    width = _rope(request.rope, primary, claim, kind)
+    estimate, low, high = summary_of(difference, claim, request.ci_prob)
+    width = rope_of(request.rope, primary, claim, kind)
     near = partners.chances_of(primary).within(claim, width) if np.isfinite(width) else None
     value, direction, prior_note = bayes_factors(fit, claim, inside, difference, partners.nulls_of(primary))
-    notes = [decision.note] * bool(decision.note) + notes + _caveats(fits, scales, claim, undefined)
+    line = companion(fit, claim, partners.fitted.setdefault(primary, {}))
+    notes += [each for each in (disagreement(line, decision.words[0], request.threshold),) if each]
+    notes = [decision.note] * bool(decision.note) + notes + caveats_of(fits, scales, claim, undefined)
     n_checkpoints, n_sizes, few = count_replicates(fit, claim)
     notes += [few] * bool(few)
     by_scale = {j.scale: j for j in judgements}
@@ -327,7 +336,7 @@ def _judge(
         mcse=p.mcse,
         mcse_log_odds=log_odds.mcse if log_odds else float("nan"),
         scale=primary,
-        unit=_unit(fit, claim, kind),
+        unit=unit_of(fit, claim, kind),
         estimate=estimate,
         ci_low=low,
         ci_high=high,
@@ -339,7 +348,7 @@ def _judge(
         bayes_factor=value,
         bayes_factor_direction=direction,
         prior_note=prior_note,
-        companion=companion(fit, claim, partners.fitted.setdefault(primary, {})),
+        companion=line,
         n_checkpoints=n_checkpoints,
         n_sizes=n_sizes,
         judgements=judgements,
@@ -349,55 +358,3 @@ def _judge(
 
 def _untested(missing: Sequence[str], threshold: float, labels: Mapping[str, Any]) -> Verdict:
     return Verdict(**labels, verdict="untested", threshold=threshold, reason="; ".join(missing))
-
-
-def _summary(difference: np.ndarray, claim: Claim, ci_prob: float) -> tuple[float, float, float]:
-    """Return mean (median where the claim is not linear) and interval over the draws that have a value."""
-    values = difference[~np.isnan(difference)]
-    if not len(values):
-        return float("nan"), float("nan"), float("nan")
-    levels = [(1 - ci_prob) / 2, 0.5, (1 + ci_prob) / 2]
-    if np.isfinite(values).all():
-        low, median, high = np.quantile(values, levels)
-    else:  # sizes of crossings overflow to infinity, and inf - inf is no quantile
-        low, median, high = np.sort(values)[[round(level * (len(values) - 1)) for level in levels]]
-    centre = values.mean() if linear_form(claim.difference) else median
-    return float(centre), float(low), float(high)
-
-
-def _rope(rope: float | Mapping[str, float] | None, scale: str, claim: Claim, kind: Measure) -> float:
-    if isinstance(rope, Mapping):
-        return float(rope.get(scale, float("nan")))
-    if rope is not None:
-        return float(rope)
-    plain = kind.kind == "gain" and linear_form(claim.difference) is not None
-    return DEFAULT_ROPE[scale] if plain else float("nan")
-
-
-def _caveats(fits: Mapping[str, Fit], scales: Sequence[str], claim: Claim, undefined: float) -> list[str]:
-    out = [
-        f"the diagnostics of the fit on {SCALE_NAMES[scale]} failed: do not trust this"
-        for scale in scales
-        if fits[scale].status == "failed"
-    ]
-    if undefined > 0:
-        out.append(f"a side has no value in {undefined:.0%} of the draws, which count against the claim")
-    params = fits[scales[0]].gains.frame["params"].to_numpy(dtype=float, na_value=np.nan)
-    if np.isfinite(params).any():
-        low, high = float(np.nanmin(params)), float(np.nanmax(params))
-        asked = [n for term in claim.terms() if term.name in ("gain", "ratio") for n in term.args]
-        beyond = sorted({n for n in asked if not low * 0.999 <= n <= high * 1.001})
-        if beyond:
-            sizes = ", ".join(format_number(n) for n in beyond)
-            seen = f"{format_number(low)} to {format_number(high)}"
-            out.append(f"{sizes} lies outside the sizes seen ({seen}): an extrapolation")
-    return out
-
-
-def _unit(fit: Fit, claim: Claim, kind: Measure) -> str:
-    if kind.kind == "size":
-        return "parameters"
-    if kind.kind != "gain":
-        return ""
-    slopes = all(term.name == "slope" for term in claim.terms())
-    return f"{fit.unit} per decade" if slopes else str(fit.unit)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw.claims.certain import refuse_certain
 from gainlaw.claims.decision import DEFAULT_THRESHOLD, SCALE_NAMES, VerdictWord, decide
 from gainlaw.claims.evaluate import holds
 from gainlaw.claims.forms import measure
@@ -114,6 +115,7 @@ def assess_curve(
     if not 0.5 < threshold < 1.0:
         raise InputError(Problem(f"threshold is {threshold}", hint="a number between 0.5 and 1"))
     parsed = parse_claim(claim) if isinstance(claim, str) else claim
+    refuse_certain(parsed)
     wrong = [str(term) for term in parsed.terms() if term.selector.group or term.selector.level != "overall"]
     wrong += [str(term) for term in parsed.terms() if term.name == "effect"]
     if wrong:

@@ -108,5 +108,6 @@ def _priors(fit: Fit, claim: Claim, prior_difference: NDArray[np.float64]) -> st
     elif kinds == {"effect"}:
         names = [n for n in names if n.startswith("covariate:")]
     listed = ", ".join(f"{name} ~ {fit.spec.priors[name]}" for name in names)
-    shape = f"prior of the difference: mean {finite.mean():.3g}, sd {finite.std():.3g}" if len(finite) else ""
-    return f"{shape} ({listed})"
+    if linear_form(claim.difference) is None or not len(finite):
+        return f"priors: {listed}"
+    return f"prior of the difference: mean {finite.mean():.3g}, sd {finite.std():.3g} ({listed})"

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from gainlaw.claims.certain import refuse_certain
 from gainlaw.claims.decision import DEFAULT_THRESHOLD
 from gainlaw.claims.forms import linear_form, measure
 from gainlaw.claims.grammar import parse_claim
@@ -252,6 +253,7 @@ class _Reader:
         try:
             claim = parse_claim(table[key])
             measure(claim)
+            refuse_certain(claim)
         except InputError as error:
             for problem in error.problems:
                 self.fault(f"{where}{key}: ", problem.message, problem.hint)

@@ -24,6 +24,9 @@ NEED_COLUMNS = {
 }
 """Keys of ``needs`` that list values, and the columns that must have them."""
 
+SHAPES = ("slope", "ratio", "crossing")
+"""Estimands that take two sizes at least."""
+
 Where = tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -84,6 +87,7 @@ def missing_rows(fit: Fit, claim: Claim, needs: Needs | None = None, where: Wher
                 named.setdefault(key, []).append(value)
     for column, values in named.items():
         out += _values(frame, column, tuple(dict.fromkeys(values)))
+    out += _cells(frame, claim)
     out += _terms(fit, claim)
     out += _covariates(fit, claim, needs)
     out += _sizes(fit, claim, needs, frame)
@@ -149,6 +153,25 @@ def _values(frame: pd.DataFrame, column: str, wanted: tuple[str, ...]) -> list[s
     return [f"rows with {column} = {', '.join(absent)} (there: {there})"]
 
 
+def _cells(frame: pd.DataFrame, claim: Claim) -> list[str]:
+    """Return which groups were each observed but never together, and which at too few sizes for what is claimed."""
+    out = []
+    for term in claim.terms():
+        group = [item for item in term.selector.group if item[0] in frame.columns]
+        rows = frame
+        for column, value in group:
+            rows = rows[rows[column].astype(str) == value]
+        alone = all((frame[column].astype(str) == value).any() for column, value in group)
+        names = " and ".join(f"{column} = {value}" for column, value in group)
+        if len(group) > 1 and alone and rows.empty:
+            out.append(f"rows with {names} together (each was observed, the two never)")
+        elif group and term.name in SHAPES and not rows.empty and "params" in rows.columns:
+            sizes = int(rows["params"].nunique())
+            if sizes < 2 <= frame["params"].nunique():
+                out.append(f"2 model sizes among the rows with {names} (there: {sizes})")
+    return out
+
+
 def _terms(fit: Fit, claim: Claim) -> list[str]:
     """Return which terms, or slopes of terms, the model lacks for the groups that a claim names."""
     from gainlaw.estimands.grid import SELECTABLE, why_absent, why_no_slope
@@ -170,7 +193,7 @@ def _covariates(fit: Fit, claim: Claim, needs: Needs) -> list[str]:
 
 def _sizes(fit: Fit, claim: Claim, needs: Needs, frame: pd.DataFrame) -> list[str]:
     out = []
-    shapes = any(term.name in ("slope", "ratio", "crossing") for term in claim.terms())
+    shapes = any(term.name in SHAPES for term in claim.terms())
     if shapes and not fit.spec.law.has_slope:
         out.append(f"a fit with a slope (the law of this one is {fit.spec.law.name})")
     sizes = int(frame["params"].nunique()) if "params" in frame.columns else 0

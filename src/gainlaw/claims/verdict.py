@@ -60,6 +60,20 @@ class Companion:
     cr2_p: float = _NAN
     cr2_status: str = ""
 
+    def word(self, threshold: float) -> str:
+        """Return ``supported``, ``refuted`` or ``inconclusive`` by the rule of a scale; empty where there is no test.
+
+        Examples
+        --------
+        >>> Companion("REML", "ok", p=0.94).word(0.975)
+        'inconclusive'
+        """
+        if not np.isfinite(self.p):
+            return ""
+        if self.p <= 1.0 - threshold:
+            return "supported"
+        return "refuted" if self.p >= threshold else "inconclusive"
+
     def __str__(self) -> str:
         """Return the line as text."""
         if not np.isfinite(self.p):
@@ -243,11 +257,14 @@ def verdicts_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         {
             **{field: getattr(verdict, field) for field in fields},
             **{f"companion_{field}": getattr(verdict.companion or empty, field) for field in line},
+            "companion_verdict": (verdict.companion or empty).word(verdict.threshold),
             **{field: getattr(verdict, field) for field in rest},
         }
         for verdict in verdicts
     ]
-    return pd.DataFrame(rows, columns=[*fields, *[f"companion_{field}" for field in line], *rest])
+    return pd.DataFrame(
+        rows, columns=[*fields, *[f"companion_{field}" for field in line], "companion_verdict", *rest]
+    )
 
 
 def write_verdicts(verdicts: Sequence[Verdict], path: str | os.PathLike[str]) -> Path:

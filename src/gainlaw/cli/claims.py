@@ -65,8 +65,8 @@ def _print_verdicts(table: Table) -> None:
         "verdict",
         "probability_points",
         "probability_log_odds",
-        "estimate",
-        "ci_low",
+        "difference",
+        "interval",
         "words",
         "remarks",
     )
@@ -77,6 +77,6 @@ def _print_verdicts(table: Table) -> None:
         show(replace(table, caption="Claims and what the data say", frame=judged, columns=columns))
     if untested.any():
         out = console()
-        out.print("\nUntested, because of")
+        out.print("\nUntested, because these data lack, or show")
         for row in table.frame[untested].itertuples():
             out.print(f"  {row.name}: {row.reason}")

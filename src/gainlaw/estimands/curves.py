@@ -252,7 +252,7 @@ def new_group(base: Curve, fit: FitLike, names: Sequence[str], rng: np.random.Ge
     Raises
     ------
     InputError
-        For a name that is not a term of the fit.
+        For a name that is not a term of the fit, or whose group is fixed already.
     """
     intercept, slope = base.intercept.copy(), base.slope_at_n0.copy()
     data = fit.posterior["posterior"]
@@ -262,6 +262,19 @@ def new_group(base: Curve, fit: FitLike, names: Sequence[str], rng: np.random.Ge
         raise InputError(
             [Problem(f"the fit has no term {name!r}", hint=f"terms: {', '.join(terms)}") for name in unknown]
         )
+    names, fixed = list(dict.fromkeys(names)), set(base.level.split(","))
+    # A language has its family, so that it cannot be in a new one.
+    inside = {"language_family": {"language"}}
+    clashes = [
+        Problem(
+            f"{name} cannot be new where {base.group} is given",
+            hint=f"leave out the group to predict a new {name}, or the new {name} to predict the group",
+        )
+        for name in names
+        if set(terms[name].columns) <= fixed or inside.get(name, set()) & fixed
+    ]
+    if clashes:
+        raise InputError(clashes)
     for name in names:
         term = terms[name]
         weight = base.weights.get(name)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from gainlaw.tables.formats import interval_title
+from gainlaw.tables.formats import MISSING, format_interval, format_number, format_params, interval_title
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table:
     """
     frame = claims_frame(verdicts)
     judged = frame[frame["verdict"] != "untested"]
+    shown = [_shown(row) for row in frame[["estimate", "ci_low", "ci_high", "unit"]].to_dict("records")]
+    frame = frame.assign(difference=[each[0] for each in shown], interval=[each[1] for each in shown])
     frame = frame.assign(remarks=frame["note"].where(frame["note"].fillna("") != "", frame["reason"]))
     columns = (
         Column("words", "Claim", width=0.19),
@@ -69,8 +71,8 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table:
         Column("verdict", "Verdict", "status", width=0.1),
         Column("probability_points", "P, points", "probability"),
         Column("probability_log_odds", "P, log-odds", "probability"),
-        Column("estimate", "Difference", "number", 2),
-        Column("ci_low", interval_title(judged), "interval", 2, high="ci_high"),
+        Column("difference", "Difference", "right"),
+        Column("interval", interval_title(judged), "right"),
         Column("remarks", "Remarks", width=0.19),
     )
     caption = "Claims of the field and what these data say about them."
@@ -80,6 +82,19 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table:
         "The difference is the left side minus the right side.",
     )
     return Table("claims", caption, frame, columns, notes, size="scriptsize")
+
+
+def _shown(row: dict[Hashable, Any]) -> tuple[str, str]:
+    """Return estimate and interval as text: sizes as sizes, everything else to two decimals."""
+    if row["unit"] != "parameters":
+        return format_number(row["estimate"], 2), format_interval(row["ci_low"], row["ci_high"], 2)
+    mean, low, high = (_size(row[key]) for key in ("estimate", "ci_low", "ci_high"))
+    return mean, MISSING if MISSING in (low, high) else f"[{low}, {high}]"
+
+
+def _size(value: float) -> str:
+    """Return a difference of sizes, whose sign counts."""
+    return f"-{format_params(-value)}" if value < 0 else format_params(value)
 
 
 def _verdict_words(frame: pd.DataFrame) -> tuple[str, ...]:

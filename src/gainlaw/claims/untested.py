@@ -1,0 +1,156 @@
+"""Why a claim cannot be judged on a fit that has its rows: what its sizes and the draws of its sides show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gainlaw.claims.certain import sum_of_parts
+from gainlaw.claims.evaluate import FitDraws, evaluate, holds
+from gainlaw.claims.syntax import Apply, Binary, Claim, Expr, Negate, Term, format_number
+
+if TYPE_CHECKING:
+    from gainlaw.fitting import Fit
+
+__all__ = ["FARTHEST", "beyond", "observed_sizes", "why_untested"]
+
+FARTHEST = 1.0
+"""Decades beyond the sizes observed up to which a claim is judged."""
+
+
+def why_untested(fit: Fit, claim: Claim, threshold: float) -> tuple[str, ...]:
+    """Return why these data cannot judge a claim, in words; nothing where they can.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit that has the rows which the claim needs.
+    claim : Claim
+        The claim.
+    threshold : float
+        Probability from which the sign of a denominator counts as known.
+
+    Returns
+    -------
+    tuple of str
+        Sizes too far beyond those observed; a denominator whose sign the data leave open; a difference that the model
+        fixes, or that is mostly its prior.
+    """
+    draws = FitDraws(fit)
+    out = _far(fit, claim) or [*_far_crossings(fit, claim, draws), *_denominators(claim, draws, threshold)]
+    return tuple(out or _prior(fit, claim, draws))
+
+
+def observed_sizes(fit: Fit) -> tuple[float, float] | None:
+    """Return the smallest and the largest size observed, None without sizes."""
+    params = fit.gains.frame["params"].to_numpy(dtype=float, na_value=np.nan)
+    known = params[np.isfinite(params)]
+    return (float(known.min()), float(known.max())) if len(known) else None
+
+
+def beyond(fit: Fit, claim: Claim, decades: float = 0.0) -> tuple[float, ...]:
+    """Return the sizes that a claim names more than so many decades beyond those observed, sorted.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    claim : Claim
+        The claim: where it takes gains and ratios, and what it compares crossings with.
+    decades : float
+        How far is not too far.
+    """
+    seen = observed_sizes(fit)
+    if seen is None:
+        return ()
+    named = {n for term in claim.terms() if term.name in ("gain", "ratio") for n in term.args}
+    parts, constant = sum_of_parts(Binary("-", claim.left, claim.right))
+    if constant and any(isinstance(part, Term) and part.name == "crossing" for part in parts):
+        named.add(abs(constant) / max(abs(weight) for weight in parts.values()))
+    slack = 10.0**decades * 1.001
+    return tuple(sorted(n for n in named if not seen[0] / slack <= n <= seen[1] * slack))
+
+
+def _far(fit: Fit, claim: Claim) -> list[str]:
+    far, seen = beyond(fit, claim, FARTHEST), observed_sizes(fit)
+    if not far or seen is None or not fit.spec.law.has_slope:
+        return []
+    names = ", ".join(format_number(n) for n in far)
+    lies = "lies" if len(far) == 1 else "lie"
+    return [f"{names} {lies} more than a decade beyond the sizes observed ({_range(seen)})"]
+
+
+def _far_crossings(fit: Fit, claim: Claim, draws: FitDraws) -> list[str]:
+    out, seen = [], observed_sizes(fit)
+    for term in (term for term in claim.terms() if term.name == "crossing" and seen is not None):
+        sizes = draws(term)
+        sizes = sizes[~np.isnan(sizes)]
+        if not len(sizes) or seen is None:
+            out.append(f"{term} has no value: the curve does not get there")
+            continue
+        middle, slack = float(np.median(sizes)), 10.0**FARTHEST
+        if not seen[0] / slack <= middle <= seen[1] * slack:
+            where = f"{middle:.1g}" if np.isfinite(middle) else "more than any number of"
+            out.append(
+                f"{term} lies at {where} parameters, more than a decade beyond the sizes observed ({_range(seen)}); "
+                "claim the gain at a size within reach"
+            )
+    return out
+
+
+def _denominators(claim: Claim, draws: FitDraws, threshold: float) -> list[str]:
+    out = []
+    for expr in dict.fromkeys([*_divisors(claim.left), *_divisors(claim.right)]):
+        positive = float(np.mean(evaluate(expr, draws) > 0))
+        if 1.0 - threshold < positive < threshold:
+            out.append(
+                f"the denominator {expr} is positive with P = {positive:.2f}, so that the quotient has no meaning; "
+                "claim a difference, as in gain(10B) < 0.5 * gain(1B)"
+            )
+    return out
+
+
+def _divisors(expr: Expr) -> Iterator[Expr]:
+    """Yield what an expression divides by."""
+    if isinstance(expr, Term) and expr.name == "ratio":
+        yield Term("gain", (expr.args[1],), expr.selector)
+    elif isinstance(expr, Negate):
+        yield from _divisors(expr.operand)
+    elif isinstance(expr, Apply):
+        for arg in expr.args:
+            yield from _divisors(arg)
+    elif isinstance(expr, Binary):
+        yield from _divisors(expr.left)
+        yield from _divisors(expr.right)
+        if expr.op == "/" and sum_of_parts(expr.right)[0]:
+            yield expr.right
+
+
+def _prior(fit: Fit, claim: Claim, draws: FitDraws) -> list[str]:
+    """Return whether the model fixes the difference, or the prior speaks rather than the data."""
+    from gainlaw import estimands
+
+    prior = FitDraws(fit, prior=True)
+    _, before = holds(claim, prior)
+    sizes = [np.abs(prior(term)) for term in claim.terms()]
+    largest = max(np.max(size, where=np.isfinite(size), initial=0.0) for size in sizes)
+    if np.isfinite(before).all() and before.max() - before.min() <= 1e-9 * largest:
+        return [
+            "the model makes both sides differ by the same number whatever the data: it has no such difference"
+        ]
+    _, difference = holds(claim, draws)
+    crossings = [draws(term) for term in claim.terms() if term.name == "crossing"]
+    with np.errstate(divide="ignore"):
+        # Sizes spread over orders of magnitude.
+        values = [np.log10(sizes) for sizes in crossings] or [difference]
+    widening = estimands.prior_widening(fit)
+    share = max(float(estimands.prior_share(each, widening)) for each in values)
+    if share >= estimands.MOSTLY_PRIOR:
+        return [f"the difference is mostly its prior ({share:.0%}): these data say little about it"]
+    return []
+
+
+def _range(seen: tuple[float, float]) -> str:
+    return f"{format_number(seen[0])} to {format_number(seen[1])}"
