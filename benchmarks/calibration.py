@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from departures import departure_table
 from grid import grid_table
 from resume import resumed
 from shortcuts import shortcut_table
@@ -148,7 +149,12 @@ def tables(runs: int, grid_runs: int, workers: int, work: Path) -> str:
         lines.append(
             "| " + " | ".join([name, *(wilson(count, runs) for count in (wrong, *counts, points))]) + " |"
         )
-    lines += ["", *shortcut_table(runner, runs), *grid_table(runner, grid_runs)]
+    lines += [
+        "",
+        *shortcut_table(runner, runs),
+        *departure_table(runner, runs),
+        *grid_table(runner, grid_runs),
+    ]
     return "\n".join(lines) + "\n"
 
 
