@@ -1,7 +1,8 @@
-"""The languages of cross-lingual benchmarks: names, families, genera and corpus sizes."""
+"""Languages: which one a code means, and their names, families, genera and corpus sizes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
@@ -11,10 +12,13 @@ from gainlaw._io import data_path
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["UNLISTED", "describe_languages", "load_languages"]
+__all__ = ["UNLISTED", "describe_languages", "language_variants", "load_languages", "unify_languages"]
 
-UNLISTED = "unlisted"
-"""The family and genus of a language code that the table does not list."""
+UNLISTED = " (unlisted)"
+"""How the family of a language ends that the table does not list: it is a family of its own."""
+
+_SAME = {"nb": "no", "fil": "tl"}
+_LOCALES = {"ar-sa", "et-ee", "fr-ca", "ko-kr", "ms-my", "pt-br", "sl-si", "sv-se", "zh-tw"}
 
 
 @cache
@@ -26,17 +30,18 @@ def _table() -> pd.DataFrame:
 
 
 def load_languages() -> pd.DataFrame:
-    """Return the packaged language table, one row a language.
+    """Return the packaged language table, one row a language: all that have an ISO 639-3 code.
 
     Returns
     -------
     pandas.DataFrame
         Columns ``language`` (the code used in evaluations, ISO 639-1 where there is one), ``name``,
-        ``iso639_3``, ``glottocode``, ``family`` (Glottolog top level), ``genus`` (WALS), ``macroarea``,
-        ``latitude``, ``longitude``, ``script``, corpus sizes (``cc100_gib``, ``mc4_tokens_b``,
-        ``roots_bytes``, ``xp3_size_kib``, ...) and the benchmarks that hold the language (``in_xnli``, ...).
-        A missing number is NaN; 0 in ``roots_*`` and ``xp3_*`` means that the corpus does not list the
-        language.
+        ``iso639_3``, ``glottocode``, ``family`` (Glottolog top level; an isolate or a sign language is a family
+        of its own), ``genus`` (WALS: its own, or the one genus that WALS knows of its nearest relatives),
+        ``macroarea``, ``latitude``, ``longitude``. For the 65 languages of the packaged scores, which come first,
+        also ``script``, corpus sizes (``cc100_gib``, ``mc4_tokens_b``, ``roots_bytes``, ``xp3_size_kib``, ...) and
+        the benchmarks that hold the language (``in_xnli``, ...). A missing number is NaN; 0 in ``roots_*`` and
+        ``xp3_*`` means that the corpus does not list the language.
 
     Notes
     -----
@@ -56,11 +61,128 @@ def load_languages() -> pd.DataFrame:
     return _table().copy()
 
 
+@cache
+def _rows() -> dict[str, int]:
+    table = _table()
+    rows = {str(code): i for i, code in enumerate(table["iso639_3"])}
+    return rows | {str(code): i for i, code in enumerate(table["language"])}
+
+
+@cache
+def _row_of(subtag: str) -> int | None:
+    """Return the row of the language that a primary subtag means, also one that is no longer used."""
+    from langcodes.data_dicts import (
+        LANGUAGE_ALPHA3_BIBLIOGRAPHIC,
+        LANGUAGE_REPLACEMENTS,
+        NORMALIZED_MACROLANGUAGES,
+    )
+
+    rows = _rows()
+    older = {three: two for two, three in LANGUAGE_ALPHA3_BIBLIOGRAPHIC.items()}
+    for names in (_SAME, older, LANGUAGE_REPLACEMENTS, NORMALIZED_MACROLANGUAGES):
+        if subtag in rows:
+            return rows[subtag]
+        subtag = str(names.get(subtag, subtag)).split("-")[0]
+        subtag = _SAME.get(subtag, subtag)
+    return rows.get(subtag)
+
+
+@cache
+def _identify(code: str) -> tuple[int, str, str, str] | None:
+    """Return what a code means: a row of the table, and script, region and variant with their defaults filled in.
+
+    None where the language is not listed, or the code names two of them: ``en-ar`` is a pair, not the English of
+    Argentina, whose region is written in capitals.
+    """
+    from langcodes import Language
+    from langcodes.data_dicts import MACROLANGUAGES
+
+    first, *rest = code.strip().replace("_", "-").split("-")
+    language = first.casefold()
+    if rest and re.fullmatch("[a-z]{3}", rest[0].casefold()):  # zh-yue, zh-min-nan
+        extended = rest[-1] if [part.casefold() for part in rest] == ["min", "nan"] else rest[0]
+        if MACROLANGUAGES.get(extended.casefold()) != language:
+            return None
+        language, rest = extended.casefold(), [] if extended is rest[-1] else rest[1:]
+    row = _row_of(language)
+    if row is None:
+        return None
+    script, region, variant = "", "", ""
+    for part in rest:
+        plain = part.casefold()
+        if re.fullmatch("[a-z]{4}", plain) and not (script or region or variant):
+            script = plain.title()
+        elif re.fullmatch(r"[a-z]{2}|\d{3}", plain) and not (region or variant):
+            pair = part.islower() == first.islower() and plain != language and _row_of(plain) is not None
+            if pair and f"{language}-{plain}" not in _LOCALES:
+                return None
+            region = "" if plain in {"xx", "zz"} else plain.upper()
+        elif re.fullmatch(r"[a-z\d]{5,8}|\d[a-z\d]{3}", plain) and not variant:
+            variant = plain
+        else:
+            return None
+    tag = str(_table()["language"].iloc[row])
+    full = Language.make(language=tag, script=script or None, territory=region or None).maximize()
+    return row, full.script or "", full.territory or "", variant
+
+
+def unify_languages(codes: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
+    """Find codes that mean the same language in the same script, region and variant, and one name for each.
+
+    Parameters
+    ----------
+    codes : iterable of str
+        Codes as a table has them.
+    known : iterable of str, optional
+        Codes to be preferred as names: those of the table that `codes` go with.
+
+    Returns
+    -------
+    dict of str to str
+        Codes that are renamed, with their new name: the shortest of the spellings.
+
+    Examples
+    --------
+    >>> unify_languages(["eng", "en", "eng_Latn", "en-US", "zho_Hant", "zh"])
+    {'eng': 'en', 'eng_Latn': 'en', 'en-US': 'en'}
+    """
+    preferred = {found: code for code in known if (found := _identify(code)) is not None}
+    spellings: dict[tuple[int, str, str, str], list[str]] = {}
+    distinct = list(dict.fromkeys(codes))
+    for code in distinct:
+        found = _identify(code)
+        if found is not None:
+            spellings.setdefault(found, []).append(code)
+    names = {
+        code: preferred.get(found, min(same, key=lambda each: (len(each), each)))
+        for found, same in spellings.items()
+        for code in same
+    }
+    return {code: names[code] for code in distinct if code in names and names[code] != code}
+
+
+def language_variants(codes: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the codes of one language that stand for several scripts, regions or variants of it.
+
+    Examples
+    --------
+    >>> language_variants(["zho_Hans", "zho_Hant", "sw"])
+    [('zho_Hans', 'zho_Hant')]
+    """
+    groups: dict[int, list[str]] = {}
+    for code in sorted(set(codes)):
+        found = _identify(code)
+        if found is not None:
+            groups.setdefault(found[0], []).append(code)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
 def describe_languages(codes: Iterable[str]) -> pd.DataFrame:
     """Describe language codes, one row a code in the order given.
 
-    A code is looked up as it is, then as ISO 639-3, then by its first part (``zh-Hans``, ``pt_BR``), without
-    regard to case.
+    ISO 639-1, -2 and -3 codes are known, with script (``zho_Hans``), region (``pt_BR``) or variant, codes that are no
+    longer used (``iw``), and macrolanguages for the language that stands for them (``est`` and ``ekk``, ``no`` and
+    ``nob``), without regard to case. A pair of languages (``en-ar``) is none.
 
     Parameters
     ----------
@@ -71,30 +193,28 @@ def describe_languages(codes: Iterable[str]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns ``language`` (the code given), ``language_name`` (the code itself when unknown),
-        ``language_family`` and ``genus`` (``"unlisted"`` when unknown), ``known`` (bool) and
+        ``language_family`` and ``genus`` (of its own when unknown: ``"xx (unlisted)"``), ``known`` (bool) and
         ``seen_in_pretraining`` (bool or missing: whether ROOTS, the corpus of BLOOM, lists the language).
 
     Examples
     --------
     >>> describe_languages(["sw", "xx"])[["language_name", "language_family", "known"]].values.tolist()
-    [['Swahili', 'Atlantic-Congo', True], ['xx', 'unlisted', False]]
+    [['Swahili', 'Atlantic-Congo', True], ['xx', 'xx (unlisted)', False]]
     """
     import pandas as pd
 
     table = _table()
-    rows = {str(code).casefold(): i for i, code in enumerate(table["iso639_3"])}
-    rows |= {str(code).casefold(): i for i, code in enumerate(table["language"])}
     records: list[tuple[object, ...]] = []
     for code in codes:
-        plain = str(code).strip().casefold()
-        found = rows.get(plain, rows.get(plain.replace("_", "-").split("-")[0]))
+        found = _identify(str(code))
         if found is None:
-            records.append((code, code, UNLISTED, UNLISTED, False, pd.NA))
-        else:
-            row = table.iloc[found]
-            records.append(
-                (code, row["name"], row["family"], row["genus"], True, bool(row["roots_bytes"] > 0))
-            )
+            own = f"{code}{UNLISTED}"
+            records.append((code, code, own, own, False, pd.NA))
+            continue
+        row = table.iloc[found[0]]
+        genus = row["genus"] if row["genus"] == row["genus"] else row["name"]
+        seen = pd.NA if row["roots_bytes"] != row["roots_bytes"] else bool(row["roots_bytes"] > 0)
+        records.append((code, row["name"], row["family"], genus, True, seen))
     columns = ["language", "language_name", "language_family", "genus", "known", "seen_in_pretraining"]
     return pd.DataFrame(records, columns=columns).astype(
         dict.fromkeys(columns[:4], "str") | {"known": "bool", "seen_in_pretraining": "boolean"}

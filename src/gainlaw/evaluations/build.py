@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gainlaw._input import Faults, check_names, group_codes, parse_free, parse_numbers, parse_text
+from gainlaw.evaluations.codes import one_spelling
 from gainlaw.evaluations.columns import (
     BASELINE,
     CANONICAL,
@@ -129,6 +130,7 @@ def _parse(raw: RawTable, declared: Declared, faults: Faults, notes: list[Note])
     }
     frame = pd.DataFrame(columns | others)
     frame["row"] = raw.lines
+    frame["language"] = one_spelling(frame["language"], raw.lines, notes)
     fractions_of(frame, metric_facts(frame), declared.unit, faults)
     report_schema_faults(frame[list(NUMBERS)], faults)
     _check_missing(frame, bad, faults)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from gainlaw.evaluations.codes import language_notes
 from gainlaw.evaluations.columns import KEYS, NAMES
 from gainlaw.evaluations.sampling import chance_of_rows, score_variance
-from gainlaw.languages import UNLISTED
 from gainlaw.metrics import metric_facts, metric_notes
 from gainlaw.notes import Note, sort_notes
 
@@ -77,12 +77,7 @@ def find_notes(frame: pd.DataFrame, pairing: Pairing) -> tuple[Note, ...]:
         "the two rows of a pair have different numbers of examples: are they the same items?",
         top[differs],
     )
-    flag(
-        "unlisted_language",
-        "warning",
-        "the language is not in the table of languages; its family is 'unlisted'",
-        frame["language_family"].eq(UNLISTED).to_numpy(),
-    )
+    notes += language_notes(frame, lines)
     words, where = _missing_words(frame)
     flag(
         "missing_word",

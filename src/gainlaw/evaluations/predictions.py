@@ -9,6 +9,7 @@ import numpy as np
 
 from gainlaw._input import Faults, RawTable, group_codes, parse_numbers, parse_text, raw_from_frame, read_raw
 from gainlaw.evaluations.columns import KEYS
+from gainlaw.languages import unify_languages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +62,9 @@ def build_predictions(
             frame[key] = pd.Series(parse_numbers(raw.frame[key], key, faults)[0]).astype("Int64")
         else:
             frame[key] = parse_text(raw.frame[key])
+    frame["language"] = frame["language"].replace(
+        unify_languages(frame["language"].unique(), known=evaluations["language"].unique())
+    )
     answers = raw.frame["correct"]
     truth = pd.api.types.is_bool_dtype(answers.dtype)
     correct, bad = parse_numbers(answers.astype("int64") if truth else answers, "correct", faults)

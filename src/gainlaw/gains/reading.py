@@ -21,6 +21,7 @@ from gainlaw._input import (
     read_raw,
 )
 from gainlaw.errors import InputError, Problem
+from gainlaw.evaluations.codes import language_notes, one_spelling
 from gainlaw.evaluations.declare import Declared, declare_metrics
 from gainlaw.evaluations.sampling import chance_of_rows
 from gainlaw.evaluations.scores import declared_columns
@@ -251,11 +252,14 @@ def _gains(
         name: parse_free(raw.frame[name]) for name in raw.frame if name not in columns and name != "scale"
     }
     frame = pd.DataFrame(columns | rest)
+    spelt: list[Note] = []
+    if "language" in frame:
+        frame["language"] = one_spelling(frame["language"], raw.lines, spelt)
     _check_numbers(frame, bad, faults)
     unit = scale_of(raw, scale, faults)
     _check_labels(frame, faults)
     faults.raise_any()
-    notes = [*raw.notes, *metric_notes(frame, raw.lines)]
+    notes = [*raw.notes, *spelt, *metric_notes(frame, raw.lines)]
     factor = points_of(frame, unit, declared.unit, faults, notes)
     faults.raise_any()
     if factor != 1:
@@ -372,6 +376,7 @@ def _complete(frame: pd.DataFrame, unit: Scale, lines: np.ndarray, notes: list[N
         for column in ("language_name", "language_family", "genus"):
             if column not in frame:
                 frame[column] = frame["language"].map(table[column]).astype("str")
+        notes += language_notes(frame, lines)
     if "task" in frame and "chance" not in frame:
         frame["chance"] = chance_of_rows(frame)
     if "variance" not in frame:

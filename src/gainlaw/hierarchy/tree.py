@@ -44,7 +44,7 @@ def language_tree(frame: pd.DataFrame) -> tuple[tuple[str, ...], NDArray[np.int6
     >>> path.tolist()
     [[0, 1, 3], [0, 1, 4], [0, 2, 5]]
     """
-    from gainlaw.languages import UNLISTED, describe_languages
+    from gainlaw.languages import describe_languages
 
     language, family = (
         frame[name].astype(str).to_numpy(dtype=object) for name in ("language", "language_family")
@@ -56,7 +56,7 @@ def language_tree(frame: pd.DataFrame) -> tuple[tuple[str, ...], NDArray[np.int6
         known = describe_languages(codes)
         by_code = dict(zip(codes, known["genus"], strict=True))
         genus = np.array([by_code[code] for code in language], dtype=object)
-    own = np.isin(genus, ["", UNLISTED, "nan"])
+    own = np.isin(genus, ["", "nan"])
     genus = np.where(own, language, genus)
     labels = [family, family + " | " + genus, family + " | " + genus + " | " + language]
     nodes: list[str] = []
