@@ -191,7 +191,7 @@ LIST = [
         for name in ("share", "share_pct", "share_ppm")
     ),
     Case("c33b_list_language_stale_metadata.parquet", "check", code=2, says=("language", "list")),
-    Case("c34_stderr0_boundary.csv", "check", marks=TODO),
+    Case("c34_stderr0_boundary.csv", "check"),
     Case("c34b_stderr0_boundary_no_n.csv", "check", code=2, says=("stderr",)),
     Case("c35_two_line_header.csv", "check", code=2),
     Case("p01_wide_study.csv", "check"),
