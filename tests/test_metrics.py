@@ -204,3 +204,12 @@ def test_a_declared_name_is_the_metric_of_a_table_without_the_column() -> None:
         evaluations_from_frame(table, metrics={"wer": {}, "cer": {}})
     again = gains_from_frame(gains.frame.drop(columns="metric"), metrics={"mine": {"share": False}})
     assert again.missing_scale("log_odds")
+
+
+def test_metrics_of_several_kinds_in_one_table_are_warned_of() -> None:
+    one, two = scored("accuracy", 0.4, 0.5, stderr=0.01), scored("wer", 0.4, 0.3, stderr=0.01, task="flores")
+    notes = evaluations_from_frame(pd.concat([one, two], ignore_index=True)).notes
+    assert [note.severity for note in notes if note.kind == "mixed_metric"] == ["warning"]
+    like = scored("exact_match", 0.4, 0.5, stderr=0.01, task="mgsm")
+    notes = evaluations_from_frame(pd.concat([one, like], ignore_index=True)).notes
+    assert [note.severity for note in notes if note.kind == "mixed_metric"] == ["info"]

@@ -103,12 +103,25 @@ def test_gains_in_fractions_are_refused_declared_or_proven() -> None:
     assert proven.frame["gain"].to_numpy() == pytest.approx(100 * given["gain"].to_numpy(), rel=EXACT)
     assert "fractions" in {note.kind for note in proven.notes}
     points = pd.DataFrame(
-        {"gain": [0.4], "se": [0.1], "baseline_score": [0.5], "intermediate_score": [0.504]}
+        {"gain": [0.41], "se": [0.1], "baseline_score": [0.5], "intermediate_score": [0.504]}
     )
     with pytest.raises(InputError, match="look like fractions"):
-        gains_from_frame(points)  # 0.4 points: too small a difference to tell the unit by
+        gains_from_frame(points)  # too small and too rounded to tell the unit by
     points = points.assign(gain=0.9, intermediate_score=0.509)
     assert gains_from_frame(points).frame["gain"].item() == 0.9
+
+
+def test_own_gains_however_small_are_read_again() -> None:
+    table = scores(n_examples=4_000_000, score=[0.4, 0.5, 0.401, 0.502])
+    gains = evaluations_from_frame(table).gains()
+    assert gains_from_frame(gains.frame).frame["gain"].tolist() == gains.frame["gain"].tolist()
+
+
+@pytest.mark.parametrize("factor", [100, 0.005])
+def test_an_error_of_a_gain_in_another_unit_is_refused(factor: float) -> None:
+    frame = evaluations_from_frame(scores(n_examples=1000)).gains().frame
+    with pytest.raises(InputError, match=r"se.*for the numbers of examples"):
+        gains_from_frame(frame.assign(se=factor * frame["se"]).drop(columns=["block", "baseline_se"]))
 
 
 def test_gains_beyond_what_a_share_can_gain_are_refused() -> None:

@@ -204,4 +204,8 @@ def _mixed(pairs: pd.DataFrame, column: str, word: str) -> list[Note]:
             f"the same cell is compared in several {word} ({values}): no independent experiments; select one"
         )
         return [Note(f"mixed_{column}", text, rows)]
+    metrics = metric_facts(pairs).metrics
+    if column == "metric" and len({(metric.kind, metric.point, metric.high) for metric in metrics}) > 1:
+        what = f"metrics of several kinds in one table ({values}): a point of one is not a point of another; select one"
+        return [Note("mixed_metric", what, rows)]
     return [Note(f"mixed_{column}", f"several {word} in one table: {values}", rows, severity="info")]

@@ -29,7 +29,7 @@ from gainlaw.evaluations.units import parameters_of
 from gainlaw.gains.covariance import BlockCovariance
 from gainlaw.gains.rebuild import rebuild_covariance
 from gainlaw.gains.table import Gains, covariance_path, order_columns
-from gainlaw.gains.units import points_of, scale_of
+from gainlaw.gains.units import check_errors, points_of, scale_of
 from gainlaw.metrics import metric_facts, metric_notes
 from gainlaw.notes import Note, sort_notes
 from gainlaw.options import ParamsUnit, Scale, Unit
@@ -265,6 +265,8 @@ def _gains(
     if factor != 1:
         for name in {"gain", "se", "baseline_se"} & set(frame):
             frame[name] = factor * frame[name]
+    check_errors(frame, unit, faults)
+    faults.raise_any()
     frame = _complete(frame, unit, raw.lines, notes)
     if given is None:
         beside = read_raw(side).frame if side is not None and side.is_file() else None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from gainlaw._input import parse_text
+from gainlaw.evaluations.sampling import score_variance
+from gainlaw.evaluations.units import CONTRADICTION
 from gainlaw.metrics import metric_facts
 from gainlaw.notes import Note
 from gainlaw.options import Scale, choices
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from gainlaw._input import Faults, RawTable
     from gainlaw.options import Unit
 
-__all__ = ["points_of", "scale_of"]
+__all__ = ["check_errors", "points_of", "scale_of"]
 
 
 def points_of(
@@ -75,6 +77,39 @@ def points_of(
     return 1.0
 
 
+def check_errors(frame: pd.DataFrame, scale: Scale, faults: Faults) -> None:
+    """Report standard errors that no counts of this size can have: those of another unit.
+
+    Two independent shares of n items have the error that is compared; that of paired items is smaller, by less than
+    a hundredfold.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Parsed gains, in points.
+    scale : str
+        Their scale; only points are looked at.
+    faults : Faults
+        Where they go.
+    """
+    needed = ("baseline_score", "intermediate_score", "n_baseline", "n_intermediate")
+    if scale != "points" or not set(needed) <= set(frame):
+        return
+    variance = np.zeros(len(frame))
+    for side in ("baseline", "intermediate"):
+        p, n = frame[f"{side}_score"].to_numpy(float), frame[f"n_{side}"].to_numpy(float)
+        variance = variance + score_variance(frame, p, p * n, n, np.full(len(p), np.nan))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own = np.abs(metric_facts(frame).per_point) * np.sqrt(variance)
+        ratio = frame["se"].to_numpy(float) / own
+    for where, word in ((ratio > CONTRADICTION, "large"), (ratio < 0.01, "small")):
+        if where.any():
+            i = int(np.flatnonzero(where)[0])
+            what = f"{max(ratio[i], 1 / ratio[i]):.3g} times too {word} for the numbers of examples"
+            hint = f"of two independent scores it is {own[i]:.2g} points: is it in another unit?"
+            faults.add(what, column="se", where=where, hint=hint)
+
+
 def _proven(frame: pd.DataFrame, gain: np.ndarray) -> bool:
     """Return whether the gains are the differences of the scores, to rounding, and tell so (some differ from 0)."""
     if not {"baseline_score", "intermediate_score"} <= set(frame):
@@ -82,8 +117,12 @@ def _proven(frame: pd.DataFrame, gain: np.ndarray) -> bool:
     facts = metric_facts(frame)
     scores = (frame["intermediate_score"] - frame["baseline_score"]).to_numpy(float)
     difference = scores * np.sign(facts.per_point)
-    near = np.abs(gain - difference) <= 0.00101 + 0.01 * np.abs(difference)
-    return bool(np.isfinite(difference).all() and near.all() and np.abs(difference).max() > 0.005)
+    if not np.isfinite(difference).all() or not difference.any():
+        return False
+    apart = np.abs(gain - difference)
+    exact = (apart <= 1e-9 + 1e-6 * np.abs(difference)).all()
+    rounded = (apart <= 0.00101 + 0.01 * np.abs(difference)).all() and np.abs(difference).max() > 0.005
+    return bool(exact or rounded)
 
 
 def scale_of(raw: RawTable, scale: Scale | None, faults: Faults) -> Scale:
