@@ -111,7 +111,13 @@ def gains_are_positive(folder: Path, printed: str) -> None:
 
 def effects_agree_but_for_the_unit(folder: Path, printed: str) -> None:
     rows = estimates_of(folder)
-    assert (rows["level"] == "covariate").any()
+    rows = rows[rows["level"] == "covariate"].set_index("estimand")
+    unit = {"share": 1.0, "share_pct": 1e2, "share_ppm": 1e6}[
+        rows["group"].iloc[0].removeprefix("covariate=")
+    ]
+    assert float(rows.loc["effect_per_sd", "mean"]) == pytest.approx(2.17, abs=0.05)
+    assert unit * float(rows.loc["effect", "mean"]) == pytest.approx(1953.0, abs=40.0)
+    assert "Effect of one unit" in printed
 
 
 def slope_is_about_minus_two(folder: Path, printed: str) -> None:
@@ -187,7 +193,7 @@ LIST = [
     ),
     *(
         Case("c32_small_unit_covariate.csv", "fit", ("--covariate", name, *FEW), says=(name,),
-             then=effects_agree_but_for_the_unit, marks=TODO)
+             then=effects_agree_but_for_the_unit)
         for name in ("share", "share_pct", "share_ppm")
     ),
     Case("c33b_list_language_stale_metadata.parquet", "check", code=2, says=("language", "list")),

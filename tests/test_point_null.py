@@ -172,18 +172,42 @@ def test_effects_of_covariates() -> None:
         covariates=["z"],
         draws=500,
     )
+    # One unit is two sds, and the prior is that of one sd.
     design = np.stack([np.ones(30), frame["z"] - 0.5], axis=1)
-    precision = design.T @ design + np.diag([1 / 400, 1 / 100])
+    precision = design.T @ design + np.diag([1 / 400, 1 / 400])
     mean = np.linalg.solve(precision, design.T @ frame["gain"])[1]
     sd = np.linalg.inv(precision)[1, 1] ** 0.5
-    exact = stats.norm.pdf(0, 0, 10) / stats.norm.pdf(0, mean, sd)
+    exact = stats.norm.pdf(0, 0, 20) / stats.norm.pdf(0, mean, sd)
     assert factor(fit, "effect[covariate=z] > 0")[0] == pytest.approx(exact, rel=1e-9)
+
+
+def test_effects_of_covariates_on_the_slope() -> None:
+    rng = np.random.default_rng(4)
+    x, v = np.tile([-1.0, 0.0, 1.0], 10), np.repeat([0.0, 3.0], 15)
+    frame = pd.DataFrame({"params": 10 ** (9 + x), "gain": rng.normal(size=30) + v * x, "se": 1.0, "v": v})
+    fit = gl.fit(
+        gl.gains_from_frame(frame), terms=[], exclude=["residual"], covariates=["v:slope"], draws=500
+    )
+    z = (v - 1.5) / 1.5
+    design = np.stack([np.ones(30), x, z, z * x], axis=1)
+    precision = design.T @ design + np.diag([1 / 400, 1 / 100, 1 / 100, 1 / 25])
+    mean = np.linalg.solve(precision, design.T @ frame["gain"])[3] / 1.5
+    sd = np.linalg.inv(precision)[3, 3] ** 0.5 / 1.5
+    exact = stats.norm.pdf(0, 0, 5 / 1.5) / stats.norm.pdf(0, mean, sd)
+    assert factor(fit, 'effect[covariate="v:slope"] > 0')[0] == pytest.approx(exact, rel=1e-9)
+    row = fit.summary("covariate").query("estimand == 'effect'").set_index("group").loc["covariate=v:slope"]
+    # Two thousand independent draws.
+    assert abs(row["mean"] - mean) < 4 * sd / np.sqrt(2000)
 
 
 def test_no_difference_and_no_linear_form_have_no_factor(study) -> None:
     fit = gl.fit(study.evaluations.gains(), terms=["checkpoint"], draws=500)
-    with pytest.raises(gl.InputError, match="the model has no term for task"):
+    # Without kinds of gains the population is the groups observed; tasks that no term tells apart have no slopes.
+    value, note = factor(fit, "slope[population] < slope[overall]")
+    with pytest.raises(gl.InputError, match="no term for task"):
         factor(fit, "slope[task=task1] < slope[task=task2]")
+    assert np.isnan(value)
+    assert "the model has no such difference" in note
     assert np.isnan(factor(fit, "abs(slope) < 1")[0])
     assert np.isnan(factor(fit, "slope < slope")[0])
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
+from gainlaw.estimands import covariate_effect
 
 # Rubin (1981), doi 10.3102/10769986006004377: coaching effects on SAT scores and their standard errors.
 SCHOOLS = pd.DataFrame(
@@ -88,7 +89,8 @@ BCG = pd.DataFrame(
 def test_meta_regression_agrees_with_reml() -> None:
     priors = {
         "intercept": "normal(0, 10)",
-        "covariate:latitude": "normal(0, 1)",
+        # A normal(0, 1) for one degree, written for one standard deviation of the trials' latitudes.
+        "covariate:latitude": f"normal(0, {BCG['latitude'].std(ddof=0)})",
         "tau_task": "halfnormal(0.5)",
     }
     fit = gl.fit(
@@ -100,7 +102,7 @@ def test_meta_regression_agrees_with_reml() -> None:
         tune=1000,
     )
     assert fit.status == "ok"
-    effect = fit.posterior["posterior"]["covariate"].to_numpy().reshape(-1)
+    effect = covariate_effect(fit, "latitude")
     # Quadrature over tau under the same priors: slope -0.0289, sd 0.0084, tau 0.314.
     assert effect.mean() == pytest.approx(-0.0289, abs=0.0004)
     assert effect.std() == pytest.approx(0.0084, rel=0.06)

@@ -25,7 +25,14 @@ ParamsUnit = Literal["1", "K", "M", "B"]
 Engine = Literal["exact", "nuts"]
 Baselines = Literal["free", "hierarchical"]
 Level = Literal[
-    "population", "overall", "task", "language_family", "language", "intermediate", "model_family"
+    "population",
+    "overall",
+    "task",
+    "language_family",
+    "language",
+    "intermediate",
+    "model_family",
+    "covariate",
 ]
 
 

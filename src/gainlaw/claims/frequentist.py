@@ -24,6 +24,7 @@ from gainlaw.claims.small_sample import ContrastTest, contrast_test, holm, t_pro
 from gainlaw.claims.syntax import Claim, Term
 from gainlaw.claims.verdict import Companion, Verdict
 from gainlaw.errors import InputError
+from gainlaw.hierarchy.covariates import SLOPE, column_of, scaling_of
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
@@ -42,7 +43,7 @@ class _Design:
     X: Array
     Z: tuple[Array, ...]
     fixed: dict[str, tuple[int, int]]  # term: first column, first slope column or -1
-    covariates: dict[str, int]
+    covariates: dict[str, tuple[int, float]]  # effect: column, effect of one unit over that of one sd
     slope_column: int
 
 
@@ -152,11 +153,13 @@ def _design(fit: Fit, form: LinearForm) -> _Design:
         random.append(dummies)
         if group.slope:
             random.append(dummies * (x - x.mean())[:, None])
-    covariates: dict[str, int] = {}
-    for name in fit.spec.covariates:
-        covariates[name] = len(columns)
-        values = fit.gains.frame[name].to_numpy(dtype=float)
-        columns.append(values - values.mean())
+    covariates: dict[str, tuple[int, float]] = {}
+    for name, (mean, sd) in scaling_of(fit.gains, fit.spec.covariates).items():
+        z = (fit.gains.frame[name].to_numpy(dtype=float) - mean) / sd
+        for effect, column in ((name, z), (name + SLOPE, z * x)):
+            if effect in fit.spec.covariates:
+                covariates[effect] = len(columns), 1.0 / sd
+                columns.append(column)
     return _Design(np.column_stack(columns), tuple(random), fixed, covariates, 1 if has_slope else -1)
 
 
@@ -165,7 +168,7 @@ def _absorbs(fit: Fit, group: Any, form: LinearForm) -> bool:
     for term, _ in form.weights:
         name = dict(term.selector.group).get("covariate")
         if term.name == "effect" and name in fit.spec.covariates:
-            values = fit.gains.frame[name].groupby(np.asarray(group.index)).nunique()
+            values = fit.gains.frame[column_of(name)].groupby(np.asarray(group.index)).nunique()
             if (values == 1).any():
                 return True
     return False
@@ -181,7 +184,8 @@ def _row(fit: Fit, design: _Design, term: Term) -> Array | str:
         name = group.pop("covariate")
         if name not in design.covariates:
             return f"the fit has no covariate {name}"
-        row[design.covariates[name]] = 1.0
+        column, unit = design.covariates[name]
+        row[column] = unit
         return row
     if term.name == "slope" and design.slope_column < 0:
         return "the law has no slope"

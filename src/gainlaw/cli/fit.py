@@ -47,7 +47,10 @@ def fit(
     drop: Annotated[list[str] | None, typer.Option(help="Leave this term out; repeat for more.")] = None,
     covariate: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="A column of numbers as covariate; repeat for more."),
+        typer.Option(
+            metavar="COLUMN[:slope]",
+            help="A column of numbers as covariate, with :slope also of the slope; repeat for more.",
+        ),
     ] = None,
     prior: Annotated[
         list[str] | None,

@@ -74,6 +74,9 @@ def print_fit(fit: Fit, level: str | None = None) -> None:
         parts.append(tables.slopes_table(fit, shown))
     if (rows["estimand"] == "gain").any():
         parts.append(tables.gain_at_table(fit, shown))
+    effects = tables.effects_table(fit)
+    if len(effects.frame) and level in (None, "covariate"):
+        parts.append(effects)
     if level is None:
         parts += [tables.sds_table(fit), tables.diagnostics_table(fit)]
     for part in parts:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gainlaw.estimands.curves import observed_range
 from gainlaw.estimands.grid import FitLike, reference_weights
+from gainlaw.hierarchy.covariates import column_of
 from gainlaw.hierarchy.problem import ModelProblem
 from gainlaw.laws import Law, decades
 
@@ -107,8 +108,15 @@ def combine(fit: FitLike, problem: ModelProblem, parts: Sequence[Part]) -> Combi
     sloped: list[tuple[float | None, Float]] = []
     for part in parts:
         if part.name == "effect":
-            wanted = f"covariate:{dict(part.group)['covariate']}"
-            fixed[next(block.start for block in blocks if block.name == wanted)] += part.weight
+            name = dict(part.group)["covariate"]
+            column = column_of(name)
+            block = next(block for block in blocks if block.name == f"covariate:{column}")
+            weight = part.weight / fit.spec.covariate_scaling.get(column, (0.0, 1.0))[1]
+            if name == column:
+                fixed[block.start] += weight
+            else:
+                sloped.append((None, np.zeros_like(fixed)))
+                sloped[-1][1][block.slope_start] = weight
             continue
         level = {} if part.population else reference_weights(fit.spec, fit.gains, dict(part.group))
         tilt = np.zeros_like(fixed)

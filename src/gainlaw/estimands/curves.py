@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.estimands.grid import FitLike, Weights, check_selection, reference_weights, why_no_slope
+from gainlaw.hierarchy.covariates import column_of
 from gainlaw.hierarchy.terms import TREE
 from gainlaw.laws import N0, Law, decades
 
@@ -300,8 +301,19 @@ def new_group(base: Curve, fit: FitLike, names: Sequence[str], rng: np.random.Ge
     )
 
 
-def covariate_effect(fit: FitLike, name: str, *, prior: bool = False) -> Float:
+def covariate_effect(fit: FitLike, name: str, *, prior: bool = False, per_sd: bool = False) -> Float:
     """Return draws, shape (draws,), of the change in gain for one unit of a covariate.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    name : str
+        A covariate, or ``NAME:slope`` for the change in the average slope over the observed range of sizes.
+    prior : bool
+        Use prior draws.
+    per_sd : bool
+        For a change by one standard deviation of the covariate over the rows, instead of one unit.
 
     Raises
     ------
@@ -312,7 +324,12 @@ def covariate_effect(fit: FitLike, name: str, *, prior: bool = False) -> Float:
         known = ", ".join(fit.spec.covariates) or "none"
         raise InputError(Problem(f"the fit has no covariate {name!r}", hint=f"covariates: {known}"))
     data = fit.posterior["prior" if prior else "posterior"]
-    return data["covariate"].sel(covariate_name=name).to_numpy().reshape(-1)
+    draws = data["covariate"].sel(covariate_name=name).to_numpy().reshape(-1)
+    column = column_of(name)
+    if name != column:
+        shape = {each.name: data[each.name].to_numpy().reshape(-1) for each in fit.spec.law.parameters}
+        draws = draws * fit.spec.law.mean_slope_factor(*observed_range(fit), fit.spec.law.psi(shape))
+    return draws if per_sd else draws / fit.spec.covariate_scaling.get(column, (0.0, 1.0))[1]
 
 
 def observed_range(fit: FitLike) -> tuple[float, float]:

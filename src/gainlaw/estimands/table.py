@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gainlaw.estimands.curves import Curve, covariate_effect, curve, curve_at
 from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of, why_absent
 from gainlaw.estimands.prior_share import prior_share, prior_widening
+from gainlaw.hierarchy.covariates import column_of
 
 __all__ = [
     "ESTIMATE_COLUMNS",
@@ -87,6 +88,9 @@ def estimate_table(
     for name in fit.spec.covariates:
         rows.append(("effect", "covariate", f"covariate={name}", np.nan))
         draws.append(covariate_effect(fit, name))
+        if column_of(name) in fit.spec.covariate_scaling:
+            rows.append(("effect_per_sd", "covariate", f"covariate={name}", np.nan))
+            draws.append(covariate_effect(fit, name, per_sd=True))
     posterior = fit.posterior["posterior"]
     names = [str(name) for name in posterior.data_vars]
     shape = [parameter.name for parameter in fit.spec.law.parameters]

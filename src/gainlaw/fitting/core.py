@@ -212,7 +212,8 @@ def fit(
     terms, exclude : sequence of str, optional
         Consider only these terms; leave those out.
     covariates : sequence of str
-        Numeric columns that shift the gain; they are centred.
+        Numeric columns that shift the gain, and its slope too as ``NAME:slope``. They are standardised: their priors
+        are for one standard deviation over the rows, and every other estimate is at their means.
     priors : mapping of str to str or Prior, optional
         Priors by parameter name, e.g. ``{"tau_task": "halfnormal(5)"}``, in the unit of the scale.
     draws, tune, chains : int

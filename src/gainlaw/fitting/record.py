@@ -14,8 +14,9 @@ from gainlaw import __version__
 from gainlaw._io import sha256_bytes
 from gainlaw._provenance import git_state
 from gainlaw.estimands import FitLike
+from gainlaw.hierarchy.problem import ModelSpec
 
-__all__ = ["RECORD_VERSION", "build_record", "seal"]
+__all__ = ["RECORD_VERSION", "build_record", "describe_model", "plain", "seal"]
 
 RECORD_VERSION = 2
 
@@ -45,27 +46,7 @@ def build_record(
         "status": status,
         "seconds": round(seconds, 2),
         "arguments": {"given": dict(given), "resolved": dict(resolved)},
-        "model": {
-            "law": spec.law.name,
-            "formula": spec.law.formula,
-            "scale": spec.scale,
-            "unit": spec.unit,
-            "likelihood": spec.likelihood,
-            "terms": [
-                {
-                    "name": term.name,
-                    "groups": term.n_groups,
-                    "slope": term.slope,
-                    "correlated": term.correlated,
-                    "replicate": term.replicate,
-                }
-                for term in spec.terms
-            ],
-            "dropped": [{"name": each.name, "reason": each.reason} for each in spec.dropped],
-            "residual": spec.residual,
-            "covariates": dict(zip(spec.covariates, spec.covariate_means, strict=True)),
-            "priors": {name: str(prior) for name, prior in spec.priors.items()},
-        },
+        "model": describe_model(spec),
         "data": {
             "source": fit.gains.source,
             "sha256": fit.gains.sha256,
@@ -104,6 +85,31 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} does not belong in a record")
+
+
+def describe_model(spec: ModelSpec) -> dict[str, Any]:
+    """Return what a record says of a model."""
+    return {
+        "law": spec.law.name,
+        "formula": spec.law.formula,
+        "scale": spec.scale,
+        "unit": spec.unit,
+        "likelihood": spec.likelihood,
+        "terms": [
+            {
+                "name": term.name,
+                "groups": term.n_groups,
+                "slope": term.slope,
+                "correlated": term.correlated,
+                "replicate": term.replicate,
+            }
+            for term in spec.terms
+        ],
+        "dropped": [{"name": each.name, "reason": each.reason} for each in spec.dropped],
+        "residual": spec.residual,
+        "covariates": {name: {"mean": mean, "sd": sd} for name, (mean, sd) in spec.covariate_scaling.items()},
+        "priors": {name: str(prior) for name, prior in spec.priors.items()},
+    }
 
 
 def count_distinct(fit: FitLike, column: str) -> int:

@@ -13,7 +13,7 @@ from gainlaw._directory import FIT, listed_files, new_directory
 from gainlaw._io import sha256_file, write_bytes_atomic, write_frame_atomic, write_text_atomic
 from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.diagnostics import Diagnostics
-from gainlaw.fitting.record import RECORD_VERSION, plain, seal
+from gainlaw.fitting.record import RECORD_VERSION, describe_model, plain, seal
 from gainlaw.notes import Note
 
 if TYPE_CHECKING:
@@ -128,16 +128,23 @@ def _load(path: Path) -> Fit:
     notes = tuple(Note.from_dict(note) for note in data.get("notes", ()))
     gains = replace(gains, source=data["source"], sha256=data["sha256"], evaluations=evaluations, notes=notes)
     model, used = record["model"], record["arguments"]["resolved"]
-    spec = specify(
-        gains,
-        law(model["law"]),
-        terms=used["terms"],
-        exclude=used["exclude"],
-        covariates=used["covariates"],
-        priors=model["priors"],
-        tree=used.get("tree", False),
-        baselines=used.get("baselines", "free"),
-    )
+    try:
+        spec = specify(
+            gains,
+            law(model["law"]),
+            terms=used["terms"],
+            exclude=used["exclude"],
+            covariates=used["covariates"],
+            priors=model["priors"],
+            tree=used.get("tree", False),
+            baselines=used.get("baselines", "free"),
+        )
+        differs = _differences(describe_model(spec), model)
+    except InputError as error:
+        differs = error.problems[0].message
+    if differs:
+        what = f"{path} was fitted by version {record['gainlaw_version']}, whose model of these gains was another one"
+        raise InputError(Problem(f"{what}: {differs}", hint="fit again"))
     estimates = pd.read_csv(
         path / "estimates.csv", keep_default_na=False, na_values={c: [""] for c in _NUMERIC}
     )
@@ -150,6 +157,13 @@ def _load(path: Path) -> Fit:
         record={key: value for key, value in record.items() if key != "files"},
         path=path,
     )
+
+
+def _differences(here: dict[str, Any], there: dict[str, Any]) -> str:
+    """Return what a model that is made anew has and its record has not, where draws would be read wrongly."""
+    keys = ("terms", "residual", "covariates", "likelihood")
+    found = [key for key in keys if json.loads(json.dumps(here[key])) != there[key]]
+    return ", ".join(found)
 
 
 _NUMERIC = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw.hierarchy.covariates import SLOPE, columns_of
 from gainlaw.hierarchy.terms import Term
 
 __all__ = ["UNIT", "Block", "Design", "build_design", "kernel_data", "lay_out", "rotate_design"]
@@ -128,7 +129,7 @@ class Design:
 def build_design(
     terms: Sequence[Term],
     covariates: Float,
-    names: Sequence[str],
+    effects: Sequence[str],
     *,
     has_slope: bool,
     weight: Float | None = None,
@@ -140,9 +141,9 @@ def build_design(
     terms : sequence of Term
         The grouping terms.
     covariates : ndarray, shape (n, C)
-        Covariate values, already centred if they should be.
-    names : sequence of str
-        Their names.
+        Standardised values of the covariates.
+    effects : sequence of str
+        The effects that they have, see `gainlaw.hierarchy.covariates`.
     has_slope : bool
         Whether the population mean has a slope.
     weight : ndarray, shape (n,), optional
@@ -158,8 +159,9 @@ def build_design(
         start += size * (2 if slope else 1)
 
     add("mu", 1, has_slope)
+    names = columns_of(effects)
     for name in names:
-        add(f"covariate:{name}", 1, False)
+        add(f"covariate:{name}", 1, name + SLOPE in effects)
     for term in terms:
         add(term.name, term.n_groups, term.slope)
     # A term along a tree has an entry for every step; those after the first stand behind the other terms.

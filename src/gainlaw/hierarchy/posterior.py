@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gainlaw._threads import fill_in_threads, in_threads, pieces
 from gainlaw.gains import Gains
+from gainlaw.hierarchy.covariates import SLOPE
 from gainlaw.hierarchy.known_errors import axes_of, turned
 from gainlaw.hierarchy.problem import ModelProblem
 from gainlaw.hierarchy.row_kernels import linear_predictors, normal_log_densities, normal_log_density
@@ -236,7 +237,8 @@ def prior_draws(problem: ModelProblem, rng: np.random.Generator) -> tuple[dict[s
             name = "intercept" if block.name == "mu" else block.name
             effects[:, first] = priors[name].sample(PRIOR_DRAWS, rng)[:, None]
             if block.slope_start >= 0:
-                effects[:, block.slope_start] = priors["slope"].sample(PRIOR_DRAWS, rng)
+                name = "slope" if block.name == "mu" else block.name + SLOPE
+                effects[:, block.slope_start] = priors[name].sample(PRIOR_DRAWS, rng)
             continue
         z = rng.standard_normal((PRIOR_DRAWS, block.size))
         effects[:, first] = hyper[f"tau_{block.name}"][:, None] * z
@@ -296,6 +298,8 @@ def _parameters(problem: ModelProblem, hyper: dict[str, Float], effects: Float) 
         first = effects[..., block.start : block.start + block.size]
         if block.name.startswith("covariate:"):
             covariates.append(first[..., 0])
+            if block.slope_start >= 0:
+                covariates.append(effects[..., block.slope_start])
             continue
         parts = [first]
         coef = "coef_intercept"
@@ -345,9 +349,13 @@ def effects_of(problem: ModelProblem, tree: xr.DataTree) -> Float:
     data = tree["posterior"]
     size = data.sizes["chain"] * data.sizes["draw"]
     effects = np.empty((size, problem.design.n_columns))
-    for k, block in enumerate(problem.design.blocks):
-        if block.name.startswith("covariate:"):
-            effects[:, block.start] = data["covariate"].to_numpy().reshape(size, -1)[:, k - 1]
+    places = {f"covariate:{name}": k for k, name in enumerate(problem.spec.covariates)}
+    for block in problem.design.blocks:
+        if block.name in places:
+            own = data["covariate"].to_numpy().reshape(size, -1)
+            effects[:, block.start] = own[:, places[block.name]]
+            if block.slope_start >= 0:
+                effects[:, block.slope_start] = own[:, places[block.name + SLOPE]]
             continue
         values = data[block.name].to_numpy().reshape(size, block.size, -1)
         effects[:, block.start : block.start + block.size] = values[..., 0]

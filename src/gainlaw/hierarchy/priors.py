@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
+from gainlaw.hierarchy.covariates import column_of
 from gainlaw.options import Scale
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _POINTS: Mapping[str, float] = MappingProxyType(
         "intercept": 20.0,
         "slope": 10.0,
         "covariate": 10.0,
+        "covariate_slope": 5.0,
         "tau_task": 10.0,
         "tau_task_slope": 5.0,
         "tau_language_family": 5.0,
@@ -222,7 +224,7 @@ def default_priors(
     terms : sequence of Term
         The grouping terms in the model.
     covariates : sequence of str
-        Names of covariates.
+        Names of effects of covariates, each for a change by one standard deviation of the covariate.
     has_slope : bool
         Whether the law depends on size.
     shape : sequence of ShapeParameter
@@ -233,7 +235,8 @@ def default_priors(
     if has_slope:
         priors["slope"] = Prior("normal", (0.0, _POINTS["slope"] * unit))
     for name in covariates:
-        mean, sd = _BASELINE.get(name, {}).get(scale, (0.0, _POINTS["covariate"] * unit))
+        kind = "covariate_slope" if name != column_of(name) else "covariate"
+        mean, sd = _BASELINE.get(name, {}).get(scale, (0.0, _POINTS[kind] * unit))
         priors[f"covariate:{name}"] = Prior("normal", (mean, sd))
     for term in terms:
         # Scores differ about twice as much as gains do.

@@ -11,6 +11,15 @@ from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains import UNITS, Gains, require_sizes
+from gainlaw.hierarchy.covariates import (
+    SLOPE,
+    check_identified,
+    columns_of,
+    effects_of,
+    read_covariates,
+    scaling_of,
+    standardise,
+)
 from gainlaw.hierarchy.design import Design, build_design, kernel_data
 from gainlaw.hierarchy.joint import FIXED, PREFIX, baseline_terms, is_joint, require_joint, scores_of
 from gainlaw.hierarchy.known_errors import IndependentRows, axes_of, independent_rows
@@ -53,9 +62,9 @@ class ModelSpec:
     residual : bool
         Whether there is a residual sd beside the terms.
     covariates : tuple of str
-        Columns of the gains that shift the gain.
-    covariate_means : tuple of float
-        What was subtracted from them.
+        The effects of covariates: columns of the gains, and ``NAME:slope`` where the slope changes with one.
+    covariate_scaling : dict of str to (float, float)
+        Mean and standard deviation of every column, which were subtracted and divided by.
     priors : dict of str to Prior
         The prior of every top-level parameter.
     baseline_terms : tuple of Term
@@ -69,7 +78,7 @@ class ModelSpec:
     dropped: tuple[Dropped, ...]
     residual: bool
     covariates: tuple[str, ...]
-    covariate_means: tuple[float, ...]
+    covariate_scaling: dict[str, tuple[float, float]]
     priors: dict[str, Prior]
     baseline_terms: tuple[Term, ...] = ()
 
@@ -183,7 +192,7 @@ def specify(
     terms, exclude : sequence of str, optional
         Consider only these terms; leave those out.
     covariates : sequence of str
-        Numeric columns of the gains.
+        Numeric columns of the gains; ``NAME:slope`` where the slope is to change with one too.
     priors : mapping, optional
         Priors that replace the defaults.
     tree : bool
@@ -194,8 +203,8 @@ def specify(
     Raises
     ------
     InputError
-        For sizes that cannot carry the law, unknown terms or priors, covariates that are missing, not numeric or
-        without variation.
+        For sizes that cannot carry the law, unknown terms or priors, covariates that are missing, not numeric,
+        without variation, or not to be told from each other, from size or from a term.
     """
     frame = gains.frame
     x = _sizes(gains, law)
@@ -212,15 +221,16 @@ def specify(
         exclude=[name for name in exclude if name not in theirs],
         tree=tree,
     )
-    values = _covariates(gains, covariates)
-    names, means = tuple(covariates), tuple(float(value) for value in values.mean(axis=0))
+    names = effects_of(covariates)
+    scaling = scaling_of(gains, names)
+    check_identified(gains, names, scaling, chosen, x if law.has_slope else None)
     own: tuple[Term, ...] = ()
     if joint:
         scores, _, _ = scores_of(gains)
         own, more = baseline_terms(
             scores, _sizes(scores, law), [each.removeprefix(PREFIX) for each in theirs]
         )
-        dropped, names, means, residual = (*dropped, *more), (*names, *FIXED), (*means, 0.0, 0.0), True
+        dropped, names, residual = (*dropped, *more), (*names, *FIXED), True
     defaults = default_priors(
         gains.scale, (*chosen, *own), names, has_slope=law.has_slope, shape=law.parameters
     )
@@ -234,7 +244,7 @@ def specify(
         dropped=dropped,
         residual=residual,
         covariates=names,
-        covariate_means=means,
+        covariate_scaling=scaling,
         priors=_check_means(override_priors(defaults, priors), joint),
         baseline_terms=own,
     )
@@ -246,11 +256,16 @@ def observations(gains: Gains, spec: ModelSpec) -> Gains:
 
 
 def _check_means(priors: dict[str, Prior], joint: bool) -> dict[str, Prior]:
-    fixed = [name for name in ("intercept", "slope") if name in priors]
-    wrong = [name for name in fixed if joint and priors[name].arguments[0] != 0.0]
+    wrong = {name: "the change of a slope needs the mean 0" for name in priors if name.endswith(SLOPE)}
+    if joint:
+        wrong |= dict.fromkeys(("intercept", "slope"), "hierarchical baselines need the mean 0 there")
+    wrong = {
+        name: hint for name, hint in wrong.items() if name in priors and priors[name].arguments[0] != 0.0
+    }
     if wrong:
-        hint = "hierarchical baselines need the mean 0 there"
-        raise InputError([Problem(f"the prior of {name} is {priors[name]}", hint=hint) for name in wrong])
+        raise InputError(
+            [Problem(f"the prior of {name} is {priors[name]}", hint=hint) for name, hint in wrong.items()]
+        )
     return priors
 
 
@@ -271,21 +286,24 @@ def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
         terms = _over_scores(spec, origin, weight)
     x = _sizes(gains, law)
     y = gains.frame["gain"].to_numpy(dtype=float)
-    covariates = _covariates(gains, spec.covariates, weight) - np.array(spec.covariate_means)
+    names = columns_of(spec.covariates)
+    covariates = standardise(read_covariates(gains, names, constant=True), names, spec.covariate_scaling)
     if weight is not None:
-        covariates[:, [name not in FIXED for name in spec.covariates]] *= weight[:, None]
+        covariates[:, [name not in FIXED for name in names]] *= weight[:, None]
     design = build_design(terms, covariates, spec.covariates, has_slope=law.has_slope, weight=weight)
     alike = _alike(gains, x if law.has_slope else np.zeros(len(x)))
     offset = np.full(len(y), priors["intercept"].arguments[0])
-    for column, name in enumerate(spec.covariates):
+    for column, name in enumerate(names):
         offset = offset + priors[f"covariate:{name}"].arguments[0] * covariates[:, column]
     blocks = len(design.blocks)
     base = np.zeros(3 * blocks + 1 + len(y))
     base[0] = priors["intercept"].scale
     if law.has_slope:
         base[blocks] = priors["slope"].scale
-    for position, name in enumerate(spec.covariates, start=1):
+    for position, name in enumerate(names, start=1):
         base[position] = priors[f"covariate:{name}"].scale
+        if name + SLOPE in spec.covariates:
+            base[blocks + position] = priors[f"covariate:{name}{SLOPE}"].scale
     if not law.parameters:
         base[3 * blocks + 1 :] = law.shape(x, None)
     hyper, position_of = _hyperparameters(spec, blocks)
@@ -339,7 +357,7 @@ def rows_data(problem: ModelProblem, rows: IndependentRows, y: Float) -> tuple:
 def _hyperparameters(spec: ModelSpec, blocks: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     names: list[str] = []
     positions: list[int] = []
-    first = 1 + len(spec.covariates)
+    first = 1 + len(columns_of(spec.covariates))
     for offset, term in enumerate(spec.all_terms):
         block = first + offset
         names.append(f"tau_{term.name}")
@@ -378,32 +396,6 @@ def _sizes(gains: Gains, law: Law) -> Float:
         )
     require_sizes(gains, law.name)
     return decades(params)
-
-
-def _covariates(gains: Gains, names: Sequence[str], weight: Float | None = None) -> Float:
-    frame = gains.frame
-    problems: list[Problem] = []
-    columns: list[Float] = []
-    for name in names:
-        if name not in frame.columns:
-            problems.append(
-                Problem("no such column for a covariate", name, hint=f"columns: {', '.join(frame.columns)}")
-            )
-            continue
-        try:
-            values = frame[name].to_numpy(dtype=float, na_value=np.nan)
-        except (TypeError, ValueError):
-            problems.append(Problem("a covariate must be numeric", name, hint="code a label as 0 and 1"))
-            continue
-        if not np.isfinite(values).all():
-            problems.append(Problem("a covariate has missing or infinite values", name))
-        elif np.ptp(values) == 0 and weight is None:
-            problems.append(Problem("a covariate has the same value in every row", name))
-        else:
-            columns.append(values)
-    if problems:
-        raise InputError(problems, source=gains.source)
-    return np.stack(columns, axis=1) if columns else np.zeros((len(frame), 0))
 
 
 def _has_counts(gains: Gains) -> bool:

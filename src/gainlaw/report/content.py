@@ -112,7 +112,7 @@ def _tables(fits: Fits, verdicts: Verdicts, comparison: pd.DataFrame | None) -> 
     if has_slope(main):
         tables += [make.slopes_table(main, level) for level in levels(main)]
     tables += [make.gain_at_table(main, level) for level in levels(main, "gain")]
-    tables.append(make.sds_table(main))
+    tables += [make.effects_table(main), make.sds_table(main)]
     if len(verdicts):
         tables += [make.claims_table(verdicts), make.companions_table(verdicts)]
     if comparison is not None and len(comparison):

@@ -62,6 +62,7 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
     for level in by:
         results += [f"forest_{level}", *([f"slopes_{level}"] if level != "language" else [])]
     results += [f"gain_at_{level}" for level in levels(main, "gain") if level != "language"]
+    results.append("effects")
     digits = 2 if main.scale == "log_odds" else 1
     checked = check_words(main)
     if "predictive" in content.figures:

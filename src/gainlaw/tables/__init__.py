@@ -10,6 +10,7 @@ from gainlaw.tables.checks import (
     priors_table,
     sensitivity_table,
 )
+from gainlaw.tables.covariates import effects_table
 from gainlaw.tables.curves import curve_claims_table, curve_laws_table, curve_parameters_table
 from gainlaw.tables.data import checkpoints_table, data_table, gains_table
 from gainlaw.tables.estimates import estimates_table, gain_at_table, sds_table, slopes_table
@@ -30,6 +31,7 @@ __all__ = [
     "data_table",
     "diagnostics_of",
     "diagnostics_table",
+    "effects_table",
     "estimates_table",
     "gain_at_table",
     "gains_table",

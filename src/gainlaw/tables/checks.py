@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError
+from gainlaw.hierarchy.covariates import SLOPE, column_of
 from gainlaw.tables.formats import parameter_title, slope_unit
 from gainlaw.tables.table import Column, Table
 
@@ -264,7 +265,10 @@ def _meaning(fit: Fit, name: str) -> str:
     if name in fixed | shape:
         return (fixed | shape)[name]
     if name.startswith("covariate:"):
-        return f"effect of {name.removeprefix('covariate:')}"
+        effect = name.removeprefix("covariate:")
+        what = "effect" if effect == column_of(effect) else "effect on the slope"
+        known = column_of(effect) in fit.spec.covariate_scaling
+        return f"{what} of one s.d. of {column_of(effect)}" if known else f"effect of {effect}"
     return ("sd of " if name.startswith("tau_") else "") + parameter_title(name)
 
 
@@ -274,4 +278,4 @@ def _unit(fit: Fit, name: str) -> str:
         return shape[name]
     if name.startswith("rho_"):
         return "1"
-    return slope_unit(fit.scale) if name == "slope" or name.endswith("_slope") else fit.unit
+    return slope_unit(fit.scale) if name == "slope" or name.endswith(("_slope", SLOPE)) else fit.unit
