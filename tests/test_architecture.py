@@ -47,6 +47,7 @@ HEAVY |= {"matplotlib", "seaborn", "statsmodels", "pandera", "jinja2", "rich"}
 
 #: Modules that are nothing but work for a heavy package; whoever needs them imports them late.
 ENGINE_ROOM = {
+    "curves/losses.py",
     "curves/newton.py",
     "curves/tape_kernels.py",
     "figures/style.py",

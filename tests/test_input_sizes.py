@@ -26,7 +26,7 @@ def test_masked_and_missing_entries_are_missing() -> None:
     "values", [[[1], [1, 2]], ["a"], ["7B"], [True], [1j], {"a": 1}, [object()], pd.Series(["x"])]
 )
 def test_what_is_no_number_is_refused_by_name(values: object) -> None:
-    with pytest.raises(gl.InputError, match="^y: "):
+    with pytest.raises(gl.InputError, match=r"^y: "):
         read_numbers(values, "y")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from decimal import Decimal, DecimalException
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
 
-__all__ = ["parse_size", "read_numbers", "read_sizes"]
+__all__ = ["parse_size", "read_number", "read_numbers", "read_sizes"]
 
 _SUFFIXES = {"K": 3, "M": 6, "B": 9, "T": 12}
 _SHOWN = 8
@@ -85,6 +86,45 @@ def read_numbers(values: object, name: str) -> NDArray[np.float64]:
     [1.0, nan, 2.5]
     """
     return _read(values, name, text=False)
+
+
+def read_number(
+    value: object, name: str, *, least: float = -math.inf, above: float = -math.inf, below: float = math.inf,
+    whole: bool = False,
+) -> float:  # fmt: skip
+    """Return one finite number of an option.
+
+    Parameters
+    ----------
+    value : float
+        What was given.
+    name : str
+        The option, for messages.
+    least, above, below : float
+        The least value allowed; or values that it must exceed, and stay below.
+    whole : bool
+        Whether it must be a whole number.
+
+    Raises
+    ------
+    InputError
+        If it is not such a number.
+
+    Examples
+    --------
+    >>> read_number(3, "draws", least=2, whole=True)
+    3.0
+    """
+    number = math.nan
+    with contextlib.suppress(InputError):
+        number = _number(value, False)
+    inside = least <= number < below and number > above and math.isfinite(number)
+    if inside and (number == int(number) or not whole):
+        return number
+    limits = [f"{least:g} or more"] * math.isfinite(least) + [f"above {above:g}"] * math.isfinite(above)
+    limits += [f"below {below:g}"] * math.isfinite(below)
+    kind = "a whole number" if whole else "a number"
+    raise InputError(Problem(f"{name} is {value!r}", hint=" ".join([kind, " and ".join(limits)]).strip()))
 
 
 def _read(values: Any, name: str, *, text: bool) -> NDArray[np.float64]:

@@ -52,6 +52,8 @@ class CurveVerdict:
         Whether that share reaches the threshold.
     draws : int
         Refits.
+    note : str
+        Why it is untested, or judged on one scale only; empty otherwise.
     """
 
     claim: str
@@ -65,6 +67,7 @@ class CurveVerdict:
     share_rope: float
     negligible: bool
     draws: int
+    note: str = ""
 
 
 def assess_curve(
@@ -79,7 +82,8 @@ def assess_curve(
     """Judge a claim on a curve by the bootstrap of its checkpoints.
 
     The share of refits in which the claim holds takes the place that a posterior probability has for a hierarchical
-    fit; it is a bootstrap's degree of confidence, with no prior behind it and nothing pooled.
+    fit; it is a bootstrap's degree of confidence, with no prior behind it and nothing pooled. A claim on a fit whose
+    status is failed is untested.
 
     Parameters
     ----------
@@ -122,23 +126,33 @@ def assess_curve(
         raise InputError(
             Problem(f"{', '.join(wrong)}: a curve is one group, without population or covariates")
         )
+    width = _rope(fit) if rope is None else rope
+    nan, note = float("nan"), _distrust(fit)
+    if note:
+        return CurveVerdict(str(parsed), "untested", nan, nan, nan, nan, nan, width, nan, False, 0, note)
     inside, difference = holds(parsed, _Draws(fit, fit.bootstrap(draws).theta))
     _, at = holds(parsed, _Draws(fit, fit.optimum.theta[None]))
     share, share_twin = float(inside.mean()), float("nan")
     shares = [(_SCALES.get(fit.points.unit, "points"), share, _error(share, len(inside)))]
-    if twin is not None and not measure(parsed).bound:
+    judged = twin is not None and not measure(parsed).bound
+    note = f"on the other scale, {_distrust(twin)}" if twin is not None and judged and _distrust(twin) else ""
+    if twin is not None and judged and not note:
         share_twin = float(holds(parsed, _Draws(twin, twin.bootstrap(draws).theta))[0].mean())
         shares.append((_SCALES.get(twin.points.unit, "log_odds"), share_twin, _error(share_twin, draws)))
     verdict = decide(shares, threshold).word
     tail = 0.5 - 0.5 * fit.ci_prob
     known = difference[np.isfinite(difference)]
     low, high = np.quantile(known, [tail, 1.0 - tail]) if len(known) else (np.nan, np.nan)
-    width = _rope(fit) if rope is None else rope
     share_rope = float((np.abs(difference) < width).mean())
     return CurveVerdict(
         str(parsed), verdict, share, share_twin, float(at[0]), float(low), float(high), width, share_rope,
-        share_rope >= threshold, len(difference),
+        share_rope >= threshold, len(difference), note,
     )  # fmt: skip
+
+
+def _distrust(fit: CurveFit) -> str:
+    """Return why a fit must not be trusted, or nothing."""
+    return "; ".join(each.message for each in fit.findings if each.failed)
 
 
 class _Draws:
@@ -160,8 +174,7 @@ class _Draws:
 
     def _crossing(self, value: float) -> Float:
         """Return the smallest size in the observed range at which each refit takes a value, NaN if none does."""
-        n = self.fit.points.variables["N"]
-        sizes = np.geomspace(n.min(), n.max(), _GRID)
+        sizes = np.geomspace(self.fit.sizes[0], self.fit.sizes[-1], _GRID)
         away = self.fit.curve(self.theta, sizes) - value
         turned = (np.sign(away[:, 1:]) != np.sign(away[:, :-1])) & np.isfinite(away[:, 1:] + away[:, :-1])
         first = turned.argmax(axis=1)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,27 +11,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw._input.sizes import read_number
+from gainlaw.curves.absolute import settle
 from gainlaw.curves.kernel import Task, jacobian, refit, residuals, robust_sd
 from gainlaw.errors import InputError, Problem
 
-__all__ = ["Optimum", "minimise"]
+__all__ = ["STEEP", "Optimum", "minimise"]
 
 Float = NDArray[np.float64]
+Draw = Callable[[int], Float]
 
-# All starts take a few steps; the most promising go on.
-FIRST_STEPS = 20
-PROMISING = 5
 # Starts whose objective is this close to the best, relative to it, agree with it.
 AGREEMENT = 1e-6
-# Steps between points through which a curve of least absolute deviation passes.
-_CORNERS = 60
-# A gradient cosine that counts as zero.
+# A gradient this small next to the sum of the sizes of its terms is that of an optimum: the objective then lies within
+# about as small a share of the least nearby.
+STEEP = 1e-8
+# A gradient that is zero but for rounding.
 _FLAT = 1e-9
+# Points spread over the ranges for each start; a start is a point that squares find promising, or one of the first.
+_SPREAD = 16
+# More starts are tried until this many agree on the best optimum, up to so many rounds.
+ENOUGH = 3
+_ROUNDS = 3
+# Steps of a search that has not ended after the usual number.
+_LONG = 3000
 # Starts that MINPACK tries as well.
 _VALLEYS = 4
-# Least absolute deviation as the limit of Huber's loss: thresholds in units of the residuals' scale.
-_LAD = (0.3, 1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6)
-_SMOOTHED = 0.03
+# Least absolute deviation as the limit of Huber's loss: its threshold in units of the residuals' scale, and of the
+# data; resamples are refitted with one at which Newton's steps are few and that still hardly matters.
+_SHARP = 1e-6
+_LEAST = 1e-12
+_SMOOTHED = 1e-2
+# Optima of Huber's loss that are moved to the ones of least absolute deviation nearby.
+_SETTLED = 6
 # Huber's threshold in robust standard deviations: 95% efficient for normal errors.
 _HUBER = 1.345
 
@@ -47,38 +58,59 @@ class Optimum:
         Parameters; positive ones by their logarithm.
     objective : float
         Half the sum of squares, the sum of losses, or the negative log likelihood up to a constant.
-    cosine : float
-        Largest cosine between residuals and a derivative: the gradient without units, 0 at an optimum.
-    agreement : float
-        Share of the starts that ended there.
+    steepness : float
+        The gradient without units: its largest entry next to the sum of the sizes of its terms, less what rounding may
+        account for; 0 at an optimum.
+    agreeing : int
+        Searches that converged to it.
+    converged : int
+        Searches that converged.
     starts : int
         Starts tried.
     """
 
     theta: Float
     objective: float
-    cosine: float
-    agreement: float
+    steepness: float
+    agreeing: int
+    converged: int
     starts: int
+
+    @property
+    def certified(self) -> bool:
+        """Whether it is an optimum: no direction leads down."""
+        return self.steepness <= STEEP
 
 
 def spread_starts(problem: Task, count: int, rng: np.random.Generator) -> Float:
-    """Return starting values, shape (count, p): spread over the ranges of the law."""
+    """Return starting values, shape (count, p): half the most promising of many over the law's ranges, half the first.
+
+    A position along a variable is looked for where the data are.
+    """
     from scipy.stats import qmc
 
     law = problem.law
-    p = len(law.parameters)
-    unit = qmc.Sobol(p, rng=rng).random(count)
-    low = np.array([each.start[0] for each in law.parameters])
-    high = np.array([each.start[1] for each in law.parameters])
-    low, high = (
-        np.where(law.positive, np.log(np.where(law.positive, each, 1.0)), each) for each in (low, high)
-    )
-    starts = low + (high - low) * unit
-    linear = np.array(law.linear)
+    many = 2 ** int(np.ceil(np.log2(_SPREAD * count)))
+    unit = qmc.Sobol(len(law.parameters), rng=rng).random(many)
+    low, high = np.transpose([_range(problem, k) for k in range(len(law.parameters))])
+    points = low + (high - low) * unit
     y = problem.points.y if problem.points.trials is None else problem.points.y / problem.points.trials
-    starts[:, linear] = 0.1 * np.abs(y).max() + 1e-3
-    return starts
+    points[:, np.array(law.linear)] = 0.1 * np.abs(y).max() + 1e-3
+    theta, report = refit(problem.unweighted, points, y=y[None], steps=0)
+    promising = np.argsort(np.where(np.isfinite(report[:, 0]), report[:, 0], np.inf), kind="stable")
+    return np.concatenate([points[: count - count // 2], theta[promising[: count // 2]]])
+
+
+def _range(problem: Task, k: int) -> tuple[float, float]:
+    """Return the range of starts of a parameter as it is searched for."""
+    each = problem.law.parameters[k]
+    low, high = np.log10(each.start) if each.positive else np.array(each.start, dtype=float)
+    if each.along:
+        x = problem.points.variables[each.along]
+        half = max(0.5 * float(x.max() - x.min()), 0.1)
+        low, high = 0.5 * float(x.max() + x.min()) + half * np.array([low, high])
+    unit = np.log(10.0) if each.positive else 1.0
+    return unit * float(low), unit * float(high)
 
 
 def minimise(
@@ -95,7 +127,7 @@ def minimise(
     problem : Task
         The problem.
     starts : int
-        Number of spread starts.
+        Number of starts; twice as many follow, up to twice, while few searches agree on the best optimum.
     start : mapping of str to float, optional
         Starting values in the parameters' own units; the other starts are spread around them.
     seed : int
@@ -106,93 +138,74 @@ def minimise(
     InputError
         If `start` does not name every parameter, or no start gives a finite objective.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(21,)))
-    first = spread_starts(problem, starts, rng) if start is None else _around(problem, start, starts, rng)
-    squared = replace(problem, loss="squared", setting=(0.0, 0.0), precision=np.zeros((0, 0)))
-    if problem.loss in ("squared", "gls"):
-        return problem, _best(problem, first)
+
+    def draw(turn: int) -> Float:
+        count = starts * 2**turn
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(21, turn)))
+        return spread_starts(problem, count, rng) if start is None else _around(problem, start, count, rng)
+
     if problem.points.trials is not None:
-        shares = (problem.points.y + 0.5) / (problem.points.trials + 1.0)
-        theta, _ = refit(squared, first, y=shares[None])
-        if problem.loss == "binomial":
-            return problem, _best(problem, np.concatenate([theta, first]))
-        return _beta_binomial(problem, np.concatenate([theta, first]))
+        return _counts(problem, draw)
+    if problem.loss in ("squared", "gls"):
+        return problem, _told(problem, *_gather(problem, draw))
+
+    def from_squares(turn: int) -> Float:
+        first = draw(turn)
+        return np.concatenate([refit(problem.unweighted, first)[0], first])
+
     if problem.loss == "huber" and problem.setting[0] > 0:
-        return problem, _best(problem, np.concatenate([first, _best(squared, first, valleys=0).theta[None]]))
-    return _robust(problem, squared, first)
+        return problem, _told(problem, *_gather(problem, from_squares))
+    return _robust(problem, from_squares)
 
 
-def _robust(problem: Task, squared: Task, first: Float) -> tuple[Task, Optimum]:
-    """Least absolute deviation by Huber's loss with ever smaller thresholds, and the losses whose scale it gives."""
-    start = _best(squared, first, valleys=0)
-    scale = _scale(problem, start.theta)
-    thetas, absolute = np.concatenate([first, start.theta[None]]), problem
-    for share in _LAD:
-        absolute = replace(problem, loss="lad", setting=(share * scale, 0.0))
-        thetas, _ = refit(absolute, thetas)
-    best = _best(absolute, thetas)
+def _robust(problem: Task, draw: Draw) -> tuple[Task, Optimum]:
+    """Least absolute deviation by Huber's loss with a tiny threshold, and the losses whose scale it gives."""
+    squares, report = _converge(problem.unweighted, draw(0))
+    scale = _scale(problem, squares[_order(report)[0]])
+    width = max(_SHARP * scale, _LEAST * float(np.abs(problem.points.y).max()))
+    absolute = replace(problem, loss="lad", setting=(width, 0.0))
+    theta, report = _gather(absolute, draw)
+    best = _told(absolute, theta, report)
     if problem.loss == "lad":
-        theta = _corner(problem, best.theta)
-        total = float(np.abs(residuals(problem, theta)).sum())
-        # Resamples are refitted with a loss that Newton's steps can follow, at a threshold that hardly matters.
-        return replace(absolute, setting=(_SMOOTHED * scale, 0.0)), Optimum(
-            theta, total, float("nan"), best.agreement, best.starts
+        settled = [settle(problem, theta[k], width) for k in _order(report)[:_SETTLED]]
+        at, total, steepness = min(settled, key=lambda each: each[1])
+        return replace(absolute, setting=(_SMOOTHED * scale, 0.0)), replace(
+            best, theta=at, objective=total, steepness=steepness
         )
     scale = _scale(problem, best.theta)
     if problem.loss == "huber":
         problem = replace(problem, setting=(_HUBER * scale, 0.0))
-        return problem, _best(problem, np.concatenate([first, best.theta[None]]))
+        return problem, _told(problem, *_converge(problem, theta))
     # Student's t: the scale that maximises the likelihood given the curve, and the curve given the scale, in turn.
-    theta, nu = best.theta, problem.setting[0]
-    for _ in range(200):
+    at, nu, change = best.theta, problem.setting[0], np.inf
+    for _ in range(1000):
         found = replace(problem, setting=(nu, scale))
-        moved, _ = refit(found, theta[None])
-        theta = moved[0]
-        square = residuals(problem, theta) ** 2
+        at = refit(found, at[None])[0][0]
+        square = residuals(problem, at) ** 2
         new = float(np.sqrt(np.mean((nu + 1.0) * square / (nu + square / scale**2))))
-        if abs(new - scale) <= 1e-10 * scale or new <= 0.0:
+        change = abs(new / scale - 1.0)
+        if change <= 1e-10 or new <= 0.0:
             break
         scale = new
-    return found, _best(found, np.concatenate([first, theta[None]]))
+    best = _told(found, *_converge(found, np.concatenate([theta, at[None]])))
+    return found, replace(best, steepness=max(best.steepness, change if change > STEEP else 0.0))
 
 
-def _corner(problem: Task, theta: Float) -> Float:
-    """Walk to where the sum of absolute residuals is least: there the curve passes through as many points as it can.
-
-    Each step tries to pass through every choice of p of the p + 3 nearest points, and takes the best.
-    """
-    p = len(theta)
-
-    def total(at: Float) -> float:
-        value = float(np.abs(residuals(problem, at)).sum())
-        return value if np.isfinite(value) else np.inf
-
-    least = total(theta)
-    for _ in range(_CORNERS):
-        r, slope = residuals(problem, theta), jacobian(problem, theta)
-        near = np.argsort(np.abs(r), kind="stable")[: p + 3]
-        moved, value = theta, least
-        for chosen in itertools.combinations(near, p):
-            rows = list(chosen)
-            with contextlib.suppress(np.linalg.LinAlgError):
-                candidate = theta - np.linalg.solve(slope[rows], r[rows])
-                reached = total(candidate)
-                if reached < value:
-                    moved, value = candidate, reached
-        if value >= least * (1.0 - 1e-14):
-            return theta
-        theta, least = moved, value
-    return theta
-
-
-def _beta_binomial(problem: Task, first: Float) -> tuple[Task, Optimum]:
-    """Maximise over the intraclass correlation, the curve at its optimum for each."""
+def _counts(problem: Task, draw: Draw) -> tuple[Task, Optimum]:
+    """Fit counts, from optima of squares of the shares; the beta-binomial's correlation by a search along a line."""
     from scipy.optimize import minimize_scalar
 
-    best = _best(
-        replace(problem, loss="binomial", setting=(0.0, 0.0)),
-        first,
-    )
+    shares = (problem.points.y + 0.5) / (np.asarray(problem.points.trials) + 1.0)
+    binomial = replace(problem, loss="binomial", setting=(0.0, 0.0))
+
+    def from_squares(turn: int) -> Float:
+        first = draw(turn)
+        return np.concatenate([refit(problem.unweighted, first, y=shares[None])[0], first])
+
+    theta, report = _gather(binomial, from_squares)
+    best = _told(binomial, theta, report)
+    if problem.loss == "binomial":
+        return problem, best
 
     def deviance(logit: float) -> float:
         at = replace(problem, setting=(float(1.0 / (1.0 + np.exp(-logit))), 0.0))
@@ -200,7 +213,7 @@ def _beta_binomial(problem: Task, first: Float) -> tuple[Task, Optimum]:
 
     found = minimize_scalar(deviance, bounds=(-14.0, 3.0), method="bounded", options={"xatol": 1e-6})
     problem = replace(problem, setting=(float(1.0 / (1.0 + np.exp(-found.x))), 0.0))
-    return problem, _best(problem, np.concatenate([first, best.theta[None]]))
+    return problem, _told(problem, *_converge(problem, theta))
 
 
 def _around(problem: Task, start: Mapping[str, float], count: int, rng: np.random.Generator) -> Float:
@@ -208,42 +221,69 @@ def _around(problem: Task, start: Mapping[str, float], count: int, rng: np.rando
     names = [each.name for each in problem.law.parameters]
     if set(start) != set(names):
         raise InputError(Problem(f"start names {', '.join(start)}", hint="the law has " + ", ".join(names)))
-    centre = problem.law.searched(np.array([float(start[name]) for name in names]))
+    centre = problem.law.searched(np.array([read_number(start[name], name) for name in names]))
     widths = np.linspace(0.0, 2.0, max(count, 1))[:, None]
     positive = problem.law.positive
     normals = rng.standard_normal((max(count, 1), len(names)))
     return np.where(positive, centre + widths * normals, centre * np.exp(widths * normals))
 
 
-def _best(problem: Task, starts: Float, *, valleys: int = _VALLEYS) -> Optimum:
-    """Return the best optimum over starts; for squares, after a trust-region search by MINPACK from each of them."""
-    theta, report = refit(problem, starts, steps=FIRST_STEPS)
-    promising = np.argsort(np.where(np.isfinite(report[:, 0]), report[:, 0], np.inf), kind="stable")[
-        :PROMISING
-    ]
-    theta[promising], report[promising] = refit(problem, theta[promising])
-    searched = problem.loss == "squared" and valleys > 0
-    if searched:
-        more, further = refit(problem, _minpack(problem, starts, valleys))
-        theta, report = np.concatenate([theta, more]), np.concatenate([report, further])
-    totals = np.where(np.isfinite(report[:, 0]), report[:, 0], np.inf)
-    if not np.isfinite(totals).any():
+def _gather(problem: Task, draw: Draw) -> tuple[Float, Float]:
+    """Search from round after round of starts, until enough searches agree on the best optimum."""
+    parts: list[tuple[Float, Float]] = []
+    for turn in range(_ROUNDS):
+        parts.append(_converge(problem, draw(turn)))
+        theta, report = (np.concatenate(each) for each in zip(*parts, strict=True))
+        best = _told(problem, theta, report)
+        if best.certified and (best.agreeing >= ENOUGH or best.agreeing == best.converged):
+            break
+    return theta, report
+
+
+def _converge(problem: Task, starts: Float) -> tuple[Float, Float]:
+    """Search from every start: squares also by MINPACK's trust region; the best goes on where it has not ended."""
+    theta, report = refit(problem, starts)
+    if problem.loss == "squared":
+        more, further = refit(problem, _minpack(problem, starts[:_VALLEYS]))
+        better = np.flatnonzero(further[:, 0] < report[: len(more), 0])
+        theta[better], report[better] = more[better], further[better]
+    order = _order(report)
+    if not len(order):
         raise InputError(
             Problem(
                 f"the law {problem.law.name} has no finite value at any of {len(starts)} starts",
                 hint="give ranges of starting values, or a start",
             )
         )
-    tolerance = AGREEMENT * abs(totals.min()) + 1e-14 * float(problem.points.y @ problem.points.y)
-    close = totals <= totals.min() + tolerance
+    k = order[0]
+    if not report[k, 1] <= STEEP:
+        theta[k : k + 1], report[k : k + 1] = refit(problem, theta[k : k + 1], steps=_LONG)
+    return theta, report
+
+
+def _order(report: Float) -> NDArray[np.int64]:
+    """Return the searches that ended at a finite objective, the best first."""
+    order = np.argsort(report[:, 0], kind="stable")
+    return order[np.isfinite(report[order, 0])]
+
+
+def _told(problem: Task, theta: Float, report: Float) -> Optimum:
+    """Return the best of several searches, and how many of those that converged agree with it."""
+    totals = np.where(np.isfinite(report[:, 0]), report[:, 0], np.inf)
+    least = float(totals.min())
     # Of optima that differ by rounding alone, that of the first start, or the one with the smallest gradient.
-    same = totals <= totals.min() + 1e-12 * abs(totals.min())
-    k = 0 if same[0] and report[0, 1] < _FLAT else int(np.argmin(np.where(same, report[:, 1], np.inf)))
-    agreeing = close[: len(starts)] | close[len(starts) :] if searched else close
-    return Optimum(theta[k], float(totals[k]), float(report[k, 1]), float(agreeing.mean()), len(starts))
+    length = float(problem.points.y @ problem.points.y)
+    same = totals <= least + 1e-12 * abs(least) + 1e-15 * np.sqrt(abs(least) * length)
+    flat = np.flatnonzero(same & (report[:, 3] < _FLAT))
+    k = int(flat[0]) if len(flat) else int(np.argmin(np.where(same, report[:, 3], np.inf)))
+    converged = report[:, 1] <= STEEP
+    agreeing = converged & (totals <= least + AGREEMENT * abs(least) + 1e-14 * length)
+    return Optimum(
+        theta[k], float(totals[k]), float(report[k, 1]), int(agreeing.sum()), int(converged.sum()), len(theta)
+    )
 
 
-def _minpack(problem: Task, starts: Float, valleys: int) -> Float:
+def _minpack(problem: Task, starts: Float) -> Float:
     """Return where MINPACK's Levenberg-Marquardt gets to: its QR steps follow narrow valleys further."""
     from scipy.optimize import least_squares
 
@@ -251,7 +291,7 @@ def _minpack(problem: Task, starts: Float, valleys: int) -> Float:
         return starts
     out = starts.copy()
     options: dict[str, Any] = {"method": "lm", "x_scale": "jac", "ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15}
-    for k, each in enumerate(starts[:valleys]):
+    for k, each in enumerate(starts):
         # A start from which it meets no finite number stays as it is.
         with np.errstate(all="ignore"), contextlib.suppress(ValueError):
             out[k] = least_squares(

@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from gainlaw._input.sizes import read_number
 from gainlaw.curves import kernel
 from gainlaw.curves.estimate import Optimum, minimise
 from gainlaw.curves.kernel import Task
-from gainlaw.curves.points import CurvePoints, checkpoint_points, points_from_arrays, size_variables
+from gainlaw.curves.points import CurvePoints, checkpoint_points, points_from_arrays, read_variables
+from gainlaw.curves.robust import robust_variance
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains import Gains
-from gainlaw.laws import CurveLaw, curve_law, decades
+from gainlaw.laws import CurveLaw, Law, curve_law, decades
 
 if TYPE_CHECKING:
     from gainlaw.curves.identifiability import Finding
@@ -36,8 +38,9 @@ class CurveFit:
     r"""One curve fitted to points.
 
     Standard errors are the delta method's: with squared loss :math:`\hat\sigma^2 (J'J)^{-1}`, with ``gls`` the same
-    with the known covariance and its scale estimated, with robust losses the sandwich, with counts the inverse of the
-    observed information. Few points bend: `bootstrap` and `profile` do not assume that they do not.
+    with the known covariance and its scale estimated, with robust losses the same with Huber's variance in place of
+    :math:`\hat\sigma^2` (`gainlaw.curves.robust.robust_variance`), with counts the inverse of the observed
+    information. Few points bend: `bootstrap` and `profile` do not assume that they do not.
 
     Parameters
     ----------
@@ -106,35 +109,15 @@ class CurveFit:
         p = len(self.law.parameters)
         _, slope = kernel.predict(self.task, self.optimum.theta)
         try:
-            if self.loss == "squared":
-                _, root = np.linalg.qr(slope)
-                inverse = np.linalg.inv(root)
-                return self.sigma**2 * inverse @ inverse.T
-            if self.loss == "gls":
+            if self.loss == "gls" and self.task.precision.shape[0]:
                 return self.sigma**2 * np.linalg.inv(slope.T @ self.task.precision @ slope)
+            if self.loss in ("squared", "gls"):
+                return self.sigma**2 * _inverse(slope * np.sqrt(self.task.weight)[:, None])
             if self.loss in _COUNTS:
                 return np.linalg.inv(kernel.curvature(self.task, self.optimum.theta)[1])
-            return self._sandwich(slope)
+            return robust_variance(self.task, self.residuals) * _inverse(slope)
         except np.linalg.LinAlgError:
             return np.full((p, p), np.nan)
-
-    def _sandwich(self, slope: Float) -> Float:
-        """Return the covariance under a robust loss; least absolute deviation by a kernel estimate of the density."""
-        r, n = self.residuals, len(self.points)
-        if self.loss == "lad":
-            width = max(1.06 * self.sigma * n ** (-0.2), 1e-300)
-            density = np.exp(-0.5 * (r / width) ** 2) / (width * np.sqrt(2.0 * np.pi))
-            bread = np.linalg.inv(2.0 * (slope * density[:, None]).T @ slope)
-            return bread @ (slope.T @ slope) @ bread * n / self.df
-        _, hessian = kernel.curvature(self.task, self.optimum.theta)
-        if self.loss == "huber":
-            psi = np.clip(r, -self.task.setting[0], self.task.setting[0])
-        else:
-            nu, scale = self.task.setting
-            psi = (nu + 1.0) * r / (nu * scale**2 + r**2)
-        bread = np.linalg.inv(hessian)
-        meat = (slope * (psi**2)[:, None]).T @ slope
-        return bread @ meat @ bread * n / self.df
 
     @property
     def limit(self) -> float:
@@ -203,7 +186,7 @@ class CurveFit:
         pandas.DataFrame
             The variables, ``gain``, ``se``, ``low`` and ``high`` of the mean, ``new_low`` and ``new_high``.
         """
-        variables = _variables(sizes)
+        variables = read_variables(sizes)
         value, slope = kernel.predict(self.task, self.optimum.theta, self.law.inputs(variables))
         variance = np.einsum("ij,jk,ik->i", slope, self.covariance, slope)
         se = np.sqrt(np.maximum(variance, 0.0))
@@ -222,12 +205,12 @@ class CurveFit:
         )
 
     def _known(self) -> Float:
-        assert self.points.covariance is not None
-        return np.diag(self.points.covariance)
+        assert self.points.variance is not None
+        return self.points.variance
 
     def curve(self, theta: Float, sizes: ArrayLike | Mapping[str, ArrayLike]) -> Float:
         """Return the curves of many parameters, shape (m, p), at sizes, shape (m, k)."""
-        inputs = self.law.inputs(_variables(sizes))
+        inputs = self.law.inputs(read_variables(sizes))
         return kernel.predict_many(self.task, np.atleast_2d(theta), inputs)
 
     def slope(self, theta: Float | None = None) -> Float:
@@ -237,13 +220,37 @@ class CurveFit:
         ends = self.curve(at, n)
         return (ends[:, 1] - ends[:, 0]) / float(np.diff(decades(n))[0])
 
+    @property
+    def sized(self) -> bool:
+        """Whether the curve depends on model size alone, so that it has a slope per decade."""
+        return "N" in self.points.variables and set(self.law.variables) <= {"N", "x"}
+
+    @property
+    def sizes(self) -> Float:
+        """The sizes of the points, from the smallest to the largest.
+
+        Raises
+        ------
+        InputError
+            If the curve depends on other variables.
+        """
+        if not self.sized:
+            names = ", ".join(self.law.variables)
+            raise InputError(
+                Problem(f"this curve is not one of size alone: its law {self.law.name} is of {names}")
+            )
+        return np.sort(self.points.variables["N"])
+
     def _range(self) -> Float:
-        if "N" not in self.points.variables:
-            raise InputError(Problem("a slope per decade needs sizes; this curve depends on other variables"))
-        n = self.points.variables["N"]
-        if not n.max() > n.min():
+        ends = self.sizes[[0, -1]]
+        if not ends[1] > ends[0]:
             raise InputError(Problem("a slope per decade needs two sizes or more"))
-        return np.array([n.min(), n.max()])
+        return ends
+
+    @property
+    def status(self) -> str:
+        """``ok``, or ``failed`` where a finding says that the fit must not be trusted."""
+        return "failed" if any(each.failed for each in self.findings) else "ok"
 
     def bootstrap(self, draws: int = 4000, *, kind: str | None = None) -> CurveBootstrap:
         """Refit to resampled checkpoints; see `gainlaw.curves.resampling.bootstrap`."""
@@ -269,8 +276,8 @@ def fit_curve(
     data: Gains | CurvePoints | ArrayLike | Mapping[str, ArrayLike],
     y: ArrayLike | None = None,
     *,
-    law: str | CurveLaw = "linear",
-    loss: str = "squared",
+    law: str | CurveLaw | Law = "linear",
+    loss: str | None = None,
     delta: float | None = None,
     nu: float = 4.0,
     se: ArrayLike | None = None,
@@ -287,21 +294,23 @@ def fit_curve(
     Parameters
     ----------
     data : Gains, CurvePoints, array or mapping of str to array
-        Gains, which become one point for each checkpoint (`checkpoint_points`); or model sizes in parameters; or the
-        law's variables by name.
+        Gains, which become one point for each checkpoint (`checkpoint_points`); or model sizes in parameters, as
+        numbers or text such as ``"7B"``; or the law's variables by name.
     y : array, optional
         The numbers at the sizes: gains, losses, or counts of successes with `trials`.
-    law : str or CurveLaw
-        A name of `gainlaw.laws.CURVE_LAWS`, a formula in ``x`` = log10(params / 1e9), or a law.
-    loss : {"squared", "gls", "huber", "lad", "student_t", "binomial", "beta_binomial"}
+    law : str, CurveLaw or Law
+        A name of `gainlaw.laws.CURVE_LAWS`, a formula in ``x`` = log10(params / 1e9), or a law; of a hierarchical one
+        its curve.
+    loss : {"squared", "gls", "huber", "lad", "student_t", "binomial", "beta_binomial"}, optional
         ``squared`` gives every point the same weight and estimates the spread; ``gls`` weighs by the known covariance
-        and estimates its scale; ``lad`` is least absolute deviation.
+        and estimates its scale; ``lad`` is least absolute deviation. By default ``gls`` where `se` or `covariance` is
+        given and ``squared`` otherwise, also for gains, whose sampling errors leave out what sets checkpoints apart.
     delta : float, optional
         Huber's threshold in the unit of `y`; 1.345 robust standard deviations by default.
     nu : float
         Degrees of freedom of ``student_t``.
     se, covariance : array, optional
-        Known errors of `y`.
+        Known errors of `y`, used by the loss ``gls``; another loss is refused with them.
     trials : array, optional
         Items behind each count.
     groups : sequence, optional
@@ -309,7 +318,7 @@ def fit_curve(
     start : mapping of str to float, optional
         A start in the parameters' own units; further starts are spread around it.
     starts : int
-        Number of starts.
+        Number of starts; twice as many follow, up to twice, while few searches agree on the best optimum.
     ci_prob : float
         Probability of the intervals.
     seed : int
@@ -323,7 +332,9 @@ def fit_curve(
     Notes
     -----
     Linear parameters are projected out of the first steps (Golub and Pereyra 1973, doi 10.1137/0710036); then damped
-    Newton steps with exact second derivatives, from several starts. Huber (1964), doi 10.1214/aoms/1177703732.
+    Newton steps with exact second derivatives, from several starts. Huber's loss (1964, doi 10.1214/aoms/1177703732)
+    is minimised from a large threshold down to its own (Madsen and Nielsen 1993, SIAM J. Optim. 3, 223-235). A search
+    that ends where a direction leads further down is a finding, and the fit's status is then failed.
 
     Examples
     --------
@@ -333,8 +344,9 @@ def fit_curve(
     >>> round(fit.values["r"], 2)
     0.36
     """
-    chosen = law if isinstance(law, CurveLaw) else curve_law(law)
+    chosen = curve_law(law)
     points = _points(data, y, se=se, covariance=covariance, trials=trials, groups=groups)
+    used = _loss(loss, se is not None or covariance is not None)
     if len(points) < len(chosen.parameters):
         raise InputError(
             Problem(
@@ -342,11 +354,30 @@ def fit_curve(
                 f"{points.name or 'the curve'} {len(points)} points"
             )
         )
-    if starts < 1 or not 0.0 < ci_prob < 1.0:
-        raise InputError(Problem("starts is 1 or more, and ci_prob lies between 0 and 1"))
-    task = kernel.set_up(chosen, points, loss, delta=delta, nu=nu)
+    read_number(starts, "starts", least=1, whole=True)
+    read_number(ci_prob, "ci_prob", above=0, below=1)
+    read_number(seed, "seed", least=0, whole=True)
+    task = kernel.set_up(chosen, points, used, delta=delta, nu=nu)
     task, optimum = minimise(task, starts=starts, start=start, seed=seed)
     return CurveFit(task, optimum, ci_prob, seed)
+
+
+def _loss(loss: str | None, known: bool) -> str:
+    """Return the loss: where none is named, the one that uses the errors that were given, or squares."""
+    if loss is None:
+        return "gls" if known else "squared"
+    if known and loss != "gls":
+        hint = "leave out the errors, or the loss (it is then gls)"
+        raise InputError(Problem(f"the loss {loss} does not use the known errors of the points", hint=hint))
+    return loss
+
+
+def _inverse(slope: Float) -> Float:
+    """Return the inverse of ``slope' slope``."""
+    inverse = np.linalg.inv(np.linalg.qr(slope)[1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = inverse @ inverse.T
+    return product if np.isfinite(product).all() else np.full_like(product, np.nan)
 
 
 def _points(data: object, y: ArrayLike | None, **known: object) -> CurvePoints:
@@ -366,9 +397,3 @@ def _points(data: object, y: ArrayLike | None, **known: object) -> CurvePoints:
     if y is None:
         raise InputError(Problem("sizes need the numbers measured at them", hint="fit_curve(sizes, y, ...)"))
     return points_from_arrays(data, y, **known)  # type: ignore[arg-type]
-
-
-def _variables(sizes: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Float]:
-    if isinstance(sizes, Mapping):
-        return {name: np.atleast_1d(np.asarray(each, dtype=float)) for name, each in sizes.items()}
-    return size_variables(np.atleast_1d(np.asarray(sizes, dtype=float)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.curves import kernel
+from gainlaw.curves.estimate import ENOUGH
+from gainlaw.curves.points import size_variables
 
 if TYPE_CHECKING:
     from gainlaw.curves.fit import CurveFit
@@ -19,12 +22,11 @@ Float = NDArray[np.float64]
 
 # Condition number of the scaled derivatives beyond which parameters can hardly be told apart.
 ILL = 1e3
-# A share of agreeing starts below which the optimum may not be the only one.
-FEW_AGREE = 0.25
-# A gradient cosine above which a fit has not converged.
-STEEP = 1e-6
-# A derivative this small next to the largest says nothing of its parameter.
-_DEAD = 1e-9
+# An effect on the curve, of a unit or of all of a parameter, that counts as none, next to the curve.
+_DEAD = 1e-12
+# Numbers computed at most when checkpoints are left out one at a time: of more, those that matter most are.
+_REFITTED = 400_000
+_AT_LEAST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +57,23 @@ def condition(fit: CurveFit) -> float:
     return float(np.linalg.cond(slope / length))
 
 
-def leave_one_out(fit: CurveFit) -> tuple[list[str], Float]:
-    """Return the checkpoints, and the parameters without each of them, shape (checkpoints, p)."""
+def leave_one_out(fit: CurveFit, chosen: Sequence[str] | None = None) -> tuple[list[str], Float]:
+    """Return checkpoints, all by default, and the parameters without each of them, shape (checkpoints, p)."""
     names, place = np.unique(fit.points.groups, return_inverse=True)
-    weight = 1.0 - (place[None] == np.arange(len(names))[:, None])
-    theta, _ = kernel.refit(fit.task, fit.optimum.theta[None], weight=np.ascontiguousarray(weight))
-    return [str(name) for name in names], theta
+    left = np.arange(len(names)) if chosen is None else np.flatnonzero(np.isin(names, chosen))
+    theta = np.empty((len(left), len(fit.law.parameters)))
+    block = max(_REFITTED // len(fit.points), 1)
+    for first in range(0, len(left), block):
+        out = left[first : first + block]
+        weight = (place[None] != out[:, None]).astype(float)
+        theta[first : first + block] = kernel.refit(fit.task, fit.optimum.theta[None], weight=weight)[0]
+    return [str(name) for name in names[left]], theta
 
 
 def without_largest(fit: CurveFit) -> Float | None:
     """Return the parameters without the largest size, shape (p,); None where the other sizes are too few, or none."""
     n = fit.points.variables.get("N")
-    if n is None or fit.points.n_sizes - 1 <= len(fit.law.parameters):
+    if n is None or fit.points.n_sizes - 1 <= len(fit.law.parameters) or n.min() == n.max():
         return None
     theta, _ = kernel.refit(fit.task, fit.optimum.theta[None], weight=(n < n.max()).astype(float)[None])
     return theta[0]
@@ -84,13 +91,24 @@ def examine(fit: CurveFit) -> tuple[Finding, ...]:
     """
     found: list[Finding] = []
     p, sizes, groups = len(fit.law.parameters), fit.points.n_sizes, fit.points.n_groups
-    steep = fit.optimum.cosine > STEEP and fit.loss not in ("lad", "huber") and not _perfect(fit)
+    steep = not fit.optimum.certified
     if steep:
         found.append(
             Finding(
                 "optimum",
                 True,
-                f"the search did not end at an optimum (gradient cosine {fit.optimum.cosine:.1e})",
+                "the search did not end at an optimum: a direction leads further down, perhaps without end "
+                f"(gradient {fit.optimum.steepness:.1e} of the sum of its terms)",
+            )
+        )
+    dead = _dead(fit)
+    if dead and not steep:
+        found.append(
+            Finding(
+                "optimum",
+                True,
+                f"the points say nothing of {' and '.join(dead)}: the search went where the curve does not depend on "
+                f"{'it' if len(dead) == 1 else 'them'}",
             )
         )
     if sizes <= p:
@@ -105,16 +123,18 @@ def examine(fit: CurveFit) -> tuple[Finding, ...]:
         found.append(
             Finding("sizes", False, f"{p} parameters from {sizes} distinct sizes ({groups} checkpoints)")
         )
-    if fit.optimum.agreement < FEW_AGREE and p > 1:
+    best = fit.optimum
+    if not steep and best.agreeing < min(ENOUGH, best.converged):
         found.append(
             Finding(
                 "starts",
                 False,
-                f"{fit.optimum.agreement:.0%} of {fit.optimum.starts} starts agree on the optimum; there are others",
+                f"only {best.agreeing} of the {best.converged} searches that converged ended at this optimum, "
+                "the others at worse ones; there may be a better one",
             )
         )
     number = condition(fit)
-    if number > ILL:
+    if number > ILL and not dead:
         found.append(
             Finding(
                 "condition",
@@ -122,17 +142,19 @@ def examine(fit: CurveFit) -> tuple[Finding, ...]:
                 f"parameters move together (condition number {number:.0f}): read the curve, not them",
             )
         )
-    if sizes > p and fit.df > 0 and fit.loss not in ("lad", "huber") and not steep:
+    if sizes > p and fit.df > 0 and fit.loss not in ("lad", "huber") and not steep and not dead:
         found += _ridges(fit)
-    if sizes > p and "N" in fit.points.variables:
+    if sizes > p and fit.sized and not steep:
         found += _one_checkpoint(fit)
     return tuple(found)
 
 
-def _perfect(fit: CurveFit) -> bool:
-    """Return whether the curve passes through all points, so that a gradient cosine means nothing."""
-    size = float(np.abs(fit.points.y).max())
-    return bool(np.abs(fit.residuals).max() <= 1e-10 * max(size, 1e-300))
+def _dead(fit: CurveFit) -> list[str]:
+    """Return the parameters that have no effect on the curve at the points."""
+    slope = kernel.jacobian(fit.task, fit.optimum.theta)
+    effect = np.sqrt((slope**2).sum(axis=0)) * np.maximum(np.abs(fit.optimum.theta), 1.0)
+    least = _DEAD * float(np.abs(kernel.predict(fit.task, fit.optimum.theta)[0]).max())
+    return [each.name for each, size in zip(fit.law.parameters, effect, strict=True) if size <= least]
 
 
 def _ridges(fit: CurveFit) -> list[Finding]:
@@ -149,10 +171,12 @@ def _ridges(fit: CurveFit) -> list[Finding]:
 
 def _one_checkpoint(fit: CurveFit) -> list[Finding]:
     """Return whether one checkpoint decides the sign of the slope."""
-    if fit.law.name == "constant" or fit.points.n_groups - 1 < len(fit.law.parameters):
+    if fit.points.n_groups - 1 < len(fit.law.parameters):
         return []
-    names, theta = leave_one_out(fit)
     whole = float(fit.slope()[0])
+    if whole == 0.0:
+        return []
+    names, theta = leave_one_out(fit, _suspects(fit, whole))
     slopes = fit.slope(theta)
     turned = [
         name for name, slope in zip(names, slopes, strict=True) if np.isfinite(slope) and slope * whole < 0
@@ -160,3 +184,14 @@ def _one_checkpoint(fit: CurveFit) -> list[Finding]:
     if not turned:
         return []
     return [Finding("influence", False, f"without {' or '.join(turned)} the slope changes its sign")]
+
+
+def _suspects(fit: CurveFit, whole: float) -> list[str]:
+    """Return the checkpoints without which the slope's sign is likeliest to change, by one Newton step each."""
+    names, place = np.unique(fit.points.groups, return_inverse=True)
+    share, hessian = kernel.curvature(fit.task, fit.optimum.theta)
+    ends = kernel.predict(fit.task, fit.optimum.theta, fit.law.inputs(size_variables(fit.sizes[[0, -1]])))[1]
+    pulls = np.stack([np.bincount(place, each) for each in share.T], axis=1)
+    moved = pulls @ np.linalg.lstsq(hessian, ends[1] - ends[0], rcond=None)[0]
+    count = max(_AT_LEAST, _REFITTED // len(fit.points))
+    return [str(names[k]) for k in np.argsort(moved * np.sign(whole), kind="stable")[:count]]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw._input.sizes import read_number
 from gainlaw.curves.points import CurvePoints
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws import CurveLaw
@@ -16,6 +17,7 @@ __all__ = [
     "LOSSES",
     "Loss",
     "Task",
+    "bend",
     "curvature",
     "jacobian",
     "predict",
@@ -51,8 +53,10 @@ class Task:
         Huber's delta; degrees of freedom and scale of Student's t; intraclass correlation of the beta-binomial.
     variables : ndarray, shape (v, n)
         The law's variables.
+    weight : ndarray, shape (n,)
+        Weight of each point: ones, or for `gls` with independent errors one over their variances.
     precision : ndarray, shape (n, n) or (0, 0)
-        Inverse covariance of `gls`.
+        Inverse covariance of `gls`, where errors are not independent.
     """
 
     law: CurveLaw
@@ -60,7 +64,19 @@ class Task:
     loss: str
     setting: tuple[float, float]
     variables: Float
+    weight: Float
     precision: Float
+
+    @property
+    def unweighted(self) -> Task:
+        """The same law and points by squares of the same weight."""
+        return replace(
+            self,
+            loss="squared",
+            setting=(0.0, 0.0),
+            weight=np.ones(len(self.points)),
+            precision=np.zeros((0, 0)),
+        )
 
 
 def set_up(
@@ -76,42 +92,46 @@ def set_up(
     if loss not in LOSSES:
         raise InputError(Problem(f"loss is {loss!r}", hint="allowed: " + ", ".join(LOSSES)))
     variables = law.inputs(points.variables)
-    precision = np.zeros((0, 0))
+    weight, precision = np.ones(len(points)), np.zeros((0, 0))
     if loss == "gls":
         if points.covariance is None:
             raise InputError(Problem("the loss gls needs standard errors or a covariance of the points"))
-        try:
-            root = np.linalg.inv(np.linalg.cholesky(points.covariance))
-        except np.linalg.LinAlgError as err:
-            raise InputError(Problem("the covariance of the points is not positive definite")) from err
-        precision = root.T @ root
+        if points.covariance.ndim == 1:
+            weight = 1.0 / points.covariance
+        else:
+            try:
+                root = np.linalg.inv(np.linalg.cholesky(points.covariance))
+            except np.linalg.LinAlgError as err:
+                raise InputError(Problem("the covariance of the points is not positive definite")) from err
+            precision = root.T @ root
     if loss in ("binomial", "beta_binomial") and points.trials is None:
         raise InputError(Problem(f"the loss {loss} needs counts: y as successes, and trials"))
     if loss not in ("binomial", "beta_binomial") and points.trials is not None:
         raise InputError(Problem(f"counts need the loss binomial or beta_binomial, not {loss}"))
-    if delta is not None and (loss != "huber" or not delta > 0):
-        raise InputError(Problem("delta is a positive number, for the loss huber"))
-    problem = Task(law, points, loss, (delta or 0.0, 0.0), variables, precision)
+    if delta is not None and loss != "huber":
+        raise InputError(
+            Problem("delta is the threshold of the loss huber", hint="loss='huber', or leave it out")
+        )
+    threshold = 0.0 if delta is None else read_number(delta, "delta", above=0)
+    problem = Task(law, points, loss, (threshold, 0.0), variables, weight, precision)
     if loss == "student_t":
-        if not nu > 0:
-            raise InputError(Problem(f"nu is {nu}; degrees of freedom are positive"))
-        return replace(problem, setting=(nu, 1.0))
+        return replace(problem, setting=(read_number(nu, "nu", above=0), 1.0))
     if loss == "beta_binomial":
         return replace(problem, setting=(0.01, 0.0))
     return problem
 
 
 def _code(loss: str) -> int:
-    from gainlaw.curves import newton
+    from gainlaw.curves import losses
 
     return {
-        "squared": newton.SQUARED,
-        "gls": newton.SQUARED,
-        "huber": newton.HUBER,
-        "lad": newton.HUBER,
-        "student_t": newton.STUDENT_T,
-        "binomial": newton.BINOMIAL,
-        "beta_binomial": newton.BETA_BINOMIAL,
+        "squared": losses.SQUARED,
+        "gls": losses.SQUARED,
+        "huber": losses.HUBER,
+        "lad": losses.HUBER,
+        "student_t": losses.STUDENT_T,
+        "binomial": losses.BINOMIAL,
+        "beta_binomial": losses.BETA_BINOMIAL,
     }[loss]
 
 
@@ -140,7 +160,7 @@ def refit(
     starts : ndarray, shape (1 or fits, p)
         Starting values.
     y, weight : ndarray, shape (1 or fits, n), optional
-        Data and weights; those of the points, and ones, by default.
+        Data, and factors of the points' weights; those of the points, and ones, by default.
     fixed : int, optional
         A parameter that stays at its start.
     steps : int
@@ -148,17 +168,18 @@ def refit(
 
     Returns
     -------
-    theta, report : ndarray, shape (fits, p), (fits, 3)
-        Estimates; and objective, gradient cosine, steps.
+    theta, report : ndarray, shape (fits, p), (fits, 4)
+        Estimates; and objective, steepness of its gradient (0 at an optimum), steps, steepness with rounding.
     """
     from gainlaw.curves import newton
 
     fit_many: Any = newton.fit_many
     p = len(problem.law.parameters)
-    values = problem.points.y[None] if y is None else y
-    weights = np.ones((1, len(problem.points))) if weight is None else weight
+    # One order of arrays, so that the kernels are compiled once.
+    values = problem.points.y[None] if y is None else np.ascontiguousarray(y)
+    weights = problem.weight[None] if weight is None else np.ascontiguousarray(weight * problem.weight)
     fits = max(len(starts), len(values), len(weights))
-    theta, report = np.empty((fits, p)), np.empty((fits, 3))
+    theta, report = np.empty((fits, p)), np.empty((fits, 4))
     free = np.array([k for k in range(p) if k != fixed], dtype=np.int64)
     linear = np.array([k for k in free if problem.law.linear[k]], dtype=np.int64)
     with np.errstate(all="ignore"):
@@ -171,7 +192,8 @@ def refit(
 
 def predict(problem: Task, theta: Float, variables: Float | None = None) -> tuple[Float, Float]:
     """Return predictions, shape (n,), and their derivatives, shape (n, p), at the points or at other variables."""
-    from gainlaw.curves.newton import SQUARED, fitted
+    from gainlaw.curves.losses import SQUARED
+    from gainlaw.curves.newton import fitted
 
     at = problem.variables if variables is None else variables
     n = at.shape[1]
@@ -204,22 +226,29 @@ def robust_sd(residuals: Float) -> float:
     return float(np.median(np.abs(residuals))) / _MAD
 
 
+def bend(problem: Task, theta: Float, factor: Float) -> Float:
+    """Return the sum over points of a factor times the second derivatives of the prediction, shape (p, p)."""
+    value, slope = predict(problem, theta)
+    at = replace(problem.unweighted, points=replace(problem.points, y=value - factor, trials=None))
+    return curvature(at, theta)[1] - slope.T @ slope
+
+
 def jacobian(problem: Task, theta: Float) -> Float:
     """Return the derivatives of the prediction in the parameters searched for, shape (n, p)."""
     return predict(problem, theta)[1]
 
 
 def curvature(problem: Task, theta: Float) -> tuple[Float, Float]:
-    """Return gradient and Hessian of the objective, shape (p,) and (p, p)."""
+    """Return each point's share of the objective's gradient, shape (n, p), and the Hessian, shape (p, p)."""
     from gainlaw.curves.newton import fitted
 
     with np.errstate(all="ignore"):
-        _, _, gradient, hessian = fitted(
+        _, slope, first, hessian = fitted(
             problem.law.tape.work,
             problem.variables,
             np.ascontiguousarray(theta),
             problem.points.y,
-            np.ones(len(problem.points)),
+            problem.weight,
             *arguments(problem),
         )
-    return gradient, hessian
+    return first[:, None] * slope, hessian

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gainlaw._input.sizes import read_numbers, read_sizes
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains import Gains
 from gainlaw.laws import decades
 
-__all__ = ["CurvePoints", "checkpoint_points", "points_from_arrays", "score_points"]
+__all__ = [
+    "CurvePoints",
+    "checkpoint_points",
+    "points_from_arrays",
+    "read_variables",
+    "score_points",
+    "size_variables",
+]
 
 Float = NDArray[np.float64]
-
-# Beyond this many rows the covariance between rows that share a baseline is not laid out; variances are kept.
-_DENSE = 20_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +40,8 @@ class CurvePoints:
         The checkpoint of each point: what is resampled and left out together.
     unit : str
         Unit of the numbers.
-    covariance : ndarray, shape (n, n), or None
-        Known sampling covariance.
+    covariance : ndarray, shape (n, n) or (n,), or None
+        Known sampling covariance; of independent errors their variances alone.
     trials : ndarray, shape (n,), or None
         Items behind each count, where the numbers are counts.
     name : str
@@ -57,6 +62,12 @@ class CurvePoints:
     def __len__(self) -> int:
         """Return the number of points."""
         return len(self.y)
+
+    @property
+    def variance(self) -> Float | None:
+        """The known sampling variances, shape (n,)."""
+        known = self.covariance
+        return known if known is None or known.ndim == 1 else np.diag(known)
 
     @property
     def n_groups(self) -> int:
@@ -105,42 +116,87 @@ def points_from_arrays(
     InputError
         If shapes do not agree or numbers are not finite.
     """
-    values = np.asarray(y, dtype=float)
+    values = read_numbers(y, "y")
     if values.ndim != 1 or not len(values):
         raise InputError(Problem(f"y has the shape {values.shape}; a curve needs one number for each point"))
-    if isinstance(sizes, Mapping):
-        variables = {str(key): np.asarray(each, dtype=float) for key, each in sizes.items()}
-    else:
-        variables = size_variables(np.asarray(sizes, dtype=float))
     n = len(values)
-    wrong = [key for key, each in variables.items() if each.shape != (n,)]
+    variables = read_variables(sizes)
+    given = {**variables, "y": values}
+    errors = items = known = None
+    if covariance is not None and se is not None:
+        raise InputError(Problem("both se and a covariance of the points", hint="give one of them"))
+    if se is not None:
+        given["se"] = errors = read_numbers(se, "se")
+    if trials is not None:
+        items = read_numbers(trials, "trials")
+        given["trials"] = items = np.full(n, items) if items.ndim == 0 else items
+    wrong = [key for key, each in given.items() if each.shape != (n,)]
     if wrong:
         raise InputError(Problem(f"{', '.join(wrong)}: shape differs from that of y, ({n},)"))
-    bad = [key for key, each in {**variables, "y": values}.items() if not np.isfinite(each).all()]
+    bad = [
+        f"{key} ({_places(~np.isfinite(each))})" for key, each in given.items() if not np.isfinite(each).all()
+    ]
     if bad:
-        raise InputError(Problem(f"{', '.join(bad)}: values that are not finite numbers"))
-    known = None
+        hint = "leave out points that are missing or masked"
+        raise InputError(Problem(f"{', '.join(bad)}: values that are not finite numbers", hint=hint))
     if covariance is not None:
-        known = np.asarray(covariance, dtype=float)
-        if known.shape != (n, n):
-            raise InputError(Problem(f"covariance has the shape {known.shape}, not ({n}, {n})"))
-    elif se is not None:
-        errors = np.asarray(se, dtype=float)
-        if errors.shape != (n,) or not (errors > 0).all():
-            raise InputError(Problem("se must have one positive number for each point"))
-        known = np.diag(errors**2)
-    items = None if trials is None else np.broadcast_to(np.asarray(trials, dtype=float), (n,)).copy()
-    if items is not None and not ((values >= 0) & (values <= items)).all():
+        known = read_numbers(covariance, "covariance")
+        if known.shape != (n, n) or not np.isfinite(known).all():
+            raise InputError(
+                Problem(f"covariance must be finite and of the shape ({n}, {n}), not {known.shape}")
+            )
+        if np.abs(known - known.T).max() > 1e-9 * np.abs(known).max():
+            raise InputError(Problem("the covariance of the points is not symmetric"))
+    elif errors is not None:
+        if not (errors > 0).all():
+            raise InputError(
+                Problem(f"se must have one positive number for each point ({_places(errors <= 0)})")
+            )
+        known = errors**2
+    if items is not None and not ((values >= 0) & (values <= items) & (items > 0)).all():
         raise InputError(Problem("counts must lie between 0 and the number of trials"))
+    if groups is not None and (isinstance(groups, str) or not isinstance(groups, Iterable)):
+        raise InputError(Problem("groups is a list with the checkpoint of each point"))
     labels = np.array([str(each) for each in (range(n) if groups is None else groups)])
     if labels.shape != (n,):
         raise InputError(Problem(f"groups has {len(labels)} entries for {n} points"))
     return CurvePoints(variables, values, labels, unit, known, items, name)
 
 
+def _places(bad: NDArray[np.bool_]) -> str:
+    """Return which points are at fault, counted from 1, the first few of them."""
+    rows = (np.flatnonzero(bad) + 1).tolist()
+    return f"point{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows[:8]))}" + (
+        ", ..." if len(rows) > 8 else ""
+    )
+
+
+def read_variables(sizes: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Float]:
+    """Return the variables of a law from model sizes, or by name; sizes may be text such as ``"7B"``.
+
+    Raises
+    ------
+    InputError
+        If they are no numbers, or not of one length.
+    """
+    if not isinstance(sizes, Mapping):
+        return size_variables(np.atleast_1d(read_sizes(sizes)))
+    named = {
+        str(key): np.atleast_1d(read_sizes(each, "N") if key == "N" else read_numbers(each, str(key)))
+        for key, each in sizes.items()
+    }
+    if not named:
+        raise InputError(Problem("no variables", hint="model sizes, or the law's variables by name"))
+    lengths = {each.shape for each in named.values()}
+    if len(lengths) > 1 or any(each.ndim != 1 for each in named.values()):
+        shapes = ", ".join(f"{key} {each.shape}" for key, each in named.items())
+        raise InputError(Problem(f"variables must be lists of one length: {shapes}"))
+    return named
+
+
 def size_variables(params: Float) -> dict[str, Float]:
     """Return the variables that model sizes are: ``N`` itself and ``x`` = log10(N / 1e9)."""
-    if not (params > 0).all():
+    if not (np.isnan(params) | (params > 0)).all():
         raise InputError(Problem("sizes must be positive numbers of parameters"))
     return {"N": params, "x": decades(params)}
 
@@ -185,7 +241,6 @@ def checkpoint_points(gains: Gains, by: Sequence[str] = ()) -> dict[str, CurvePo
             )
         )
     usable = frame["gain"].notna().to_numpy()
-    whole = gains.covariance.matrix() if len(frame) <= _DENSE else np.diag(gains.covariance.variance)
     labels = (
         frame[list(by)].astype(str).agg(" / ".join, axis=1)
         if by
@@ -194,36 +249,67 @@ def checkpoint_points(gains: Gains, by: Sequence[str] = ()) -> dict[str, CurvePo
     curves = {}
     for name in sorted(labels[usable].unique()):
         rows = np.flatnonzero((labels == name).to_numpy() & usable)
-        curves[name] = _curve(gains, rows, whole, name)
+        curves[name] = _curve(gains, rows, name)
     return curves
 
 
-def _curve(gains: Gains, rows: NDArray[np.int64], whole: Float, name: str) -> CurvePoints:
-    """Return the means of some rows' checkpoints; `whole` is the covariance of all rows."""
+def _curve(gains: Gains, rows: NDArray[np.int64], name: str) -> CurvePoints:
+    """Return the means of some rows' checkpoints."""
     frame = gains.frame.iloc[rows]
-    checkpoint = frame["checkpoint"].astype(str).to_numpy()
-    names, place = np.unique(checkpoint, return_inverse=True)
-    task = frame["task"].astype(str).to_numpy() if "task" in frame else np.full(len(frame), "")
-    share = np.zeros((len(names), len(frame)))
-    for k in range(len(names)):
-        inside = place == k
-        tasks, counts = np.unique(task[inside], return_counts=True)
-        weight = dict(zip(tasks, 1.0 / (len(tasks) * counts), strict=True))
-        share[k, inside] = [weight[each] for each in task[inside]]
-    params = np.array([frame["params"].to_numpy(dtype=float)[place == k][0] for k in range(len(names))])
+    names, place = np.unique(frame["checkpoint"].astype(str).to_numpy(), return_inverse=True)
+    task = np.zeros(len(frame), dtype=np.int64)
+    if "task" in frame:
+        task = np.unique(frame["task"].astype(str).to_numpy(), return_inverse=True)[1]
+    _, cell, count = np.unique(place * (task.max() + 1) + task, return_inverse=True, return_counts=True)
+    # Every task of a checkpoint weighs the same, and every row within a task.
+    share = 1.0 / count[cell]
+    share /= np.bincount(place, share)[place]
+    first = np.unique(place, return_index=True)[1]
+    params = frame["params"].to_numpy(dtype=float)[first]
     order = np.argsort(params, kind="stable")
-    covariance = share @ whole[np.ix_(rows, rows)] @ share.T
-    y = share @ frame["gain"].to_numpy(dtype=float)
+    y = np.bincount(place, share * frame["gain"].to_numpy(dtype=float))
+    covariance = _covariance(gains, rows, place, share)
+    if covariance is not None:
+        covariance = covariance[order] if covariance.ndim == 1 else covariance[np.ix_(order, order)]
     return CurvePoints(
         {"N": params[order], "x": decades(params[order])},
         y[order],
         names[order],
         gains.unit,
-        covariance[np.ix_(order, order)] if np.isfinite(covariance).all() else None,
+        covariance,
         None,
         name,
         (frame["params"].to_numpy(dtype=float), frame["gain"].to_numpy(dtype=float)),
     )
+
+
+def _covariance(
+    gains: Gains, rows: NDArray[np.int64], place: NDArray[np.int64], share: Float
+) -> Float | None:
+    """Return the covariance of weighted sums of rows, their variances where no two sums are correlated."""
+    inside = np.zeros(gains.covariance.size, dtype=bool)
+    inside[rows] = True
+    own = gains.covariance.subset(inside)
+    variance = np.bincount(place, share**2 * own.variance)
+    pairs = []
+    for block, cov in own.blocks:
+        weight = share[block]
+        one, two = np.meshgrid(place[block], place[block], indexing="ij")
+        pairs.append(
+            (one.ravel(), two.ravel(), ((cov - np.diag(np.diag(cov))) * np.outer(weight, weight)).ravel())
+        )
+    if not np.isfinite(variance).all():
+        return None
+    if not pairs:
+        return variance
+    one, two, value = (np.concatenate(each) for each in zip(*pairs, strict=True))
+    same = one == two
+    np.add.at(variance, one[same], value[same])
+    if not value[~same].any():
+        return variance
+    whole = np.diag(variance)
+    np.add.at(whole, (one[~same], two[~same]), value[~same])
+    return whole
 
 
 def score_points(gains: Gains) -> CurvePoints:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gainlaw._input.sizes import read_number
 from gainlaw.curves import kernel
 from gainlaw.errors import InputError, Problem
 
@@ -89,6 +90,7 @@ def profile(fit: CurveFit, parameter: str, *, points: int = 41) -> Profile:
         raise InputError(
             Problem(f"the loss {fit.loss} has no likelihood to profile", hint="use the bootstrap")
         )
+    read_number(points, "points", least=2, whole=True)
     if fit.df < 1:
         raise InputError(Problem("as many parameters as points: a profile has no spread to be measured by"))
     k = names.index(parameter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from gainlaw._input.sizes import read_number
 from gainlaw.curves import kernel
+from gainlaw.curves.points import read_variables
+from gainlaw.curves.robust import smoothing
 from gainlaw.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -19,12 +23,15 @@ __all__ = ["CurveBootstrap", "bootstrap"]
 
 Float = NDArray[np.float64]
 
+KINDS = ("pairs", "wild", "smooth")
 # With fewer checkpoints than this, resampling them leaves too few distinct ones: residuals are reweighted instead.
 FEW = 10
 # Webb's six-point distribution: with few checkpoints two points would give few distinct samples.
 _WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)])
-# A refit whose gradient cosine stays above this has not converged.
+# A refit whose gradient stays steeper than this, next to the sum of its terms' sizes, has not converged.
 CONVERGED = 1e-5
+# Numbers (refits times points) that are drawn at a time.
+_BLOCK = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +42,9 @@ class CurveBootstrap:
     ----------
     fit : CurveFit
         The curve.
-    kind : {"pairs", "wild"}
-        Whether checkpoints were drawn with replacement, or their residuals multiplied by random numbers.
+    kind : {"pairs", "wild", "smooth"}
+        Whether checkpoints were drawn with replacement, their residuals multiplied by random numbers, or residuals
+        drawn and smoothed.
     theta : ndarray, shape (kept, p)
         Parameters searched for, of the refits that can be used.
     draws : int
@@ -69,14 +77,15 @@ class CurveBootstrap:
             }
         )
 
-    def curve(self, sizes: ArrayLike) -> pd.DataFrame:
-        """Return the curve with the percentile interval of its mean at sizes in parameters."""
-        at = np.atleast_1d(np.asarray(sizes, dtype=float))
+    def curve(self, sizes: ArrayLike | Mapping[str, ArrayLike]) -> pd.DataFrame:
+        """Return the curve with the percentile interval of its mean at sizes in parameters, or at variables by name."""
+        at = read_variables(sizes)
         values = self.fit.curve(self.theta, at)
         tail = 0.5 - 0.5 * self.fit.ci_prob
         low, high = np.nanquantile(values, [tail, 1.0 - tail], axis=0)
+        given = at if isinstance(sizes, Mapping) else {"N": at["N"]}
         return pd.DataFrame(
-            {"N": at, "gain": self.fit.curve(self.fit.optimum.theta, at)[0], "low": low, "high": high}
+            {**given, "gain": self.fit.curve(self.fit.optimum.theta, at)[0], "low": low, "high": high}
         )
 
     def slope(self) -> Float:
@@ -93,10 +102,12 @@ def bootstrap(fit: CurveFit, draws: int = 4000, *, kind: str | None = None) -> C
         The curve.
     draws : int
         Refits.
-    kind : {"pairs", "wild"}, optional
+    kind : {"pairs", "wild", "smooth"}, optional
         ``pairs`` draws checkpoints with replacement; ``wild`` keeps the sizes and multiplies every checkpoint's
-        residuals, divided by one less their leverage, by a random number. ``wild`` by default with fewer than ten
-        checkpoints; counts can only be drawn in pairs.
+        residuals, divided by one less their leverage, by a random number; ``smooth`` keeps the sizes and draws
+        residuals from their distribution, made symmetric and smoothed by a normal kernel. By default ``smooth`` for
+        ``huber`` and ``lad`` with one point a checkpoint, else ``wild`` with fewer than ten checkpoints, but ``pairs``
+        for ``huber``, ``lad`` and counts, which can only be drawn in pairs.
 
     Raises
     ------
@@ -105,7 +116,10 @@ def bootstrap(fit: CurveFit, draws: int = 4000, *, kind: str | None = None) -> C
 
     Notes
     -----
-    Webb (2023), reworking wild bootstrap-based inference for clustered errors, doi 10.1111/caje.12661.
+    Webb (2023), reworking wild bootstrap-based inference for clustered errors, doi 10.1111/caje.12661. The errors of
+    least absolute deviation, and of Huber's loss with a small threshold, depend on the density of the residuals at 0,
+    which multiplied residuals get wrong and pairs of few points get roughly; smoothed ones have it (De Angelis, Hall
+    and Young 1993, J. Am. Stat. Assoc. 88, 1310-1316).
 
     Examples
     --------
@@ -115,35 +129,70 @@ def bootstrap(fit: CurveFit, draws: int = 4000, *, kind: str | None = None) -> C
     >>> bool(fit.bootstrap(500).slope().max() < 0)
     True
     """
-    counts = fit.points.trials is not None
-    chosen = kind or ("pairs" if counts or fit.points.n_groups >= FEW else "wild")
-    if chosen not in ("pairs", "wild"):
-        raise InputError(Problem(f"kind is {kind!r}", hint="allowed: pairs, wild"))
-    if chosen == "wild" and counts:
-        raise InputError(Problem("counts have no residuals to reweight", hint="kind='pairs'"))
+    chosen = _kind(fit, kind)
     if fit.df < 1:
         raise InputError(Problem("as many parameters as points: nothing is left to resample"))
-    if draws < 2:
-        raise InputError(Problem(f"draws is {draws}; at least 2 are needed"))
+    draws = int(read_number(draws, "draws", least=2, whole=True))
     rng = np.random.default_rng(np.random.SeedSequence(fit.seed, spawn_key=(22,)))
+    block = max(_BLOCK // len(fit.points), 1)
+    counts = [min(block, draws - first) for first in range(0, draws, block)]
+    kept = np.concatenate([_refits(fit, chosen, count, rng) for count in counts])
+    if len(kept) < 2:
+        raise InputError(Problem(f"none of {draws} resamples could be fitted by the law {fit.law.name}"))
+    return CurveBootstrap(fit, chosen, kept, draws)
+
+
+def _kind(fit: CurveFit, kind: str | None) -> str:
+    """Return how to resample: as asked for, or as suits loss and points."""
+    counts = fit.points.trials is not None
+    robust = fit.loss in ("huber", "lad")
+    single = fit.points.n_groups == len(fit.points)
+    if kind is None:
+        if robust and single:
+            return "smooth"
+        return "pairs" if robust or counts or fit.points.n_groups >= FEW else "wild"
+    if kind not in KINDS:
+        raise InputError(Problem(f"kind is {kind!r}", hint="allowed: " + ", ".join(KINDS)))
+    if kind != "pairs" and counts:
+        raise InputError(Problem("counts have no residuals to reweight", hint="kind='pairs'"))
+    if kind == "wild" and robust:
+        hint = "kind='smooth' or 'pairs'"
+        raise InputError(
+            Problem(
+                f"multiplied residuals do not keep the density that the errors of {fit.loss} depend on",
+                hint=hint,
+            )
+        )
+    if kind == "smooth" and not (robust and single):
+        hint = "kind='pairs' or 'wild'" if not robust else "kind='pairs'"
+        raise InputError(Problem("smooth is for huber and lad, with one point a checkpoint", hint=hint))
+    return kind
+
+
+def _refits(fit: CurveFit, kind: str, draws: int, rng: np.random.Generator) -> Float:
+    """Return the parameters of the refits that can be used, shape (kept, p)."""
     names, place = np.unique(fit.points.groups, return_inverse=True)
-    if chosen == "pairs":
+    enough = np.ones(draws, dtype=bool)
+    if kind == "pairs":
         drawn = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=draws)
         weight = np.ascontiguousarray(drawn[:, place], dtype=float)
         theta, report = kernel.refit(fit.task, fit.optimum.theta[None], weight=weight)
         enough = _distinct(fit, weight) >= len(fit.law.parameters)
     else:
         value, slope = kernel.predict(fit.task, fit.optimum.theta)
-        leverage = np.clip(np.sum(np.linalg.qr(slope)[0] ** 2, axis=1), 0.0, 0.99)
-        stretched = fit.residuals / (1.0 - leverage)
-        y = value + stretched * rng.choice(_WEBB, size=(draws, len(names)))[:, place]
+        if kind == "smooth":
+            rest, width, stretch = smoothing(fit.residuals, slope.shape[1])
+            shape = (draws, len(value))
+            sign = rng.choice([-1.0, 1.0], size=shape)
+            y = value + (sign * rng.choice(rest, size=shape) + width * rng.standard_normal(shape)) / stretch
+        else:
+            root = np.sqrt(fit.task.weight)
+            leverage = np.clip(np.sum(np.linalg.qr(slope * root[:, None])[0] ** 2, axis=1), 0.0, 0.99)
+            stretched = fit.residuals / (1.0 - leverage)
+            y = value + stretched * rng.choice(_WEBB, size=(draws, len(names)))[:, place]
         theta, report = kernel.refit(fit.task, fit.optimum.theta[None], y=y)
-        enough = np.ones(draws, dtype=bool)
-    flat = (report[:, 1] < CONVERGED) | (fit.loss in ("lad", "huber"))
-    usable = enough & np.isfinite(report[:, 0]) & np.isfinite(fit.law.natural(theta)).all(axis=1) & flat
-    if usable.sum() < 2:
-        raise InputError(Problem(f"none of {draws} resamples could be fitted by the law {fit.law.name}"))
-    return CurveBootstrap(fit, chosen, theta[usable], draws)
+    usable = enough & np.isfinite(fit.law.natural(theta)).all(axis=1) & (report[:, 1] < CONVERGED)
+    return theta[usable]
 
 
 def _distinct(fit: CurveFit, weight: Float) -> NDArray[np.int64]:

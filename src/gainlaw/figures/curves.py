@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from gainlaw._input.sizes import read_number
+from gainlaw.errors import InputError, Problem
 from gainlaw.figures.style import (
     ACCENT,
     DOUBLE,
@@ -49,6 +51,11 @@ def plot_curves(fits: Sequence[CurveFit], *, points: int = 80, beyond: float = 0
     PaperFigure
         Its `plot_data` has the layers `band`, `point`, `heldout` and, where the points are means, `cell`.
 
+    Raises
+    ------
+    InputError
+        If there is no fit, or a curve is not one of model size alone.
+
     Examples
     --------
     >>> import gainlaw as gl
@@ -65,9 +72,13 @@ def curves_data(
     """Return the bands of the curves, their points, the curves without the largest size, and the cells."""
     from gainlaw.curves.identifiability import without_largest
 
+    if not fits:
+        raise InputError(Problem("a figure of curves needs a fit"))
+    read_number(points, "points", least=2, whole=True)
+    read_number(beyond, "beyond", least=0)
     bands, dots, held, cells = [], [], [], []
     for k, fit in enumerate(fits):
-        n = fit.points.variables["N"]
+        n = fit.points.variables["N"] if fit.sized else fit.sizes
         sizes = np.geomspace(n.min(), n.max() * 10.0**beyond, points)
         panel = (
             f"{title_of(fit.points.name)}: {fit.law.name.replace('_', ' ')}"
@@ -78,8 +89,8 @@ def curves_data(
         shown = pd.DataFrame(
             {"params": n, "gain": fit.points.y, "residual": fit.residuals, "panel": panel, "place": k}
         )
-        if fit.points.covariance is not None:
-            shown["se"] = np.sqrt(np.diag(fit.points.covariance))
+        if fit.points.variance is not None:
+            shown["se"] = np.sqrt(fit.points.variance)
         dots.append(shown)
         theta = without_largest(fit)
         if theta is not None:

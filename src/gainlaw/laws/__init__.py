@@ -59,14 +59,15 @@ def law(name: str) -> Law | CurveLaw:
     return LAWS[require_choice(name, LawName, "law")]
 
 
-def curve_law(name: str) -> CurveLaw:
+def curve_law(name: str | CurveLaw | Law) -> CurveLaw:
     """Return the law of one curve called `name`, or made from a formula.
 
     Parameters
     ----------
-    name : str
+    name : str, CurveLaw or Law
         One of `CURVE_LAWS`, or a formula in ``x`` (log10(params / 1e9)) such as ``"c + a * exp(-r * x)"``. For
-        positive parameters and ranges of starting values see `formula_law`.
+        positive parameters and ranges of starting values see `formula_law`. A law of one curve is returned as it is,
+        a hierarchical one as the law of one curve that has its form.
 
     Raises
     ------
@@ -78,6 +79,12 @@ def curve_law(name: str) -> CurveLaw:
     >>> curve_law("linear").formula, curve_law("a + b * x ** 2").linear
     ('a + b * x', (True, True))
     """
+    if isinstance(name, CurveLaw):
+        return name
+    if isinstance(name, Law) and name.curve:
+        return CURVE_LAWS[name.curve]
+    if not isinstance(name, str):
+        raise InputError(Problem(f"a law is a name, a formula or a law, not {type(name).__name__}"))
     if name in CURVE_LAWS:
         return CURVE_LAWS[name]
     if name.isidentifier():

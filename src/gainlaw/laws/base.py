@@ -89,6 +89,8 @@ class Law:
         The range that a law is scaled to.
     scaled : callable or None
         Returns the same law scaled to another range.
+    curve : str
+        The law of one curve (`gainlaw.laws.CURVE_LAWS`) that has its form; empty where there is none.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Law:
     description: str
     x_range: tuple[float, float] | None = None
     scaled: Callable[[float, float], Law] | None = None
+    curve: str = ""
 
     def over(self, x_low: float, x_high: float) -> Law:
         """Return the law scaled to an observed range of sizes, in decades from 1e9 parameters.

@@ -31,4 +31,5 @@ CONSTANT = Law(
     inverse=_inverse,
     limit=_limit,
     description="the gain does not change with size",
+    curve="constant",
 )

@@ -34,6 +34,9 @@ class CurveParameter:
         The range in which searches start. A formula's linear parameters need none.
     positive : bool
         Whether it is positive; it is then searched for on a log scale.
+    along : str
+        The variable along which it is a position: the range of starts, of a positive parameter its log10, then counts
+        from the middle of the data in units of half their range.
     """
 
     name: str
@@ -41,6 +44,7 @@ class CurveParameter:
     meaning: str
     start: tuple[float, float] = (-1.0, 1.0)
     positive: bool = False
+    along: str = ""
 
 
 @dataclass(frozen=True)

@@ -31,4 +31,5 @@ LINEAR = Law(
     inverse=_inverse,
     limit=_limit,
     description="the gain changes by the same amount with every factor of ten in size",
+    curve="linear",
 )

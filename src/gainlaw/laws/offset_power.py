@@ -61,4 +61,5 @@ OFFSET_POWER = Law(
     inverse=_inverse,
     limit=_limit,
     description="the gain approaches an asymptote as a power of size",
+    curve="power_offset",
 )

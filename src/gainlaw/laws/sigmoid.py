@@ -72,8 +72,8 @@ def _midpoint(x1: float, x2: float) -> ShapeParameter:
 
 
 def _sigmoid(
-    name: str, s: str, s_latex: str, description: str, steepness: float | None, scaled: Callable[[float, float], Law],
-    x1: float, x2: float,
+    name: str, s: str, s_latex: str, description: str, curve: str, steepness: float | None,
+    scaled: Callable[[float, float], Law],     x1: float, x2: float,
 ) -> Law:  # fmt: skip
     """Return a law by the formula of its ``s``; the steepness is a parameter of the law if None."""
     parameters = [_midpoint(x1, x2)]
@@ -91,6 +91,7 @@ def _sigmoid(
         inverse=partial(_inverse, **options),
         limit=partial(_limit, **options),
         description=description,
+        curve=curve,
         x_range=(x1, x2),
         scaled=scaled,
     )
@@ -110,6 +111,7 @@ def logistic_law(x1: float, x2: float) -> Law:
         "s(x) = 1 / (1 + exp(-k (x - m)))",
         r"s(x) = \frac{1}{1 + e^{-k (x - m)}}",
         "the gain goes from one level to another along a logistic curve in the logarithm of size",
+        "logistic",
         None,
         logistic_law,
         x1,
@@ -132,6 +134,7 @@ def saturating_law(x1: float, x2: float) -> Law:
         "s(x) = N / (N + K), K = 1e9 * 10^m",
         r"s = \frac{N}{N + 10^{9 + m}}",
         "the gain rises in proportion to small sizes and levels off, half of it reached at a size K",
+        "rational",
         _LN10,
         saturating_law,
         x1,

@@ -133,6 +133,11 @@ def curve_claims_table(rows: Sequence[tuple[str, str, CurveVerdict]]) -> Table:
     notes = (
         "Share: of the refits to resampled checkpoints, those in which the claim holds. Nothing is pooled.",
     )
+    notes += tuple(
+        f"{row.curve}, {row.shown}: {row.claim} ({row.verdict}): {row.note}."
+        for row in frame.itertuples()
+        if row.note
+    )
     return Table(
         "curve_claims", "Claims, each curve by itself.", frame, columns, notes=notes, rule_by="curve"
     )

@@ -11,7 +11,7 @@ LAW = CurveLaw(
     parameters=(
         CurveParameter("a", "{gain}", "coefficient"),
         CurveParameter("r", "1", "exponent before the break", (-1.0, 1.0)),
-        CurveParameter("m", "decades from 1B", "position of the break", (-1.0, 1.0)),
+        CurveParameter("m", "decades from 1B", "position of the break", (-1.0, 1.0), along="x"),
         CurveParameter("d", "1", "change of the exponent at the break", (-1.0, 1.0)),
     ),
     description="a power of size whose exponent changes by d around one size, over about half a decade",

@@ -11,7 +11,7 @@ LAW = CurveLaw(
     parameters=(
         CurveParameter("c", "{gain}", "floor"),
         CurveParameter("a", "{gain}", "ceiling less floor"),
-        CurveParameter("m", "decades from 1B", "position of the midpoint", (-1.5, 1.5)),
+        CurveParameter("m", "decades from 1B", "position of the midpoint", (-1.5, 1.5), along="x"),
         CurveParameter("k", "per decade", "steepness", (0.3, 10.0), positive=True),
     ),
     description="the gain goes from a floor to a ceiling along a logistic curve in log size",

@@ -12,7 +12,12 @@ LAW = CurveLaw(
         CurveParameter("c", "{gain}", "gain of the smallest models"),
         CurveParameter("a", "{gain}", "change from the smallest to the largest models"),
         CurveParameter(
-            "k", "billion parameters", "size at which half of the change is done", (0.02, 50.0), positive=True
+            "k",
+            "billion parameters",
+            "size at which half of the change is done",
+            (0.02, 50.0),
+            positive=True,
+            along="x",
         ),
     ),
     description="the gain goes from one level to another as N / (N + K) (Hill's law with exponent one)",

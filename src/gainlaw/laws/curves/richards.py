@@ -11,7 +11,7 @@ LAW = CurveLaw(
     parameters=(
         CurveParameter("c", "{gain}", "floor"),
         CurveParameter("a", "{gain}", "ceiling less floor"),
-        CurveParameter("m", "decades from 1B", "position", (-1.5, 1.5)),
+        CurveParameter("m", "decades from 1B", "position", (-1.5, 1.5), along="x"),
         CurveParameter("k", "per decade", "steepness", (0.3, 10.0), positive=True),
         CurveParameter("v", "1", "asymmetry; 1 is the logistic law", (0.2, 5.0), positive=True),
     ),

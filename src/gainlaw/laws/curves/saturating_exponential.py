@@ -17,6 +17,7 @@ LAW = CurveLaw(
             "size at which all but 37% of the change is done",
             (0.02, 50.0),
             positive=True,
+            along="x",
         ),
     ),
     description="the gain approaches a limit exponentially in size",

@@ -10,7 +10,7 @@ LAW = CurveLaw(
     latex=r"g(N) = a (N/10^9 + k)^{-r}",
     parameters=(
         CurveParameter("a", "{gain}", "coefficient: gain where size and shift add up to 1B"),
-        CurveParameter("k", "billion parameters", "shift", (0.01, 30.0), positive=True),
+        CurveParameter("k", "billion parameters", "shift", (0.01, 30.0), positive=True, along="x"),
         CurveParameter("r", "1", "exponent", (-1.0, 1.0)),
     ),
     description="a power of size that is flat for sizes well below a shift",

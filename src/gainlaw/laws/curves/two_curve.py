@@ -11,7 +11,7 @@ LAW = CurveLaw(
     parameters=(
         CurveParameter("c", "{gain}", "floor"),
         CurveParameter("a", "{gain}", "ceiling less floor"),
-        CurveParameter("m", "decades from 1B", "midpoint of the baseline", (-1.5, 1.5)),
+        CurveParameter("m", "decades from 1B", "midpoint of the baseline", (-1.5, 1.5), along="x"),
         CurveParameter("k", "per decade", "steepness of the baseline", (0.3, 6.0), positive=True),
         CurveParameter(
             "q", "per decade", "steepness of the intermediate model less the baseline's", (-0.5, 0.5)

@@ -1,0 +1,88 @@
+"""Least absolute deviation to the last digit: the points that the curve passes through, and proof of an optimum."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.curves.kernel import Task, bend, jacobian, residuals
+
+__all__ = ["settle"]
+
+Float = NDArray[np.float64]
+
+_STEPS = 40
+# A point whose residual is this small, next to the threshold that found it, lies on the curve.
+_ON = 1e-6
+
+
+def settle(problem: Task, theta: Float, width: float) -> tuple[Float, float, float]:
+    r"""Move an optimum of Huber's loss with a tiny threshold to the one of least absolute deviation nearby.
+
+    The points within the threshold are taken to lie on the curve; Newton's method then solves the conditions of an
+    optimum, :math:`\sum_{i \notin A} \mathrm{sign}(r_i) \nabla f_i + \sum_{i \in A} \lambda_i \nabla f_i = 0` and
+    :math:`r_i = 0` for the points in A. The result is proven by multipliers between -1 and 1 with which the
+    first sum vanishes.
+
+    Parameters
+    ----------
+    problem : Task
+        Law and points.
+    theta : ndarray, shape (p,)
+        The optimum of Huber's loss.
+    width : float
+        Its threshold.
+
+    Returns
+    -------
+    theta, total, steepness : ndarray, float, float
+        Parameters, the sum of absolute residuals, and the least subgradient next to the sum of its terms' sizes.
+    """
+    total = float(np.abs(residuals(problem, theta)).sum())
+    on = np.abs(residuals(problem, theta)) <= 1.01 * width
+    moved = _newton(problem, theta, on)
+    reached = float(np.abs(residuals(problem, moved)).sum())
+    if np.isfinite(reached) and reached <= total:
+        theta, total = moved, reached
+    return theta, total, _steepness(problem, theta, on & (np.abs(residuals(problem, theta)) <= _ON * width))
+
+
+def _newton(problem: Task, theta: Float, on: NDArray[np.bool_]) -> Float:
+    """Solve the conditions of an optimum at which the curve passes through some points."""
+    p, count = len(theta), int(on.sum())
+    multiplier = None
+    for _ in range(_STEPS):
+        r, slope = residuals(problem, theta), jacobian(problem, theta)
+        if not (np.isfinite(r).all() and np.isfinite(slope).all()):
+            break
+        length = np.sqrt((slope**2).sum(axis=0))
+        length[length == 0.0] = 1.0
+        slope = slope / length
+        sign = np.where(on, 0.0, np.sign(r))
+        pull = slope.T @ sign
+        if multiplier is None:
+            multiplier = np.linalg.lstsq(slope[on].T, -pull, rcond=None)[0]
+        sign[on] = multiplier
+        matrix = np.zeros((p + count, p + count))
+        matrix[:p, :p] = bend(problem, theta, sign) / np.outer(length, length)
+        matrix[:p, p:], matrix[p:, :p] = slope[on].T, slope[on]
+        right = -np.concatenate([slope.T @ sign, r[on]])
+        step = np.linalg.lstsq(matrix, right, rcond=None)[0]
+        theta = theta + step[:p] / length
+        multiplier = multiplier + step[p:]
+        if np.abs(step[:p] / length).max() <= 1e-15 * (1.0 + np.abs(theta).max()):
+            break
+    return theta
+
+
+def _steepness(problem: Task, theta: Float, on: NDArray[np.bool_]) -> float:
+    """Return the largest entry of the smallest subgradient, next to the sum of the sizes of its terms."""
+    from scipy.optimize import lsq_linear
+
+    r, slope = residuals(problem, theta), jacobian(problem, theta)
+    size = np.abs(slope).sum(axis=0)
+    slope = slope / np.where(size > 0.0, size, 1.0)
+    pull = slope.T @ np.where(on, 0.0, np.sign(r))
+    if on.any():
+        pull = pull + slope[on].T @ lsq_linear(slope[on].T, -pull, (-1.0, 1.0), tol=1e-14).x
+    return float(np.abs(pull).max())
