@@ -219,7 +219,7 @@ def test_check_of_everything_warns_of_mixed_prompts_and_metrics() -> None:
 def test_notes() -> None:
     evals = table(
         base(n_examples=150, score=0.34),
-        top(model="b", n_examples=100, score=0.99, params=2 * 10**9, model_family="B"),
+        top(model="b", n_examples=100, score=0.99, params=11 * 10**8, model_family="B"),
         base(language="xx", stderr=0.1),
         top(language="xx", stderr=0.1),
         base(language="ar"),

@@ -216,7 +216,7 @@ def check_names(names: pd.Series, column: str, faults: Faults, *, lines: bool = 
 
 
 def parse_free(series: pd.Series) -> pd.Series:
-    """Turn a column of the user's own into numbers where every cell is one, else leave it as it is.
+    """Turn a column of the user's own into numbers or truth values where every cell is one, else into text.
 
     Parameters
     ----------
@@ -226,7 +226,8 @@ def parse_free(series: pd.Series) -> pd.Series:
     Returns
     -------
     pandas.Series, length rows
-        Whole numbers as int64, others as float (NaN where blank), anything else unchanged.
+        Whole numbers as int64, others as float (NaN where blank), truth values as bool; whole numbers of so many
+        digits that a float would lose some stay text.
     """
     import pandas as pd
 
@@ -234,9 +235,14 @@ def parse_free(series: pd.Series) -> pd.Series:
         return series
     codes, uniques = pd.factorize(series.astype("object"))
     cells = [_plain_cell(cell) for cell in uniques]
+    if cells and {cell.casefold() for cell in cells} <= {"true", "false"} and (codes >= 0).all():
+        truth = np.array([cell.casefold() == "true" for cell in cells])
+        return pd.Series(truth[codes], index=series.index)
     known = [bool(_NUMBER.fullmatch(cell)) for cell in cells]
     if not any(known) or not all(n or cell == "" for n, cell in zip(known, cells, strict=True)):
         return parse_text(series)
+    if any(re.fullmatch(r"[+-]?\d+", cell) and abs(int(cell[:40])) >= 2**53 for cell in cells):
+        return parse_text(series)  # more digits than a number keeps
     values = np.array([float(cell) if n else np.nan for n, cell in zip(known, cells, strict=True)] + [np.nan])
     numbers = values[codes]
     whole = np.isfinite(numbers).all() and (numbers % 1 == 0).all() and np.abs(numbers).max() < 2**53

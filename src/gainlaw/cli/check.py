@@ -12,6 +12,7 @@ from gainlaw.cli.printing import console, records, show, show_json
 from gainlaw.cli.sources import (
     Metrics,
     Predictions,
+    Rename,
     ScoreUnit,
     SizeUnit,
     Table,
@@ -35,6 +36,7 @@ def check(
     evals: Table,
     predictions: Predictions = None,
     where: Where = None,
+    rename: Rename = None,
     metric: Metrics = None,
     unit: ScoreUnit = None,
     params_unit: SizeUnit = None,
@@ -47,7 +49,13 @@ def check(
     from gainlaw.gains import Gains
 
     table = open_table(
-        evals, predictions=predictions, where=where, metrics=metric, unit=unit, params_unit=params_unit
+        evals,
+        predictions=predictions,
+        where=where,
+        rename=rename,
+        metrics=metric,
+        unit=unit,
+        params_unit=params_unit,
     )
     if isinstance(table, Gains):
         _print_gains(table, output)

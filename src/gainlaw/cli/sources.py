@@ -10,13 +10,11 @@ import typer
 
 from gainlaw.cli.guard import UNTRUSTED
 from gainlaw.cli.printing import note, warn
+from gainlaw.cli.selection import parse_where, select_rows
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import ParamsUnit, Unit
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
     from gainlaw.evaluations import Evaluations
     from gainlaw.fitting import Fit
     from gainlaw.gains import Gains
@@ -26,6 +24,7 @@ __all__ = [
     "Directory",
     "Metrics",
     "Predictions",
+    "Rename",
     "ScoreUnit",
     "SizeUnit",
     "Table",
@@ -37,7 +36,6 @@ __all__ = [
     "open_table",
     "parse_metrics",
     "parse_pairs",
-    "parse_where",
     "refuse_same_file",
 ]
 
@@ -68,7 +66,8 @@ Where = Annotated[
     list[str] | None,
     typer.Option(
         metavar="COLUMN=VALUE[,VALUE]",
-        help="Keep only these rows; repeat for more conditions. Baseline rows stay.",
+        help="Keep only these rows; repeat for more conditions. Baseline rows stay. A value with a comma is quoted: "
+        'model="a,b".',
     ),
 ]
 Metrics = Annotated[
@@ -90,6 +89,14 @@ SizeUnit = Annotated[
     ParamsUnit | None,
     typer.Option("--params-unit", help="The unit of the column params: B for billions [default: 1]."),
 ]
+Rename = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="OLD=NEW",
+        help="Read a column under another name, such as one of your own whose name has a meaning here; repeat for "
+        "more.",
+    ),
+]
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A fit directory.", show_default=False)]
 
 
@@ -98,6 +105,7 @@ def open_table(
     *,
     predictions: Path | None = None,
     where: Sequence[str] | None = None,
+    rename: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
     covariance: Path | None = None,
     unit: Unit | None = None,
@@ -114,6 +122,8 @@ def open_table(
         Item-level answers that go with a table of scores.
     where : sequence of str, optional
         Conditions as `parse_where` reads them.
+    rename : sequence of str, optional
+        ``OLD=NEW``: columns to be read under another name.
     metrics : sequence of str, optional
         What metrics are, as `parse_metrics` reads it.
     covariance : Path, optional
@@ -138,26 +148,34 @@ def open_table(
     """
     conditions = parse_where(where or ())
     declared = parse_metrics(metrics or ())
+    names = parse_pairs(rename or (), "--rename", "OLD=NEW")
     table: Evaluations | Gains
     if covariance is not None and (source.startswith(_PREFIX) or predictions is not None):
         hint = "write the gains first (gainlaw gains), then give the covariance of their rows"
         raise InputError(Problem("--covariance goes with a table of gains", hint=hint))
     if source.startswith(_PREFIX):
-        if predictions is not None or declared or unit or params_unit:
-            what = "a bundled dataset takes no --predictions, --metric, --unit and --params-unit"
+        if predictions is not None or declared or unit or params_unit or names:
+            what = "a bundled dataset takes no --predictions, --rename, --metric, --unit and --params-unit"
             raise InputError(Problem(what))
         table = _open_dataset(source.removeprefix(_PREFIX))
     elif predictions is not None:
         from gainlaw.evaluations import read_evaluations
 
-        table = read_evaluations(source, predictions, metrics=declared, unit=unit, params_unit=params_unit)
+        table = read_evaluations(
+            source, predictions, rename=names, metrics=declared, unit=unit, params_unit=params_unit
+        )
     else:
         from gainlaw.gains import read_table
 
         table = read_table(
-            source, metrics=declared, covariance=covariance, unit=unit, params_unit=params_unit
+            source,
+            rename=names,
+            metrics=declared,
+            covariance=covariance,
+            unit=unit,
+            params_unit=params_unit,
         )
-    return _apply(table, conditions) if conditions else table
+    return select_rows(table, conditions) if conditions else table
 
 
 def _open_dataset(text: str) -> Evaluations:
@@ -190,69 +208,6 @@ def parse_metrics(texts: Sequence[str]) -> dict[str, dict[str, str]]:
         parts = [part for part in said.split(",") if part.strip()]
         declared[name.strip()] = parse_pairs(parts, f"--metric {name.strip()}", "KEY=VALUE")
     return declared
-
-
-def parse_where(conditions: Sequence[str]) -> dict[str, list[str]]:
-    """Read conditions such as ``task=xnli,xcopa``; several on one column add up.
-
-    Examples
-    --------
-    >>> parse_where(["task=xnli,xcopa", "intermediate=xP3"])
-    {'task': ['xnli', 'xcopa'], 'intermediate': ['xP3']}
-    """
-    wanted: dict[str, list[str]] = {}
-    for condition in conditions:
-        column, mark, values = condition.partition("=")
-        if not (column.strip() and mark and values.strip()):
-            hint = "write --where COLUMN=VALUE or COLUMN=VALUE,VALUE"
-            raise InputError(Problem(f"{condition!r} is not a condition", hint=hint))
-        wanted.setdefault(column.strip(), []).extend(value.strip() for value in values.split(","))
-    return wanted
-
-
-def _apply(table: Evaluations | Gains, conditions: dict[str, list[str]]) -> Evaluations | Gains:
-    from gainlaw.gains import Gains
-
-    _require_columns(table, conditions)
-    typed = {column: _typed(table.frame, column, values) for column, values in conditions.items()}
-    if isinstance(table, Gains):
-        mask = _fitting(table.frame, typed)
-        if not mask.any():
-            raise InputError("no row fits all the conditions of --where", table.source)
-        return table.subset(mask)
-    frame = table.frame
-    if "model" in typed:
-        typed["model"] += frame.loc[frame["model"].isin(typed["model"]), "base_model"].unique().tolist()
-    for column, kept in (("intermediate", "none"), ("base_model", "")):
-        if column in typed and frame[column].eq(kept).any():
-            typed[column].append(kept)
-    return table.select(**typed)
-
-
-def _require_columns(table: Evaluations | Gains, conditions: dict[str, list[str]]) -> None:
-    known = ", ".join(str(column) for column in table.frame.columns)
-    problems = [
-        Problem("no such column to select by", column, hint=f"columns: {known}")
-        for column in conditions
-        if column not in table.frame.columns
-    ]
-    if problems:
-        raise InputError(problems, source=table.source)
-
-
-def _typed(frame: pd.DataFrame, column: str, values: list[str]) -> list[object]:
-    """Return the values as the column holds them, so that 560M finds 560000000."""
-    from pandas.api.types import is_numeric_dtype
-
-    from gainlaw._input.sizes import parse_size
-
-    return [parse_size(value) for value in values] if is_numeric_dtype(frame[column]) else list(values)
-
-
-def _fitting(frame: pd.DataFrame, typed: dict[str, list[object]]) -> np.ndarray:
-    import numpy as np
-
-    return np.logical_and.reduce([frame[column].isin(values).to_numpy() for column, values in typed.items()])
 
 
 def parse_pairs(texts: Sequence[str], option: str, form: str) -> dict[str, str]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gainlaw._input import Faults, check_names, group_codes, parse_free, parse_numbers, parse_text
+from gainlaw.evaluations.agreement import check_agreement
 from gainlaw.evaluations.codes import one_spelling
 from gainlaw.evaluations.columns import (
     BASELINE,
     CANONICAL,
+    COMPUTED,
     KEYS,
     NAMES,
     NUMBERS,
@@ -71,6 +73,7 @@ def build_frame(
     report_unknown_metrics(frame, faults)
     check_scores(frame, faults)
     faults.raise_any()
+    check_agreement(frame, raw.frame, declared.unit, faults)
     check_sampling_errors(frame, metric_facts(frame), faults)
     if declared.params_unit is None and uncommon_sizes(frame):
         what = "no model has a million parameters: are they counted in millions? --params-unit M says so, 1 that not"
@@ -131,6 +134,14 @@ def _parse(raw: RawTable, declared: Declared, faults: Faults, notes: list[Note])
     frame = pd.DataFrame(columns | others)
     frame["row"] = raw.lines
     frame["language"] = one_spelling(frame["language"], raw.lines, notes)
+    own = [name for name in raw.frame if name in COMPUTED]
+    if own:
+        names = ", ".join(repr(name) for name in own)
+        what = (
+            f"{names} in a table of scores: gains have columns of their own of these names, so yours are left out of "
+            f"the gains; keep them under another name with --rename {own[0]}=NEW"
+        )
+        notes.append(Note("own_columns", what, standing=True))
     fractions_of(frame, metric_facts(frame), declared.unit, faults)
     report_schema_faults(frame[list(NUMBERS)], faults)
     _check_missing(frame, bad, faults)

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "BASELINE",
     "CANONICAL",
+    "COMPUTED",
     "DERIVED",
     "KEYS",
     "NAMES",
@@ -29,6 +30,14 @@ KEYS = ("seed", "prompt", "split", "metric", "protocol")
 
 DERIVED = ("language_name", "language_family", "genus", "row")
 """Columns that the reader adds."""
+
+COMPUTED = (
+    *("checkpoint", "gain", "se", "scale", "variance", "block", "baseline_se", "correlation"),
+    *("baseline_score", "intermediate_score", "n_baseline", "n_intermediate", "k_baseline", "k_intermediate"),
+    *("row", "baseline_row"),
+)
+"""Columns that only a table of gains has, with a meaning there: one of these names in a table of scores is the user's
+own, and is left out of the gains."""
 
 CANONICAL = (
     "model_family",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
 
     from gainlaw.evaluations.pairing import Pairing
 
-__all__ = ["SMALL_N", "find_notes"]
+__all__ = ["SMALL_N", "average_rows", "find_notes"]
 
 SMALL_N = 200
 """Fewer examples than this and the standard error of one accuracy exceeds 3 points."""
 
 
+_AVERAGE = re.compile(r"((.+[ _(-])?(avg|average|mean)|overall|all|total)[.)]?", re.IGNORECASE)
 _MISSING_WORDS = ("nan", "null", "na", "n/a", "<na>", "nat")
 
 
@@ -78,6 +80,8 @@ def find_notes(frame: pd.DataFrame, pairing: Pairing) -> tuple[Note, ...]:
         top[differs],
     )
     notes += language_notes(frame, lines)
+    words, where = average_rows(frame)
+    flag("averages", "warning", f"averages ({words}) stand beside what they are the average of", where)
     words, where = _missing_words(frame)
     flag(
         "missing_word",
@@ -167,6 +171,34 @@ def _missing_words(frame: pd.DataFrame) -> tuple[str, np.ndarray]:
         found |= {repr(name) for name in frame.loc[of, column]}
         where |= of.to_numpy(bool)
     return ", ".join(sorted(found)), where
+
+
+def average_rows(frame: pd.DataFrame) -> tuple[str, np.ndarray]:
+    """Return the tasks and languages that are averages of others in the table, in words, and their rows.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Scores or gains.
+
+    Returns
+    -------
+    words : str
+        The names.
+    where : numpy.ndarray of bool, shape (rows,)
+        Their rows; none where nothing but averages is in the table.
+    """
+    words: list[str] = []
+    where = np.zeros(len(frame), bool)
+    for column in ("task", "language"):
+        if column not in frame:
+            continue
+        names = [str(name) for name in frame[column].unique()]
+        averages = [name for name in names if _AVERAGE.fullmatch(name)]
+        if averages and len(averages) < len(names):
+            words += [f"{column} {name!r}" for name in sorted(averages)]
+            where |= frame[column].isin(averages).to_numpy(bool)
+    return ", ".join(words), where
 
 
 def _why(pairing: Pairing) -> str:

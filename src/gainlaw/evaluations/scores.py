@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_scores", "declared_columns", "report_unknown_metrics"]
 
-_COUNT_TOLERANCE = 0.00501  # a score printed with two decimals agrees with its counts to half of 0.01
 _YES = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0": "no"}
 _BETTER = {"up": "up", "higher": "up", "down": "down", "lower": "down"}
 
@@ -107,8 +106,6 @@ def check_scores(frame: pd.DataFrame, faults: Faults) -> None:
     _check_ranges(frame, facts, faults)
     counted = facts.share
     ratio = frame["n_correct"] / frame["n_examples"].where(frame["n_examples"] > 0)
-    apart = (frame["score"] - ratio).abs() > _COUNT_TOLERANCE
-    faults.add("score and n_correct / n_examples disagree", column="score", where=apart.to_numpy() & counted)
     faults.add(
         "counts given for a metric that is no share of items",
         column="n_correct",

@@ -139,7 +139,8 @@ class Evaluations:
         if column not in self.frame:
             hint = f"columns: {', '.join(self.frame.columns)}"
             raise InputError(Problem("no such column to select by", column, hint=hint), self.source or None)
-        values = list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
+        single = isinstance(value, (str, bytes)) or not isinstance(value, Iterable)
+        values = [value] if single else list(value)
         absent = [item for item in values if not self.frame[column].isin([item]).any()]
         if absent:
             shown = ", ".join(repr(item) for item in absent)
@@ -203,6 +204,7 @@ def read_evaluations(
     predictions: str | os.PathLike[str] | pd.DataFrame | None = None,
     *,
     require_pairs: bool = True,
+    rename: Mapping[str, str] | None = None,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
     unit: Unit | None = None,
     params_unit: ParamsUnit | None = None,
@@ -219,6 +221,8 @@ def read_evaluations(
     require_pairs : bool, default True
         Whether a table that cannot give gains (no baseline, no intermediate, a ``base_model`` without any
         baseline row) is an error; False reads it all the same.
+    rename : mapping of str to str, optional
+        Columns to be read under another name: old name -> new name.
     metrics : mapping, optional
         What metrics are, by name: ``{"wer": {"max": 100}, "mine": {"share": False, "better": "down"}}`` with the
         keys ``share, better, min, max, point``; needed for metrics that gainlaw does not know.
@@ -252,7 +256,7 @@ def read_evaluations(
     file = Path(path)
     if file.is_dir():
         file, predictions = _in_folder(file, predictions)
-    raw = read_raw(file)
+    raw = read_raw(file).renamed(rename or {})
     return evaluations_from_raw(raw, predictions, require_pairs, Declared(metrics, unit, params_unit))
 
 

@@ -3,7 +3,7 @@
 from gainlaw.gains.bootstrap import SlopeBootstrap, language_bootstrap_slope
 from gainlaw.gains.compute import compute_gains
 from gainlaw.gains.covariance import BlockCovariance
-from gainlaw.gains.reading import gains_from_frame, is_gains_file, read_gains, read_table
+from gainlaw.gains.reading import gains_from_frame, read_gains, read_table
 from gainlaw.gains.requirements import require_sizes
 from gainlaw.gains.scales import UNITS
 from gainlaw.gains.table import Gains
@@ -15,7 +15,6 @@ __all__ = [
     "SlopeBootstrap",
     "compute_gains",
     "gains_from_frame",
-    "is_gains_file",
     "language_bootstrap_slope",
     "read_gains",
     "read_table",

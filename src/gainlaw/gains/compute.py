@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.evaluations.columns import CANONICAL, KEYS
+from gainlaw.evaluations.columns import CANONICAL, COMPUTED, KEYS
 from gainlaw.evaluations.pairing import Pairing, pair_rows
 from gainlaw.evaluations.predictions import item_groups
 from gainlaw.evaluations.sampling import chance_of_rows, score_variance
@@ -124,7 +124,7 @@ def _labels(frame: pd.DataFrame, pairing: Pairing) -> pd.DataFrame:
             labels[key] = top[key]
     labels["chance"] = chance_of_rows(top)
     for column in top.columns:
-        if column not in CANONICAL and column not in labels:
+        if column not in (*CANONICAL, *COMPUTED) and column not in labels:
             labels[column] = top[column]
     labels["row"], labels["baseline_row"] = top["row"], base["row"]
     return labels

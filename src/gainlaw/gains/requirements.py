@@ -45,7 +45,7 @@ def require_sizes(gains: Gains, law: str) -> int:
     if len(sizes) >= needed or needed <= 1:
         return len(sizes)
     found = "the table has no params" if not len(sizes) else f"there is {_count(len(sizes))}: {_list(sizes)}"
-    rows = tuple(int(row) for row in gains.frame["row"][:12]) if "row" in gains.frame else ()
+    rows = tuple(int(row) for row in gains.frame["row"].dropna()[:12]) if "row" in gains.frame else ()
     what = f"the law {law!r} needs at least {needed} distinct sizes, but {found}"
     hint = "add models of other sizes, or fit the law 'constant'"
     raise InputError(Problem(what, "params", rows, hint), gains.source or None)

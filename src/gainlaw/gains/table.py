@@ -11,10 +11,12 @@ import numpy as np
 
 from gainlaw._io import write_frame_atomic
 from gainlaw.errors import InputError, Problem
+from gainlaw.gains.checks import SIZES_HINT, several_sizes
 from gainlaw.gains.covariance import BlockCovariance
+from gainlaw.gains.findings import find_gain_notes
 from gainlaw.gains.scales import UNITS
 from gainlaw.metrics import metric_facts
-from gainlaw.notes import Note
+from gainlaw.notes import Note, sort_notes
 from gainlaw.options import Scale, require_choice
 
 if TYPE_CHECKING:
@@ -95,6 +97,17 @@ class Gains:
     sha256: str | None = None
     evaluations: Evaluations | None = None
     notes: tuple[Note, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse checkpoints of several sizes: they are the replicates of a law over size."""
+        if not {"checkpoint", "params"} <= set(self.frame):
+            return
+        where = several_sizes(self.frame)
+        if where.any():
+            labels = self.frame.loc[where, "checkpoint"].unique()
+            shown = ", ".join(repr(str(label)) for label in labels[:6])
+            problem = Problem(f"{shown} has several sizes", "checkpoint", hint=SIZES_HINT)
+            raise InputError(problem, self.source or None)
 
     def __len__(self) -> int:
         """Return the number of contrasts."""
@@ -188,7 +201,9 @@ class Gains:
         if not keep.any():
             raise InputError("no row is left", self.source or None)
         frame = self.frame[keep].reset_index(drop=True)
-        return replace(self, frame=frame, covariance=self.covariance.subset(keep))
+        standing = [note for note in self.notes if note.standing]
+        notes = sort_notes([*standing, *find_gain_notes(frame)])
+        return replace(self, frame=frame, covariance=self.covariance.subset(keep), notes=notes)
 
     def to_scale(self, scale: Scale) -> Gains:
         """Return the same contrasts on another scale, from the scores behind them.
