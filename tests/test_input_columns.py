@@ -200,3 +200,18 @@ def test_selections_in_python_take_any_list() -> None:
     evals = gl.evaluations_from_frame(scores())
     for languages in (["en"], ("en",), {"en"}, np.array(["en"]), pd.Series(["en"]), iter(["en"])):
         assert len(evals.select(language=languages)) == 4
+
+
+def test_fit_and_report_say_what_check_warns_of(cli, tmp_path: Path) -> None:
+    file = tmp_path / "scores.csv"
+    lost = scores().iloc[[1]].assign(language="sw")
+    pd.concat([scores(), scores().assign(task="xcopa"), lost]).to_csv(file, index=False)
+    said = "1 row: rows with an intermediate that have no baseline row"
+    assert said in cli("check", file).out
+    fit = cli("fit", file, "-o", tmp_path / "fit", "--draws", 250, "--params", "13B")
+    assert f"warning: {said}" in fit.err
+    assert said in cli("gains", file, "-o", tmp_path / "gains.csv").err
+    assert said in cli("curve", file, "--law", "linear").err
+    assert said in cli("summary", tmp_path / "fit").err
+    (note,) = (note for note in gl.load_fit(tmp_path / "fit").gains.notes if note.kind == "unpaired")
+    assert (note.count, note.rows) == (1, (18,))

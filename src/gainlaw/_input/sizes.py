@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
 
-__all__ = ["parse_size", "read_number", "read_numbers", "read_sizes"]
+__all__ = ["model_sizes", "parse_size", "read_number", "read_numbers", "read_sizes"]
 
 _SUFFIXES = {"K": 3, "M": 6, "B": 9, "T": 12}
 _SHOWN = 8
@@ -63,6 +63,33 @@ def read_sizes(values: object, name: str = "sizes") -> NDArray[np.float64]:
     [560000000.0, 7000000000.0]
     """
     return _read(values, name, text=True)
+
+
+def model_sizes(values: object, name: str = "params") -> NDArray[np.float64]:
+    """Return model sizes that are all finite and above 0; each may be a number or text such as ``"7B"``.
+
+    Parameters
+    ----------
+    values : array of float or str, or one of them
+        The sizes.
+    name : str
+        What they are, for messages.
+
+    Raises
+    ------
+    InputError
+        If there is none, or one cannot be a size.
+
+    Examples
+    --------
+    >>> model_sizes("13B").tolist(), model_sizes(["560M", 7e9]).tolist()
+    (13000000000.0, [560000000.0, 7000000000.0])
+    """
+    sizes = read_sizes(values, name)
+    if not sizes.size or not (np.isfinite(sizes) & (sizes > 0)).all():
+        hint = "positive numbers, e.g. 13e9 or 13B"
+        raise InputError(Problem(f"{name} {values!r} cannot be a size", hint=hint))
+    return sizes
 
 
 def read_numbers(values: object, name: str) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw.cli.printing import OutputFormat, note, show, warn
+from gainlaw.cli.printing import OutputFormat, note, print_warnings, show, warn
 from gainlaw.cli.sources import (
     Covariance,
     Metrics,
@@ -108,6 +108,7 @@ def curve(
         gains = table.gains(scale=scale or "points")
     columns = [name.strip() for name in (by or "").split(",") if name.strip()]
     study = fit_curves(gains, laws or DEFAULT_LAWS, by=columns, loss=loss, ci_prob=ci_prob, seed=seed)
+    print_warnings(gains.notes)
     for name, skipped, reason in study.skipped:
         note(f"{name}: no {skipped} law ({reason})")
     show(curve_parameters_table(study) if parameters else curve_laws_table(study), form)

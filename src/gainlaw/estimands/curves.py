@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gainlaw._input.sizes import model_sizes
 from gainlaw.errors import InputError, Problem
 from gainlaw.estimands.grid import FitLike, Weights, check_selection, reference_weights, why_no_slope
 from gainlaw.hierarchy.covariates import column_of
@@ -71,7 +72,7 @@ class Curve:
         params : float or sequence of float
             Model sizes in parameters.
         """
-        x = decades(np.asarray(params, dtype=float))
+        x = decades(model_sizes(params))
         if x.ndim == 0:
             return self.intercept + self.slope_at_n0 * self._shape(x)
         psi = None if self.psi is None else self.psi[:, None, :]

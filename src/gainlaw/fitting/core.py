@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
+from gainlaw._input.sizes import model_sizes
 from gainlaw._threads import one_blas_thread
 from gainlaw.errors import InputError, Problem
 from gainlaw.estimands import MIN_ESS, estimate_table
@@ -127,7 +128,7 @@ class Fit:
 
     def predict(
         self,
-        params: float | Sequence[float],
+        params: float | str | Sequence[float | str],
         *,
         new: Sequence[str] = (),
         level: str | None = None,
@@ -179,7 +180,7 @@ def fit(
     chains: int = 4,
     seed: int = 0,
     ci_prob: float = 0.95,
-    params: Sequence[float] | None = None,
+    params: Sequence[float | str] | None = None,
     tree: bool = False,
     baselines: Baselines | str = "free",
     progress: Progress | None = None,
@@ -223,8 +224,8 @@ def fit(
         Seed of everything random: the same seed gives the same numbers.
     ci_prob : float
         Probability of the intervals.
-    params : sequence of float, optional
-        Sizes at which the gain is reported.
+    params : sequence of float or str, optional
+        Sizes at which the gain is reported: numbers, or text such as ``"13B"``.
     tree : bool
         One term for languages along their tree of families and genera (`gainlaw.hierarchy.tree`) in place of one for
         families and one for languages.
@@ -256,6 +257,7 @@ def fit(
     """
     engine = cast("Engine", require_choice(engine, Engine, "engine"))
     _check_numbers(draws, tune, chains, seed, ci_prob)
+    sizes = None if params is None else np.atleast_1d(model_sizes(params)).tolist()
     start = time.perf_counter()
     law_name = law
     chosen = law_of(law_name)
@@ -272,7 +274,7 @@ def fit(
     problem = build_problem(gains, spec)
     with one_blas_thread():
         run = partial(
-            _run, problem, gains, spec, draws, tune, chains, seed, progress, sizes=params, ci_prob=ci_prob
+            _run, problem, gains, spec, draws, tune, chains, seed, progress, sizes=sizes, ci_prob=ci_prob
         )
         used, why = engine, ""
         bare, estimates, checks, summary = run(engine)
@@ -305,7 +307,7 @@ def fit(
         "chains": chains,
         "seed": seed,
         "ci_prob": ci_prob,
-        "params": None if params is None else [float(size) for size in params],
+        "params": sizes,
         "tree": tree,
         "baselines": baselines,
     }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from gainlaw.errors import InputError, Problem
+from gainlaw._input.sizes import model_sizes
 from gainlaw.estimands import (
     FitLike,
     curve_at,
@@ -25,7 +25,7 @@ __all__ = ["predict"]
 
 def predict(
     fit: FitLike,
-    params: float | Sequence[float],
+    params: float | str | Sequence[float | str],
     *,
     new: Sequence[str] = (),
     level: str | None = None,
@@ -39,8 +39,8 @@ def predict(
     ----------
     fit : Fit
         A fit.
-    params : float or sequence of float
-        Sizes, in parameters.
+    params : float or str, or sequence of them
+        Sizes, in parameters; text such as ``"13B"`` is read.
     new : sequence of str
         Terms whose group is new, never observed: ``["task"]``, ``["language_family", "language"]``, ...
     level : {"population", "overall"}, optional
@@ -63,9 +63,7 @@ def predict(
     InputError
         For sizes, levels or groups that cannot be used.
     """
-    sizes = np.atleast_1d(np.asarray(params, dtype=float))
-    if not (np.isfinite(sizes) & (sizes > 0)).all() or not len(sizes):
-        raise InputError(Problem(f"params {params!r} cannot be a size", hint="positive numbers, e.g. 13e9"))
+    sizes = np.atleast_1d(model_sizes(params))
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
     base = curve_at(fit, group, level)
     if new:
