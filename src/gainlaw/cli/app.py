@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from gainlaw.cli.gains import gains
 from gainlaw.cli.guard import FAULT, confess, end, guarded
 from gainlaw.cli.plan import plan
 from gainlaw.cli.predict import predict
+from gainlaw.cli.printing import note
 from gainlaw.cli.report import report
 from gainlaw.cli.run import run
 from gainlaw.cli.summary import summary
@@ -83,6 +85,7 @@ def gainlaw(
 def main() -> None:
     """Run the command line and exit."""
     _open_closed_streams()
+    warnings.showwarning = lambda message, *where: note(f"note: {message}")
     try:
         app()
     except Exception as error:

@@ -1,5 +1,6 @@
 """One curve at a time: estimates, resampling, profiles, comparison, and what the points cannot tell."""
 
+from gainlaw._compiled import place_caches
 from gainlaw.curves.comparison import compare_curves, in_words
 from gainlaw.curves.fit import CurveFit, fit_curve
 from gainlaw.curves.identifiability import Finding
@@ -24,3 +25,5 @@ __all__ = [
     "points_from_arrays",
     "score_points",
 ]
+
+place_caches()

@@ -6,6 +6,7 @@ model is sampled.
 
 from __future__ import annotations
 
+from gainlaw._compiled import place_caches
 from gainlaw.hierarchy.priors import Prior, prior
 from gainlaw.hierarchy.problem import ModelSpec, build_problem, specify
 from gainlaw.hierarchy.terms import CANDIDATES, Dropped, Term, choose_terms
@@ -21,3 +22,5 @@ __all__ = [
     "prior",
     "specify",
 ]
+
+place_caches()
