@@ -235,6 +235,14 @@ def test_a_fit_whose_record_was_edited_is_refused(judged: Path, tmp_path: Path) 
             gl.load_fit(path)
 
 
+def test_a_covariance_that_the_record_does_not_list_is_refused(judged: Path, tmp_path: Path) -> None:
+    path = tmp_path / "fit"
+    shutil.copytree(judged, path)
+    pd.DataFrame({"i": [0], "j": [1], "cov": [0.5]}).to_parquet(path / "gains.csv.cov.parquet")
+    with pytest.raises(gl.InputError, match="came later than the fit"):
+        gl.load_fit(path)
+
+
 def test_a_file_that_declares_more_than_it_holds_is_refused(judged: Path, tmp_path: Path) -> None:
     import h5py
 

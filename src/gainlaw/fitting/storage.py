@@ -14,6 +14,7 @@ from gainlaw._io import sha256_file, write_bytes_atomic, write_frame_atomic, wri
 from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.diagnostics import Diagnostics
 from gainlaw.fitting.record import RECORD_VERSION, describe_model, plain, seal
+from gainlaw.gains.table import covariance_path
 from gainlaw.notes import Note
 
 if TYPE_CHECKING:
@@ -208,6 +209,9 @@ def read_record(path: Path) -> dict[str, Any]:
     odd = [name for name in files if (path / name).exists() and not (path / name).is_file()]
     problems = [Problem(f"fit.json does not list {name}", hint="fit again") for name in unlisted]
     problems += [Problem(f"{path / name} is no regular file") for name in odd]
+    side = covariance_path("gains.csv").name
+    if (path / side).exists() and side not in files:
+        problems.append(Problem(f"{path / side} came later than the fit", hint="remove it"))
     if not problems:
         problems = [
             Problem(f"{path / name} was changed after the fit", hint="fit again")
