@@ -267,7 +267,7 @@ def verdicts_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     )
 
 
-def write_verdicts(verdicts: Sequence[Verdict], path: str | os.PathLike[str]) -> Path:
+def write_verdicts(verdicts: Sequence[Verdict], path: str | os.PathLike[str], *, safe: bool = False) -> Path:
     """Write verdicts as CSV or Parquet, by the suffix; the file appears whole or not at all.
 
     Parameters
@@ -276,6 +276,8 @@ def write_verdicts(verdicts: Sequence[Verdict], path: str | os.PathLike[str]) ->
         The verdicts.
     path : path-like
         A ``.csv`` or ``.parquet`` file.
+    safe : bool
+        Prefix the cells of a CSV file that a spreadsheet would run, see `gainlaw._io.csv_text`.
 
     Returns
     -------
@@ -294,7 +296,7 @@ def write_verdicts(verdicts: Sequence[Verdict], path: str | os.PathLike[str]) ->
         raise InputError(
             Problem(f"verdicts cannot be written to {target.name}", hint="name it .csv or .parquet")
         )
-    write_frame_atomic(verdicts_frame(verdicts), target)
+    write_frame_atomic(verdicts_frame(verdicts), target, safe=safe)
     return target
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw.cli.printing import OutputFormat, console, show
+from gainlaw.cli.printing import OutputFormat, SafeCsv, console, show
 from gainlaw.cli.sources import announce_other_scale, exit_untrusted, open_fit, refuse_same_file
 from gainlaw.errors import InputError, Problem
 
@@ -30,6 +30,7 @@ def claims(
         typer.Option("--output", "-o", metavar="CLAIMS.csv", help="Write the verdicts to this file."),
     ] = None,
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print them.")] = "table",
+    safe_csv: SafeCsv = False,
 ) -> None:
     """Judge a list of claims on points and on chance-corrected log-odds.
 
@@ -49,12 +50,12 @@ def claims(
     announce_other_scale(fits)
     verdicts = gainlaw.assess_file(fits, file)
     if output is not None:
-        write_verdicts(verdicts, output)
+        write_verdicts(verdicts, output, safe=safe_csv)
     table = claims_table(verdicts)
     if form == "table":
         _print_verdicts(table)
     else:
-        show(table, form)
+        show(table, form, safe=safe_csv)
     exit_untrusted(fits)
 
 

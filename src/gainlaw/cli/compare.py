@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gainlaw.cli.printing import OutputFormat, show
+from gainlaw.cli.printing import OutputFormat, SafeCsv, show
 from gainlaw.cli.sources import exit_untrusted, open_fit
 from gainlaw.errors import InputError, Problem
 
@@ -19,6 +19,7 @@ def compare(
         list[Path], typer.Argument(metavar="DIR DIR...", help="Fit directories.", show_default=False)
     ],
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print it.")] = "table",
+    safe_csv: SafeCsv = False,
 ) -> None:
     """Compare fits of the same gains by prediction, leaving one checkpoint out at a time, and by evidence.
 
@@ -33,5 +34,5 @@ def compare(
     if len({directory.resolve() for directory in directories}) < len(directories):
         raise InputError(Problem("a fit directory is named twice"))
     fits = {str(directory): open_fit(directory) for directory in directories}
-    show(compare_table(gainlaw.compare(fits)), form)
+    show(compare_table(gainlaw.compare(fits)), form, safe=safe_csv)
     exit_untrusted(list(fits.values()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw.cli.printing import OutputFormat, note, print_warnings, show, warn
+from gainlaw.cli.printing import OutputFormat, SafeCsv, note, print_warnings, show, warn
 from gainlaw.cli.sources import (
     Covariance,
     Metrics,
@@ -78,6 +78,7 @@ def curve(
     covariance: Covariance = None,
     unit: ScoreUnit = None,
     params_unit: SizeUnit = None,
+    safe_csv: SafeCsv = False,
 ) -> None:
     """Fit laws to the mean gain of the checkpoints, one curve a group, and compare them.
 
@@ -111,14 +112,14 @@ def curve(
     print_warnings(gains.notes)
     for name, skipped, reason in study.skipped:
         note(f"{name}: no {skipped} law ({reason})")
-    show(curve_parameters_table(study) if parameters else curve_laws_table(study), form)
+    show(curve_parameters_table(study) if parameters else curve_laws_table(study), form, safe=safe_csv)
     if form == "table":
         for name, words in study.words.items():
             typer.echo(f"\n{title_of(name)}: {words}")
     if claim:
         if form == "table":
             typer.echo()
-        show(_verdicts(study, gains, claim, columns, loss, seed), form)
+        show(_verdicts(study, gains, claim, columns, loss, seed), form, safe=safe_csv)
     failed = [
         f"{name}, {fitted}: {finding.message}"
         for (name, fitted), fit in study.fits.items()
@@ -126,7 +127,7 @@ def curve(
         if finding.failed
     ]
     if output is not None:
-        _write(study, output)
+        _write(study, output, safe_csv)
         note(f"wrote {output}")
     for message in failed:
         warn(message)
@@ -164,7 +165,7 @@ def _parts(text: str) -> list[str]:
     return text.split(",") if all(part.strip().isidentifier() for part in text.split(",")) else [text]
 
 
-def _write(study: CurveStudy, output: Path) -> None:
+def _write(study: CurveStudy, output: Path, safe_csv: bool) -> None:
     from gainlaw._directory import FILES, new_directory
     from gainlaw._io import write_text_atomic
     from gainlaw.figures import plot_curves, save_figure
@@ -172,7 +173,7 @@ def _write(study: CurveStudy, output: Path) -> None:
 
     with new_directory(output, FILES) as folder:
         for table in (curve_laws_table(study), curve_parameters_table(study)):
-            write_text_atomic(folder / f"{table.name}.csv", table.to_csv())
+            write_text_atomic(folder / f"{table.name}.csv", table.to_csv(safe=safe_csv))
             write_text_atomic(folder / f"{table.name}.tex", table.to_latex())
         words = "".join(f"{name}: {words}\n\n" for name, words in study.words.items())
         write_text_atomic(folder / "curves.txt", words)

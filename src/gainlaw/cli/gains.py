@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from gainlaw.cli.printing import print_warnings
+from gainlaw.cli.printing import SafeCsv, print_warnings
 from gainlaw.cli.sources import (
     Covariance,
     Metrics,
@@ -47,6 +47,7 @@ def gains(
     covariance: Covariance = None,
     unit: ScoreUnit = None,
     params_unit: SizeUnit = None,
+    safe_csv: SafeCsv = False,
 ) -> None:
     """Write the gain of every row with an intermediate over its baseline row.
 
@@ -72,6 +73,6 @@ def gains(
         result = table if scale is None else table.to_scale(scale)
     else:
         result = table.gains(scale=scale or "points", variance=variance)
-    result.write(output)
+    result.write(output, safe=safe_csv)
     typer.echo(f"{output}: {describe_gains(result)}")
     print_warnings(result.notes)

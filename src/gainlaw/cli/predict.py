@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw.cli.printing import OutputFormat, show, show_frame
+from gainlaw.cli.printing import OutputFormat, SafeCsv, show, show_frame
 from gainlaw.cli.sources import Directory, exit_untrusted, open_fit
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def predict(
     ci_prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Seed of the new groups.")] = 0,
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print it.")] = "table",
+    safe_csv: SafeCsv = False,
 ) -> None:
     """Print the gain to expect at a number of parameters, with its interval.
 
@@ -67,7 +68,7 @@ def predict(
     if form == "table":
         _print_prediction(fit, frame, ci_prob)
     else:
-        show_frame(frame, form)
+        show_frame(frame, form, safe=safe_csv)
     exit_untrusted([fit])
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OutputFormat",
+    "SafeCsv",
     "console",
     "note",
     "print_warnings",
@@ -31,6 +32,13 @@ __all__ = [
 ]
 
 OutputFormat = Literal["table", "csv", "json"]
+
+SafeCsv = Annotated[
+    bool,
+    typer.Option(
+        "--safe-csv", help="Put ' before text in CSV that a spreadsheet would run: what begins with = + - @."
+    ),
+]
 
 _STATUS_STYLES = {
     "failed": "bold red",
@@ -91,7 +99,7 @@ def warn(text: str) -> None:
     typer.secho(text, err=True, fg=typer.colors.RED, bold=True)
 
 
-def show(table: Table, output: OutputFormat = "table") -> None:
+def show(table: Table, output: OutputFormat = "table", *, safe: bool = False) -> None:
     """Print a table: as a person reads it, as CSV at full precision, or as a JSON list of records.
 
     Parameters
@@ -100,17 +108,21 @@ def show(table: Table, output: OutputFormat = "table") -> None:
         What to print. CSV and JSON hold its whole frame, the table form the columns that it shows.
     output : {"table", "csv", "json"}
         The form.
+    safe : bool
+        Prefix the cells of CSV that a spreadsheet would run.
     """
     if output == "table":
         _show_rich(table)
     else:
-        show_frame(table.frame, output)
+        show_frame(table.frame, output, safe=safe)
 
 
-def show_frame(frame: pd.DataFrame, output: Literal["csv", "json"]) -> None:
+def show_frame(frame: pd.DataFrame, output: Literal["csv", "json"], *, safe: bool = False) -> None:
     """Print a frame as CSV at full precision, or as a JSON list of records."""
     if output == "csv":
-        typer.echo(frame.to_csv(index=False, lineterminator="\n"), nl=False)
+        from gainlaw._io import csv_text
+
+        typer.echo(csv_text(frame, safe=safe), nl=False)
     else:
         show_json(records(frame))
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gainlaw.cli.printing import SafeCsv
 from gainlaw.cli.sources import announce_other_scale, exit_untrusted, open_fit
 
 __all__ = ["report"]
@@ -35,6 +36,7 @@ def report(
         ),
     ] = True,
     title: Annotated[str | None, typer.Option(help="The title.")] = None,
+    safe_csv: SafeCsv = False,
 ) -> None:
     """Write report.html, paper.tex, tables/ (LaTeX, CSV, Markdown) and figures/ (PDF, PNG, SVG).
 
@@ -53,7 +55,7 @@ def report(
         twin = other_scale_fit(fits[first])
         if twin is not None:
             shown[f"{first}, {twin.scale}"] = twin
-    written = gainlaw.write_report(shown, output, verdicts=verdicts, title=title)
+    written = gainlaw.write_report(shown, output, verdicts=verdicts, title=title, safe_csv=safe_csv)
     typer.echo(written.answer.text)
     typer.echo(f"\nwrote {written.path} and {len(written.files) - 1} more files")
     exit_untrusted(list(shown.values()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw.cli.printing import OutputFormat, console, print_warnings, show, show_frame
+from gainlaw.cli.printing import OutputFormat, SafeCsv, console, print_warnings, show, show_frame
 from gainlaw.cli.sources import Directory, exit_untrusted, open_fit
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import Level
@@ -31,6 +31,7 @@ def summary(
         OutputFormat,
         typer.Option("--format", help="How to print it; csv and json hold the estimates in full."),
     ] = "table",
+    safe_csv: SafeCsv = False,
 ) -> None:
     """Print the estimates of a fit: slopes, gains by size, spread of the terms, diagnostics."""
     fit = open_fit(directory)
@@ -40,7 +41,7 @@ def summary(
         print_fit(fit, level)
         print_warnings(fit.gains.notes)
     else:
-        show_frame(_estimates(fit, level, estimand), output)
+        show_frame(_estimates(fit, level, estimand), output, safe=safe_csv)
     exit_untrusted([fit])
 
 

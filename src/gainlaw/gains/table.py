@@ -232,13 +232,16 @@ class Gains:
 
         return rescale(self, scale)
 
-    def write(self, path: str | os.PathLike[str]) -> Path:
+    def write(self, path: str | os.PathLike[str], *, safe: bool = False) -> Path:
         """Write the table, and ``PATH.cov.parquet`` where its columns cannot tell the covariance.
 
         Parameters
         ----------
         path : path-like
             A ``.csv`` or ``.parquet`` file.
+        safe : bool
+            Prefix the cells of a CSV file that a spreadsheet would run, see `gainlaw._io.csv_text`; the names in it are
+            then no longer those that were read.
 
         Returns
         -------
@@ -279,4 +282,4 @@ class Gains:
                 i, j = np.triu_indices(len(rows), 1)
                 parts.append(pd.DataFrame({"i": rows[i], "j": rows[j], "cov": cov[i, j]}))
             write_frame_atomic(pd.concat(parts, ignore_index=True), side)
-        return write_frame_atomic(frame, target)
+        return write_frame_atomic(frame, target, safe=safe)

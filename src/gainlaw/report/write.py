@@ -50,6 +50,7 @@ def write_report(
     comparison: pd.DataFrame | None = None,
     beside: Mapping[str, Fit] | None = None,
     figures: str | Path | None = None,
+    safe_csv: bool = False,
 ) -> Report:
     """Write the report of one or several fits.
 
@@ -76,6 +77,8 @@ def write_report(
         chapter at the end.
     figures : str or Path, optional
         A folder that `draw_figures` filled for the same fits; without it they are drawn here.
+    safe_csv : bool
+        Prefix the cells of CSV files that a spreadsheet would run.
 
     Returns
     -------
@@ -104,7 +107,7 @@ def write_report(
     folder = Path(out)
     with new_directory(folder, FILES) as scratch:
         content = collect(arrange_fits(fits), verdicts, comparison, beside, drawn)
-        _fill(scratch, content)
+        _fill(scratch, content, safe_csv)
         write_text_atomic(scratch / "paper.tex", render_paper(content, verdicts, words))
         write_text_atomic(scratch / "report.html", render_page(content, verdicts, words))
     files = sorted([FILES.record, *listed_files(folder, FILES.record)], key=PurePosixPath)
@@ -154,10 +157,10 @@ def draw_figures(
     return Path(out)
 
 
-def _fill(scratch: Path, content: Content) -> None:
+def _fill(scratch: Path, content: Content, safe_csv: bool) -> None:
     from gainlaw.figures import write_figure
 
     for table in content.tables.values():
-        table.write(scratch / "tables")
+        table.write(scratch / "tables", safe=safe_csv)
     for name, exhibit in content.figures.items():
         write_figure(exhibit.files, scratch / "figures" / name)

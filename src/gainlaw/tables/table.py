@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from gainlaw._io import csv_text, write_text_atomic
 from gainlaw.errors import InputError, Problem
 from gainlaw.tables.formats import (
     MISSING,
@@ -216,9 +217,9 @@ class Table:
 
         return render_latex(self, floating=floating)
 
-    def to_csv(self) -> str:
-        """Return the whole frame as CSV at full precision; missing values are empty."""
-        return self.frame.to_csv(index=False, lineterminator="\n")
+    def to_csv(self, *, safe: bool = False) -> str:
+        """Return the whole frame as CSV at full precision, see `gainlaw._io.csv_text`."""
+        return csv_text(self.frame, safe=safe)
 
     def to_markdown(self) -> str:
         """Return the table as GitHub Markdown, with its caption above and notes below."""
@@ -235,25 +236,29 @@ class Table:
     def _repr_html_(self) -> str:
         return self.to_html()
 
-    def write(self, directory: str | Path) -> tuple[Path, ...]:
+    def write(self, directory: str | Path, *, safe: bool = False) -> tuple[Path, ...]:
         """Write ``NAME.tex``, ``NAME.csv`` and ``NAME.md`` into a directory, each in one step.
 
         Parameters
         ----------
         directory : str or Path
             Made when it is missing.
+        safe : bool
+            Prefix the cells of the CSV file that a spreadsheet would run.
 
         Returns
         -------
         tuple of Path
             The files written.
         """
-        from gainlaw._io import write_text_atomic
-
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
         written = []
-        for suffix, text in (("tex", self.to_latex()), ("csv", self.to_csv()), ("md", self.to_markdown())):
+        for suffix, text in (
+            ("tex", self.to_latex()),
+            ("csv", self.to_csv(safe=safe)),
+            ("md", self.to_markdown()),
+        ):
             path = folder / f"{self.name}.{suffix}"
             write_text_atomic(path, text)
             written.append(path)
