@@ -150,7 +150,9 @@ FIGURES = {
     "forest_long": lambda: draw_forest(forest_rows(26)),
     "slope": lambda: draw_slope(slope_draws(), rope=(-1, 1)),
     "predictive": lambda: draw_predictive(predictive_rows()),
-    "influence": lambda: draw_influence(influence_rows(), {"mean": 6.0, "ci_low": 2.0, "ci_high": 10.0}),
+    "influence": lambda: draw_influence(
+        influence_rows(), {"mean": 6.0, "ci_low": 2.0, "ci_high": 10.0, "ci_prob": 0.95}
+    ),
     "priors": lambda: draw_priors(prior_rows()),
     "scales": lambda: draw_scales(
         pd.concat([forest_rows().assign(scale="points"), forest_rows().assign(scale="log_odds")])
@@ -276,7 +278,7 @@ def test_figures_need_no_pyplot():
 def test_bands_are_quantiles_of_the_draws():
     draws = np.arange(101.0)[:, None] * np.ones((1, 2))
     band = band_frame("x", np.array([1e9, 1e10]), draws)
-    assert band[["low95", "low50", "mean", "high50", "high95"]].iloc[0].tolist() == [2.5, 25, 50, 75, 97.5]
+    assert band[["ci_low", "low50", "mean", "high50", "ci_high"]].iloc[0].tolist() == [2.5, 25, 50, 75, 97.5]
 
 
 def test_gain_curve_draws_every_cell_and_the_means_of_the_checkpoints():

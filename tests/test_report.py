@@ -394,3 +394,55 @@ def test_fits_are_told_apart_by_their_part(fit, twin):
     assert arrange_fits({"a": fit, "b": fit}).others == {"b": fit}
     with pytest.raises(InputError, match="at least one fit"):
         arrange_fits([])
+
+
+def test_intervals_are_called_what_they_are(monkeypatch, tmp_path):
+    """At 80% nothing says 95% but the posterior predictive check, whose level is its own."""
+    from matplotlib.text import Text
+
+    from gainlaw.report import exhibits
+
+    said: dict[str, str] = {}
+    drawn = exhibits._drawn
+
+    def collect(name, figure, caption):
+        words = [text.get_text() for text in figure.findobj(Text)]
+        said[name] = " ".join([caption, figure.alt, *words])
+        return drawn(name, figure, caption)
+
+    monkeypatch.setattr(exhibits, "_drawn", collect)
+    gains = small_evaluations().gains(scale="points")
+    fit, bent, other = (
+        gl.fit(gains if scale is None else gains.to_scale(scale), law=law, draws=300, ci_prob=0.8)
+        for law, scale in (("linear", None), ("offset_power", None), ("linear", "normalized"))
+    )
+    fits = {"linear law": fit, "offset power law": bent, "linear law, normalized": other}
+    claims = tmp_path / "claims.toml"
+    claims.write_text('ci_prob = 0.8\n[[claim]]\nname = "shrinks"\nclaim = "slope < 0"\n')
+    report = write_report(fits, tmp_path / "out", verdicts=gl.assess_file(fit, claims))
+    assert {
+        "slope",
+        "gain_curve",
+        "forest_task",
+        "priors_figure",
+        "influence",
+        "width",
+        "curves",
+        "scales",
+    } <= set(said)
+    own_level = {"predictive"}
+    for name, words in said.items():
+        assert ("95%" in words) == (name in own_level), (name, words)
+    assert sum("80%" in words for words in said.values()) >= 8
+    page = report.path.read_text(encoding="utf-8")
+    shown = re.sub(r"<svg.*?</svg>|<style.*?</style>", "", page, flags=re.S)
+    paper = (report.path.parent / "paper.tex").read_text(encoding="utf-8")
+    tables = "".join(path.read_text() for path in (report.path.parent / "tables").glob("*.[mt][de]*"))
+    for text in (shown, paper, tables):
+        kept = [line for line in re.split(r"(?<=[.:;])\s|\n", text) if re.search(r"\b95 ?\\?%", line)]
+        assert all("replic" in line for line in kept), kept
+        assert re.search(r"80\\?% (interval|bands?)", text)
+    slope = fit.posterior["posterior"]
+    low, high = np.quantile(np.asarray(slope["tau_checkpoint"]).ravel(), [0.1, 0.9])
+    row = gl.tables.sds_table(fit).frame.set_index("variable").loc["tau_checkpoint"]
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((low, high))

@@ -76,6 +76,7 @@ def _print_prediction(fit: Fit, frame: pd.DataFrame, ci_prob: float) -> None:
     from gainlaw.tables import Column
     from gainlaw.tables import Table as Printed
     from gainlaw.tables.estimates import mark_prior
+    from gainlaw.tables.formats import percent
 
     digits = 2 if fit.scale == "log_odds" else 1
     columns = (
@@ -83,7 +84,7 @@ def _print_prediction(fit: Fit, frame: pd.DataFrame, ci_prob: float) -> None:
         Column("row", "Of"),
         Column("mean", "Gain", "number", digits),
         Column("sd", "s.d.", "number", digits),
-        Column("ci_low", f"{100 * ci_prob:g}% interval", "interval", digits, high="ci_high"),
+        Column("ci_low", f"{percent(ci_prob)} interval", "interval", digits, high="ci_high"),
         Column("p_positive", "P(> 0)", "probability"),
     )
     group = frame["group"].iloc[0]

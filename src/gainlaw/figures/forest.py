@@ -14,6 +14,7 @@ from gainlaw.tables.formats import (
     format_interval,
     format_number,
     format_probability,
+    percent,
     slope_unit,
     title_of,
 )
@@ -29,7 +30,7 @@ _TOP = {"population": "population", "overall": "overall"}
 
 
 def plot_forest(fit: Fit, level: str = "task", estimand: str = "slope") -> PaperFigure:
-    """Plot an estimand for every group of a level, with 50% and 95% posterior intervals.
+    """Plot an estimand for every group of a level, with posterior intervals of 50% and of the fit's `ci_prob`.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def forest_data(fit: Fit, level: str = "task", estimand: str = "slope") -> pd.Da
         raise InputError(Problem(f"the fit has no level {level!r}", hint="a column of its gains"))
     chosen = [(level, group) for group in sorted(cells[level].astype(str).unique())]
     labels = group_labels(fit)
-    prob = float(fit.estimates["ci_prob"].iloc[0])
+    prob = fit.ci_prob
     tail = (1 - prob) / 2
     rows = []
     for name, group in [*chosen, ("overall", ""), ("population", "")]:
@@ -182,7 +183,7 @@ def _draw_numbers(axes: Axes, rows: pd.DataFrame, heights: np.ndarray) -> None:
     axes.set_axis_off()
     axes.set_xlim(0, 1)
     digits = 2 if rows["mean"].abs().max() < 3 else 1
-    heads = ((0.0, "left", f"mean [{100 * rows['ci_prob'].iloc[0]:g}% interval]"), (0.66, "right", "P(> 0)"))
+    heads = ((0.0, "left", f"mean [{percent(rows['ci_prob'].iloc[0])} interval]"), (0.66, "right", "P(> 0)"))
     for place, align, text in (*heads, (0.83, "right", "lang."), (1.0, "right", "ckpt.")):
         axes.annotate(
             text, (place, 1.0), xycoords="axes fraction", ha=align, va="bottom", fontsize=7, color="#4D4D4D"

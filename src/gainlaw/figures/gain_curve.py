@@ -20,7 +20,7 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
-from gainlaw.tables.formats import title_of
+from gainlaw.tables.formats import percent, tails, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ __all__ = ["draw_gain", "gain_data", "plot_gain"]
 
 
 def plot_gain(fit: Fit, by: str | None = "task", *, points: int = 60) -> PaperFigure:
-    """Plot the gain against model size with 50% and 95% posterior bands, one panel a group.
+    """Plot the gain against model size with posterior bands of 50% and of the fit's `ci_prob`, one panel a group.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def gain_data(fit: Fit, by: str | None = "task", *, points: int = 60) -> tuple[p
     Returns
     -------
     bands : pandas.DataFrame
-        panel, params, mean, low50, high50, low95, high95.
+        panel, params, mean, low50, high50, ci_low, ci_high, ci_prob.
     cells : pandas.DataFrame
         panel, params, gain, se, checkpoint, language.
     """
@@ -82,13 +82,13 @@ def gain_data(fit: Fit, by: str | None = "task", *, points: int = 60) -> tuple[p
     for group in groups:
         chosen: dict[str, Any] = {"level": "overall"} if by is None else {by: group}
         line = curve(fit, **chosen)
-        bands.append(band_frame(group, sizes, line.gain(sizes)))
+        bands.append(band_frame(group, sizes, line.gain(sizes), fit.ci_prob))
     kept = [name for name in ("params", "gain", "se", "checkpoint", "task", "language") if name in frame]
     cells = frame[kept].assign(panel="overall" if by is None else frame[by].astype(str))
     return pd.concat(bands, ignore_index=True), cells
 
 
-def band_frame(panel: str, sizes: np.ndarray, draws: np.ndarray) -> pd.DataFrame:
+def band_frame(panel: str, sizes: np.ndarray, draws: np.ndarray, ci_prob: float = 0.95) -> pd.DataFrame:
     """Summarise the draws of one curve.
 
     Parameters
@@ -99,11 +99,13 @@ def band_frame(panel: str, sizes: np.ndarray, draws: np.ndarray) -> pd.DataFrame
         Parameters.
     draws : numpy.ndarray, shape (draws, P)
         Gains.
+    ci_prob : float
+        Probability of the wider band.
 
     Returns
     -------
     pandas.DataFrame
-        panel, params, mean, low50, high50, low95, high95, by size.
+        panel, params, mean, low50, high50, ci_low, ci_high, ci_prob, by size.
 
     Examples
     --------
@@ -111,8 +113,8 @@ def band_frame(panel: str, sizes: np.ndarray, draws: np.ndarray) -> pd.DataFrame
     >>> band_frame("xnli", np.array([1e9]), np.arange(101.0)[:, None])["high50"].tolist()
     [75.0]
     """
-    low95, low50, high50, high95 = np.quantile(draws, [0.025, 0.25, 0.75, 0.975], axis=0)
-    ends = {"low50": low50, "high50": high50, "low95": low95, "high95": high95}
+    low50, high50, low, high = np.quantile(draws, [0.25, 0.75, *tails(ci_prob)], axis=0)
+    ends = {"low50": low50, "high50": high50, "ci_low": low, "ci_high": high, "ci_prob": ci_prob}
     return pd.DataFrame({"panel": panel, "params": sizes, "mean": draws.mean(axis=0), **ends})
 
 
@@ -168,7 +170,8 @@ def _draw_panel(
     axes.axhline(0, color=INK, linewidth=0.6, zorder=1)
     axes.yaxis.grid(visible=True)
     sizes = band["params"]
-    axes.fill_between(sizes, band["low95"], band["high95"], color=ACCENT, alpha=0.18, label="95%", zorder=2)
+    wide = percent(band["ci_prob"].iloc[0])
+    axes.fill_between(sizes, band["ci_low"], band["ci_high"], color=ACCENT, alpha=0.18, label=wide, zorder=2)
     axes.fill_between(sizes, band["low50"], band["high50"], color=ACCENT, alpha=0.35, label="50%", zorder=3)
     axes.plot(sizes, band["mean"], color=ACCENT, zorder=5)
     axes.scatter(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.tables.checks import diagnostics_of
-from gainlaw.tables.formats import MINUS, format_number, format_params, slope_unit
+from gainlaw.tables.formats import MINUS, format_number, format_params, percent, slope_unit
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
@@ -53,11 +53,11 @@ def influence_data(fit: Fit) -> tuple[pd.DataFrame, dict[str, float]]:
         checkpoint, params, slope_mean, slope_ci_low, slope_ci_high, shift (in posterior standard
         deviations), pareto_k.
     full : dict
-        mean, ci_low, ci_high of the overall slope.
+        mean, ci_low, ci_high, ci_prob of the overall slope.
     """
     estimates = fit.estimates
     overall = estimates[(estimates["estimand"] == "slope") & (estimates["level"] == "overall")].iloc[0]
-    full = {name: float(overall[name]) for name in ("mean", "ci_low", "ci_high")}
+    full = {name: float(overall[name]) for name in ("mean", "ci_low", "ci_high", "ci_prob")}
     return diagnostics_of(fit).influence.sort_values("params", kind="stable").reset_index(drop=True), full
 
 
@@ -71,7 +71,7 @@ def draw_influence(
     rows : pandas.DataFrame
         checkpoint, params, slope_mean, slope_ci_low, slope_ci_high, shift, pareto_k.
     full : dict
-        mean, ci_low, ci_high of the slope on all data.
+        mean, ci_low, ci_high, ci_prob of the slope on all data.
     unit : str
         Unit of the slope.
 
@@ -88,7 +88,12 @@ def draw_influence(
         )
         axes, side = grid[0]
         axes.axvspan(
-            full["ci_low"], full["ci_high"], color="#DDDDDD", linewidth=0, zorder=0, label="95%, all data"
+            full["ci_low"],
+            full["ci_high"],
+            color="#DDDDDD",
+            linewidth=0,
+            zorder=0,
+            label=f"{percent(full['ci_prob'])}, all data",
         )
         axes.axvline(full["mean"], color=INK, linewidth=0.9, zorder=1, label="mean, all data")
         axes.axvline(0, color=INK, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)

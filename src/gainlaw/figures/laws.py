@@ -1,4 +1,4 @@
-"""Several laws in one panel: the overall curve of each fit with its 95% band, and the checkpoints' means."""
+"""Several laws in one panel: the overall curve of each fit with its posterior band, and the checkpoints' means."""
 
 from __future__ import annotations
 
@@ -67,7 +67,10 @@ def laws_data(fits: Mapping[str, Fit], *, points: int = 60) -> tuple[pd.DataFram
 
     cells = next(iter(fits.values())).gains.frame
     sizes = np.geomspace(cells["params"].min(), cells["params"].max(), points)
-    bands = [band_frame(name, sizes, curve(fit, level="overall").gain(sizes)) for name, fit in fits.items()]
+    bands = [
+        band_frame(name, sizes, curve(fit, level="overall").gain(sizes), fit.ci_prob)
+        for name, fit in fits.items()
+    ]
     by_task = [name for name in ("checkpoint", "params", "task") if name in cells]
     means = cells.groupby(by_task)["gain"].mean().reset_index()
     means = means.groupby(["checkpoint", "params"])["gain"].mean().reset_index()
@@ -97,7 +100,7 @@ def draw_laws(bands: pd.DataFrame, means: pd.DataFrame, *, unit: str = "gain (po
         for name, color, line in zip(names, _COLORS * len(names), _LINES * len(names), strict=False):
             band = bands[bands["panel"] == name]
             axes.fill_between(
-                band["params"], band["low95"], band["high95"], color=color, alpha=0.15, zorder=2
+                band["params"], band["ci_low"], band["ci_high"], color=color, alpha=0.15, zorder=2
             )
             axes.plot(band["params"], band["mean"], color=color, linestyle=line, label=name, zorder=4)
         axes.scatter(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, GREY, PaperFigure, finish, new_figure, style
-from gainlaw.tables.formats import parameter_title
+from gainlaw.tables.formats import parameter_title, percent, tails
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
@@ -47,21 +47,26 @@ def priors_data(fit: Fit) -> pd.DataFrame:
     return priors_frame(
         {name: np.asarray(prior[name]).ravel() for name in names},
         {name: np.asarray(posterior[name]).ravel() for name in names},
+        fit.ci_prob,
     )
 
 
-def priors_frame(prior: dict[str, np.ndarray], posterior: dict[str, np.ndarray]) -> pd.DataFrame:
+def priors_frame(
+    prior: dict[str, np.ndarray], posterior: dict[str, np.ndarray], ci_prob: float = 0.95
+) -> pd.DataFrame:
     """Summarise prior and posterior draws.
 
     Parameters
     ----------
     prior, posterior : dict of str to numpy.ndarray, shape (draws,)
         Draws by variable; both have the same names.
+    ci_prob : float
+        Probability of the wider interval.
 
     Returns
     -------
     pandas.DataFrame
-        variable, source ("prior", "posterior"), median, low50, high50, ci_low, ci_high.
+        variable, source ("prior", "posterior"), median, low50, high50, ci_low, ci_high, ci_prob.
 
     Examples
     --------
@@ -73,8 +78,8 @@ def priors_frame(prior: dict[str, np.ndarray], posterior: dict[str, np.ndarray])
     rows = []
     for name in posterior:
         for source, draws in (("prior", prior[name]), ("posterior", posterior[name])):
-            low, low50, middle, high50, high = np.quantile(draws, [0.025, 0.25, 0.5, 0.75, 0.975])
-            ends = {"low50": low50, "high50": high50, "ci_low": low, "ci_high": high}
+            low50, middle, high50, low, high = np.quantile(draws, [0.25, 0.5, 0.75, *tails(ci_prob)])
+            ends = {"low50": low50, "high50": high50, "ci_low": low, "ci_high": high, "ci_prob": ci_prob}
             rows.append({"variable": name, "source": source, "median": middle, **ends})
     return pd.DataFrame(rows)
 
@@ -102,9 +107,8 @@ def draw_priors(rows: pd.DataFrame, *, unit: str = "points") -> PaperFigure:
         for source, color, shift in (("prior", GREY, 0.16), ("posterior", ACCENT, -0.16)):
             part = rows[rows["source"] == source]
             y = np.array([heights[name] for name in part["variable"]]) + shift
-            axes.hlines(
-                y, part["ci_low"], part["ci_high"], color=color, linewidth=1.0, label=f"{source}, 95%"
-            )
+            label = f"{source}, {percent(part['ci_prob'].iloc[0])}" if len(part) else source
+            axes.hlines(y, part["ci_low"], part["ci_high"], color=color, linewidth=1.0, label=label)
             axes.hlines(y, part["low50"], part["high50"], color=color, linewidth=3.2, label=f"{source}, 50%")
             axes.scatter(part["median"], y, s=13, color=color, zorder=4, edgecolors="white", linewidths=0.4)
         axes.set_yticks(list(heights.values()), [parameter_title(name) for name in names])

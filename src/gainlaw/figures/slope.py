@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, GREY, INK, SINGLE, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.tables.formats import slope_unit
+from gainlaw.tables.formats import slope_unit, tails
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,7 @@ def plot_slope(fit: Fit, *, rope: tuple[float, float] | None = None) -> PaperFig
     """
     if rope is None:
         rope = (-0.1, 0.1) if fit.scale == "log_odds" else (-1.0, 1.0)
-    return draw_slope(slope_data(fit), rope=rope, unit=slope_unit(fit.scale))
+    return draw_slope(slope_data(fit), rope=rope, unit=slope_unit(fit.scale), ci_prob=fit.ci_prob)
 
 
 def slope_data(fit: Fit) -> dict[str, np.ndarray]:
@@ -63,7 +63,11 @@ def slope_data(fit: Fit) -> dict[str, np.ndarray]:
 
 
 def draw_slope(
-    draws: Mapping[str, np.ndarray], *, rope: tuple[float, float], unit: str = "points per decade"
+    draws: Mapping[str, np.ndarray],
+    *,
+    rope: tuple[float, float],
+    unit: str = "points per decade",
+    ci_prob: float = 0.95,
 ) -> PaperFigure:
     """Draw the posteriors of the slope from their draws.
 
@@ -75,6 +79,8 @@ def draw_slope(
         The region of practical equivalence.
     unit : str
         Unit of the slope.
+    ci_prob : float
+        Probability of the interval.
 
     Returns
     -------
@@ -87,7 +93,7 @@ def draw_slope(
     densities, shares = [], []
     for level, values in draws.items():
         densities.append(pd.DataFrame({"level": level, "slope": grid, "density": _density(values, grid)}))
-        shares.append(_shares(level, values, rope))
+        shares.append(_shares(level, values, rope, ci_prob))
     density, share = pd.concat(densities, ignore_index=True), pd.DataFrame(shares)
     with style():
         figure, grid_axes = new_figure(SINGLE, 0.5 + 1.15 * len(draws), len(draws), 1, sharex=True)
@@ -103,8 +109,10 @@ def draw_slope(
     return finish(figure, {"density": density, "share": share}, alt)
 
 
-def _shares(level: str, values: np.ndarray, rope: tuple[float, float]) -> dict[str, float | str]:
-    low, high = np.quantile(values, [0.025, 0.975])
+def _shares(
+    level: str, values: np.ndarray, rope: tuple[float, float], ci_prob: float
+) -> dict[str, float | str]:
+    low, high = np.quantile(values, tails(ci_prob))
     return {
         "level": level,
         "mean": float(values.mean()),

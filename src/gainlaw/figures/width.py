@@ -8,23 +8,25 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, GREY, INK, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.tables.formats import MINUS, format_interval, format_number
+from gainlaw.tables.formats import MINUS, format_interval, format_number, percent
 
 __all__ = ["draw_width", "width_frame"]
 
 
-def width_frame(rows: Sequence[tuple[str, str, float, float, float]]) -> pd.DataFrame:
+def width_frame(rows: Sequence[tuple[str, str, float, float, float]], ci_prob: float = 0.95) -> pd.DataFrame:
     """Put named intervals of one slope into a frame.
 
     Parameters
     ----------
     rows : sequence of (label, replicate, mean, low, high)
         What the interval is called, what it treats as the replicate, and its numbers.
+    ci_prob : float
+        Probability of the intervals.
 
     Returns
     -------
     pandas.DataFrame
-        label, replicate, mean, ci_low, ci_high, width, and `ratio`, the width over that of the first row.
+        label, replicate, mean, ci_low, ci_high, ci_prob, width, and `ratio`, the width over that of the first row.
 
     Examples
     --------
@@ -33,6 +35,7 @@ def width_frame(rows: Sequence[tuple[str, str, float, float, float]]) -> pd.Data
     [1.0, 2.2]
     """
     frame = pd.DataFrame(rows, columns=["label", "replicate", "mean", "ci_low", "ci_high"])
+    frame["ci_prob"] = ci_prob
     frame["width"] = frame["ci_high"] - frame["ci_low"]
     frame["ratio"] = frame["width"] / frame["width"].iloc[0]
     return frame
@@ -84,7 +87,7 @@ def draw_width(rows: pd.DataFrame, *, unit: str = "points per decade") -> PaperF
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(f"slope ({unit})")
-    alt = "95% intervals of the same slope. " + " ".join(
+    alt = f"{percent(rows['ci_prob'].iloc[0])} intervals of the same slope. " + " ".join(
         f"{row['label']}: {row['mean']:.1f} [{row['ci_low']:.1f}, {row['ci_high']:.1f}]."
         for row in rows.to_dict("records")
     )

@@ -102,6 +102,11 @@ class Fit:
         """The number of distinct model sizes."""
         return count_distinct(self, "params")
 
+    @property
+    def ci_prob(self) -> float:
+        """The probability of the intervals in the estimates, which every table and figure of the fit follows."""
+        return float(self.estimates["ci_prob"].iloc[0]) if len(self.estimates) else 0.95
+
     def summary(self, level: str | None = None) -> pd.DataFrame:
         """Return the estimates, all or of one level.
 

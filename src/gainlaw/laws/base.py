@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["N0", "Array", "Law", "ShapeParameter", "decades"]
+__all__ = ["N0", "Array", "Definition", "Law", "ShapeParameter", "decades"]
 
 Array = NDArray[np.float64]
 
@@ -58,6 +58,23 @@ class ShapeParameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """A function of ``x`` as it is printed in equations.
+
+    Parameters
+    ----------
+    name : str
+        One letter.
+    latex, mathml : str
+        What it is, in ``x``; MathML as one element or several.
+    """
+
+    name: str
+    latex: str
+    mathml: str
+
+
+@dataclass(frozen=True, slots=True)
 class Law:
     r"""A law that is linear in its coefficients: ``gain(x) = a + beta * h(x; psi)``.
 
@@ -85,6 +102,8 @@ class Law:
         ``limit(psi) -> h`` as size grows without bound; infinite for a law that does not level off.
     description : str
         One sentence for reports.
+    definitions : tuple of Definition
+        The shape ``h`` as it is printed, where it is not ``x`` itself, and the functions that it is made of.
     x_range : tuple of float or None
         The range that a law is scaled to.
     scaled : callable or None
@@ -102,6 +121,7 @@ class Law:
     inverse: Callable[[Array, Array | None], Array]
     limit: Callable[[Array | None], Array]
     description: str
+    definitions: tuple[Definition, ...] = ()
     x_range: tuple[float, float] | None = None
     scaled: Callable[[float, float], Law] | None = None
     curve: str = ""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gainlaw.laws.base import Array, Law, ShapeParameter
+from gainlaw.laws.base import Array, Definition, Law, ShapeParameter
 
 __all__ = ["OFFSET_POWER"]
 
@@ -61,5 +61,13 @@ OFFSET_POWER = Law(
     inverse=_inverse,
     limit=_limit,
     description="the gain approaches an asymptote as a power of size",
+    definitions=(
+        Definition(
+            "h",
+            r"\frac{1 - 10^{-b x}}{b \ln 10}",
+            "<mfrac><mrow><mn>1</mn><mo>−</mo><msup><mn>10</mn><mrow><mo>−</mo><mi>b</mi><mi>x</mi></mrow></msup></mrow>"
+            "<mrow><mi>b</mi><mi>ln</mi><mn>10</mn></mrow></mfrac>",
+        ),
+    ),
     curve="power_offset",
 )

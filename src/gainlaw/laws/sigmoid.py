@@ -19,13 +19,35 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, log_expit, logit
 
-from gainlaw.laws.base import Array, Law, ShapeParameter
+from gainlaw.laws.base import Array, Definition, Law, ShapeParameter
 
 __all__ = ["LOGISTIC", "SATURATING", "logistic_law", "saturating_law"]
 
 _LN10 = float(np.log(10.0))
 # Below this steepness the law is the line to double precision; rounding would take over.
 _LEAST = 1e-7
+
+
+_OPEN, _CLOSE = ('<mo stretchy="false">(</mo>', '<mo stretchy="false">)</mo>')
+
+
+def _s_at(x: str) -> str:
+    return f"<mi>s</mi>{_OPEN}{x}{_CLOSE}"
+
+
+def _one_over(base: str, power: str) -> str:
+    """Return one over one plus a power, as MathML."""
+    raised = f"<msup>{base}<mrow>{power}</mrow></msup>"
+    return f"<mfrac><mn>1</mn><mrow><mn>1</mn><mo>+</mo>{raised}</mrow></mfrac>"
+
+
+_H = Definition(
+    "h",
+    r"R\,\frac{s(x) - s(0)}{s(x_{\max}) - s(x_{\min})}",
+    f"<mi>R</mi><mfrac><mrow>{_s_at('<mi>x</mi>')}<mo>−</mo>{_s_at('<mn>0</mn>')}</mrow>"
+    f"<mrow>{_s_at('<msub><mi>x</mi><mi>max</mi></msub>')}<mo>−</mo>{_s_at('<msub><mi>x</mi><mi>min</mi></msub>')}"
+    "</mrow></mfrac>",
+)
 
 
 def _difference(low: Array, high: Array) -> tuple[Array, Array]:
@@ -72,8 +94,8 @@ def _midpoint(x1: float, x2: float) -> ShapeParameter:
 
 
 def _sigmoid(
-    name: str, s: str, s_latex: str, description: str, curve: str, steepness: float | None,
-    scaled: Callable[[float, float], Law],     x1: float, x2: float,
+    name: str, s: str, s_latex: str, s_printed: Definition, description: str, curve: str, steepness: float | None,
+    scaled: Callable[[float, float], Law], x1: float, x2: float,
 ) -> Law:  # fmt: skip
     """Return a law by the formula of its ``s``; the steepness is a parameter of the law if None."""
     parameters = [_midpoint(x1, x2)]
@@ -91,6 +113,7 @@ def _sigmoid(
         inverse=partial(_inverse, **options),
         limit=partial(_limit, **options),
         description=description,
+        definitions=(_H, s_printed),
         curve=curve,
         x_range=(x1, x2),
         scaled=scaled,
@@ -110,6 +133,11 @@ def logistic_law(x1: float, x2: float) -> Law:
         "logistic",
         "s(x) = 1 / (1 + exp(-k (x - m)))",
         r"s(x) = \frac{1}{1 + e^{-k (x - m)}}",
+        Definition(
+            "s",
+            r"\frac{1}{1 + e^{-k (x - m)}}",
+            _one_over("<mi>e</mi>", f"<mo>−</mo><mi>k</mi>{_OPEN}<mi>x</mi><mo>−</mo><mi>m</mi>{_CLOSE}"),
+        ),
         "the gain goes from one level to another along a logistic curve in the logarithm of size",
         "logistic",
         None,
@@ -133,6 +161,9 @@ def saturating_law(x1: float, x2: float) -> Law:
         "saturating",
         "s(x) = N / (N + K), K = 1e9 * 10^m",
         r"s = \frac{N}{N + 10^{9 + m}}",
+        Definition(
+            "s", r"\frac{1}{1 + 10^{m - x}}", _one_over("<mn>10</mn>", "<mi>m</mi><mo>−</mo><mi>x</mi>")
+        ),
         "the gain rises in proportion to small sizes and levels off, half of it reached at a size K",
         "rational",
         _LN10,

@@ -20,6 +20,7 @@ from gainlaw.tables.formats import (
     format_number,
     format_params,
     format_probability,
+    percent,
     scale_title,
     slope_unit,
 )
@@ -196,7 +197,7 @@ def _keep(values: dict[str, float], name: str, row: pd.Series) -> None:
 
 def _slope_sentence(fit: Fit, slope: pd.Series, values: dict[str, float]) -> str:
     _keep(values, "slope_overall", slope)
-    prob = f"{100 * slope['ci_prob']:g}%"
+    prob = percent(slope["ci_prob"])
     likely, word = max((slope["p_positive"], "grows"), (slope["p_negative"], "shrinks"))
     return (
         f"The slope is {_numbers(slope, _digits(fit))} {slope_unit(fit.scale)} of parameters (mean and "

@@ -15,7 +15,7 @@ from gainlaw import tables as make
 from gainlaw.errors import InputError
 from gainlaw.report.answer import estimate_row
 from gainlaw.report.arrange import Fits, has_slope, law_title, levels, wider_fit
-from gainlaw.tables.formats import level_title, slope_unit
+from gainlaw.tables.formats import level_title, percent, slope_unit
 
 if TYPE_CHECKING:
     from gainlaw.curves import CurveStudy
@@ -155,7 +155,7 @@ def _study(fit: Fit) -> CurveStudy | None:
     if frame["params"].isna().any() or fit.n_sizes < _CURVE_SIZES or "task" not in frame:
         return None
     try:
-        return fit_curves(fit.gains, by=["task"])
+        return fit_curves(fit.gains, by=["task"], ci_prob=fit.ci_prob)
     except InputError:
         return None
 
@@ -168,7 +168,7 @@ def _width(fit: Fit) -> pd.DataFrame:
     if overall is None or population is None:
         return pd.DataFrame()
     try:
-        only = language_bootstrap_slope(fit.gains)
+        only = language_bootstrap_slope(fit.gains, ci_prob=fit.ci_prob)
     except InputError:
         return pd.DataFrame()
     rows = [("languages only", "language", only.estimate, only.ci_low, only.ci_high)]
@@ -177,11 +177,11 @@ def _width(fit: Fit) -> pd.DataFrame:
         ("other tasks and families too", "checkpoint, task and family", population),
     ):
         rows.append((label, replicate, float(row["mean"]), float(row["ci_low"]), float(row["ci_high"])))
-    return width_frame(rows)
+    return width_frame(rows, fit.ci_prob)
 
 
 def _main(fits: Fits, width: pd.DataFrame) -> list[Exhibit]:
-    main, unit = fits.main, slope_unit(fits.main.scale)
+    main, unit, wide = fits.main, slope_unit(fits.main.scale), percent(fits.main.ci_prob)
     sized = main.gains.frame["params"].notna().all() and main.n_sizes > 1
     exhibits = []
     scores = plots.plot_scores(main.gains) if sized else None
@@ -192,23 +192,23 @@ def _main(fits: Fits, width: pd.DataFrame) -> list[Exhibit]:
         by = "task" if "task" in levels(main) else None
         caption = (
             f"Gain against model size{' by task' if by else ''} with the posterior of the law (mean, 50% and "
-            "95% bands). Dots are single languages, diamonds the mean of a checkpoint."
+            f"{wide} bands). Dots are single languages, diamonds the mean of a checkpoint."
         )
         exhibits.append(_drawn("gain_curve", plots.plot_gain(main, by), caption))
         caption = (
             "Posterior of the slope over the groups observed (top) and for the population (bottom). Grey: "
-            "the region of practical equivalence; bar: 95% interval; dot: mean."
+            f"the region of practical equivalence; bar: {wide} interval; dot: mean."
         )
         exhibits.append(_drawn("slope", plots.plot_slope(main), caption))
         for level in levels(main):
             caption = (
-                f"Slope ({unit}) by {level_title(level)}: mean, 50% and 95% interval. Orange: over "
+                f"Slope ({unit}) by {level_title(level)}: mean, 50% and {wide} interval. Orange: over "
                 "all groups observed, and the population mean."
             )
             exhibits.append(_drawn(f"forest_{level}", plots.plot_forest(main, level), caption))
     else:
         for level in levels(main, "gain"):
-            caption = f"Gain ({main.unit}) by {level_title(level)}: mean, 50% and 95% interval."
+            caption = f"Gain ({main.unit}) by {level_title(level)}: mean, 50% and {wide} interval."
             exhibits.append(_drawn(f"forest_{level}", plots.plot_forest(main, level, "gain"), caption))
     if fits.twin is not None and has_slope(main):
         caption = (
@@ -222,12 +222,12 @@ def _main(fits: Fits, width: pd.DataFrame) -> list[Exhibit]:
         )
         exhibits.append(_drawn("width", plots.draw_width(width, unit=unit), caption))
     if has_slope(main) and len(make.diagnostics_of(main).influence):
-        caption = "Overall slope with each checkpoint left out. Grey: mean and 95% interval on all data."
+        caption = f"Overall slope with each checkpoint left out. Grey: mean and {wide} interval on all data."
         exhibits.append(_drawn("influence", plots.plot_influence(main), caption))
     if main.n_checkpoints:
         caption = "Observed mean and spread of the gains of each checkpoint beside what the model replicates."
         exhibits.append(_drawn("predictive", plots.plot_predictive(main), caption))
-    caption = "Prior and posterior of the standard deviations: median, 50% and 95% interval."
+    caption = f"Prior and posterior of the standard deviations: median, 50% and {wide} interval."
     exhibits.append(_drawn("priors_figure", plots.plot_priors(main), caption))
     return exhibits
 
@@ -242,7 +242,10 @@ def _others(fits: Fits) -> list[Exhibit]:
         if fit.scale == main.scale and fit.n_rows == main.n_rows and has_slope(fit)
     }
     if len(laws) > 1:
-        caption = "The same gains under several laws: mean over the groups observed with its 95% band."
+        caption = (
+            "The same gains under several laws: mean over the groups observed with its "
+            f"{percent(main.ci_prob)} band."
+        )
         exhibits.append(_drawn("other_laws", plots.plot_laws(laws), caption))
     wider = wider_fit(fits)
     if wider is not None:
@@ -254,11 +257,12 @@ def _others(fits: Fits) -> list[Exhibit]:
 def _curves(study: CurveStudy | None) -> list[Exhibit]:
     if study is None:
         return []
-    caption = (
-        "The law that describes each task's checkpoint means best, with 95% bands of the mean and of a new checkpoint "
-        "(delta method), the same law fitted without the largest size, and residuals."
-    )
     best = [study.best(name) for name in study.curves]
+    prob = best[0].ci_prob
+    caption = (
+        f"The law that describes each task's checkpoint means best, with {percent(prob)} bands of the mean and of a "
+        "new checkpoint (delta method), the same law fitted without the largest size, and residuals."
+    )
     return [_drawn("curves", plots.plot_curves(best), caption)]
 
 

@@ -331,60 +331,58 @@ def shape_words(fit: Fit) -> str:
     law = fit.spec.law
     if not law.has_slope:
         return ""
-    if law.x_range is None:
-        words = " and β the slope per decade there"
-    else:
-        curve = "exp(-k (x - m))" if law.name == "logistic" else "10^(m - x)"
-        words = f", β the average slope per decade over the observed range of R decades, and s(x) = 1 / (1 + {curve})"
+    words = " and β the slope per decade there"
+    if law.x_range is not None:
+        words = (
+            " and β the average slope per decade over the R decades observed, from the smallest size, x min, to the "
+            "largest, x max"
+        )
     return words + "".join(f"; {each.symbol} {each.description}" for each in law.parameters)
 
 
 _OPEN, _CLOSE = ('<mo stretchy="false">(</mo>', '<mo stretchy="false">)</mo>')
-_SIGMOID_MATHML = (
-    "<mo>+</mo><mi>β</mi><mi>R</mi><mfrac>"
-    f"<mrow><mi>s</mi>{_OPEN}<msub><mi>x</mi><mi>i</mi></msub>{_CLOSE}<mo>−</mo><mi>s</mi>{_OPEN}<mn>0</mn>{_CLOSE}</mrow>"
-    f"<mrow><mi>s</mi>{_OPEN}<msub><mi>x</mi><mi>max</mi></msub>{_CLOSE}<mo>−</mo>"
-    f"<mi>s</mi>{_OPEN}<msub><mi>x</mi><mi>min</mi></msub>{_CLOSE}</mrow></mfrac>"
-)
+_COMMA = '<mo>,</mo><mspace width="1.5em"></mspace>'
 
 
 def equation_mathml(fit: Fit) -> str:
     """Return the model's equation as MathML, which browsers set without any help."""
-    shape = {
-        "constant": "",
-        "linear": "<mo>+</mo><mi>β</mi><msub><mi>x</mi><mi>i</mi></msub>",
-        "offset_power": "<mo>+</mo><mi>β</mi><mfrac><mrow><mn>1</mn><mo>−</mo><msup><mn>10</mn><mrow>"
-        "<mo>−</mo><mi>b</mi><msub><mi>x</mi><mi>i</mi></msub></mrow></msup></mrow>"
-        "<mrow><mi>b</mi><mi>ln</mi><mn>10</mn></mrow></mfrac>",
-    }.get(fit.spec.law.name, _SIGMOID_MATHML)
-    slope = any(term.slope for term in fit.spec.terms)
+    law, x = fit.spec.law, "<msub><mi>x</mi><mi>i</mi></msub>"
+    h = f"<mi>h</mi>{_OPEN}{x}{_CLOSE}" if law.definitions else x
+    line = f"<mo>+</mo><mi>β</mi>{h}" if law.has_slope else ""
     group = "<mrow><mi>t</mi><mo>[</mo><mi>i</mi><mo>]</mo></mrow>"
     own = f"<msub><mi>u</mi>{group}</msub>"
-    if slope:
-        own += f"<mo>+</mo><msub><mi>v</mi>{group}</msub><msub><mi>x</mi><mi>i</mi></msub>"
-        own = f"<mrow>{_OPEN}{own}{_CLOSE}</mrow>"
+    if any(term.slope for term in fit.spec.terms):
+        own = f"<mrow>{_OPEN}{own}<mo>+</mo><msub><mi>v</mi>{group}</msub>{h}{_CLOSE}</mrow>"
     residual = "<mo>+</mo><msub><mi>ε</mi><mi>i</mi></msub>" if fit.spec.residual else ""
     size = "<msub><mi>N</mi><mi>i</mi></msub><mo>/</mo><msup><mn>10</mn><mn>9</mn></msup>"
+    where = (
+        [f"{x}<mo>=</mo><msub><mi>log</mi><mn>10</mn></msub>{_OPEN}{size}{_CLOSE}"] if law.has_slope else []
+    )
+    where += [
+        f"<mi>{each.name}</mi>{_OPEN}<mi>x</mi>{_CLOSE}<mo>=</mo>{each.mathml}" for each in law.definitions
+    ]
     return (
         '<math display="block"><mrow><msub><mi>g</mi><mi>i</mi></msub><mo>=</mo><mi>a</mi>'
-        f"{shape}<mo>+</mo><munder><mo>∑</mo><mi>t</mi></munder>{own}{residual}<mo>+</mo>"
-        '<msub><mi>e</mi><mi>i</mi></msub><mo>,</mo><mspace width="1.5em"></mspace>'
-        "<msub><mi>x</mi><mi>i</mi></msub><mo>=</mo><msub><mi>log</mi><mn>10</mn></msub>"
-        f"{_OPEN}{size}{_CLOSE}</mrow></math>"
+        f"{line}<mo>+</mo><munder><mo>∑</mo><mi>t</mi></munder>{own}{residual}<mo>+</mo>"
+        f"<msub><mi>e</mi><mi>i</mi></msub>{''.join(_COMMA + each for each in where)}</mrow></math>"
     )
 
 
 def equation_latex(fit: Fit) -> str:
-    """Return the model's equation as LaTeX, without its surrounding environment."""
-    shape = {
-        "constant": "",
-        "linear": r" + \beta x_i",
-        "offset_power": r" + \beta\,\frac{1 - 10^{-b x_i}}{b \ln 10}",
-    }.get(fit.spec.law.name, r" + \beta R\,\frac{s(x_i) - s(0)}{s(x_{\max}) - s(x_{\min})}")
+    """Return the model's equation as LaTeX for a display, without its surrounding environment."""
+    law = fit.spec.law
+    h = "h(x_i)" if law.definitions else "x_i"
+    line = rf" + \beta\,{h}" if law.has_slope else ""
     slope = any(term.slope for term in fit.spec.terms)
-    own = r"\bigl(u_{t[i]} + v_{t[i]} x_i\bigr)" if slope else r"u_{t[i]}"
+    own = rf"\bigl(u_{{t[i]}} + v_{{t[i]}}\,{h}\bigr)" if slope else r"u_{t[i]}"
     residual = r" + \varepsilon_i" if fit.spec.residual else ""
-    return rf"g_i = a{shape} + \sum_t {own}{residual} + e_i, \qquad x_i = \log_{{10}}(N_i / 10^9)"
+    equation = rf"g_i = a{line} + \sum_t {own}{residual} + e_i"
+    where = [r"x_i = \log_{10}(N_i / 10^9)"] if law.has_slope else []
+    where += [f"{each.name}(x) = {each.latex}" for each in law.definitions]
+    if len(where) < 2:
+        return ", \\qquad ".join([equation, *where])
+    definitions = ", \\quad ".join(where)
+    return f"\\begin{{gathered}}\n{equation}, \\\\\n{definitions}\n\\end{{gathered}}"
 
 
 def bibtex() -> str:

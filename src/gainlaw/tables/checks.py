@@ -9,7 +9,7 @@ import pandas as pd
 
 from gainlaw.errors import InputError
 from gainlaw.hierarchy.covariates import SLOPE, column_of
-from gainlaw.tables.formats import parameter_title, slope_unit
+from gainlaw.tables.formats import parameter_title, percent, slope_unit
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def influence_table(fit: Fit) -> Table:
         Column("checkpoint", "Checkpoint left out"),
         Column("params", "Parameters", "params"),
         Column("slope_mean", "Slope", "number", digits),
-        Column("slope_ci_low", "95% interval", "interval", digits, high="slope_ci_high"),
+        Column("slope_ci_low", f"{percent(fit.ci_prob)} interval", "interval", digits, high="slope_ci_high"),
         Column("shift", "Shift", "number", digits),
         Column("pareto_k", "Pareto k", "number", 2),
     )

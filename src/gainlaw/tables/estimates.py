@@ -18,7 +18,9 @@ from gainlaw.tables.formats import (
     interval_title,
     level_title,
     parameter_title,
+    percent,
     slope_unit,
+    tails,
     title_of,
 )
 from gainlaw.tables.table import Column, Table
@@ -255,8 +257,9 @@ def sds_table(fit: Fit) -> Table:
     for name in map(str, posterior.data_vars):
         if not name.startswith("tau_"):
             continue
+        ends = tails(fit.ci_prob)
         draws = np.asarray(posterior[name]).ravel()
-        low, middle, high = np.quantile(draws, [0.025, 0.5, 0.975])
+        low, middle, high = np.quantile(draws, [ends[0], 0.5, ends[1]])
         prior = fit.spec.priors.get(name)
         rows.append(
             {
@@ -276,7 +279,7 @@ def sds_table(fit: Fit) -> Table:
         Column("term", "Standard deviation of"),
         Column("median", "Median", "number", digits),
         Column("mean", "Mean", "number", digits),
-        Column("ci_low", "95% interval", "interval", digits, high="ci_high"),
+        Column("ci_low", f"{percent(fit.ci_prob)} interval", "interval", digits, high="ci_high"),
         Column("prior", "Prior", "code"),
     )
     caption = f"Standard deviations of the model's terms ({fit.unit}; slopes: {slope_unit(fit.scale)})."

@@ -26,6 +26,7 @@ __all__ = [
     "percent",
     "scale_title",
     "slope_unit",
+    "tails",
     "title_of",
 ]
 
@@ -168,6 +169,17 @@ def interval_title(frame: pd.DataFrame) -> str:
     """
     known = set(frame["ci_prob"].dropna())
     return f"{percent(known.pop())} interval" if len(known) == 1 else "Interval"
+
+
+def tails(prob: float) -> tuple[float, float]:
+    """Return the levels of the quantiles that an equal-tailed interval of a probability lies between.
+
+    Examples
+    --------
+    >>> [round(level, 3) for level in tails(0.9)]
+    [0.05, 0.95]
+    """
+    return 0.5 - 0.5 * prob, 0.5 + 0.5 * prob
 
 
 def percent(share: float) -> str:

@@ -1,0 +1,112 @@
+"""The equations that reports print are those of the laws: both forms of them, evaluated."""
+
+from __future__ import annotations
+
+import math
+import re
+import xml.etree.ElementTree as ET
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from gainlaw.laws import LAWS, Law
+from gainlaw.report.words import equation_latex, equation_mathml, shape_words
+
+VALUES = {"exponent": 0.7, "midpoint": 0.3, "steepness": 1.4}
+ENDS = (-0.5, 1.5)
+
+
+def fit_of(law: Law) -> SimpleNamespace:
+    terms = [SimpleNamespace(slope=law.has_slope), SimpleNamespace(slope=False)]
+    return SimpleNamespace(spec=SimpleNamespace(law=law, terms=terms, residual=True))
+
+
+def scaled(name: str) -> Law:
+    return LAWS[name].over(*ENDS)
+
+
+def python_of_mathml(element: ET.Element) -> str:
+    """Return presentation MathML as an expression in Python; things side by side are multiplied."""
+    parts = [python_of_mathml(child) for child in element]
+    if element.tag in ("mi", "mn", "mo"):
+        return {"−": "-"}.get(element.text or "", element.text or "")
+    if element.tag == "mfrac":
+        return f"(({parts[0]})/({parts[1]}))"
+    if element.tag == "msup":
+        return f"(({parts[0]})**({parts[1]}))"
+    if element.tag == "msub":
+        return f"{parts[0]}_{parts[1]}"
+    out = ""
+    for part in parts:
+        product = re.search(r"[\w)]$", out) and re.match(r"[\w(]", part) and not re.search(r"\b(s|h)$", out)
+        call = part == "(" and re.search(r"\b(s|h)$", out)
+        out += part if not product or call or out.endswith("ln") else f"*{part}"
+    return out
+
+
+def python_of_latex(text: str) -> str:
+    """Return LaTeX as an expression in Python."""
+    text = text.replace(r"\,", " ").replace(r"x_{\max}", "x_max").replace(r"x_{\min}", "x_min")
+    text = text.replace(r"\ln 10", " ln10")
+    while r"\frac" in text:
+        text = re.sub(
+            r"\\frac\{((?:[^{}]|\{[^{}]*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}", r"((\1)/(\2))", text, count=1
+        )
+    text = re.sub(r"(\w+)\^\{([^{}]*)\}", r"(\1**(\2))", text)
+    return re.sub(r"(?<=[\w)]) +(?=[\w(])", "*", re.sub(r"(?<=\bk) \(", "*(", text))
+
+
+def value_of(law: Law, forms: dict[str, str], x: float) -> float:
+    """Return the printed h at x."""
+    known = {each.symbol: VALUES[each.name] for each in law.parameters}
+    x_min, x_max = ENDS
+
+    def call(name: str):
+        def function(x: float) -> float:
+            scope = {"e": math.e, "ln10": math.log(10), "R": x_max - x_min, "x_min": x_min, "x_max": x_max}
+            scope |= known | {"x": x} | ({"s": call("s")} if name == "h" and "s" in forms else {})
+            return float(eval(forms[name], {"__builtins__": {}}, scope))  # noqa: S307
+
+        return function
+
+    return call("h")(x)
+
+
+CURVED = [name for name, law in LAWS.items() if law.definitions]
+
+
+@pytest.mark.parametrize("name", CURVED)
+def test_the_printed_shape_is_that_of_the_law(name):
+    law = scaled(name)
+    psi = np.array([VALUES[each.name] for each in law.parameters])
+    root = [ET.fromstring(f"<mrow>{each.mathml}</mrow>") for each in law.definitions]
+    mathml = {each.name: python_of_mathml(tree) for each, tree in zip(law.definitions, root, strict=True)}
+    latex = {each.name: python_of_latex(each.latex) for each in law.definitions}
+    for x in (-1.0, -0.2, 0.0, 0.4, 2.0):
+        exact = float(law.shape(np.asarray(x), psi))
+        assert value_of(law, mathml, x) == pytest.approx(exact, abs=1e-12), mathml
+        assert value_of(law, latex, x) == pytest.approx(exact, abs=1e-12), latex
+
+
+@pytest.mark.parametrize("name", list(LAWS))
+def test_group_effects_multiply_what_the_slope_multiplies(name):
+    law = scaled(name)
+    latex, mathml = equation_latex(fit_of(law)), equation_mathml(fit_of(law))
+    ET.fromstring(mathml)
+    text = re.sub(r"<[^>]*>", "", mathml)
+    h = {"constant": None, "linear": "x_i"}.get(name, "h(x_i)")
+    if h is None:
+        assert "beta" not in latex
+        assert "v_" not in latex
+        assert "log" not in latex + text
+        assert shape_words(fit_of(law)) == ""
+        return
+    assert rf"\beta\,{h}" in latex
+    assert rf"v_{{t[i]}}\,{h}" in latex
+    plain = h.replace("_", "")
+    assert f"β{plain}" in text
+    assert f"vt[i]{plain}" in text
+    assert ("h(x)=" in text) == (name != "linear") == ("h(x) = " in latex)
+    for each in law.parameters:
+        assert f"; {each.symbol} {each.description}" in shape_words(fit_of(law))
