@@ -278,7 +278,9 @@ def test_figures_need_no_pyplot():
 def test_bands_are_quantiles_of_the_draws():
     draws = np.arange(101.0)[:, None] * np.ones((1, 2))
     band = band_frame("x", np.array([1e9, 1e10]), draws)
-    assert band[["ci_low", "low50", "mean", "high50", "ci_high"]].iloc[0].tolist() == [2.5, 25, 50, 75, 97.5]
+    assert band[["ci_low", "low50", "mean", "high50", "ci_high"]].iloc[0].tolist() == pytest.approx(
+        [2.5, 25, 50, 75, 97.5]
+    )
 
 
 def test_gain_curve_draws_every_cell_and_the_means_of_the_checkpoints():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gainlaw.evaluations import Evaluations
     from gainlaw.fitting import Fit
     from gainlaw.gains import Gains
+    from gainlaw.options import Scale
 
 __all__ = [
     "Covariance",
@@ -290,9 +291,18 @@ def announce_other_scale(fits: Sequence[Fit]) -> None:
 
     for fit in fits:
         companion = companion_path(fit)
-        if companion is not None and not companion.exists() and not fit.gains.missing_scale(other_scale(fit)):
+        if companion is not None and not companion.exists() and _on_scale(fit, other_scale(fit)):
             kept = "it is kept there" if os.access(companion.parent, os.W_OK) else "it cannot be kept there"
             note(f"fitting {fit.path} on {other_scale(fit)} too; {kept}")
+
+
+def _on_scale(fit: Fit, scale: Scale) -> bool:
+    """Return whether the gains of a fit exist on a scale."""
+    try:
+        fit.gains.to_scale(scale)
+    except InputError:
+        return False
+    return True
 
 
 def exit_untrusted(fits: Sequence[Fit]) -> None:

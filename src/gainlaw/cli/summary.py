@@ -101,7 +101,9 @@ def _averages(table: Table) -> Table:
 
 def _headline(fit: Fit) -> str:
     law = fit.spec.law.name
-    replicates = f"{fit.n_rows} gains, {fit.n_checkpoints} checkpoints of {fit.n_sizes} sizes"
+    replicates = f"{fit.n_rows} gains"
+    if fit.n_checkpoints:
+        replicates += f", {fit.n_checkpoints} checkpoints of {fit.n_sizes} sizes"
     return f"{law} law on {fit.scale}: {replicates}; diagnostics {fit.status}"
 
 

@@ -124,6 +124,8 @@ def slopes_table(fit: Fit, level: str = "task") -> Table:
 def gain_at_table(fit: Fit, level: str = "task") -> Table:
     """Return the expected gain at each reported size, with intervals, for a level's groups.
 
+    A law without sizes has one gain for all of them.
+
     Parameters
     ----------
     fit : Fit
@@ -142,7 +144,7 @@ def gain_at_table(fit: Fit, level: str = "task") -> Table:
         (estimates["estimand"] == "gain") & estimates["level"].isin(["population", "overall", level])
     ]
     kept = _ordered(kept, level)
-    sizes = sorted(kept["params"].dropna().unique())
+    sizes = sorted(kept["params"].dropna().unique()) or [float("nan")]
     labels = group_labels(fit)
     records = []
     for (block, name, group), part in kept.groupby(["block", "level", "group"], sort=False):
@@ -153,28 +155,35 @@ def gain_at_table(fit: Fit, level: str = "task") -> Table:
             "row": group_title(str(name), str(group), labels) if group else str(name),
         }
         for row in part.to_dict("records"):
-            key = format_params(row["params"])
+            key = _size_key(row["params"])
             record |= {f"gain_{key}": row["mean"], f"low_{key}": row["ci_low"], f"high_{key}": row["ci_high"]}
         records.append(record | {"prior_share": part["prior_share"].max()})
     frame, marked = mark_prior(pd.DataFrame(records))
     digits = _digits(fit)
     columns = [Column("row", level_title(level).capitalize())]
     for size in sizes:
-        key = format_params(size)
-        columns.append(Column(f"gain_{key}", key, "estimate", digits, low=f"low_{key}", high=f"high_{key}"))
-    caption = (
-        f"Expected gain ({fit.unit}) at given model sizes with its {interval_title(kept)}, by "
-        f"{level_title(level)}."
-    )
+        key = _size_key(size)
+        title = key.capitalize() if np.isnan(size) else key
+        low, high = f"low_{key}", f"high_{key}"
+        columns.append(Column(f"gain_{key}", title, "estimate", digits, low=low, high=high))
+    at = "" if np.isnan(sizes[0]) else " at given model sizes"
+    caption = f"Expected gain ({fit.unit}){at} with its {interval_title(kept)}, by {level_title(level)}."
     observed = fit.gains.frame["params"]
     notes = (
         f"Sizes observed: {format_params(observed.min())} to {format_params(observed.max())}; what lies "
         "outside is extrapolation.",
         *(f"{note} At one size or more." for note in marked),
     )
+    if not at:
+        notes = (*_BOTH, *marked)
     return Table(
         f"gain_at_{level}", caption, frame, tuple(columns), notes, rule_by="block", size="footnotesize"
     )
+
+
+def _size_key(size: float) -> str:
+    """Return the word for a size in the names of columns; for a gain that has none, what it is."""
+    return "expected" if np.isnan(size) else format_params(size)
 
 
 def estimates_table(fit: Fit) -> Table:
