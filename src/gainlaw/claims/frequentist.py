@@ -85,7 +85,7 @@ def companion(fit: Fit, claim: Claim, fitted: FittedDesigns | None = None) -> Co
         return Companion("none", f"no linear mixed model for the law {fit.spec.law.name}")
     if fit.spec.joint:
         return Companion("none", "no linear mixed model with hierarchical baselines")
-    if any(term.path is not None for term in fit.spec.terms):
+    if any(term.loading is not None for term in fit.spec.terms):
         return Companion("none", "no linear mixed model for languages along a tree")
     band = equivalence_form(claim)
     form = band[0] if band else linear_form(claim.difference)

@@ -70,6 +70,13 @@ def fit(
     tree: Annotated[
         bool, typer.Option("--tree", help="Languages along their tree of families and genera, as one term.")
     ] = False,
+    tree_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Languages along this tree (Newick), or with this covariance or similarity matrix (.csv, .parquet).",
+        ),
+    ] = None,
     baselines: Annotated[
         Baselines,
         typer.Option(
@@ -121,7 +128,7 @@ def fit(
                 covariates=covariate or (),
                 priors=priors,
                 params=sizes,
-                tree=tree,
+                tree=tree if tree_file is None else tree_file,
                 baselines=baselines,
                 draws=draws,
                 tune=tune,

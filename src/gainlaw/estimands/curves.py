@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gainlaw._input.sizes import model_sizes
 from gainlaw.errors import InputError, Problem
-from gainlaw.estimands.grid import FitLike, Weights, check_selection, reference_weights, why_no_slope
+from gainlaw.estimands.grid import (
+    FitLike,
+    Weights,
+    check_selection,
+    reference_weights,
+    replicate_shares,
+    why_no_slope,
+)
 from gainlaw.hierarchy.covariates import column_of
 from gainlaw.hierarchy.terms import TREE
 from gainlaw.laws import N0, Law, decades
@@ -43,7 +50,10 @@ class Curve:
     x_range : tuple of float
         The observed range of sizes, in decades from 1e9 parameters.
     weights : dict of str to ndarray
-        Weights of the group effects, for adding replicates.
+        Weights of the group effects.
+    shares : dict of str to float
+        What is left of the variance of every replicate term in the average, see `gainlaw.estimands.grid`; 1 for those
+        that are not named.
     no_slope : str
         Why the groups that are fixed have no slopes of their own; empty where they have.
     """
@@ -57,6 +67,7 @@ class Curve:
     n_chains: int
     x_range: tuple[float, float]
     weights: Weights
+    shares: Mapping[str, float] = field(default_factory=dict)
     no_slope: str = ""
 
     @property
@@ -202,6 +213,7 @@ def curve_at(
         n_chains=mu.shape[0],
         x_range=observed_range(fit),
         weights=weights,
+        shares={} if level == "population" else replicate_shares(fit.spec, fit.gains, group),
         no_slope="; ".join(filter(None, (why_no_slope(fit.spec, fit.gains, column) for column in group))),
     )
 
@@ -223,18 +235,8 @@ def new_checkpoint(base: Curve, fit: FitLike, rng: np.random.Generator) -> Curve
         if not term.replicate:
             continue
         tau = fit.posterior["posterior"][f"tau_{term.name}"].to_numpy().reshape(-1)
-        partner = [column for column in term.columns if column in base.weights]
-        share = float(np.sum(base.weights[partner[0]] ** 2)) if partner else 1.0
-        if "language_family" in term.columns and TREE in base.weights:
-            share = float(np.sum(_family_weights(fit, base.weights[TREE]) ** 2))
-        variance += tau**2 * share
+        variance += tau**2 * base.shares.get(term.name, 1.0)
     return replace(base, intercept=base.intercept + np.sqrt(variance) * rng.standard_normal(len(variance)))
-
-
-def _family_weights(fit: FitLike, nodes: Float) -> Float:
-    """Return the weights of language families from those of a tree's nodes: families are the first steps."""
-    path = next(term.path for term in fit.spec.terms if term.path is not None)
-    return nodes[np.unique(path[:, 0])] * np.sqrt(path.shape[1])
 
 
 def new_group(base: Curve, fit: FitLike, names: Sequence[str], rng: np.random.Generator) -> Curve:
@@ -292,8 +294,14 @@ def new_group(base: Curve, fit: FitLike, names: Sequence[str], rng: np.random.Ge
             tau = data[f"tau_{name}_slope"].to_numpy().reshape(-1)
             slope += tau * (rho * z[0] + np.sqrt(1.0 - rho**2) * z[1])
     kept = {name: weight for name, weight in base.weights.items() if name not in names}
+    # A new language of the tree has a family of its own.
+    drawn = {column for name in names for column in terms[name].columns} | (
+        {"language_family"} if TREE in names else set()
+    )
+    single = [term.name for term in fit.spec.terms if term.replicate and drawn & set(term.columns)]
     return replace(
         base,
+        shares={name: share for name, share in base.shares.items() if name not in single},
         intercept=intercept,
         slope_at_n0=slope,
         weights=kept,

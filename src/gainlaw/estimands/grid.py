@@ -24,6 +24,7 @@ __all__ = [
     "check_selection",
     "levels_of",
     "reference_weights",
+    "replicate_shares",
     "terms_of",
     "why_absent",
     "why_no_slope",
@@ -175,17 +176,41 @@ def reference_weights(spec: ModelSpec, gains: Gains, selection: Mapping[str, str
         for column, group in selection.items():
             if term in through[column]:
                 mask = mask & (frame[column].astype(str) == group).to_numpy()
-        own = _average(term.name, term.columns, term.index, term.n_groups, frame, mask)
-        weights[term.name] = own if term.path is None else _along(term.path, own)
+        groups = term.n_groups if term.loading is None else len(term.loading)
+        own = _average(term.name, term.columns, term.index, groups, frame, mask)
+        weights[term.name] = own if term.loading is None else own @ term.loading
     return weights
 
 
-def _along(path: NDArray[np.int64], own: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weights of a tree's nodes from those of its languages: each is the sum of the steps to it."""
-    weight = np.zeros_like(own)
-    for steps in np.unique(path, axis=0):
-        weight[steps] += own[steps[-1]] * len(steps) ** -0.5
-    return weight
+def replicate_shares(spec: ModelSpec, gains: Gains, selection: Mapping[str, str]) -> dict[str, float]:
+    """Return what is left of the variance of every replicate term in the average over a level.
+
+    Parameters
+    ----------
+    spec, gains, selection
+        As for `reference_weights`.
+
+    Returns
+    -------
+    dict of str to float
+        1 for checkpoints and runs; for those by task or language family, unless one is fixed, the sum of the squared
+        weights that tasks or families have in the average.
+    """
+    fixed = {*selection, *(each.twin for each in spec.dropped if each.name in selection)}
+    if "language" in fixed:
+        fixed.add("language_family")
+    frame = gains.frame
+    shares = {}
+    for term in spec.terms:
+        if term.replicate:
+            column = term.columns[-1]
+            shares[term.name] = 1.0
+            if term.name.startswith("checkpoint_") and column not in fixed:
+                index, found = pd.factorize(frame[column].astype(str))
+                rows = np.ones(len(frame), dtype=bool)
+                own = _average(column, (column,), index, len(found), frame, rows)
+                shares[term.name] = float(np.sum(own**2))
+    return shares
 
 
 def _average(

@@ -26,6 +26,7 @@ from gainlaw.fitting.sensitivity import prior_sensitivity
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.priors import Prior
 from gainlaw.hierarchy.problem import ModelProblem, ModelSpec, build_problem, observations, specify
+from gainlaw.hierarchy.tree import Relations, read_relations
 from gainlaw.laws import LAWS, CurveLaw
 from gainlaw.laws import law as law_of
 from gainlaw.options import Baselines, Engine, LawName, Scale, require_choice
@@ -186,7 +187,7 @@ def fit(
     seed: int = 0,
     ci_prob: float = 0.95,
     params: Sequence[float | str] | None = None,
-    tree: bool = False,
+    tree: object = False,
     baselines: Baselines | str = "free",
     progress: Progress | None = None,
 ) -> Fit:
@@ -231,9 +232,9 @@ def fit(
         Probability of the intervals.
     params : sequence of float or str, optional
         Sizes at which the gain is reported: numbers, or text such as ``"13B"``.
-    tree : bool
-        One term for languages along their tree of families and genera (`gainlaw.hierarchy.tree`) in place of one for
-        families and one for languages.
+    tree : bool, path, DataFrame or mapping
+        One term for languages along their tree (`gainlaw.hierarchy.tree`) in place of one for families and one for
+        languages: the tree of families and genera, or a file or frame, see `gainlaw.hierarchy.tree.read_relations`.
     baselines : {"free", "hierarchical"}
         ``free``: every baseline stands for itself. ``hierarchical``: the rows are the scores of both models, the
         baselines with a line in log size and terms of their own (`gainlaw.hierarchy.joint`).
@@ -272,8 +273,9 @@ def fit(
             Problem(f"{law_name!r} is no hierarchical law", hint=f"allowed: {names}; or gl.fit_curve")
         )
     gains = _as_gains(data, scale)
+    relations = read_relations(tree)
     spec = specify(
-        gains, chosen, terms=terms, exclude=exclude, covariates=covariates, priors=priors, tree=tree,
+        gains, chosen, terms=terms, exclude=exclude, covariates=covariates, priors=priors, tree=relations,
         baselines=cast("Baselines", baselines),
     )  # fmt: skip
     problem = build_problem(gains, spec)
@@ -313,7 +315,7 @@ def fit(
         "seed": seed,
         "ci_prob": ci_prob,
         "params": sizes,
-        "tree": tree,
+        "tree": relations.record if isinstance(relations, Relations) else relations,
         "baselines": baselines,
     }
     given = {

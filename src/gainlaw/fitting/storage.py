@@ -116,6 +116,7 @@ def _load(path: Path) -> Fit:
     from gainlaw.fitting.core import Fit
     from gainlaw.gains import read_gains
     from gainlaw.hierarchy.problem import specify
+    from gainlaw.hierarchy.tree import read_relations
     from gainlaw.laws import law
 
     record = read_record(path)
@@ -137,7 +138,7 @@ def _load(path: Path) -> Fit:
             exclude=used["exclude"],
             covariates=used["covariates"],
             priors=model["priors"],
-            tree=used.get("tree", False),
+            tree=read_relations(used.get("tree", False)),
             baselines=used.get("baselines", "free"),
         )
         differs = _differences(describe_model(spec), model)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gainlaw.hierarchy.covariates import SLOPE, columns_of
 from gainlaw.hierarchy.terms import Term
+from gainlaw.hierarchy.tree import padded_steps
 
 __all__ = ["UNIT", "Block", "Design", "build_design", "kernel_data", "lay_out", "rotate_design"]
 
@@ -165,21 +166,25 @@ def build_design(
     for term in terms:
         add(term.name, term.n_groups, term.slope)
     # A term along a tree has an entry for every step; those after the first stand behind the other terms.
-    trees = [(k, term.path) for k, term in enumerate(terms, start=1 + len(names)) if term.path is not None]
-    which = [*range(len(blocks)), *(k for k, path in trees for _ in range(path.shape[1] - 1))]
+    trees = {
+        k: padded_steps(term.loading)
+        for k, term in enumerate(terms, start=1 + len(names))
+        if term.loading is not None
+    }
+    which = [*range(len(blocks)), *(k for k, (steps, _) in trees.items() for _ in range(steps.shape[1] - 1))]
     block = np.tile(np.array(which, dtype=np.int64), (n, 1))
     group = np.zeros(block.shape, dtype=np.int64)
     value = np.ones(block.shape)
     value[:, 1 : 1 + len(names)] = covariates
-    for position, term in enumerate(terms, start=1 + len(names)):
-        group[:, position] = term.index
     behind = len(blocks)
-    for k, path in trees:
-        depth = path.shape[1]
-        columns = [k, *range(behind, behind + depth - 1)]
-        group[:, columns] = path
-        value[:, columns] = depth**-0.5
-        behind += depth - 1
+    for k, term in enumerate(terms, start=1 + len(names)):
+        if k not in trees:
+            group[:, k] = term.index
+            continue
+        steps, weights = trees[k]
+        columns = [k, *range(behind, behind + steps.shape[1] - 1)]
+        group[:, columns], value[:, columns] = steps[term.index], weights[term.index]
+        behind += steps.shape[1] - 1
     if weight is not None:
         value[:, 0] = weight
     for position, term in enumerate(terms, start=1 + len(names)):

@@ -25,6 +25,7 @@ from gainlaw.hierarchy.joint import FIXED, PREFIX, baseline_terms, is_joint, req
 from gainlaw.hierarchy.known_errors import IndependentRows, axes_of, independent_rows
 from gainlaw.hierarchy.priors import Prior, default_priors, override_priors
 from gainlaw.hierarchy.terms import Dropped, Term, choose_terms
+from gainlaw.hierarchy.tree import Relations
 from gainlaw.laws import Law, decades
 from gainlaw.options import Baselines, Scale, require_choice
 
@@ -178,7 +179,7 @@ def specify(
     exclude: Sequence[str] = (),
     covariates: Sequence[str] = (),
     priors: Mapping[str, str | Prior] | None = None,
-    tree: bool = False,
+    tree: bool | Relations = False,
     baselines: Baselines = "free",
 ) -> ModelSpec:
     """Choose the model that a table of gains supports.
@@ -195,7 +196,7 @@ def specify(
         Numeric columns of the gains; ``NAME:slope`` where the slope is to change with one too.
     priors : mapping, optional
         Priors that replace the defaults.
-    tree : bool
+    tree : bool or Relations
         Languages along their tree, see `gainlaw.hierarchy.tree`, in place of families and languages.
     baselines : {"free", "hierarchical"}
         Whether every baseline stands for itself, or they have a hierarchy of their own (`gainlaw.hierarchy.joint`).
@@ -329,7 +330,6 @@ def _over_scores(spec: ModelSpec, origin: NDArray[np.int64], weight: Float) -> t
         replace(
             term,
             index=term.index[origin],
-            path=None if term.path is None else term.path[origin],
             weight=weight,
         )
         if term.name in gain

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.hierarchy.tree import language_tree
+from gainlaw.hierarchy.tree import Relations, is_star, language_tree
 
 __all__ = ["CANDIDATES", "MIN_GROUPS_CORRELATED", "TREE", "Candidate", "Dropped", "Term", "choose_terms"]
 
@@ -81,9 +81,9 @@ class Term:
         Whether intercept and slope are correlated a priori.
     replicate : bool
         Whether the groups are replicates.
-    path : ndarray of int, shape (n, depth), or None
-        For a tree: the groups that add up to every row's deviation, each with the weight ``depth ** -0.5``. `groups`
-        are then the nodes, and `index` is the last step.
+    loading : ndarray, shape (languages, groups), or None
+        For a tree: what each of its steps, which are the `groups`, adds to each language's deviation; `index` is then
+        the language of every row.
     weight : ndarray, shape (n,), or None
         What a group's effect is multiplied by in every row; 1 if None.
     """
@@ -95,7 +95,7 @@ class Term:
     slope: bool
     correlated: bool
     replicate: bool
-    path: NDArray[np.int64] | None = None
+    loading: NDArray[np.float64] | None = None
     weight: NDArray[np.float64] | None = None
 
     @property
@@ -131,12 +131,17 @@ class _Grouping:
     columns: tuple[str, ...]
     groups: tuple[str, ...]
     index: NDArray[np.int64]
-    path: NDArray[np.int64] | None
+    loading: NDArray[np.float64] | None = None
 
     @property
     def count(self) -> int:
         """The number of groups; for a tree, of languages."""
         return len(np.unique(self.index))
+
+    @property
+    def plain(self) -> bool:
+        """Whether the groups are independent and vary alike, as those of all but trees do."""
+        return self.loading is None or is_star(self.loading)
 
 
 def choose_terms(
@@ -146,7 +151,7 @@ def choose_terms(
     has_slope: bool,
     include: Sequence[str] | None = None,
     exclude: Iterable[str] = (),
-    tree: bool = False,
+    tree: bool | Relations = False,
 ) -> tuple[tuple[Term, ...], tuple[Dropped, ...], bool]:
     """Choose the terms that a table of gains can identify.
 
@@ -167,8 +172,9 @@ def choose_terms(
         Consider only these terms.
     exclude : iterable of str
         Leave these out.
-    tree : bool
-        One term for languages along their tree in place of language families and languages.
+    tree : bool or Relations
+        One term for languages along their tree in place of language families and languages. Languages that are related
+        are no independent groups: it stands beside a residual, or checkpoints, that group the rows alike.
 
     Returns
     -------
@@ -182,7 +188,8 @@ def choose_terms(
     InputError
         For a name that is no term.
     """
-    candidates = _with_tree(frame) if tree else CANDIDATES
+    candidates = _with_tree(frame, tree) if tree else CANDIDATES
+    relations = tree if isinstance(tree, Relations) else None
     names = [candidate.name for candidate in candidates]
     exclude = tuple(exclude)
     unknown = [name for name in (*(include or ()), *exclude) if name not in (*names, "residual")]
@@ -200,7 +207,7 @@ def choose_terms(
     ]
     found: list[_Grouping] = []
     for candidate in candidates:
-        grouping = _grouping(frame, candidate) if candidate in asked else "left out on request"
+        grouping = _grouping(frame, candidate, relations) if candidate in asked else "left out on request"
         if isinstance(grouping, str):
             dropped.append(Dropped(candidate.name, grouping))
         else:
@@ -209,6 +216,9 @@ def choose_terms(
     for each in sorted(found, key=lambda grouping: grouping.candidate.name not in _STAYS):
         name, kind = each.candidate.name, not each.candidate.replicate and len(each.candidate.columns) == 1
         twin = next((other for other in settled if _same_partition(other.index, each.index)), None)
+        if not each.plain:
+            settled.append(each)
+            continue
         if twin is not None:
             dropped.append(_give_way(each, twin))
             continue
@@ -224,21 +234,23 @@ def choose_terms(
     return tuple(_term(each, x, has_slope, dropped) for each in terms), tuple(dropped), residual
 
 
-def _grouping(frame: pd.DataFrame, candidate: Candidate) -> _Grouping | str:
+def _grouping(frame: pd.DataFrame, candidate: Candidate, relations: Relations | None) -> _Grouping | str:
     """Return the groups of a candidate, or why it has none."""
     columns = tuple(column for column in candidate.columns if _is_known(frame, column))
     # A run is told apart by what is known of it beside its checkpoint.
     if len(columns) < len(candidate.columns) and not (candidate.name == "run" and "checkpoint" in columns):
         return f"no values in column {', '.join(sorted(set(candidate.columns) - set(columns)))}"
-    path: NDArray[np.int64] | None = None
     if candidate.name == TREE:
-        groups, path = language_tree(frame)
-        index = path[:, -1]
-    else:
-        index, labels = pd.factorize(_join(frame, columns), sort=True)
-        groups = tuple(str(group) for group in labels)
-    found = _Grouping(candidate, columns, groups, index.astype(np.int64), path)
-    return found if found.count > 1 else f"only one group ({groups[index[0]]})"
+        tree = language_tree(frame, relations)
+        found = _Grouping(candidate, columns, tree.nodes, tree.index, tree.loading)
+        return found if found.count > 1 else f"only one group ({tree.languages[0]})"
+    index, labels = pd.factorize(_join(frame, columns), sort=True)
+    groups = tuple(str(group) for group in labels)
+    return (
+        _Grouping(candidate, columns, groups, index.astype(np.int64))
+        if len(groups) > 1
+        else f"only one group ({groups[0]})"
+    )
 
 
 def _give_way(each: _Grouping, twin: _Grouping) -> Dropped:
@@ -253,7 +265,7 @@ def _term(each: _Grouping, x: NDArray[np.float64], has_slope: bool, dropped: lis
     """Return the term of a grouping; what of its slopes is left out is added to `dropped`."""
     candidate = each.candidate
     wanted = candidate.slope and has_slope
-    slope = wanted and _spanning(each.index, x, len(each.groups)) >= 2
+    slope = wanted and _spanning(each.index, x) >= 2
     if wanted and not slope:
         dropped.append(Dropped(f"{candidate.name} slope", "fewer than two groups span two sizes"))
     correlated = slope and each.count >= MIN_GROUPS_CORRELATED
@@ -268,13 +280,14 @@ def _term(each: _Grouping, x: NDArray[np.float64], has_slope: bool, dropped: lis
         slope,
         correlated,
         candidate.replicate,
-        each.path,
+        each.loading,
     )
 
 
-def _with_tree(frame: pd.DataFrame) -> tuple[Candidate, ...]:
+def _with_tree(frame: pd.DataFrame, tree: bool | Relations) -> tuple[Candidate, ...]:
     """Return the candidates with languages along their tree in the place of families and languages."""
-    missing = [name for name in ("language", "language_family") if not _is_known(frame, name)]
+    needed = ("language",) if isinstance(tree, Relations) else ("language", "language_family")
+    missing = [name for name in needed if not _is_known(frame, name)]
     if missing:
         hint = "fill the column, or leave the option out"
         raise InputError(
@@ -305,7 +318,7 @@ def _same_partition(first: NDArray[np.int64], second: NDArray[np.int64]) -> bool
     return bool(pairs == len(np.unique(first)) == len(np.unique(second)))
 
 
-def _spanning(index: NDArray[np.int64], x: NDArray[np.float64], n_groups: int) -> int:
+def _spanning(index: NDArray[np.int64], x: NDArray[np.float64]) -> int:
     """Count the groups with at least two distinct sizes."""
     pairs = np.unique(np.stack([index.astype(float), np.round(x, 9)], axis=1), axis=0)
-    return int((np.bincount(pairs[:, 0].astype(int), minlength=n_groups) >= 2).sum())
+    return int((np.bincount(pairs[:, 0].astype(int), minlength=1) >= 2).sum())
