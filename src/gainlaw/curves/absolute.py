@@ -12,8 +12,10 @@ __all__ = ["settle"]
 Float = NDArray[np.float64]
 
 _STEPS = 40
-# A point whose residual is this small, next to the threshold that found it, lies on the curve.
+# A point whose residual is this small, next to the threshold that found it, or no more than rounding, is on the curve.
 _ON = 1e-6
+# Rounding of a residual, next to the data.
+_ROUNDING = 100.0 * 2.220446049250313e-16
 
 
 def settle(problem: Task, theta: Float, width: float) -> tuple[Float, float, float]:
@@ -44,7 +46,8 @@ def settle(problem: Task, theta: Float, width: float) -> tuple[Float, float, flo
     reached = float(np.abs(residuals(problem, moved)).sum())
     if np.isfinite(reached) and reached <= total:
         theta, total = moved, reached
-    return theta, total, _steepness(problem, theta, on & (np.abs(residuals(problem, theta)) <= _ON * width))
+    near = max(_ON * width, _ROUNDING * float(np.abs(problem.points.y).max()))
+    return theta, total, _steepness(problem, theta, on & (np.abs(residuals(problem, theta)) <= near))
 
 
 def _newton(problem: Task, theta: Float, on: NDArray[np.bool_]) -> Float:

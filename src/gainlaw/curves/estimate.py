@@ -168,7 +168,10 @@ def _robust(problem: Task, draw: Draw) -> tuple[Task, Optimum]:
     best = _told(absolute, theta, report)
     if problem.loss == "lad":
         settled = [settle(problem, theta[k], width) for k in _order(report)[:_SETTLED]]
-        at, total, steepness = min(settled, key=lambda each: each[1])
+        least = min(total for _, total, _ in settled)
+        at, total, steepness = min(
+            (each for each in settled if each[1] <= least * (1.0 + 1e-12)), key=lambda each: each[2]
+        )
         return replace(absolute, setting=(_SMOOTHED * scale, 0.0)), replace(
             best, theta=at, objective=total, steepness=steepness
         )
