@@ -19,8 +19,10 @@ from gainlaw.claims.chance import Chances
 from gainlaw.claims.evaluate import Probability
 from gainlaw.claims.verdict import Companion, Verdict
 from gainlaw.errors import InputError
+from gainlaw.fitting import predictive_data
 from gainlaw.report import Report, answer, draw_figures, write_report
 from gainlaw.report.arrange import arrange_fits
+from gainlaw.report.limits import limits_of
 from gainlaw.tables import estimates_table, gain_at_table, slopes_table
 from gainlaw.tables.formats import MINUS, format_interval, format_number
 
@@ -446,3 +448,63 @@ def test_intervals_are_called_what_they_are(monkeypatch, tmp_path):
     low, high = np.quantile(np.asarray(slope["tau_checkpoint"]).ravel(), [0.1, 0.9])
     row = gl.tables.sds_table(fit).frame.set_index("variable").loc["tau_checkpoint"]
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((low, high))
+
+
+@pytest.fixture(scope="module")
+def bent_study():
+    """A gain that levels off at once, which the linear law does not describe; both laws, and no size at all."""
+    rng = np.random.default_rng(3)
+    rows = [
+        {
+            "params": size, "checkpoint": f"m{size:.0e}", "task": task, "language": language, "se": 0.5,
+            "gain": 12.0 * (1.0 - (size / 1e8) ** -0.7) + rng.normal(0, 0.5),
+        }
+        for size in (1e8, 2e8, 4e8, 1e9, 4e9, 2e10, 1e11)
+        for task in ("xnli", "xcopa")
+        for language in ("de", "sw", "tr")
+    ]  # fmt: skip
+    gains = gl.gains_from_frame(pd.DataFrame(rows), scale="points")
+    return {law: gl.fit(gains, law=law, draws=300) for law in ("linear", "offset_power", "constant")}
+
+
+def test_the_answer_and_the_comparison_of_laws_agree(bent_study):
+    table = gl.compare(bent_study)
+    assert table["law"].iloc[0] == "offset_power"
+    line, bend = bent_study["linear"], bent_study["offset_power"]
+    (law, *_) = limits_of(line, {"bent": bend, "flat": bent_study["constant"]})
+    gap = float(table["log_evidence"].max() - table.set_index("law").loc["linear", "log_evidence"])
+    assert law.startswith("This is the answer of the linear law, but the evidence prefers, by a factor of")
+    factor = f"e^{gap:.0f}" if gap > np.log(1000) else f"{np.exp(gap):.0f}"
+    assert f"by a factor of {factor}, the offset power law" in law
+    assert "one slope hides a bend" in law
+    row = bend.estimates.query("estimand == 'slope' and level == 'overall'").iloc[0]
+    assert f"over the sizes observed is {row['mean']:.1f} [" in law
+    (law, *_) = limits_of(bend, {"line": line})
+    assert (
+        law
+        == "This is the answer of the offset power law; neither evidence nor prediction prefers another (linear law)."
+    )
+    (law, *_) = limits_of(line)
+    assert law == "This is the answer of the linear law; no other law was compared."
+    assert limits_of(bent_study["constant"], {"line": line}) == ()
+
+
+def test_the_answer_says_what_the_law_misses(bent_study, monkeypatch, tmp_path):
+    import gainlaw.fitting
+
+    fit = bent_study["linear"]
+    check = predictive_data(fit)
+    missed = (check["observed"] < check["low95"]) | (check["observed"] > check["high95"])
+    assert ("It does not fit everywhere" in " ".join(limits_of(fit))) == missed.any()
+    off = np.where(np.arange(len(check)) < 2, 1.0, -0.001)
+    altered = check.assign(observed=check["high95"] + off)
+    monkeypatch.setattr(gainlaw.fitting, "predictive_data", lambda fit: altered)
+    said = limits_of(fit)[-1]
+    assert said.startswith("It does not fit everywhere.")
+    assert f"Of {len(check)} statistics of the checkpoints, 2 lie outside" in said
+    assert f"of {check['checkpoint'].iloc[0]} (above)" in said
+    report = write_report({"line": fit, "bend": bent_study["offset_power"]}, tmp_path)
+    assert said in report.answer.text
+    assert "one slope hides a bend" in report.answer.text
+    assert "one slope hides a bend" in report.path.read_text(encoding="utf-8")
+    assert "one slope hides a bend" in (tmp_path / "paper.tex").read_text(encoding="utf-8")

@@ -28,7 +28,7 @@ from gainlaw.tables.formats import (
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
 
-__all__ = ["Answer", "Direction", "answer", "estimate_row"]
+__all__ = ["Answer", "Direction", "answer", "estimate_row", "numbers"]
 
 Direction = Literal["grows", "shrinks", "unsettled", "constant"]
 
@@ -51,6 +51,8 @@ class Answer:
         False when the diagnostics of a fit behind it failed.
     values : mapping of str to float
         The numbers in the sentences, at full precision, by name.
+    limits : tuple of str
+        Which law the answer speaks for, whether another predicts better, and what it misses.
     """
 
     headline: str
@@ -59,11 +61,12 @@ class Answer:
     direction: Direction
     trusted: bool
     values: Mapping[str, float] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """The whole answer as one paragraph."""
-        return " ".join([self.headline, *self.sentences, *self.more])
+        return " ".join([self.headline, *self.sentences, *self.limits, *self.more])
 
 
 def estimate_row(
@@ -182,13 +185,11 @@ def _headline(decision: Decision, scales: Sequence[str]) -> str:
     return f"These data do not settle whether the gain of intermediate training grows or shrinks with model size{tail}."
 
 
-def _numbers(row: pd.Series, digits: int) -> str:
+def numbers(row: pd.Series, fit: Fit) -> str:
+    """Return mean and interval of an estimate with the decimals of the fit's scale."""
+    digits = 2 if fit.scale == "log_odds" else 1
     mean = format_number(row["mean"], digits, MINUS)
     return f"{mean} {format_interval(row['ci_low'], row['ci_high'], digits, MINUS)}"
-
-
-def _digits(fit: Fit) -> int:
-    return 2 if fit.scale == "log_odds" else 1
 
 
 def _keep(values: dict[str, float], name: str, row: pd.Series) -> None:
@@ -200,7 +201,7 @@ def _slope_sentence(fit: Fit, slope: pd.Series, values: dict[str, float]) -> str
     prob = percent(slope["ci_prob"])
     likely, word = max((slope["p_positive"], "grows"), (slope["p_negative"], "shrinks"))
     return (
-        f"The slope is {_numbers(slope, _digits(fit))} {slope_unit(fit.scale)} of parameters (mean and "
+        f"The slope is {numbers(slope, fit)} {slope_unit(fit.scale)} of parameters (mean and "
         f"{prob} interval; a decade is a factor of ten), with probability "
         f"{format_probability(float(likely))} that the gain {word}."
         + (
@@ -216,7 +217,7 @@ def _population_sentence(fit: Fit, row: pd.Series, values: dict[str, float]) -> 
     _keep(values, "slope_population", row)
     likely, word = max((row["p_positive"], "positive"), (row["p_negative"], "negative"))
     return (
-        f"For new tasks and language families, on average, it is {_numbers(row, _digits(fit))} (probability "
+        f"For new tasks and language families, on average, it is {numbers(row, fit)} (probability "
         f"{format_probability(float(likely))} that it is {word}): a wider question, hence a wider interval."
         + (
             " That interval is mostly what the priors say about groups that nobody has seen."
@@ -236,10 +237,9 @@ def _gain_sentence(fit: Fit, values: dict[str, float]) -> str:
     first, last = rows.iloc[0], rows.iloc[-1]
     _keep(values, "gain_first", first)
     _keep(values, "gain_last", last)
-    digits = _digits(fit)
     return (
-        f"The expected gain is {_numbers(first, digits)} {fit.unit} at {format_params(first['params'])} "
-        f"parameters and {_numbers(last, digits)} at {format_params(last['params'])}."
+        f"The expected gain is {numbers(first, fit)} {fit.unit} at {format_params(first['params'])} "
+        f"parameters and {numbers(last, fit)} at {format_params(last['params'])}."
     )
 
 
@@ -251,10 +251,9 @@ def _task_sentence(fit: Fit, values: dict[str, float]) -> str:
     low, high = rows.iloc[0], rows.iloc[-1]
     _keep(values, "slope_task_low", low)
     _keep(values, "slope_task_high", high)
-    digits = _digits(fit)
     return (
-        f"By task the slope runs from {_numbers(low, digits)} ({group_title('task', low['group'])}) to "
-        f"{_numbers(high, digits)} ({group_title('task', high['group'])})."
+        f"By task the slope runs from {numbers(low, fit)} ({group_title('task', low['group'])}) to "
+        f"{numbers(high, fit)} ({group_title('task', high['group'])})."
     )
 
 
@@ -279,7 +278,7 @@ def _twin_sentence(twin: Fit, row: pd.Series, decision: Decision, values: dict[s
     else:
         verdict = "which settles the direction on that scale alone"
     return (
-        f"On {scale_title(twin.scale)} the slope is {_numbers(row, _digits(twin))} (probability "
+        f"On {scale_title(twin.scale)} the slope is {numbers(row, twin)} (probability "
         f"{format_probability(float(likely))} that the gain {word}), {verdict}."
     )
 
@@ -305,9 +304,9 @@ def _constant(fit: Fit, trusted: bool) -> Answer:
         return Answer(head, (), (), "constant", trusted)
     values: dict[str, float] = {}
     _keep(values, "gain_overall", row)
-    sentences = [f"The expected gain is {_numbers(row, _digits(fit))} {fit.unit} over the groups observed."]
+    sentences = [f"The expected gain is {numbers(row, fit)} {fit.unit} over the groups observed."]
     population = estimate_row(fit, "gain", "population")
     if population is not None:
         _keep(values, "gain_population", population)
-        sentences.append(f"For new groups, on average, it is {_numbers(population, _digits(fit))}.")
+        sentences.append(f"For new groups, on average, it is {numbers(population, fit)}.")
     return Answer(head, tuple(sentences), (), "constant", trusted, values)

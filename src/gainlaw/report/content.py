@@ -12,6 +12,7 @@ from gainlaw import tables as make
 from gainlaw.report.answer import Answer, answer
 from gainlaw.report.arrange import Fits, has_slope, levels, wider_fit
 from gainlaw.report.exhibits import Exhibit, basis_of, draw_exhibits
+from gainlaw.report.limits import limits_of
 from gainlaw.tables.formats import title_of
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def collect(
     words = {} if basis.study is None else basis.study.words
     return Content(
         fits,
-        answer(fits.main, fits.twin),
+        replace(answer(fits.main, fits.twin), limits=limits_of(fits.main, fits.others, comparison)),
         {table.name: table for table in tables},
         {exhibit.name: exhibit for exhibit in exhibits},
         basis.width,

@@ -184,7 +184,8 @@ def _lead(content: Content) -> str:
     answer = content.answer
     rest = escape(" ".join(answer.sentences))
     lead = f'<p class="lead"><span class="headline">{escape(answer.headline)}</span> {rest}</p>'
-    return f"{lead}\n{_paragraph(' '.join(answer.more))}"
+    limits = _paragraph(" ".join(answer.limits), "limits")
+    return f"{lead}\n{limits}\n{_paragraph(' '.join(answer.more))}"
 
 
 def _facts(content: Content) -> str:

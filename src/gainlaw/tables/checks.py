@@ -9,7 +9,7 @@ import pandas as pd
 
 from gainlaw.errors import InputError
 from gainlaw.hierarchy.covariates import SLOPE, column_of
-from gainlaw.tables.formats import parameter_title, percent, slope_unit
+from gainlaw.tables.formats import format_general, format_number, parameter_title, percent, slope_unit
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -75,14 +75,16 @@ def diagnostics_table(fit: Fit) -> Table:
             "status": [words[check.passed] for check in checks],
             "value": [_number(check.value) for check in checks],
             "limit": [_number(check.limit) for check in checks],
+            "shown": [_shown(check.name, check.value) for check in checks],
+            "shown_limit": [_shown(check.name, check.limit) for check in checks],
             "text": [check.text for check in checks],
         }
     )
     columns = (
         Column("check", "Check", width=0.2),
         Column("status", "Result", "status"),
-        Column("value", "Value", "general"),
-        Column("limit", "Limit", "general"),
+        Column("shown", "Value", "right"),
+        Column("shown_limit", "Limit", "right"),
         Column("text", "In words", width=0.38),
     )
     return Table("diagnostics", "Checks of the fit.", frame, columns, size="footnotesize")
@@ -232,7 +234,7 @@ def compare_table(frame: pd.DataFrame) -> Table:
         Column("pareto_k_max", "Largest Pareto k", "number", 2),
         Column("status", "Status", "status"),
         Column("log_evidence", "Log evidence", "number", 1),
-        Column("bayes_factor", "Bayes factor", "general"),
+        Column("bayes_factor", "Bayes factor", "general", 2),
     )
     by_evidence = "bayes_factor" in frame and frame["bayes_factor"].notna().any()
     hidden = () if by_evidence else ("log_evidence", "bayes_factor")
@@ -251,6 +253,12 @@ def compare_table(frame: pd.DataFrame) -> Table:
         )
     size: Literal["small", "footnotesize"] = "footnotesize" if by_evidence else "small"
     return Table("compare", caption, frame.reset_index(drop=True), kept, notes, size=size)
+
+
+def _shown(name: str, value: object) -> str:
+    """Return what was found as text: shapes of tails with two decimals, everything else to its digits."""
+    number = _number(value)
+    return format_number(number, 2) if "pareto" in name else format_general(number)
 
 
 def _number(value: object) -> float:

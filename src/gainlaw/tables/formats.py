@@ -110,17 +110,24 @@ def format_count(value: float) -> str:
     return f"{round(value):,}"
 
 
-def format_general(value: float, minus: str = "-") -> str:
-    """Write a number with four significant digits at most; missing is a dash.
+def format_general(value: float, minus: str = "-", digits: int = 4) -> str:
+    """Write a number of any size with so many significant digits; whole numbers keep all theirs, missing is a dash.
 
     Examples
     --------
-    >>> format_general(1650.0), format_general(1.00412), format_general(0.7)
-    ('1650', '1.004', '0.7')
+    >>> format_general(1650.0), format_general(1.00412), format_general(0.7), format_general(12345.6)
+    ('1650', '1.004', '0.7', '12346')
+    >>> format_general(3.21e7, digits=2), format_general(4.63e-6, digits=2), format_general(151.2, digits=2)
+    ('3.2e7', '4.6e-6', '151')
     """
     if value is None or not math.isfinite(value):
         return MISSING
-    return f"{value:.4g}".replace("-", minus)
+    if value != 0 and not 1e-4 <= abs(value) < 1e6:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", minus)
+    decimals = digits - 1 - math.floor(math.log10(abs(value))) if value else 0
+    text = f"{value:.{max(decimals, 0)}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", minus)
 
 
 def format_interval(low: float, high: float, digits: int = 1, minus: str = "-") -> str:

@@ -54,10 +54,11 @@ class Column:
     kind : Kind
         What the values are: ``text``; ``code``; ``status``, text that the HTML form colours ("ok",
         "failed", a verdict); ``right``, text set from the right; ``number`` with fixed decimals;
-        ``general``, numbers of unlike size with four significant digits; ``interval``; ``estimate``, a
+        ``general``, numbers of unlike size with `digits` significant digits; ``interval``; ``estimate``, a
         number with its interval behind it; ``probability``; ``count``; ``params``, a model size.
     digits : int, optional
-        Decimals of numbers and intervals (1 unless given) and of probabilities (3 unless given).
+        Decimals of numbers and intervals (1 unless given) and of probabilities (3 unless given); significant digits
+        of ``general`` (4 unless given).
     low, high : str
         The columns of an estimate's interval; for an interval, `key` is the lower end.
     width : float, optional
@@ -101,7 +102,7 @@ class Column:
             interval = format_interval(row[self.low], row[self.high], self.decimals, minus)
             return f"{format_number(value, self.decimals, minus)} {interval}"
         if self.kind == "general":
-            return format_general(value, minus)
+            return format_general(value, minus, 4 if self.digits is None else self.digits)
         if self.kind == "probability":
             return format_probability(value, self.decimals)
         if self.kind == "count":

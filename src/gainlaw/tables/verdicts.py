@@ -140,10 +140,10 @@ def companions_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table | None
     wanted = (
         Column("words", "Claim", width=0.3),
         Column("p_rope", "P(in ROPE)", "probability"),
-        Column("bayes_factor", "Bayes factor", "number", 2),
+        Column("bayes_factor", "Bayes factor", "general", 2),
         Column("companion_estimate", "Estimate", "number", 2),
         Column("companion_se", "s.e.", "number", 2),
-        Column("companion_df", "d.f.", "number", 1),
+        Column("companion_df", "d.f.", "general", 3),
         Column("companion_p", "p", "probability"),
         Column("companion_p_holm", "p, Holm", "probability"),
         Column("companion_cr2_p", "p, CR2", "probability"),

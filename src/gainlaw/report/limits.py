@@ -1,0 +1,136 @@
+"""What the answer of a report does not say: which law it speaks for, whether another predicts better, its misses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gainlaw.errors import InputError
+from gainlaw.report.answer import estimate_row, numbers
+from gainlaw.report.words import predictive_words
+from gainlaw.tables.formats import format_number, format_params, slope_unit
+
+if TYPE_CHECKING:
+    from gainlaw.fitting import Fit
+
+__all__ = ["limits_of"]
+
+# From this log of a Bayes factor on (3 to 1) the evidence is said to prefer a law; from twice its standard error on a
+# difference in prediction.
+_EVIDENCE, _ERRORS = np.log(3.0), 2.0
+
+
+def limits_of(
+    fit: Fit, others: Mapping[str, Fit] | None = None, comparison: pd.DataFrame | None = None
+) -> tuple[str, ...]:
+    """Return what a reader of the answer must know of the law behind it.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit that answers.
+    others : mapping of str to Fit, optional
+        Fits beside it, by name; those of the same gains on the same scale are compared with it.
+    comparison : pandas.DataFrame, optional
+        What `gainlaw.compare` returned, where it is known already.
+
+    Returns
+    -------
+    tuple of str
+        Sentences: the law, what another one says that predicts better, and the statistics that it misses.
+    """
+    if not fit.spec.law.has_slope:
+        return ()
+    rivals = {
+        name: each
+        for name, each in (others or {}).items()
+        if each.scale == fit.scale and each.n_rows == fit.n_rows and each.spec.law.name != fit.spec.law.name
+    }
+    return tuple(each for each in (_law(fit, rivals, comparison), _misses(fit)) if each)
+
+
+def _law(fit: Fit, rivals: Mapping[str, Fit], comparison: pd.DataFrame | None) -> str:
+    own = f"This is the answer of the {_title(fit.spec.law.name)}"
+    table = _compared(fit, rivals) if comparison is None else comparison
+    if table is None or fit.spec.law.name not in set(table["law"]):
+        return f"{own}; no other law was compared."
+    mine = table[table["law"] == fit.spec.law.name].iloc[0]
+    better = _better_by_evidence(table, mine) or _better_by_prediction(table, mine)
+    if better is None:
+        names = ", ".join(_title(name) for name in table["law"] if name != mine["law"])
+        return f"{own}; neither evidence nor prediction prefers another ({names})."
+    best, how = better
+    said = f"{own}, but {how} the {_title(best)}"
+    rival = next((each for each in rivals.values() if each.spec.law.name == best), None)
+    row = None if rival is None else estimate_row(rival, "slope", "overall")
+    if rival is None or row is None:
+        return f"{said}."
+    average = f"under which the average slope over the sizes observed is {numbers(row, rival)}"
+    return f"{said}, {average}{_bend(rival)}."
+
+
+def _compared(fit: Fit, rivals: Mapping[str, Fit]) -> pd.DataFrame | None:
+    from gainlaw.fitting import compare
+
+    try:
+        return compare({"": fit, **rivals}) if rivals else None
+    except InputError:
+        return None
+
+
+def _better_by_evidence(table: pd.DataFrame, mine: pd.Series) -> tuple[str, str] | None:
+    evidence = table["log_evidence"] - mine["log_evidence"]
+    if evidence.isna().all() or evidence.max() < _EVIDENCE:
+        return None
+    gap, best = float(evidence.max()), int(np.nanargmax(evidence.to_numpy()))
+    factor = f"{np.exp(gap):.0f}" if gap < np.log(1000) else f"e^{gap:.0f}"
+    return str(table["law"].iloc[best]), f"the evidence prefers, by a factor of {factor},"
+
+
+def _better_by_prediction(table: pd.DataFrame, mine: pd.Series) -> tuple[str, str] | None:
+    gap, error = -float(mine["elpd_diff"]), float(mine["se_diff"])
+    if not gap > _ERRORS * error or gap == 0.0:
+        return None
+    best = str(table["law"].iloc[int(table["elpd"].to_numpy().argmax())])
+    said = f"checkpoints left out are better predicted (by {format_number(gap, 1)} in log density, s.e. "
+    return best, f"{said}{format_number(error, 1)}) by"
+
+
+def _bend(fit: Fit) -> str:
+    """Return the slope near either end of the sizes under a law that bends; empty where it hardly does."""
+    from gainlaw.estimands import curve
+
+    sizes = fit.gains.frame["params"].dropna().to_numpy(dtype=float)
+    line, ends = curve(fit, "overall"), (float(sizes.min()), float(sizes.max()))
+    steps = [(ends[0], ends[0] * 1.26), (ends[1] / 1.26, ends[1])]
+    slopes = [
+        float(np.median(line.gain(high) - line.gain(low)) / np.log10(high / low)) for low, high in steps
+    ]
+    digits = 2 if fit.scale == "log_odds" else 1
+    first, last = (format_number(slope, digits, "\u2212") for slope in slopes)
+    if first == last:
+        return ""
+    return (
+        f" but {first} {slope_unit(fit.scale)} at {format_params(ends[0])} and {last} at {format_params(ends[1])}: one "
+        "slope hides a bend"
+    )
+
+
+def _misses(fit: Fit) -> str:
+    """Return the statistics of checkpoints that the fit does not reproduce."""
+    if not fit.n_checkpoints:
+        return ""
+    from gainlaw.fitting import predictive_data
+
+    check = predictive_data(fit)
+    missed = (check["observed"] < check["low95"]) | (check["observed"] > check["high95"])
+    if not missed.any():
+        return ""
+    return f"It does not fit everywhere. {predictive_words(check)} One in twenty would by chance."
+
+
+def _title(law: str) -> str:
+    return f"{law.replace('_', ' ')} law"
