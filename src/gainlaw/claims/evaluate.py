@@ -204,8 +204,9 @@ def average(given: Array, chains: int = 1, ess: float | None = None) -> Probabil
 
     Examples
     --------
-    >>> average(np.full(400, 0.9))
-    Probability(value=0.9, mcse=0.0, undefined=0.0)
+    >>> import numpy as np
+    >>> average(np.full(400, 0.9)).value
+    0.9
     """
     size = _effective_size(given, chains) if ess is None else min(ess, float(len(given)))
     value = float(np.clip(given.mean(), 0.0, 1.0))
