@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -253,3 +255,22 @@ def test_baselines_do_not_depend_on_the_order_of_rows(cli, tmp_path: Path) -> No
     second = cli("check", tmp_path / "reversed.csv")
     assert first.code == second.code
     assert np.array_equal(sorted(first.out.split()[1:]), sorted(second.out.split()[1:])) or first.code == 2
+
+
+@pytest.mark.parametrize("names", [("$$", "a_b^c"), (r"\frac", "<b>&")], ids=["dollars", "markup"])
+def test_names_that_look_like_markup_reach_the_report_as_they_are(
+    names: tuple[str, str], cli, tmp_path: Path
+) -> None:
+    table = (CASES / "r01_dollar_names.csv").read_text(encoding="utf-8")
+    table = table.replace("t2", names[1]).replace("$$", names[0])
+    (tmp_path / "scores.csv").write_text(table, encoding="utf-8")
+    fitted = cli("fit", tmp_path / "scores.csv", "-o", tmp_path / "fit", "--draws", 100, "--chains", 2)
+    assert fitted.code in {0, 1}, fitted.err
+    report = cli("report", tmp_path / "fit", "-o", tmp_path / "report", "--one-scale")
+    assert report.code in {0, 1}, report.err
+    assert set(names) <= set(pd.read_csv(tmp_path / "report" / "tables" / "slopes_task.csv")["row"])
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    summary = cli("summary", tmp_path / "fit", "--level", "task").out
+    assert all(name in summary and html.escape(name, quote=False) in page for name in names)
+    for path in (tmp_path / "report" / "figures").glob("*.svg"):
+        ElementTree.parse(path)

@@ -282,3 +282,22 @@ def test_sizes_that_are_none_are_one_message(cli, fitted: Path, size: str) -> No
     assert outcome.code == 2
     assert "Traceback" not in outcome.err
     assert len(outcome.err.replace("diagnostics failed", "").splitlines()) <= 3
+
+
+def test_mutations_of_good_input_end_with_a_known_code() -> None:
+    """A sample; `python benchmarks/mutations.py` runs thousands."""
+    script = Path(__file__).parents[1] / "benchmarks" / "mutations.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--count", "30"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 faults" in done.stdout
+
+
+def test_messages_keep_the_lines_that_they_mean(cli, fitted: Path, tmp_path: Path) -> None:
+    (tmp_path / "claims.toml").write_text("[[claim]]\nname = 'a'\nclaim = 'slope << 0'\n")
+    outcome = cli("claims", fitted, tmp_path / "claims.toml")
+    assert outcome.code == 2
+    shown = outcome.err.splitlines()
+    place = next(number for number, line in enumerate(shown) if "slope << 0" in line)
+    assert shown[place + 1].strip() == "^"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 __all__ = ["DiagnosticsError", "GainlawError", "InputError", "Problem", "visible"]
 
+_GOES_ON = "\n    "
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
@@ -66,7 +67,9 @@ class Problem:
         where = f"{self.kind} {self.column!r}: " if self.column else ""
         rows = f" ({_name_rows(self.rows)})" if self.rows else ""
         hint = f"; {self.hint}" if self.hint else ""
-        return visible(f"{where}{self.message}{rows}{hint}")
+        # A message may go on in indented lines, as those that point into a formula do; nothing else breaks the line.
+        lines = f"{where}{self.message}{rows}{hint}".split(_GOES_ON)
+        return _GOES_ON.join(visible(line) for line in lines)
 
 
 class InputError(GainlawError, ValueError):
