@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gainlaw import _directory
-from gainlaw._directory import FILES, FIT, Kind, new_directory, owned_files
+from gainlaw._directory import FILES, FIT, Kind, check_file_target, new_directory, owned_files
 from gainlaw._io import write_bytes_atomic, write_text_atomic
 from gainlaw.errors import InputError
 
@@ -138,6 +138,21 @@ def test_what_may_not_be_written_is_known_before_the_work(
     with pytest.raises(InputError, match="cannot be written to"), new_directory(tmp_path / "new", FIT):
         pytest.fail("the work was begun")
     assert contents(tmp_path) == before
+
+
+def test_a_file_that_cannot_be_written_is_known_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("x")
+    check_file_target(tmp_path / "new" / "deep" / "a.csv")
+    check_file_target(tmp_path / "file")
+    with pytest.raises(InputError, match="is a directory"):
+        check_file_target(tmp_path)
+    with pytest.raises(InputError, match="is a file"):
+        check_file_target(tmp_path / "file" / "a.csv")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match="cannot be written to"):
+        check_file_target(tmp_path / "a.csv")
 
 
 def test_files_of_a_report_stand_beside_others_and_never_on_them(tmp_path: Path) -> None:

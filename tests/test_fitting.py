@@ -235,6 +235,15 @@ def test_a_fit_whose_record_was_edited_is_refused(judged: Path, tmp_path: Path) 
             gl.load_fit(path)
 
 
+def test_a_pipe_for_a_record_is_not_waited_for(judged: Path, tmp_path: Path) -> None:
+    path = tmp_path / "fit"
+    shutil.copytree(judged, path)
+    (path / "fit.json").unlink()
+    os.mkfifo(path / "fit.json")
+    with pytest.raises(gl.InputError, match="no regular file"):
+        gl.load_fit(path)
+
+
 def test_a_covariance_that_the_record_does_not_list_is_refused(judged: Path, tmp_path: Path) -> None:
     path = tmp_path / "fit"
     shutil.copytree(judged, path)

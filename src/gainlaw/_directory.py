@@ -26,7 +26,16 @@ from typing import Any
 from gainlaw._io import TEMPORARY, beside, sha256_file, sync, take, umask, write_text_atomic
 from gainlaw.errors import InputError, Problem
 
-__all__ = ["FILES", "FIT", "Kind", "listed_files", "locked", "new_directory", "owned_files"]
+__all__ = [
+    "FILES",
+    "FIT",
+    "Kind",
+    "check_file_target",
+    "listed_files",
+    "locked",
+    "new_directory",
+    "owned_files",
+]
 
 _MOST_FOREIGN = 10_000
 _EXCHANGE = 2
@@ -120,6 +129,20 @@ def new_directory(path: str | os.PathLike[str], kind: Kind, *, overwrite: bool =
                 folder.rmdir()
 
 
+def check_file_target(path: str | os.PathLike[str]) -> None:
+    """Raise an InputError if no file can be written at a path; call it before the work.
+
+    Parameters
+    ----------
+    path : path-like
+        The file that is to be written; missing parent folders will be made.
+    """
+    target = _resolve(path)
+    if target.is_dir():
+        raise InputError(Problem(f"{path} is a directory", hint="name a file in it"))
+    _check_above(target, "name another file")
+
+
 @contextmanager
 def locked(path: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None]:
     """Keep other writers away from a directory inside the block.
@@ -163,6 +186,8 @@ def listed_files(folder: Path, record: str) -> dict[str, str]:
     InputError
         If the record cannot be read, or lists anything but names inside the directory.
     """
+    if not (folder / record).is_file():  # reading a pipe would never end
+        raise InputError(Problem(f"{folder / record} is no regular file"), source=str(folder))
     try:
         files = json.loads((folder / record).read_text("utf-8"))["files"]
         names = dict(files.items())
@@ -238,6 +263,10 @@ def _check_place(target: Path, kind: Kind) -> None:
                 hint="name a directory inside it, or run the command from elsewhere",
             )
         )
+    _check_above(target, hint)
+
+
+def _check_above(target: Path, hint: str) -> None:
     above = next(folder for folder in target.parents if folder.exists())
     if not above.is_dir():
         raise InputError(Problem(f"{above} is a file", hint=hint))

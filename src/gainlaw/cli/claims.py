@@ -37,6 +37,7 @@ def claims(
     The fit on the other scale is made when it is missing, and kept in the fit directory.
     """
     import gainlaw
+    from gainlaw._directory import check_file_target
     from gainlaw.claims import write_verdicts
     from gainlaw.tables import claims_table
 
@@ -46,6 +47,7 @@ def claims(
         raise InputError(Problem("a file of claims is needed after the fit directories", hint=hint))
     if output is not None:
         refuse_same_file(str(file), output)
+        check_file_target(output)
     fits = [open_fit(directory) for directory in directories]
     announce_other_scale(fits)
     verdicts = gainlaw.assess_file(fits, file)

@@ -54,9 +54,11 @@ def gains(
     The table keeps the standard errors and the covariance of rows that share a baseline. It is legal input
     wherever a table of scores is.
     """
+    from gainlaw._directory import check_file_target
     from gainlaw.gains import Gains
 
     refuse_same_file(evals, output)
+    check_file_target(output)
     table = open_table(
         evals,
         predictions=predictions,
