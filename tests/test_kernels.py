@@ -139,7 +139,16 @@ def counts(k0: int, n0: int, k1: int, n1: int, classes: int = 2, intermediates: 
     return gl.evaluations_from_frame(frame).gains(scale="log_odds")
 
 
-def log_likelihood(gain: float, k0: int, n0: int, k1: int, n1: int, c: float, times: int = 1) -> float:
+def log_likelihood(
+    gain: float,
+    k0: int,
+    n0: int,
+    k1: int,
+    n1: int,
+    c: float,
+    times: int = 1,
+    baseline: tuple[float, float] = (0.0, 3.0),
+) -> float:
     """log of the integral over the baseline's log-odds, by adaptive quadrature; free of the tables' method."""
 
     def term(eta: float, k: int, n: int) -> float:
@@ -147,7 +156,7 @@ def log_likelihood(gain: float, k0: int, n0: int, k1: int, n1: int, c: float, ti
         return k * np.log(p) + (n - k) * (np.log1p(-c) - np.logaddexp(0, eta))
 
     def integrand(eta: float) -> float:
-        prior = -0.5 * (eta / 3.0) ** 2
+        prior = -0.5 * ((eta - baseline[0]) / baseline[1]) ** 2
         return term(eta, k0, n0) + times * term(eta + gain, k1, n1) + prior
 
     grid = np.linspace(-16, 16, 4001)
@@ -180,6 +189,36 @@ def test_tabulated_pair_likelihood_agrees_with_quadrature(
     far = exact < exact.max() - 20
     np.testing.assert_allclose((ours - ours[2])[~far], (exact - exact[2])[~far], atol=1e-3)
     np.testing.assert_allclose((ours - ours[2])[far], (exact - exact[2])[far], rtol=5e-2)
+
+
+@pytest.mark.parametrize("prior", [(0.0, 1.0), (1.0, 0.3), (-2.0, 4.0), (4.0, 0.2)])
+@pytest.mark.parametrize(
+    "cell", [(60, 100, 70, 100), (0, 100, 3, 100), (1245, 2490, 1600, 2490), (100, 100, 95, 100)]
+)
+def test_the_prior_of_baselines_may_be_given(
+    prior: tuple[float, float], cell: tuple[int, int, int, int]
+) -> None:
+    for times in (1, 2):
+        tables = binomial_tables.build_tables(counts(*cell, intermediates=times), prior)
+        at = tables.site[0] + np.sqrt(tables.site_variance[0]) * np.array([-1.3, 0.0, 0.8])
+        line = np.repeat(at[:, None], times, axis=1)
+        ours = row_log_marginals(tables, line, np.zeros(len(at))).sum(axis=1)
+        exact = np.array([log_likelihood(g, *cell, 0.5, times=times, baseline=prior) for g in at])
+        np.testing.assert_allclose(ours - ours[1], exact - exact[1], atol=1e-3)
+
+
+def test_the_prior_of_baselines_is_printed_set_and_kept_in_bounds() -> None:
+    gains = gl.load_dataset("bloomz", tasks="xcopa", intermediates="xP3").gains(scale="log_odds")
+    assert str(specify(gains, law("linear")).priors["baseline"]) == "normal(0, 3)"
+    assert "baseline" not in specify(gains.to_scale("points"), law("linear")).priors
+    given = {"baseline": "normal(0.5, 1)"}
+    problem = build_problem(gains, specify(gains, law("linear"), terms=["checkpoint"], priors=given))
+    own = binomial.summarise(problem, gains).tables
+    np.testing.assert_array_equal(own.site, binomial_tables.build_tables(gains, (0.5, 1.0)).site)
+    assert np.abs(own.site - binomial_tables.build_tables(gains).site).max() > 0.05
+    for wrong in ("normal(0, 0.01)", "normal(0, 9)", "halfnormal(1)"):
+        with pytest.raises(gl.InputError, match="baseline"):
+            specify(gains, law("linear"), priors={"baseline": wrong})
 
 
 def test_rows_of_one_baseline_are_integrated_together() -> None:

@@ -101,7 +101,7 @@ def _priors(fit: Fit, claim: Claim, prior_difference: NDArray[np.float64]) -> st
     """Return the prior of the difference and the priors behind it, in words."""
     finite = prior_difference[np.isfinite(prior_difference)]
     kinds = {term.name for term in claim.terms()}
-    names = [name for name in fit.spec.priors if not name.startswith("rho")]
+    names = [name for name in fit.spec.priors if name != "baseline" and not name.startswith("rho")]
     curved = {parameter.name for parameter in fit.spec.law.parameters}
     if kinds == {"slope"}:
         names = [n for n in names if n == "slope" or n.endswith("_slope") or n in curved]

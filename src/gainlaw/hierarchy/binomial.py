@@ -179,7 +179,12 @@ class Summary:
 
 def summarise(problem: ModelProblem, gains: Gains) -> Summary:
     """Return the Gaussian summary of the counts at the posterior that it gives."""
-    tables = build_tables(gains)
+    prior = problem.spec.priors.get("baseline")
+    tables = (
+        build_tables(gains)
+        if prior is None
+        else build_tables(gains, (prior.arguments[0], prior.arguments[1]))
+    )
     geometry = build_geometry(problem, tables)
     return Summary(tables, geometry, geometry_data(problem, tables, geometry))
 

@@ -15,8 +15,9 @@ __all__ = [
     "table_value",
 ]
 
-# Sd of the normal prior of every baseline's log-odds. A uniform prior on accuracy, the logistic law of scale 1, pulls
-# baselines off floor and ceiling about twice as hard, all of them the same way, and the gains with them.
+# Sd of the normal prior of every baseline's log-odds, around 0, where none is given. A uniform prior on accuracy, the
+# logistic law of scale 1, pulls baselines off floor and ceiling about twice as hard, all of them the same way, and the
+# gains with them.
 BASELINE_SD = 3.0
 # Nodes over log-odds are never further apart: however wide a posterior, at floor and ceiling its edge is steep.
 WIDEST_STEP = 0.4
@@ -80,20 +81,21 @@ def log_binomial(k, n, c, eta):
 
 
 @numba.njit(cache=True, nogil=True)
-def log_baseline(k, n, c, eta):
-    """Log posterior of a baseline's log-odds under a normal prior of sd `BASELINE_SD`, and its derivative."""
+def log_baseline(k, n, c, prior, eta):
+    """Log posterior of a baseline's log-odds under a normal prior, given by its mean and sd, and its derivative."""
     f, d = log_binomial(k, n, c, eta)
-    z = eta / BASELINE_SD
-    return f - 0.5 * z * z, d - z / BASELINE_SD
+    z = (eta - prior[0]) / prior[1]
+    return f - 0.5 * z * z, d - z / prior[1]
 
 
 @numba.njit(cache=True, nogil=True)
-def moments(k, n, c, limit):
-    """Mean and sd of log-odds under the normal prior, by grids that close in on them."""
+def moments(k, n, c, prior, limit):
+    """Mean and sd of log-odds under a normal prior, by grids that close in on them."""
     p = (k + 0.5) / (n + 1.0)
     s, error = (p - c) / (1.0 - c), np.sqrt(p * (1.0 - p) / n) / (1.0 - c)
     lo, hi, m = -limit, limit, _WIDE
-    if s > _CLEAR * error and 1.0 - s > _CLEAR * error:
+    # A prior as narrow as the likelihood could have its posterior anywhere.
+    if s > _CLEAR * error and 1.0 - s > _CLEAR * error and prior[1] > error / (s * (1.0 - s)):
         centre, reach = np.log(s / (1.0 - s)), _SDS * error / (s * (1.0 - s))
         lo, hi, m = max(-limit, centre - reach), min(limit, centre + reach), _NARROW
     mean, sd = 0.0, 1.0
@@ -101,7 +103,7 @@ def moments(k, n, c, limit):
     for _ in range(3 if m == _WIDE else 2):
         top = -np.inf
         for i in range(m):
-            logs[i], _ = log_baseline(k, n, c, lo + (hi - lo) * i / (m - 1))
+            logs[i], _ = log_baseline(k, n, c, prior, lo + (hi - lo) * i / (m - 1))
             top = max(top, logs[i])
         s0 = s1 = s2 = 0.0
         for i in range(m):
@@ -117,7 +119,7 @@ def moments(k, n, c, limit):
 
 
 @numba.njit(cache=True, nogil=True)
-def quadrature(k, n, c, limit, mean, sd, step):
+def quadrature(k, n, c, prior, limit, mean, sd, step):
     """Trapezoid nodes over a baseline's log-odds and their log weights, normalised to one."""
     lo, hi = max(-limit, mean - 2.0 * _SDS * sd), min(limit, mean + 2.0 * _SDS * sd)
     step = min(step, WIDEST_STEP)
@@ -125,7 +127,7 @@ def quadrature(k, n, c, limit, mean, sd, step):
     logs = np.empty(m)
     top = -np.inf
     for i in range(m):
-        logs[i], _ = log_baseline(k, n, c, lo + step * i)
+        logs[i], _ = log_baseline(k, n, c, prior, lo + step * i)
         top = max(top, logs[i])
     keep = logs > top - 32.0
     nodes = np.empty(keep.sum())
@@ -142,13 +144,13 @@ def quadrature(k, n, c, limit, mean, sd, step):
 
 
 @numba.njit(cache=True, nogil=True)
-def fill_base(k, n, c, limit, mean, sd, knots, slopes):
+def fill_base(k, n, c, prior, limit, mean, sd, knots, slopes):
     """Fill the table of a baseline's log posterior, normalised; return its first knot and spacing."""
     count = knots.shape[0]
     lo, hi = max(-limit, mean - _SDS * sd), min(limit, mean + _SDS * sd)
     spacing = (hi - lo) / (count - 1)
     for j in range(count):
-        knots[j], slopes[j] = log_baseline(k, n, c, lo + spacing * j)
+        knots[j], slopes[j] = log_baseline(k, n, c, prior, lo + spacing * j)
     top = knots.max()
     knots -= top + np.log(np.exp(knots - top).sum() * spacing)
     return lo, spacing
@@ -196,20 +198,23 @@ def _pair_table(lo1, step1, knots1, slopes1, nodes, weights, lo, step, knots, sl
 
 @numba.njit(cache=True, nogil=True)
 def fill_tables(
-    k0, n0, k1, n1, c, single, limit, knots_per_sd, nodes_per_sd, lo, step, knots, slopes, reach, about
+    k0, n0, k1, n1, c, prior, single, limit, knots_per_sd, nodes_per_sd, lo, step, knots, slopes, reach, about
 ):
     """Fill the tables of all rows, see `binomial_tables.BinomialTables`.
 
     Parameters
     ----------
+    prior : tuple of (float, float)
+        Mean and sd of the normal prior of the baselines' log-odds.
     about : ndarray, shape (rows, 4)
         Receives mean and sd of the log-odds of baseline and intermediate model.
     """
     count = knots.shape[1]
     own, steep = np.empty(count), np.empty(count)
     for i in range(k0.shape[0]):
-        mean0, sd0 = moments(k0[i], n0[i], c[i], limit)
-        mean1, sd1 = moments(k1[i], n1[i], c[i], limit)
+        mean0, sd0 = moments(k0[i], n0[i], c[i], prior, limit)
+        # The intermediate model has no prior of its own: a wide one says where its likelihood lies.
+        mean1, sd1 = moments(k1[i], n1[i], c[i], (0.0, BASELINE_SD), limit)
         about[i, 0], about[i, 1], about[i, 2], about[i, 3] = mean0, sd0, mean1, sd1
         # Nothing lies further from the middle than the limit: at the floor, where sds are wide, knots stay close.
         widest = 2.0 * limit / count
@@ -221,7 +226,7 @@ def fill_tables(
             step[i] = min(np.sqrt(sd0 * sd0 + sd1 * sd1) / knots_per_sd, 1.25 * widest)
             lo[i] = mean1 - mean0 - step[i] * count / 2
             apart = min(sd0, sd1) / nodes_per_sd / np.sqrt(2.0)
-            nodes, weights = quadrature(k0[i], n0[i], c[i], limit, mean0, sd0, apart)
+            nodes, weights = quadrature(k0[i], n0[i], c[i], prior, limit, mean0, sd0, apart)
             _pair_table(first, spacing, own, steep, nodes, weights, lo[i], step[i], knots[i], slopes[i])
         else:
             reach[i, 0], reach[i, 1] = _support(k1[i], n1[i], c[i], limit)

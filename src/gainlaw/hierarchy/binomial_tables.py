@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gainlaw._threads import fill_in_threads
 from gainlaw.gains import Gains
-from gainlaw.hierarchy.binomial_quadrature import fill_base, fill_tables, quadrature
+from gainlaw.hierarchy.binomial_quadrature import BASELINE_SD, fill_base, fill_tables, quadrature
 
 __all__ = ["BinomialTables", "build_tables"]
 
@@ -94,14 +94,17 @@ class BinomialTables:
         )
 
 
-def build_tables(gains: Gains) -> BinomialTables:
+def build_tables(gains: Gains, baseline: tuple[float, float] = (0.0, BASELINE_SD)) -> BinomialTables:
     """Tabulate the likelihood of every gain.
 
     Parameters
     ----------
     gains : Gains
         Gains on the log-odds scale with counts and chance levels, or the scores behind them (`joint.scores_of`).
+    baseline : tuple of (float, float)
+        Mean and sd of the normal prior of the baselines' log-odds.
     """
+    prior = (float(baseline[0]), float(baseline[1]))
     frame = gains.frame
     k0, n0, k1, n1, c = (
         frame[name].to_numpy(dtype=float)
@@ -109,9 +112,9 @@ def build_tables(gains: Gains) -> BinomialTables:
     )
     n = len(frame)
     # Scores have a likelihood of their own; where nothing is compared, nothing is shared.
-    alone = "role" in frame.columns
-    blocked = () if alone else gains.covariance.blocks
-    single = np.zeros(n, dtype=np.int64) if alone else np.ones(n, dtype=np.int64)
+    scores = "role" in frame.columns
+    blocked = () if scores else gains.covariance.blocks
+    single = np.zeros(n, dtype=np.int64) if scores else np.ones(n, dtype=np.int64)
     for rows, _ in blocked:
         single[rows] = 0
     lo, step, reach, about = np.empty(n), np.empty(n), np.zeros((n, 2)), np.empty((n, 4))
@@ -119,13 +122,13 @@ def build_tables(gains: Gains) -> BinomialTables:
 
     def part(i: slice) -> None:
         fill_tables(
-            k0[i], n0[i], k1[i], n1[i], c[i], single[i], ETA_LIMIT, KNOTS_PER_SD, NODES_PER_SD,
+            k0[i], n0[i], k1[i], n1[i], c[i], prior, single[i], ETA_LIMIT, KNOTS_PER_SD, NODES_PER_SD,
             lo[i], step[i], knots[i], slopes[i], reach[i], about[i],
         )  # fmt: skip
 
     fill_in_threads(part, n)
     mean0, sd0, mean1, sd1 = about.T
-    if alone:
+    if scores:
         single[:], mean0, sd0 = 1, np.zeros(n), np.zeros(n)
     groups = [np.asarray(rows, dtype=np.int64) for rows, _ in blocked]
     firsts = np.array([rows[0] for rows in groups], dtype=np.int64)
@@ -134,13 +137,13 @@ def build_tables(gains: Gains) -> BinomialTables:
     base_knots, base_slopes = np.empty((blocks, KNOTS)), np.empty((blocks, KNOTS))
     nodes, weights = [np.zeros(0)], [np.zeros(0)]
     for b, (a, rows) in enumerate(zip(firsts, groups, strict=True)):
-        baseline = (k0[a], n0[a], c[a], ETA_LIMIT, mean0[a], sd0[a])
+        own = (k0[a], n0[a], c[a], prior, ETA_LIMIT, mean0[a], sd0[a])
         spacing = min(sd0[a], sd1[rows].min()) / NODES_PER_SD / np.sqrt(1.0 + len(rows))
-        at, log_weight = quadrature(*baseline, spacing)
+        at, log_weight = quadrature(*own, spacing)
         nodes.append(at)
         weights.append(log_weight)
-        base_lo[b], base_step[b] = fill_base(*baseline, base_knots[b], base_slopes[b])
-    own = single == 1
+        base_lo[b], base_step[b] = fill_base(*own, base_knots[b], base_slopes[b])
+    alone = single == 1
     return BinomialTables(
         single=single,
         lo=lo,
@@ -158,8 +161,8 @@ def build_tables(gains: Gains) -> BinomialTables:
         base_step=base_step,
         base_knots=base_knots,
         base_slopes=base_slopes,
-        centre=np.where(own, mean1 - mean0, mean1),
-        width=np.where(own, np.hypot(sd0, sd1), sd1),
+        centre=np.where(alone, mean1 - mean0, mean1),
+        width=np.where(alone, np.hypot(sd0, sd1), sd1),
         site=mean1 - mean0,
         site_variance=sd0**2 + sd1**2,
     )

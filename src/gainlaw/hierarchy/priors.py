@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from gainlaw.hierarchy.terms import Term
     from gainlaw.laws import ShapeParameter
 
-__all__ = ["FAMILIES", "Prior", "default_priors", "override_priors", "prior"]
+__all__ = [
+    "FAMILIES",
+    "Prior",
+    "baseline_fault",
+    "baseline_prior",
+    "default_priors",
+    "override_priors",
+    "prior",
+]
 
 FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -251,6 +259,22 @@ def default_priors(
     for parameter in shape:
         priors[parameter.name] = prior(parameter.prior)
     return priors
+
+
+def baseline_prior() -> Prior:
+    """Return the default prior of the log-odds of every baseline that stands for itself."""
+    return Prior("normal", (0.0, _BASELINE["baseline"]["log_odds"][1]))
+
+
+def baseline_fault(given: Prior) -> str:
+    """Return what is wrong with a prior of baselines on log-odds; empty for none.
+
+    The counts are integrated over log-odds from -16 to 16, in steps that no much narrower prior fits.
+    """
+    mean, sd = given.arguments
+    if sd >= 0.2 and abs(mean) + 3.0 * sd <= 16.0:
+        return ""
+    return "log-odds of accuracies: sd 0.2 or above, and mean and three sds between -16 and 16"
 
 
 def override_priors(

@@ -23,7 +23,7 @@ from gainlaw.hierarchy.covariates import (
 from gainlaw.hierarchy.design import Design, build_design, kernel_data
 from gainlaw.hierarchy.joint import FIXED, PREFIX, baseline_terms, is_joint, require_joint, scores_of
 from gainlaw.hierarchy.known_errors import IndependentRows, axes_of, independent_rows
-from gainlaw.hierarchy.priors import Prior, default_priors, override_priors
+from gainlaw.hierarchy.priors import Prior, baseline_fault, baseline_prior, default_priors, override_priors
 from gainlaw.hierarchy.terms import Dropped, Term, choose_terms
 from gainlaw.hierarchy.tree import Relations
 from gainlaw.laws import Law, decades
@@ -55,7 +55,7 @@ class ModelSpec:
         The scale of the gain.
     likelihood : {"gaussian", "binomial"}
         ``gaussian``: gains with a known sampling covariance. ``binomial``: counts of both models, the
-        baseline's own log-odds integrated out under a normal prior of mean 0 and sd 3.
+        baseline's own log-odds integrated out under the normal prior ``baseline``.
     terms : tuple of Term
         The grouping terms.
     dropped : tuple of Dropped
@@ -237,16 +237,19 @@ def specify(
     )
     if not residual:
         defaults.pop("tau_residual")
+    counted = gains.scale == "log_odds" and _has_counts(gains)
+    if counted and not joint:
+        defaults["baseline"] = baseline_prior()
     return ModelSpec(
         law=law,
         scale=gains.scale,
-        likelihood="binomial" if gains.scale == "log_odds" and _has_counts(gains) else "gaussian",
+        likelihood="binomial" if counted else "gaussian",
         terms=chosen,
         dropped=dropped,
         residual=residual,
         covariates=names,
         covariate_scaling=scaling,
-        priors=_check_means(override_priors(defaults, priors), joint),
+        priors=_check_fixed(override_priors(defaults, priors), joint),
         baseline_terms=own,
     )
 
@@ -256,13 +259,15 @@ def observations(gains: Gains, spec: ModelSpec) -> Gains:
     return scores_of(gains)[0] if spec.joint else gains
 
 
-def _check_means(priors: dict[str, Prior], joint: bool) -> dict[str, Prior]:
+def _check_fixed(priors: dict[str, Prior], joint: bool) -> dict[str, Prior]:
     wrong = {name: "the change of a slope needs the mean 0" for name in priors if name.endswith(SLOPE)}
     if joint:
         wrong |= dict.fromkeys(("intercept", "slope"), "hierarchical baselines need the mean 0 there")
     wrong = {
         name: hint for name, hint in wrong.items() if name in priors and priors[name].arguments[0] != 0.0
     }
+    if "baseline" in priors and (limits := baseline_fault(priors["baseline"])):
+        wrong["baseline"] = limits
     if wrong:
         raise InputError(
             [Problem(f"the prior of {name} is {priors[name]}", hint=hint) for name, hint in wrong.items()]

@@ -268,7 +268,11 @@ def _number(value: object) -> float:
 
 
 def _meaning(fit: Fit, name: str) -> str:
-    fixed = {"intercept": "gain at 1B parameters", "slope": "slope per decade of parameters"}
+    fixed = {
+        "intercept": "gain at 1B parameters",
+        "slope": "slope per decade of parameters",
+        "baseline": "log-odds of every baseline",
+    }
     shape = {each.name: f"{each.name} of the law, {each.symbol}" for each in fit.spec.law.parameters}
     if name in fixed | shape:
         return (fixed | shape)[name]
