@@ -18,6 +18,7 @@ from gainlaw.laws.base import Array, Definition, Law, ShapeParameter
 
 __all__ = ["OFFSET_POWER"]
 
+_THIN = '<mspace width="0.17em"></mspace>'
 _LN10 = float(np.log(10.0))
 # Below this the closed form loses digits to cancellation; the series is then exact to double precision.
 _SMALL = 1e-6
@@ -66,7 +67,7 @@ OFFSET_POWER = Law(
             "h",
             r"\frac{1 - 10^{-b x}}{b \ln 10}",
             "<mfrac><mrow><mn>1</mn><mo>−</mo><msup><mn>10</mn><mrow><mo>−</mo><mi>b</mi><mi>x</mi></mrow></msup></mrow>"
-            "<mrow><mi>b</mi><mi>ln</mi><mn>10</mn></mrow></mfrac>",
+            f"<mrow><mi>b</mi>{_THIN}<mi>ln</mi>{_THIN}<mn>10</mn></mrow></mfrac>",
         ),
     ),
     curve="power_offset",

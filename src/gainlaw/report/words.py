@@ -361,11 +361,13 @@ def equation_mathml(fit: Fit) -> str:
     where += [
         f"<mi>{each.name}</mi>{_OPEN}<mi>x</mi>{_CLOSE}<mo>=</mo>{each.mathml}" for each in law.definitions
     ]
-    return (
-        '<math display="block"><mrow><msub><mi>g</mi><mi>i</mi></msub><mo>=</mo><mi>a</mi>'
-        f"{line}<mo>+</mo><munder><mo>∑</mo><mi>t</mi></munder>{own}{residual}<mo>+</mo>"
-        f"<msub><mi>e</mi><mi>i</mi></msub>{''.join(_COMMA + each for each in where)}</mrow></math>"
+    equation = (
+        f"<msub><mi>g</mi><mi>i</mi></msub><mo>=</mo><mi>a</mi>{line}<mo>+</mo><munder><mo>∑</mo><mi>t</mi></munder>"
+        f"{own}{residual}<mo>+</mo><msub><mi>e</mi><mi>i</mi></msub>"
     )
+    # Definitions that are more than one have a line of their own.
+    lines = [[equation, *where]] if len(where) < 2 else [[equation], where]
+    return "".join(f'<math display="block"><mrow>{_COMMA.join(each)}</mrow></math>' for each in lines)
 
 
 def equation_latex(fit: Fit) -> str:
