@@ -78,7 +78,7 @@ REFERENCES: tuple[tuple[str, str], ...] = (
 _TERMS = {
     "task": "target tasks gain more or less at 1B parameters, and more or less per decade",
     "language_family": "language families differ",
-    "language_tree": "languages differ, the more the further apart in their tree of families and genera",
+    "language_tree": "languages differ, the more the further apart in their tree",
     "language": "languages differ within their family",
     "intermediate": "intermediate tasks or mixtures differ",
     "model_family": "families of models differ",
