@@ -51,7 +51,8 @@ def caveats_of(fits: Mapping[str, Fit], scales: Sequence[str], claim: Claim, und
         if fits[scale].status == "failed"
     ]
     if undefined > 0:
-        out.append(f"a side has no value in {undefined:.0%} of the draws, which count against the claim")
+        share = f"{undefined:.0%}" if undefined >= 0.01 else "less than 1%"
+        out.append(f"a side has no value in {share} of the draws, which count against the claim")
     fit = fits[scales[0]]
     outside, seen = beyond(fit, claim), observed_sizes(fit)
     if outside and seen is not None:

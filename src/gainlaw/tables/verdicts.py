@@ -66,14 +66,14 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table:
     frame = frame.assign(difference=[each[0] for each in shown], interval=[each[1] for each in shown])
     frame = frame.assign(remarks=frame["note"].where(frame["note"].fillna("") != "", frame["reason"]))
     columns = (
-        Column("words", "Claim", width=0.19),
-        Column("claim", "Expression", "code", width=0.15),
+        Column("words", "Claim", width=0.165),
+        Column("claim", "Expression", "code", width=0.13),
         Column("verdict", "Verdict", "status", width=0.1),
         Column("probability_points", "P, points", "probability"),
         Column("probability_log_odds", "P, log-odds", "probability"),
         Column("difference", "Difference", "right"),
         Column("interval", interval_title(judged), "right"),
-        Column("remarks", "Remarks", width=0.19),
+        Column("remarks", "Remarks", width=0.145),
     )
     caption = "Claims of the field and what these data say about them."
     notes = (
