@@ -508,3 +508,16 @@ def test_the_answer_says_what_the_law_misses(bent_study, monkeypatch, tmp_path):
     assert "one slope hides a bend" in report.answer.text
     assert "one slope hides a bend" in report.path.read_text(encoding="utf-8")
     assert "one slope hides a bend" in (tmp_path / "paper.tex").read_text(encoding="utf-8")
+
+
+def test_what_travels_with_the_data_stands_in_page_and_paper(fit, tmp_path):
+    from gainlaw.notes import Note
+
+    note = Note("unpaired", "rows without a baseline & 50% of a_b; left out of the gains", (3, 7))
+    report = write_report(replace(fit, gains=replace(fit.gains, notes=(note,))), tmp_path)
+    page = report.path.read_text(encoding="utf-8")
+    assert "2 rows: rows without a baseline &amp; 50% of a_b; left out of the gains (lines 3, 7)" in page
+    paper = (tmp_path / "paper.tex").read_text(encoding="utf-8")
+    assert (
+        r"\item 2 rows: rows without a baseline \& 50\% of a\_b; left out of the gains (lines 3, 7)" in paper
+    )

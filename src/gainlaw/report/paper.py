@@ -80,11 +80,18 @@ def _parts(content: Content, verdicts: Verdicts) -> list[Part]:
     for chapter in outline(content, verdicts):
         names = ("gain_curve", *chapter.names) if chapter.id == "results" else chapter.names
         method = _method(content.fits.main) if chapter.id == "method" else []
-        words = [_prose(chapter.words), *method, _pointers(content, names)]
+        notes = _notes(content.fits.main) if chapter.id == "data" else ""
+        words = [_prose(chapter.words), notes, *method, _pointers(content, names)]
         parts.append(
             Part(chapter.id, chapter.title, _some([*words, *(_any(content, name) for name in names)]))
         )
     return parts
+
+
+def _notes(fit: Fit) -> str:
+    """Return what travels with the data as a list."""
+    items = "".join(f"\\item {escape_latex(str(note))}\n" for note in fit.gains.notes)
+    return f"\\begin{{itemize}}\n{items}\\end{{itemize}}\n" if items else ""
 
 
 def _pointers(content: Content, names: Sequence[str]) -> str:

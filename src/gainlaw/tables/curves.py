@@ -130,11 +130,11 @@ def curve_claims_table(rows: Sequence[tuple[str, str, CurveVerdict]]) -> Table:
         Column("high", "to", "general"),
         Column("claim", "Claim"),
     )
-    notes = (
+    notes: tuple[str, ...] = (
         "Share: of the refits to resampled checkpoints, those in which the claim holds. Nothing is pooled.",
     )
     notes += tuple(
-        f"{row.curve}, {row.shown}: {row.claim} ({row.verdict}): {row.note}."
+        "{}, {}: {} ({}): {}.".format(*map(str, (row.curve, row.shown, row.claim, row.verdict, row.note)))
         for row in frame.itertuples()
         if row.note
     )
