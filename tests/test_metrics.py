@@ -213,3 +213,13 @@ def test_metrics_of_several_kinds_in_one_table_are_warned_of() -> None:
     like = scored("exact_match", 0.4, 0.5, stderr=0.01, task="mgsm")
     notes = evaluations_from_frame(pd.concat([one, like], ignore_index=True)).notes
     assert [note.severity for note in notes if note.kind == "mixed_metric"] == ["info"]
+
+
+def test_main_scores_of_embedding_benchmarks_are_known() -> None:
+    names = ("cosine_spearman", "ndcg_at_10", "v_measure")
+    found = [find_metric(name) for name in names]
+    assert [metric and (metric.name, metric.kind, metric.low) for metric in found] == [
+        ("spearman", "statistic", -1.0),
+        ("ndcg", "mean", 0.0),
+        ("v_measure", "statistic", 0.0),
+    ]

@@ -127,6 +127,9 @@ def test_an_error_of_a_gain_in_another_unit_is_refused(factor: float) -> None:
 def test_gains_beyond_what_a_share_can_gain_are_refused() -> None:
     with pytest.raises(InputError, match="beyond 100 points"):
         gains_from_frame(pd.DataFrame({"gain": [3.0, 200.0], "se": 1.0}))
+    with pytest.raises(InputError, match="above 100 points"):
+        gains_from_frame(pd.DataFrame({"gain": [3.0, 2.0], "se": 500.0}))
+    assert len(gains_from_frame(pd.DataFrame({"gain": [3.0], "se": [500.0], "metric": ["perplexity"]}))) == 1
     with pytest.raises(InputError, match="not fractions"):
         gains_from_frame(pd.DataFrame({"gain": [3.0, 2.0], "se": 1.0}), unit="fraction")
     with pytest.raises(InputError, match="no fractions"):

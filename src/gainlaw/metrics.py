@@ -143,13 +143,16 @@ _REGISTRY: dict[str, Metric] = {
         "mcc matthews matthews_correlation matthews_corrcoef matthews_correlation_coefficient", _AGREEMENT
     ),
     **_entry("kappa cohen_kappa cohens_kappa cohen's_kappa quadratic_weighted_kappa qwk", _AGREEMENT),
-    **_entry("spearman spearmanr spearman_rho spearman_correlation spearman_corr rho", _AGREEMENT),
-    **_entry("pearson pearsonr pearson_r pearson_correlation pearson_corr", _AGREEMENT),
+    **_entry(
+        "spearman spearmanr spearman_rho spearman_correlation spearman_corr cosine_spearman rho", _AGREEMENT
+    ),
+    **_entry("pearson pearsonr pearson_r pearson_correlation pearson_corr cosine_pearson", _AGREEMENT),
     **_entry("kendall kendall_tau kendalltau", _AGREEMENT),
     **_entry("auroc roc_auc auc roc_auc_score", replace(_STATISTIC, chance=0.5)),
     **_entry("average_precision auprc pr_auc map mean_average_precision", _STATISTIC),
     **_entry("mrr mean_reciprocal_rank", _MEAN),
-    **_entry("ndcg ndcg_10 ndcg@10 ndcg_5 ndcg@5", _MEAN),
+    **_entry("ndcg ndcg_10 ndcg@10 ndcg_at_10 ndcg_5 ndcg@5 ndcg_at_5", _MEAN),
+    **_entry("v_measure v_measure_score", _STATISTIC),
     **_entry("mc2", _MEAN),
     **_entry("win_rate winrate length_controlled_win_rate", replace(_MEAN, chance=0.5)),
     **_entry("bleu sacrebleu spbleu corpus_bleu bleu_4 bleu4", _PERCENT),

@@ -57,6 +57,9 @@ def points_of(
         "; the gains are not fractions" if unit == "fraction" else ""
     )
     faults.add("beyond 100 points", column="gain", where=wild, hint=hint)
+    wild = bounded & (factor * se > 100.0) & (scale == "points")
+    hint = "no gain between -100 and 100 has such a standard error: is it a number of examples, or in another unit?"
+    faults.add("above 100 points", column="se", where=wild, hint=hint)
     if unit is not None:
         return factor
     low = np.nanmax(np.abs(gain), initial=0.0) < 1.0 and np.nanmax(se, initial=0.0) < 0.2
