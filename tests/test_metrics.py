@@ -190,7 +190,7 @@ def test_metrics_are_declared_on_every_command_that_reads_a_table(cli, tmp_path)
     assert fitted.code in {0, 1}
     assert cli("fit", out, "--law", "constant", "--draws", 100, "-o", tmp_path / "again").code in {0, 1}
     curve = cli("curve", file, *said, "--law", "constant")
-    assert "metric" not in curve.err
+    assert "lower is better" in curve.err
     for bad in ("mine:shape=no", "theirs:share=no", "mine:share", ":share=no", "mine:share=no,share=yes"):
         assert cli("check", file, "--metric", bad).code == 2
     assert cli("check", "dataset:bloomz", *said).code == 2
