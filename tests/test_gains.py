@@ -328,6 +328,17 @@ def test_rewriting_takes_an_old_covariance_away(tmp_path: Path) -> None:
     assert len(read_gains(path).covariance.blocks) == 1
 
 
+def test_blocks_have_names_or_numbers() -> None:
+    table = pd.DataFrame({"gain": [3.0, 2.0, 1.0, 4.0], "se": 1.0, "correlation": 0.5})
+    numbered = gains_from_frame(table.assign(block=[7.0, np.nan, 3.0, 7.0]))
+    named = gains_from_frame(table.assign(block=["Hart 1977", "", "TPT Madras", "Hart 1977"]))
+    np.testing.assert_array_equal(named.covariance.matrix(), numbered.covariance.matrix())
+    assert named.covariance.matrix()[0, 3] == 0.5
+    for wrong in (["a", "A", "b", "b"], [1, 1, "x", 2]):
+        with pytest.raises(InputError, match="block"):
+            gains_from_frame(table.assign(block=wrong))
+
+
 def test_subset_and_rescaling_keep_their_rows() -> None:
     gains = load_dataset("bloomz").gains()
     mask = gains.frame["language_family"].eq("Turkic") & gains.frame["intermediate"].ne("xP3mt")

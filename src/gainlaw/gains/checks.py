@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gainlaw._input import check_names
+from gainlaw._input import check_names, parse_text
 from gainlaw.metrics import metric_facts
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = [
     "check_labels",
     "check_numbers",
     "checkpoint_labels",
+    "number_names",
     "several_sizes",
 ]
 
@@ -48,6 +49,36 @@ NUMBERS = (
     "row",
     "baseline_row",
 )
+
+
+def number_names(column: pd.Series, faults: Faults) -> pd.Series:
+    """Return the numbers of blocks whose names are text: 0, 1, ... in the order of the rows.
+
+    Parameters
+    ----------
+    column : pandas.Series
+        The blocks as given. A column with a number in it stays as it is; blank cells are missing in either case.
+    faults : Faults
+        Where names go that cannot be told apart.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from gainlaw._input import Faults
+    >>> trials = pd.Series(["Hart 1977", "", "TPT Madras", "Hart 1977"])
+    >>> number_names(trials, Faults(np.arange(2, 6), "effects.csv")).tolist()
+    [0.0, nan, 1.0, 0.0]
+    """
+    import pandas as pd
+
+    names = parse_text(column)
+    named = names.ne("")
+    if not named.any() or pd.to_numeric(names, errors="coerce").notna().any():
+        return column
+    check_names(names, "block", faults)
+    codes = pd.Series(np.nan, index=column.index)
+    codes[named] = pd.factorize(names[named])[0].astype(float)
+    return codes
 
 
 def check_numbers(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faults) -> None:

@@ -27,7 +27,7 @@ from gainlaw.evaluations.sampling import chance_of_rows
 from gainlaw.evaluations.scores import declared_columns
 from gainlaw.evaluations.units import parameters_of
 from gainlaw.gains.agreement import WRITTEN, check_agreement, check_variance
-from gainlaw.gains.checks import LABELS, NUMBERS, check_labels, check_numbers, checkpoint_labels
+from gainlaw.gains.checks import LABELS, NUMBERS, check_labels, check_numbers, checkpoint_labels, number_names
 from gainlaw.gains.covariance import BlockCovariance
 from gainlaw.gains.findings import find_gain_notes
 from gainlaw.gains.rebuild import rebuild_covariance
@@ -239,7 +239,8 @@ def _gains(
     for name in NUMBERS:
         # A correlation is that of a block; without blocks the column is the user's own.
         if name in raw.frame and (name != "correlation" or "block" in raw.frame):
-            columns[name], bad[name] = parse_numbers(raw.frame[name], name, faults)
+            cells = number_names(raw.frame[name], faults) if name == "block" else raw.frame[name]
+            columns[name], bad[name] = parse_numbers(cells, name, faults)
     if "params" in columns:
         columns["params"] = parameters_of(np.asarray(columns["params"], float), declared.params_unit, faults)
     columns |= declared_columns(raw.frame, faults)
