@@ -29,7 +29,8 @@ __all__ = ["FLOORS", "Outcome", "Step", "StepError", "run_steps"]
 
 #: The package's parts from the bottom up; a step is stale when a part at or below its floor changed.
 FLOORS = (
-    "errors options _io _provenance _threads _input tasks languages evaluations datasets gains",
+    "errors notes options _compiled _directory _io _provenance _threads _input",
+    "tasks languages metrics evaluations datasets gains",
     "laws curves hierarchy estimands fitting",
     "claims",
     "tables figures",

@@ -169,6 +169,11 @@ def test_files_of_a_report_stand_beside_others_and_never_on_them(tmp_path: Path)
     (target / "b.csv").write_text("mine too")
     with pytest.raises(InputError, match=r"no record lists: b\.csv"):
         fill(target, "newer", kind=FILES)
+    with (
+        pytest.raises(InputError, match=r"no record lists: b\.csv"),
+        new_directory(target, FILES, names=["b.csv"]),
+    ):
+        pytest.fail("the work was begun")
     assert contents(target)["a.csv"] == "new"
 
 

@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -72,7 +72,9 @@ FILES = Kind("files.json", "an output of gainlaw", shared=True)
 
 
 @contextmanager
-def new_directory(path: str | os.PathLike[str], kind: Kind, *, overwrite: bool = False) -> Iterator[Path]:
+def new_directory(
+    path: str | os.PathLike[str], kind: Kind, *, overwrite: bool = False, names: Collection[str] = ()
+) -> Iterator[Path]:
     """Give a directory to fill, which takes the name `path` when the block ends well.
 
     Whether it may be written, and whether anybody else is writing it, is found out before the block begins. When the
@@ -87,6 +89,8 @@ def new_directory(path: str | os.PathLike[str], kind: Kind, *, overwrite: bool =
     overwrite : bool
         Replace what a record of this kind lists; other files stay. Without it, only a directory that is empty, or not
         there, is written, or one whose kind is shared and which holds none of the same names.
+    names : collection of str
+        Files that will be written, as far as they are known before the work.
 
     Yields
     ------
@@ -113,7 +117,7 @@ def new_directory(path: str | os.PathLike[str], kind: Kind, *, overwrite: bool =
     try:
         with locked(target):
             _sweep(target)
-            _check_content(target, kind, overwrite)
+            _check_content(target, kind, overwrite, names)
             staging = beside(target, "new")
             staging.mkdir()
             try:
@@ -274,7 +278,7 @@ def _check_above(target: Path, hint: str) -> None:
         raise InputError(Problem(f"{above} cannot be written to", hint=hint))
 
 
-def _check_content(target: Path, kind: Kind, overwrite: bool) -> None:
+def _check_content(target: Path, kind: Kind, overwrite: bool, names: Collection[str]) -> None:
     """Raise an InputError if what a directory holds may not be replaced or carried over."""
     hint = f"name another directory for {kind.what}"
     if not target.exists():
@@ -290,7 +294,8 @@ def _check_content(target: Path, kind: Kind, overwrite: bool) -> None:
             raise InputError(Problem(f"{target} is not empty and not a directory of {kind.what}", hint=hint))
         if not overwrite:
             raise InputError(Problem(f"{target} holds {kind.what} already", hint=f"{hint}, or --overwrite"))
-    _foreign(target, owned_files(target, kind))
+    foreign = _foreign(target, owned_files(target, kind))
+    _refuse_taken(target, [name for name in foreign if name in names])
 
 
 def _list_files(folder: Path, kind: Kind) -> None:
@@ -359,16 +364,17 @@ def _refuse_if_held(path: Path) -> None:
     os.close(handle)
 
 
+def _refuse_taken(folder: Path, names: Sequence[str]) -> None:
+    if names:
+        what = f"{folder} holds files of the same names that no record lists: {', '.join(names[:5])}"
+        raise InputError(Problem(what, hint="move them away, or name another directory"))
+
+
 def _carry(old: Path, new: Path, owned: set[str]) -> None:
     """Let everything foreign in `old` appear in `new` too: by hard links, or as copies where there are none."""
     foreign = _foreign(old, owned)
-    taken = [name for name in foreign if os.path.lexists(new / name) and not (new / name).is_dir()]
-    if taken:
-        hint = "move them away, or name another directory"
-        names = ", ".join(taken[:5])
-        raise InputError(
-            Problem(f"{old} holds files of the same names that no record lists: {names}", hint=hint)
-        )
+    clash = (name for name in foreign if os.path.lexists(new / name) and not (new / name).is_dir())
+    _refuse_taken(old, list(clash))
     for name in foreign:
         source, copy = old / name, new / name
         for parent in reversed(PurePosixPath(name).parents[:-1]):

@@ -171,7 +171,7 @@ def _write(study: CurveStudy, output: Path, safe_csv: bool) -> None:
     from gainlaw.figures import plot_curves, save_figure
     from gainlaw.tables import curve_laws_table, curve_parameters_table
 
-    with new_directory(output, FILES) as folder:
+    with new_directory(output, FILES, names=("curves.txt",)) as folder:
         for table in (curve_laws_table(study), curve_parameters_table(study)):
             write_text_atomic(folder / f"{table.name}.csv", table.to_csv(safe=safe_csv))
             write_text_atomic(folder / f"{table.name}.tex", table.to_latex())

@@ -105,7 +105,7 @@ def write_report(
     drawn = None if figures is None else read_exhibits(figures)
     words = title or TITLE
     folder = Path(out)
-    with new_directory(folder, FILES) as scratch:
+    with new_directory(folder, FILES, names=("report.html", "paper.tex")) as scratch:
         content = collect(arrange_fits(fits), verdicts, comparison, beside, drawn)
         _fill(scratch, content, safe_csv)
         write_text_atomic(scratch / "paper.tex", render_paper(content, verdicts, words))
