@@ -151,10 +151,25 @@ def test_errors_are_the_spread_of_estimates_over_studies(loss: str, delta: float
         fit = gl.fit_curve(sizes, y, loss=loss, delta=delta, starts=2)
         estimates.append(fit.values["b"])
         delta_method.append(fit.estimates["se"][1])
-        resampled.append(fit.bootstrap(100).estimates["se"][1])
+        resampled.append(fit.bootstrap(100, kind="smooth").estimates["se"][1])
     spread = np.std(estimates)
     assert np.mean(delta_method) == pytest.approx(spread, rel=0.2)
     assert np.mean(resampled) == pytest.approx(spread, rel=0.2)
+
+
+@pytest.mark.parametrize(("loss", "delta"), [("lad", None), ("huber", None), ("huber", 1e-2)])
+def test_errors_hold_where_the_spread_differs_from_size_to_size(loss: str, delta: float | None) -> None:
+    """100 studies of 60 points whose noise grows towards both ends: errors of one distribution would be 30% short."""
+    x = np.linspace(-1, 1, 60)
+    estimates, delta_method, resampled = [], [], []
+    for seed in range(100):
+        y = 2.0 - x + (0.1 + 0.5 * np.abs(x)) * np.random.default_rng(seed).normal(size=60)
+        fit = gl.fit_curve(1e9 * 10**x, y, loss=loss, delta=delta, starts=2)
+        estimates.append(fit.values["b"])
+        delta_method.append(fit.estimates["se"][1])
+        resampled.append(fit.bootstrap(60).estimates["se"][1])
+    assert np.mean(delta_method) == pytest.approx(np.std(estimates), rel=0.2)
+    assert np.mean(resampled) == pytest.approx(np.std(estimates), rel=0.25)
 
 
 @pytest.mark.calibration

@@ -16,7 +16,7 @@ from gainlaw.curves import kernel
 from gainlaw.curves.estimate import Optimum, minimise
 from gainlaw.curves.kernel import Task
 from gainlaw.curves.points import CurvePoints, checkpoint_points, points_from_arrays, read_variables
-from gainlaw.curves.robust import robust_variance
+from gainlaw.curves.robust import robust_covariance
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains import Gains
 from gainlaw.laws import CurveLaw, Law, curve_law, decades
@@ -38,8 +38,8 @@ class CurveFit:
     r"""One curve fitted to points.
 
     Standard errors are the delta method's: with squared loss :math:`\hat\sigma^2 (J'J)^{-1}`, with ``gls`` the same
-    with the known covariance and its scale estimated, with robust losses the same with Huber's variance in place of
-    :math:`\hat\sigma^2` (`gainlaw.curves.robust.robust_variance`), with counts the inverse of the observed
+    with the known covariance and its scale estimated, with robust losses a sandwich
+    (`gainlaw.curves.robust.robust_covariance`), with counts the inverse of the observed
     information. Few points bend: `bootstrap` and `profile` do not assume that they do not.
 
     Parameters
@@ -115,7 +115,7 @@ class CurveFit:
                 return self.sigma**2 * _inverse(slope * np.sqrt(self.task.weight)[:, None])
             if self.loss in _COUNTS:
                 return np.linalg.inv(kernel.curvature(self.task, self.optimum.theta)[1])
-            return robust_variance(self.task, self.residuals) * _inverse(slope)
+            return robust_covariance(self.task, slope, self.residuals)
         except np.linalg.LinAlgError:
             return np.full((p, p), np.nan)
 

@@ -26,6 +26,8 @@ Float = NDArray[np.float64]
 KINDS = ("pairs", "wild", "smooth")
 # With fewer checkpoints than this, resampling them leaves too few distinct ones: residuals are reweighted instead.
 FEW = 10
+# With fewer points than this, pairs overstate the errors of least absolute deviation by a third and more.
+FEW_ROBUST = 20
 # Webb's six-point distribution: with few checkpoints two points would give few distinct samples.
 _WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)])
 # A refit whose gradient stays steeper than this, next to the sum of its terms' sizes, has not converged.
@@ -105,9 +107,9 @@ def bootstrap(fit: CurveFit, draws: int = 4000, *, kind: str | None = None) -> C
     kind : {"pairs", "wild", "smooth"}, optional
         ``pairs`` draws checkpoints with replacement; ``wild`` keeps the sizes and multiplies every checkpoint's
         residuals, divided by one less their leverage, by a random number; ``smooth`` keeps the sizes and draws
-        residuals from their distribution, made symmetric and smoothed by a normal kernel. By default ``smooth`` for
-        ``huber`` and ``lad`` with one point a checkpoint, else ``wild`` with fewer than ten checkpoints, but ``pairs``
-        for ``huber``, ``lad`` and counts, which can only be drawn in pairs.
+        residuals from their distribution, made symmetric and smoothed by a normal kernel, as if the same at every size.
+        By default ``smooth`` for ``huber`` and ``lad`` with fewer than twenty points, each a checkpoint, ``wild`` for
+        other losses with fewer than ten checkpoints, else ``pairs``; counts can only be drawn in pairs.
 
     Raises
     ------
@@ -148,7 +150,7 @@ def _kind(fit: CurveFit, kind: str | None) -> str:
     robust = fit.loss in ("huber", "lad")
     single = fit.points.n_groups == len(fit.points)
     if kind is None:
-        if robust and single:
+        if robust and single and fit.points.n_groups < FEW_ROBUST:
             return "smooth"
         return "pairs" if robust or counts or fit.points.n_groups >= FEW else "wild"
     if kind not in KINDS:

@@ -1,4 +1,4 @@
-"""Errors of fits by robust losses: the variance that one residual contributes, from the spread of the residuals."""
+"""Errors of fits by robust losses: a sandwich, with smoothed residuals where the loss itself has no curvature."""
 
 from __future__ import annotations
 
@@ -7,48 +7,70 @@ from numpy.typing import NDArray
 
 from gainlaw.curves.kernel import Task, robust_sd
 
-__all__ = ["robust_variance", "smoothing"]
+__all__ = ["robust_covariance", "smoothing"]
 
 Float = NDArray[np.float64]
 
+# The kernel of the sandwich is this much wider than Silverman's: each point's own density counts, not their mean alone.
+_WIDER = 1.4
+# Largest leverage that a point is credited with.
+_LEVERAGE = 0.99
 
-def robust_variance(task: Task, residuals: Float) -> float:
-    r"""Return what takes the place of the residual variance in the covariance of the parameters.
 
-    With :math:`\psi` the derivative of the loss it is :math:`E\psi(e)^2 / (E\psi'(e))^2` (Huber 1964, doi
-    10.1214/aoms/1177703732), for errors of one distribution. Least absolute deviation is the limit of Huber's loss as
-    its threshold goes to 0, where :math:`\psi'` becomes twice the density at 0; so that small thresholds do not
-    count a handful of points, the share of errors below the threshold is that of residuals smoothed by a normal
-    kernel. The curve passes through, or near, as many points as it has parameters: they say nothing of that density.
+def robust_covariance(task: Task, slope: Float, residuals: Float) -> Float:
+    r"""Return the covariance of the parameters searched for, shape (p, p).
+
+    With :math:`\psi` the derivative of the loss, J the derivatives of the curve and leverage h it is
+    :math:`B^{-1} \sum_i \psi_i^2 J_i J_i' / (1 - h_i)\, B^{-1}` with :math:`B = \sum_i E\psi'_i J_i J_i'`, so that
+    errors may be larger at some sizes than at others. Least absolute deviation is the limit of Huber's loss as its
+    threshold goes to 0, where :math:`\psi'` becomes twice the density at 0; so that small thresholds do not count a
+    handful of points, a residual is spread out by a normal kernel. The curve passes through, or near, as many points as
+    it has parameters: their residuals say nothing, and the mean of the others stands in for them.
 
     Parameters
     ----------
     task : Task
         Law, points and loss: ``huber``, ``lad`` or ``student_t``.
+    slope : ndarray, shape (n, p)
+        Derivatives of the curve at the points.
     residuals : ndarray, shape (n,)
         Data less prediction.
+
+    Notes
+    -----
+    Powell (1991), estimation of monotonic regression models under quantile restrictions; MacKinnon and White (1985),
+    doi 10.1016/0304-4076(85)90158-7, for the leverage.
     """
+    n, p = slope.shape
+    if n <= p:
+        return np.full((p, p), np.nan)
+    leverage = np.clip((np.linalg.qr(slope)[0] ** 2).sum(axis=1), 0.0, _LEVERAGE)
+    psi, curvature = _derivatives(task, residuals, p)
+    bread = np.linalg.inv((slope * curvature[:, None]).T @ slope)
+    return bread @ ((slope * (psi**2 / (1.0 - leverage))[:, None]).T @ slope) @ bread
+
+
+def _derivatives(task: Task, residuals: Float, p: int) -> tuple[Float, Float]:
+    """Return the loss's derivative at every point, and the expectation of its second."""
     from scipy.special import ndtr
 
-    n, p = len(residuals), len(task.law.parameters)
-    if n <= p:
-        return float("nan")
     if task.loss == "student_t":
         nu, scale = task.setting
         total = nu * scale**2 + residuals**2
-        psi = (nu + 1.0) * residuals / total
-        slope = float(np.mean((nu + 1.0) * (nu * scale**2 - residuals**2) / total**2))
-        return float((psi**2).sum()) / (n - p) / slope**2
-    rest, width, stretch = smoothing(residuals, p)
+        return (nu + 1.0) * residuals / total, (nu + 1.0) * (nu * scale**2 - residuals**2) / total**2
+    _, width, stretch = smoothing(residuals, p)
+    width, stretch = _WIDER * width, float(np.sqrt(1.0 + (stretch**2 - 1.0) * _WIDER**2))
     if task.loss == "lad":
-        density = (
-            float(np.mean(np.exp(-0.5 * (rest / width) ** 2))) * stretch / (width * np.sqrt(2.0 * np.pi))
-        )
-        return 1.0 / (2.0 * density) ** 2
-    delta = task.setting[0]
-    below, above = (ndtr((side * delta * stretch - rest) / width) for side in (-1.0, 1.0))
-    psi = np.clip(residuals, -delta, delta)
-    return float((psi**2).sum()) / (n - p) / float(np.mean(above - below)) ** 2
+        psi = np.ones_like(residuals)
+        inside = np.exp(-0.5 * (residuals / width) ** 2) * 2.0 * stretch / (width * np.sqrt(2.0 * np.pi))
+    else:
+        delta = task.setting[0]
+        psi = np.clip(residuals, -delta, delta)
+        below, above = (ndtr((side * delta * stretch - residuals) / width) for side in (-1.0, 1.0))
+        inside = above - below
+    order = np.argsort(np.abs(residuals), kind="stable")
+    inside[order[:p]] = inside[order[p:]].mean()
+    return psi, inside
 
 
 def smoothing(residuals: Float, p: int) -> tuple[Float, float, float]:
