@@ -146,7 +146,8 @@ def test_too_few_draws_fail_the_diagnostics(study) -> None:
 @pytest.mark.parametrize(
     "options",
     [{"draws": 5}, {"chains": 1}, {"tune": 0}, {"seed": -1}, {"ci_prob": 1.0}, {"engine": "advi"}, {"law": "cubic"},
-     {"scale": "percent"}, {"terms": ["planet"]}, {"priors": {"slope": "flat()"}}, {"covariates": ["nothing"]}],
+     {"scale": "percent"}, {"terms": ["planet"]}, {"priors": {"slope": "flat()"}}, {"covariates": ["nothing"]},
+     {"seed": 10**30}, {"draws": 10**12}, {"chains": 10**6}, {"draws": 10**6, "chains": 4}],
 )  # fmt: skip
 def test_bad_options_are_refused_before_any_sampling(study, options: dict) -> None:
     with pytest.raises(gl.InputError):

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Fit", "Progress", "fit"]
 
+_MOST_DRAWS = 1_000_000
+"""All chains together; more neither fit into memory nor tell more."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -379,14 +382,19 @@ def _as_gains(data: Gains | Evaluations, scale: Scale | None) -> Gains:
 
 def _check_numbers(draws: int, tune: int, chains: int, seed: int, ci_prob: float) -> None:
     problems = []
-    for name, value, low in (
-        ("draws", draws, 100),
-        ("tune", tune, 100),
-        ("chains", chains, 2),
-        ("seed", seed, 0),
+    for name, value, low, high in (
+        ("draws", draws, 100, _MOST_DRAWS),
+        ("tune", tune, 100, _MOST_DRAWS),
+        ("chains", chains, 2, _MOST_DRAWS),
+        ("seed", seed, 0, 2**63 - 1),
     ):
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < low:
-            problems.append(Problem(f"{name} is {value!r}", hint=f"a whole number, {low} or more"))
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if not whole or not low <= value <= high:
+            problems.append(Problem(f"{name} is {value!r}", hint=f"a whole number from {low:,} to {high:,}"))
+    if not problems and draws * chains > _MOST_DRAWS:
+        problems.append(
+            Problem(f"{draws:,} draws in {chains:,} chains are too many", hint=f"{_MOST_DRAWS:,} in all")
+        )
     if not 0.5 <= ci_prob < 1:
         problems.append(Problem(f"ci_prob is {ci_prob!r}", hint="at least 0.5 and below 1"))
     if problems:
