@@ -178,3 +178,11 @@ def test_rows_of_one_baseline_are_rotated_to_independence() -> None:
     assert np.sum(problem.rows.rotate(centred) ** 2 / problem.rows.variance) == pytest.approx(
         direct, rel=1e-9
     )
+
+
+@pytest.mark.parametrize(
+    "text", ["normal(0, 1e-300)", "normal(1e300, 1)", "normal(nan, 1)", "halfnormal(0)", "halfnormal(inf)", "lkj(-1)"]
+)
+def test_priors_beyond_double_precision_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match="a number between"):
+        prior(text)

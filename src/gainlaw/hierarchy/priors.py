@@ -46,6 +46,8 @@ _UNIT: Mapping[str, float] = MappingProxyType(
     {"points": 1.0, "log_odds": 0.1, "normalized": 2.0, "error_reduction": 2.0}
 )
 
+_LARGEST = 1e6
+
 _POINTS: Mapping[str, float] = MappingProxyType(
     {
         "intercept": 20.0,
@@ -118,10 +120,12 @@ class Prior:
                 Problem(f"prior {self.family} takes {len(names)} argument(s): {', '.join(names)}")
             )
         for name, value in zip(names, self.arguments, strict=True):
-            if not np.isfinite(value) or ((name != "mean" or self.family == "exponential") and value <= 0):
-                raise InputError(
-                    Problem(f"prior {self.family}: {name} is {value}", hint="it must be finite and positive")
-                )
+            signed = name == "mean" and self.family == "normal"
+            # Beyond these the squares of prior and data no longer meet in double precision.
+            if not (-_LARGEST if signed else 1 / _LARGEST) <= value <= _LARGEST:
+                low = f"{-_LARGEST:g}" if signed else f"{1 / _LARGEST:g}"
+                hint = f"a number between {low} and {_LARGEST:g}"
+                raise InputError(Problem(f"prior {self.family}: {name} is {value:g}", hint=hint))
 
     def __str__(self) -> str:
         """Return the prior as it is written in options and reports."""
