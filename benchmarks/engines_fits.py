@@ -85,9 +85,10 @@ def fit_gainlaw(engine: str, study: Study, options: Options) -> Result:
     priors = dict.fromkeys((*study.sds, "tau_residual"), f"halfnormal({SD})")
     priors |= dict.fromkeys(("intercept", "slope"), f"normal(0, {FIXED})")
     spec = specify(gains, law("linear"), terms=[term.name for term in study.terms], priors=priors)
-    # The other engines' model has no correlations of intercepts and slopes.
+    # The other engines' model has no correlations of intercepts and slopes, and counts sizes from 1e9.
     spec = replace(
         spec,
+        law=law("linear"),
         terms=tuple(replace(term, correlated=False) for term in spec.terms),
         priors={name: prior for name, prior in spec.priors.items() if not name.startswith("rho_")},
     )

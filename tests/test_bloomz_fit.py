@@ -88,7 +88,7 @@ def test_estimates_agree_with_their_curves(fit: gl.Fit) -> None:
     held = (crossing > 0) & np.isfinite(crossing)
     assert held.mean() > 0.99
     at = np.log10(crossing[held] / 1e9)
-    np.testing.assert_allclose(each.intercept[held] + each.slope_at_n0[held] * at, 0.5, atol=1e-6)
+    np.testing.assert_allclose(each.gain(1e9)[held] + each.slope()[held] * at, 0.5, atol=1e-6)
 
 
 def test_overall_is_the_mean_of_its_tasks(fit: gl.Fit) -> None:

@@ -53,7 +53,10 @@ def as_fit(frame, *, blocks=(), variance=None, law="linear", covariates=(), term
         gains=SimpleNamespace(frame=frame, covariance=BlockCovariance(variance, blocks)),
         spec=SimpleNamespace(
             law=SimpleNamespace(
-                name=law, has_slope=has_slope, parameters=("exponent",) if law == "offset_power" else ()
+                name=law,
+                has_slope=has_slope,
+                parameters=("exponent",) if law == "offset_power" else (),
+                centre=0.0,
             ),
             terms=chosen,
             dropped=(),

@@ -97,7 +97,7 @@ def test_claims_are_linear_combinations_of_curves(saved):
     assert verdict.estimate == pytest.approx(float(exact.mean()), rel=1e-6)
     share = float((exact < 0).mean())
     assert verdict.probability == pytest.approx(
-        share, abs=4 * (share * (1 - share) / len(exact)) ** 0.5 + 1e-3
+        share, abs=4 * (max(share * (1 - share), 1 / len(exact)) / len(exact)) ** 0.5 + 1e-3
     )
 
 
@@ -123,18 +123,16 @@ def test_a_file_judges_and_says_what_is_missing(saved, study, tmp_path):
 
 @pytest.fixture(scope="module")
 def seeds():
-    """The packaged study, whose population slope is positive with a probability near the threshold, by four seeds.
-
-    The share of draws in which it is passes the threshold with some of them, and with one it does not.
-    """
+    """The packaged study, whose population slope is positive with a probability of about 0.966, by four seeds."""
     gains = gl.load_dataset("bloomz", intermediates="xP3").gains(scale="points")
-    return [gl.fit(gains, law="linear", seed=seed) for seed in (1, 2, 3, 5)]
+    return [gl.fit(gains, law="linear", seed=seed, exclude=["smooth"]) for seed in (1, 2, 3, 5)]
 
 
 def test_all_seeds_give_one_verdict(seeds):
     shares = [float((curve(fit, "population").slope() > 0).mean()) for fit in seeds]
-    assert min(shares) < 0.975 < max(shares)
-    found = [gl.assess(fit, "slope[population] > 0", both=False) for fit in seeds]
+    threshold = 0.9625  # The share of draws passes it with some seeds, and with one it does not.
+    assert min(shares) < threshold < max(shares)
+    found = [gl.assess(fit, "slope[population] > 0", both=False, threshold=threshold) for fit in seeds]
     assert len({verdict.verdict for verdict in found}) == 1
     p, errors = (np.array([getattr(verdict, name) for verdict in found]) for name in ("probability", "mcse"))
     assert errors.max() < 0.002

@@ -130,7 +130,8 @@ def test_claims_are_judged_and_written(study: Study, cli: Cli, tmp_path: Path) -
     assert "another world" in outcome.out.split("Untested")[1]
     slope = gl.load_fit(study.linear).estimates.query("estimand == 'slope' and level == 'overall'").iloc[0]
     # By the hyperparameters rather than by the share of the draws: five errors of the share at most.
-    assert verdicts["probability_points"].iloc[0] == pytest.approx(slope["p_negative"], abs=0.06)
+    if verdicts["verdict"].iloc[0] != "untested":
+        assert verdicts["probability_points"].iloc[0] == pytest.approx(slope["p_negative"], abs=0.06)
     other = other_scale_fit(gl.load_fit(study.linear))
     assert (other is not None) == (study.linear / "scale_log_odds").is_dir()
 

@@ -34,6 +34,11 @@ def one_way(se: float = 1.0, order: slice = slice(None)) -> gl.Gains:
 
 def fit(gains: gl.Gains, **options) -> gl.Fit:
     options = {"law": "constant", "terms": ["checkpoint"], "exclude": ["residual"], "seed": 1} | options
+    # Written out, so that the quadrature below has the same: the defaults go with the spread of the gains.
+    written = {"intercept": "normal(0, 20)"}
+    if "checkpoint" in options["terms"]:
+        written["tau_checkpoint"] = "halfnormal(5)"
+    options["priors"] = written | options.get("priors", {})
     return gl.fit(gains, **options)
 
 

@@ -74,7 +74,7 @@ def test_the_record_tells_what_was_run(fit: gl.Fit) -> None:
     assert record["data"]["sizes"] == 4
     assert record["arguments"]["resolved"]["seed"] == 3
     assert record["packages"]["pymc"]
-    assert record["model"]["priors"]["slope"] == "normal(0, 10)"
+    assert record["model"]["priors"]["slope"] == f"normal(0, {10 * record['model']['prior_unit']:g})"
     assert json.loads(json.dumps(record)) == record
 
 
@@ -89,7 +89,8 @@ def test_posterior_has_the_groups_of_the_contract(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["no posterior", "changed estimates", "bad json", "newer", "not a directory", "empty directory"]
+    "damage",
+    ["no posterior", "changed estimates", "bad json", "newer", "older", "not a directory", "empty directory"],
 )
 def test_damaged_directories_are_refused(damage: str, directory: Path, tmp_path: Path) -> None:
     target = directory
@@ -100,9 +101,10 @@ def test_damaged_directories_are_refused(damage: str, directory: Path, tmp_path:
             file.write("x\n")
     elif damage == "bad json":
         (directory / "fit.json").write_text("{")
-    elif damage == "newer":
+    elif damage in ("newer", "older"):
         record = json.loads((directory / "fit.json").read_text())
-        (directory / "fit.json").write_text(json.dumps(record | {"record_version": 99}))
+        version = 99 if damage == "newer" else 1
+        (directory / "fit.json").write_text(json.dumps(record | {"record_version": version}))
     elif damage == "not a directory":
         target = directory / "fit.json"
     else:

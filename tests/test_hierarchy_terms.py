@@ -43,6 +43,7 @@ def test_bloomz_has_the_terms_of_the_design() -> None:
         "language",
         "intermediate",
         "task_language",
+        "smooth",
         "checkpoint",
         "run",
         "checkpoint_task",
@@ -181,7 +182,15 @@ def test_rows_of_one_baseline_are_rotated_to_independence() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["normal(0, 1e-300)", "normal(1e300, 1)", "normal(nan, 1)", "halfnormal(0)", "halfnormal(inf)", "lkj(-1)"]
+    "text",
+    [
+        "normal(0, 1e-300)",
+        "normal(1e300, 1)",
+        "normal(nan, 1)",
+        "halfnormal(0)",
+        "halfnormal(inf)",
+        "lkj(-1)",
+    ],
 )
 def test_priors_beyond_double_precision_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="a number between"):

@@ -94,7 +94,7 @@ def test_the_likelihood_is_that_of_both_hierarchies() -> None:
     points = rng.uniform(0.3, 4.0, (3, len(problem.hyper)))
     found = Marginal.build(problem, gaussian_data(problem)).log_likelihood(points)
     scores, _, z = scores_of(gains)
-    frame, x, priors = scores.frame, problem.x, spec.priors
+    frame, x, priors = scores.frame, problem.x - spec.law.centre, spec.priors
 
     def alike(*columns: str) -> np.ndarray:
         labels = frame[list(columns)].astype(str).agg("|".join, axis=1).to_numpy()

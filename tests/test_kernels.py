@@ -50,7 +50,8 @@ def dense_covariance(gains, problem, theta):
             s1 = rho = 0.0
         own = np.array([[s0 * s0, rho * s0 * s1], [rho * s0 * s1, s1 * s1]])
         for g in range(block.size):
-            inside = (problem.design.group[:, k] == g) * problem.design.value[:, k]
+            here = (problem.design.block == k) & (problem.design.group == g)
+            inside = (here * problem.design.value).sum(axis=1)
             columns = np.stack([inside, inside * h], axis=1)
             total += columns @ own @ columns.T
     return total

@@ -171,6 +171,7 @@ def test_effects_of_covariates() -> None:
         exclude=["residual"],
         covariates=["z"],
         draws=500,
+        priors={"intercept": "normal(0, 20)", "covariate:z": "normal(0, 10)"},
     )
     # One unit is two sds, and the prior is that of one sd.
     design = np.stack([np.ones(30), frame["z"] - 0.5], axis=1)
@@ -185,9 +186,11 @@ def test_effects_of_covariates_on_the_slope() -> None:
     rng = np.random.default_rng(4)
     x, v = np.tile([-1.0, 0.0, 1.0], 10), np.repeat([0.0, 3.0], 15)
     frame = pd.DataFrame({"params": 10 ** (9 + x), "gain": rng.normal(size=30) + v * x, "se": 1.0, "v": v})
+    sds = {"intercept": 20, "slope": 10, "covariate:v": 10, "covariate:v:slope": 5}
     fit = gl.fit(
-        gl.gains_from_frame(frame), terms=[], exclude=["residual"], covariates=["v:slope"], draws=500
-    )
+        gl.gains_from_frame(frame), terms=[], exclude=["residual"], covariates=["v:slope"], draws=500,
+        priors={name: f"normal(0, {sd})" for name, sd in sds.items()},
+    )  # fmt: skip
     z = (v - 1.5) / 1.5
     design = np.stack([np.ones(30), x, z, z * x], axis=1)
     precision = design.T @ design + np.diag([1 / 400, 1 / 100, 1 / 100, 1 / 25])

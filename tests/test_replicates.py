@@ -21,7 +21,7 @@ from gainlaw.laws import law
 CASES = Path(__file__).parent / "cases"
 LANGUAGES = ("en", "tr", "zh", "sw", "fi", "ko")
 STAY = ("checkpoint", "run")
-OTHERS = [each for each in CANDIDATES if each.name not in STAY]
+OTHERS = [each for each in CANDIDATES if each.name not in (*STAY, "smooth")]
 
 
 def rows_of(rng: np.random.Generator, checkpoints: int = 6, tasks: int = 3, cells: int = 4) -> pd.DataFrame:

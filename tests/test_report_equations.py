@@ -23,7 +23,7 @@ def fit_of(law: Law) -> SimpleNamespace:
 
 
 def scaled(name: str) -> Law:
-    return LAWS[name].over(*ENDS)
+    return LAWS[name].over(np.array(ENDS))
 
 
 def python_of_mathml(element: ET.Element) -> str:
@@ -65,12 +65,14 @@ def value_of(law: Law, forms: dict[str, str], x: float) -> float:
     def call(name: str):
         def function(x: float) -> float:
             scope = {"e": math.e, "ln10": math.log(10), "R": x_max - x_min, "x_min": x_min, "x_max": x_max}
+            scope["c"] = law.centre
             scope |= known | {"x": x} | ({"s": call("s")} if name == "h" and "s" in forms else {})
             return float(eval(forms[name], {"__builtins__": {}}, scope))
 
         return function
 
-    return call("h")(x)
+    # Laws without a range of their own count sizes from their centre.
+    return call("h")(x if law.x_range is not None else x - law.centre)
 
 
 CURVED = [name for name, law in LAWS.items() if law.definitions]

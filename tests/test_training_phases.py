@@ -223,7 +223,7 @@ def test_the_statistics_pair_the_items_without_being_told(finetuned: tuple[Path,
     assert set(gains.frame["variance"]) == {"paired"}
     assert len(gains.frame) == 8
     assert (
-        gl.read_evaluations(folder / "bert" / "evaluations.csv")
+        gl.read_evaluations(folder / "bert" / "evaluations.csv", params_unit="1")
         .gains()
         .frame["variance"]
         .eq("unpaired")

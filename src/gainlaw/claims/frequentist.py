@@ -1,6 +1,7 @@
 """The frequentist line beside a claim: a mixed model by REML, and CR2 with the checkpoint as the cluster.
 
-The model has the grouping terms of the Bayesian fit. A claim about the groups observed (``overall``, or one of
+The model has the grouping terms of the Bayesian fit, but for the smooth departure from the law: over a few sizes it
+would leave no degrees of freedom. A claim about the groups observed (``overall``, or one of
 them) treats tasks, languages and the other kinds as fixed, with slopes of their own where the term has them, and
 an estimand that leaves one open averages over its groups on the reference grid, as the posterior estimands do.
 A claim about the ``population`` treats them as random, and a claim about a covariate the kinds with groups in
@@ -25,6 +26,7 @@ from gainlaw.claims.syntax import Claim, Term
 from gainlaw.claims.verdict import Companion, Verdict
 from gainlaw.errors import InputError
 from gainlaw.hierarchy.covariates import SLOPE, column_of, scaling_of
+from gainlaw.laws import decades
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["FittedDesigns", "adjust_companions", "companion"]
 
 Array = NDArray[np.float64]
-REFERENCE_SIZE = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def companion(fit: Fit, claim: Claim, fitted: FittedDesigns | None = None) -> Co
         return Companion("none", f"no linear mixed model for the law {fit.spec.law.name}")
     if fit.spec.joint:
         return Companion("none", "no linear mixed model with hierarchical baselines")
-    if any(term.loading is not None for term in fit.spec.terms):
+    if any(term.loading is not None and term.of_law for term in fit.spec.terms):
         return Companion("none", "no linear mixed model for languages along a tree")
     band = equivalence_form(claim)
     form = band[0] if band else linear_form(claim.difference)
@@ -131,7 +132,7 @@ def adjust_companions(verdicts: list[Verdict]) -> list[Verdict]:
 
 def _sizes(fit: Fit) -> Array:
     params = fit.gains.frame["params"].to_numpy(dtype=float, na_value=np.nan)
-    return np.nan_to_num(np.log10(params / REFERENCE_SIZE))
+    return np.nan_to_num(decades(params) - fit.spec.law.centre)
 
 
 def _design(fit: Fit, form: LinearForm) -> _Design:
@@ -142,8 +143,10 @@ def _design(fit: Fit, form: LinearForm) -> _Design:
     fixed: dict[str, tuple[int, int]] = {}
     random: list[Array] = []
     for group in fit.spec.terms:
-        dummies = (np.asarray(group.index)[:, None] == np.arange(len(group.groups))).astype(float)
-        if observed and not group.replicate and len(group.columns) == 1 and not _absorbs(fit, group, form):
+        if group.departure:
+            continue
+        dummies = group.matrix()
+        if observed and group.of_law and len(group.columns) == 1 and not _absorbs(fit, group, form):
             start = len(columns)
             columns += list(dummies.T)
             slope_start = len(columns) if group.slope else -1
@@ -152,7 +155,7 @@ def _design(fit: Fit, form: LinearForm) -> _Design:
             continue
         random.append(dummies)
         if group.slope:
-            random.append(dummies * (x - x.mean())[:, None])
+            random.append(dummies * x[:, None])
     covariates: dict[str, tuple[int, float]] = {}
     for name, (mean, sd) in scaling_of(fit.gains, fit.spec.covariates).items():
         z = (fit.gains.frame[name].to_numpy(dtype=float) - mean) / sd
@@ -198,7 +201,7 @@ def _row(fit: Fit, design: _Design, term: Term) -> Array | str:
         if not terms & set(design.fixed) and fit.gains.frame[key].nunique() > 1:
             return f"the model has no term for {key}"
     level = 1.0 if term.name == "gain" else 0.0
-    tilt = float(np.log10(term.args[0] / REFERENCE_SIZE)) if term.name == "gain" else 1.0
+    tilt = float(decades(term.args[0])) - fit.spec.law.centre if term.name == "gain" else 1.0
     row[0] = level
     if design.slope_column >= 0:
         row[design.slope_column] = tilt

@@ -36,9 +36,9 @@ class Curve:
     law : Law
         The law.
     intercept : ndarray, shape (draws,)
-        Gain at 1e9 parameters, in the unit of the scale. Draws run chain by chain.
-    slope_at_n0 : ndarray, shape (draws,)
-        The law's coefficient ``beta``: for most laws the local slope per decade at 1e9 parameters.
+        Gain at the law's centre, in the unit of the scale. Draws run chain by chain.
+    beta : ndarray, shape (draws,)
+        The law's coefficient ``beta``: for most laws the local slope per decade at its centre.
     psi : ndarray, shape (draws, k), or None
         The shape parameters, for laws with some.
     level : str
@@ -60,7 +60,7 @@ class Curve:
 
     law: Law
     intercept: Float
-    slope_at_n0: Float
+    beta: Float
     psi: Float | None
     level: str
     group: str
@@ -85,9 +85,9 @@ class Curve:
         """
         x = decades(model_sizes(params))
         if x.ndim == 0:
-            return self.intercept + self.slope_at_n0 * self._shape(x)
+            return self.intercept + self.beta * self._shape(x)
         psi = None if self.psi is None else self.psi[:, None, :]
-        return self.intercept[:, None] + self.slope_at_n0[:, None] * self.law.shape(x[None, :], psi)
+        return self.intercept[:, None] + self.beta[:, None] * self.law.shape(x[None, :], psi)
 
     def slope(self) -> Float:
         """Return draws of the average slope per decade over the observed range of sizes.
@@ -100,12 +100,12 @@ class Curve:
         self._need_slope("slope")
         if self.no_slope:
             raise InputError(Problem(f"{self.group} has no slope: {self.no_slope}"))
-        return self.slope_at_n0 * self.law.mean_slope_factor(*self.x_range, self.psi)
+        return self.beta * self.law.mean_slope_factor(*self.x_range, self.psi)
 
     def asymptote(self) -> Float:
         """Return draws of the gain that the law tends to as size grows without bound; infinite where it has none."""
         with np.errstate(invalid="ignore"):
-            return self.intercept + self.slope_at_n0 * self.law.limit(self.psi)
+            return self.intercept + self.beta * self.law.limit(self.psi)
 
     def ratio(self, params: float, reference: float) -> Float:
         """Return draws of the gain at `params` over the gain at `reference`.
@@ -121,7 +121,7 @@ class Curve:
         """
         self._need_slope("crossing")
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            h = (threshold - self.intercept) / self.slope_at_n0
+            h = (threshold - self.intercept) / self.beta
             x = self.law.inverse(h, self.psi)
             return N0 * 10.0**x
 
@@ -206,7 +206,7 @@ def curve_at(
     return Curve(
         law=fit.spec.law,
         intercept=intercept.reshape(-1),
-        slope_at_n0=slope.reshape(-1),
+        beta=slope.reshape(-1),
         psi=fit.spec.law.psi(shape),
         level=level or (",".join(group) if group else "overall"),
         group=",".join(f"{column}={value}" for column, value in group.items()),
@@ -232,7 +232,7 @@ def new_checkpoint(base: Curve, fit: FitLike, rng: np.random.Generator) -> Curve
     """
     variance = np.zeros(len(base.intercept))
     for term in fit.spec.terms:
-        if not term.replicate:
+        if term.of_law:
             continue
         tau = fit.posterior["posterior"][f"tau_{term.name}"].to_numpy().reshape(-1)
         variance += tau**2 * base.shares.get(term.name, 1.0)
@@ -258,9 +258,9 @@ def new_group(base: Curve, fit: FitLike, names: Sequence[str], rng: np.random.Ge
     InputError
         For a name that is not a term of the fit, or whose group is fixed already.
     """
-    intercept, slope = base.intercept.copy(), base.slope_at_n0.copy()
+    intercept, slope = base.intercept.copy(), base.beta.copy()
     data = fit.posterior["posterior"]
-    terms = {term.name: term for term in fit.spec.terms if not term.replicate}
+    terms = {term.name: term for term in fit.spec.terms if term.of_law}
     unknown = [name for name in names if name not in terms]
     if unknown:
         raise InputError(
@@ -303,7 +303,7 @@ def new_group(base: Curve, fit: FitLike, names: Sequence[str], rng: np.random.Ge
         base,
         shares={name: share for name, share in base.shares.items() if name not in single},
         intercept=intercept,
-        slope_at_n0=slope,
+        beta=slope,
         weights=kept,
         level="new " + ", ".join(names),
         group=base.group,

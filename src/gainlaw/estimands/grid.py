@@ -88,7 +88,7 @@ def terms_of(spec: ModelSpec, column: str) -> tuple[Term, ...]:
     alike = {column, *twins}
     if "language_family" in alike:
         alike.add("language")
-    return tuple(term for term in spec.terms if not term.replicate and alike & set(term.columns))
+    return tuple(term for term in spec.terms if term.of_law and alike & set(term.columns))
 
 
 def why_absent(spec: ModelSpec, gains: Gains, column: str) -> str:
@@ -168,7 +168,7 @@ def reference_weights(spec: ModelSpec, gains: Gains, selection: Mapping[str, str
     through = {column: terms_of(spec, column) for column in selection}
     weights: Weights = {}
     for term in spec.terms:
-        if term.replicate:
+        if not term.of_law:
             continue
         mask = (
             base if set(term.columns) & {"language", "language_family"} else np.ones(len(frame), dtype=bool)

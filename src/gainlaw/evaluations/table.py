@@ -256,6 +256,8 @@ def read_evaluations(
     file = Path(path)
     if file.is_dir():
         file, predictions = _in_folder(file, predictions)
+        # The runner counts the parameters of its models, the smallest too.
+        params_unit = params_unit or "1"
     raw = read_raw(file).renamed(rename or {})
     return evaluations_from_raw(raw, predictions, require_pairs, Declared(metrics, unit, params_unit))
 

@@ -23,6 +23,7 @@ from gainlaw.fitting.predictive import predictive_data
 from gainlaw.fitting.record import build_record, count_distinct
 from gainlaw.fitting.scales import prior_scales
 from gainlaw.fitting.sensitivity import prior_sensitivity
+from gainlaw.fitting.trend import trend_checks
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.priors import Prior
 from gainlaw.hierarchy.problem import ModelProblem, ModelSpec, build_problem, observations, specify
@@ -297,10 +298,11 @@ def fit(
             bare, estimates, checks, summary = run("nuts")
         status = "failed" if any(check.passed is False for check in checks) else "ok"
         scales = prior_scales(bare)
+        influence = leave_checkpoints_out(bare, ci_prob, summary)
         diagnostics = Diagnostics(
             cast("Any", status),
-            checks + scales_check(scales),
-            leave_checkpoints_out(bare, ci_prob, summary),
+            checks + scales_check(scales) + trend_checks(bare, problem, influence),
+            influence,
             prior_sensitivity(bare),
             scales,
             predictive_data(bare),

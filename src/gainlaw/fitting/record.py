@@ -108,6 +108,7 @@ def describe_model(spec: ModelSpec) -> dict[str, Any]:
         "dropped": [{"name": each.name, "reason": each.reason} for each in spec.dropped],
         "residual": spec.residual,
         "covariates": {name: {"mean": mean, "sd": sd} for name, (mean, sd) in spec.covariate_scaling.items()},
+        "prior_unit": spec.prior_unit,
         "priors": {name: str(prior) for name, prior in spec.priors.items()},
     }
 

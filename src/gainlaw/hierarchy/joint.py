@@ -25,7 +25,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.evaluations.sampling import accuracy_variance
 from gainlaw.gains import BlockCovariance, Gains
 from gainlaw.hierarchy.terms import Dropped, Term, choose_terms
-from gainlaw.laws import Law, decades
+from gainlaw.laws import Law, centre_of, decades
 
 __all__ = ["FIXED", "PREFIX", "baseline_terms", "is_joint", "require_joint", "scores_of"]
 
@@ -36,7 +36,10 @@ PREFIX = "baseline_"
 """What the names of the baselines' terms begin with."""
 
 FIXED = ("baseline", "baseline_slope")
-"""The columns of the baselines' population line: its score at 1e9 parameters and its slope per decade."""
+"""The columns of the baselines' population line: its score at the centre of the sizes and its slope per decade."""
+
+# Terms that baselines do not have.
+_NOT_THEIRS = ("intermediate", "run", "smooth")
 
 _NEEDED = (
     "baseline_score", "intermediate_score", "k_baseline", "k_intermediate", "n_baseline", "n_intermediate", "block",
@@ -153,7 +156,7 @@ def scores_of(gains: Gains) -> tuple[Gains, Int, Float]:
         role=np.where(role == 1.0, "intermediate", "baseline"),
         cell=np.concatenate([np.arange(len(first)), place]),
         baseline=1.0,
-        baseline_slope=x,
+        baseline_slope=x - centre_of(x),
     )
     return replace(gains, frame=table, covariance=covariance), origin, role
 
@@ -209,14 +212,10 @@ def baseline_terms(
         frame,
         x,
         has_slope=True,
-        exclude=("intermediate", "run", *(name for name in exclude if name != "cell")),
+        exclude=(*_NOT_THEIRS, *(name for name in exclude if name != "cell")),
     )
     found = [replace(term, name=PREFIX + term.name) for term in terms]
-    left = [
-        Dropped(PREFIX + each.name, each.reason)
-        for each in dropped
-        if each.name not in ("intermediate", "run")
-    ]
+    left = [Dropped(PREFIX + each.name, each.reason) for each in dropped if each.name not in _NOT_THEIRS]
     cell = frame["cell"].to_numpy(dtype=np.int64)
     twin = next(
         (term for term in found if len(np.unique(term.index * (cell.max() + 1) + cell)) == term.n_groups),

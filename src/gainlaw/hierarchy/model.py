@@ -47,7 +47,7 @@ def _prior_data(problem: ModelProblem) -> dict[str, Any]:
     data["position"] = np.array([place[name] for name in order if place[name] >= 0], dtype=np.int64)
     data["base"] = problem.base
     if problem.spec.law.parameters:
-        data["x"] = problem.x
+        data["x"], data["centre"] = problem.x, np.array(problem.spec.law.centre)
         # A law that does not use its range has no such variable in the compiled model.
         if problem.spec.law.x_range is not None:
             data["x_range"] = np.array(problem.spec.law.x_range)
@@ -118,13 +118,13 @@ def _hyperparameters(structure: Structure) -> Any:
     return pt.concatenate(vectors)
 
 
-def _shape_of(law: str, psi: list[Any], x: Any, x_range: Any) -> Any:
+def _shape_of(law: str, psi: list[Any], x: Any, centre: Any, x_range: Any) -> Any:
     """Return a law's shape at sizes as a function of its parameters; see `gainlaw.laws` for the formulas."""
     if law == "offset_power":
         rate = psi[0] * np.log(10.0)
-        return -pt.expm1(-rate * x) / rate
+        return -pt.expm1(-rate * (x - centre)) / rate
     steepness = np.log(10.0) if law == "saturating" else psi[1]
-    at = [steepness * (place - psi[0]) for place in (x, 0.0, x_range[1], x_range[0])]
+    at = [steepness * (place - psi[0]) for place in (x, centre, x_range[1], x_range[0])]
     # s(u) - s(v) = s(u) s(-v) (1 - exp(v - u)), which neither tail spoils.
     logs = [(-pt.softplus(-u), -pt.softplus(u)) for u in at]
     up = pt.exp(logs[0][0] + logs[1][1] - logs[2][0] - logs[3][1])
@@ -144,7 +144,7 @@ def _packed(structure: Structure, law: str, shape_at: tuple[int, ...]) -> Any:
     theta = pt.set_subtensor(base[position], psi[order])
     if shape_at:
         x, x_range = pm.Data("x", np.zeros(2)), pm.Data("x_range", np.arange(2.0))
-        shape = _shape_of(law, [psi[at] for at in shape_at], x, x_range)
+        shape = _shape_of(law, [psi[at] for at in shape_at], x, pm.Data("centre", np.zeros(())), x_range)
         theta = pt.concatenate([theta[: -x.shape[0]], shape])
     return theta
 

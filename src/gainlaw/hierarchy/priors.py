@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.hierarchy.covariates import column_of
+from gainlaw.hierarchy.prior_unit import POINT, nice
 from gainlaw.options import Scale
 
 if TYPE_CHECKING:
@@ -41,11 +42,6 @@ FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """The families of priors and the names of their arguments."""
 
-# One unit of each scale in points, roughly, for accuracies in the middle of the range: it carries the defaults over.
-_UNIT: Mapping[str, float] = MappingProxyType(
-    {"points": 1.0, "log_odds": 0.1, "normalized": 2.0, "error_reduction": 2.0}
-)
-
 _LARGEST = 1e6
 
 _POINTS: Mapping[str, float] = MappingProxyType(
@@ -67,6 +63,7 @@ _POINTS: Mapping[str, float] = MappingProxyType(
         "tau_intermediate_slope": 5.0,
         "tau_model_family": 5.0,
         "tau_model_family_slope": 5.0,
+        "tau_smooth": 2.0,
         "tau_checkpoint": 5.0,
         "tau_run": 5.0,
         "tau_checkpoint_task": 5.0,
@@ -76,8 +73,7 @@ _POINTS: Mapping[str, float] = MappingProxyType(
     }
 )
 
-
-# Hierarchical baselines: mean and sd of their score at 1e9 parameters and of its slope per decade.
+# Hierarchical baselines: mean and sd of their score at the centre of the sizes and of its slope per decade.
 _BASELINE: Mapping[str, Mapping[str, tuple[float, float]]] = MappingProxyType(
     {
         "baseline": {"points": (50.0, 30.0), "log_odds": (0.0, 3.0)},
@@ -223,11 +219,14 @@ def default_priors(
     *,
     has_slope: bool,
     shape: Sequence[ShapeParameter],
+    unit: float = 1.0,
+    level: float = 0.0,
 ) -> dict[str, Prior]:
     """Return the default prior of every parameter of a model, by name.
 
-    The defaults are weakly informative on points and carried to the other scales by one factor: 0.1 log-odds,
-    2 normalised points and 2 per cent of errors for 1 point.
+    The defaults are weakly informative for gains that spread by a few points, and carried to the other scales by one
+    factor: 0.1 log-odds, 2 normalised points and 2 per cent of errors for 1 point. They are multiplied by a unit that
+    goes with the spread of the gains, see `prior_unit`: larger gains get wider priors.
 
     Parameters
     ----------
@@ -241,9 +240,15 @@ def default_priors(
         Whether the law depends on size.
     shape : sequence of ShapeParameter
         The law's shape parameters, with their own defaults.
+    unit : float
+        What the defaults are multiplied by; the baselines' apart, which are scores.
+    level : float
+        How large gains are, in the unit of the scale: the intercept's prior reaches twice as far at least.
     """
-    unit = _UNIT[scale]
-    priors = {"intercept": Prior("normal", (0.0, _POINTS["intercept"] * unit))}
+    point = POINT[scale]
+    unit = point * unit
+    reach = max(_POINTS["intercept"] * unit, nice(2.0 * abs(level)))
+    priors = {"intercept": Prior("normal", (0.0, reach))}
     if has_slope:
         priors["slope"] = Prior("normal", (0.0, _POINTS["slope"] * unit))
     for name in covariates:
@@ -253,10 +258,10 @@ def default_priors(
     for term in terms:
         # Scores differ about twice as much as gains do.
         own = term.name.removeprefix("baseline_")
-        twice = 1.0 if own == term.name else 2.0
+        factor = unit if own == term.name else 2.0 * point
         for part in ("", "_slope") if term.slope else ("",):
             default = _POINTS.get(f"tau_{own}{part}", _POINTS[f"tau_task{part}"])
-            priors[f"tau_{term.name}{part}"] = Prior("halfnormal", (twice * default * unit,))
+            priors[f"tau_{term.name}{part}"] = Prior("halfnormal", (factor * default,))
         if term.correlated:
             priors[f"rho_{term.name}"] = Prior("lkj", (2.0,))
     priors["tau_residual"] = Prior("halfnormal", (_POINTS["tau_residual"] * unit,))

@@ -23,6 +23,7 @@ from gainlaw.hierarchy.covariates import (
 from gainlaw.hierarchy.design import Design, build_design, kernel_data
 from gainlaw.hierarchy.joint import FIXED, PREFIX, baseline_terms, is_joint, require_joint, scores_of
 from gainlaw.hierarchy.known_errors import IndependentRows, axes_of, independent_rows
+from gainlaw.hierarchy.prior_unit import gain_spread, prior_unit
 from gainlaw.hierarchy.priors import Prior, baseline_fault, baseline_prior, default_priors, override_priors
 from gainlaw.hierarchy.terms import Dropped, Term, choose_terms
 from gainlaw.hierarchy.tree import Relations
@@ -70,6 +71,8 @@ class ModelSpec:
         The prior of every top-level parameter.
     baseline_terms : tuple of Term
         The terms of hierarchical baselines, over the rows of `joint.scores_of`.
+    prior_unit : float
+        What the default priors were multiplied by, see `priors.prior_unit`.
     """
 
     law: Law
@@ -82,6 +85,7 @@ class ModelSpec:
     covariate_scaling: dict[str, tuple[float, float]]
     priors: dict[str, Prior]
     baseline_terms: tuple[Term, ...] = ()
+    prior_unit: float = 1.0
 
     @property
     def joint(self) -> bool:
@@ -209,7 +213,7 @@ def specify(
     """
     frame = gains.frame
     x = _sizes(gains, law)
-    law = law.over(float(x.min()), float(x.max()))
+    law = law.over(x)
     joint = require_choice(baselines, Baselines, "baselines") == "hierarchical"
     if joint:
         require_joint(gains, law)
@@ -232,8 +236,16 @@ def specify(
             scores, _sizes(scores, law), [each.removeprefix(PREFIX) for each in theirs]
         )
         dropped, names, residual = (*dropped, *more), (*names, *FIXED), True
+    gain, se = (frame[name].to_numpy(dtype=float) for name in ("gain", "se"))
+    unit = prior_unit(gain_spread(gain, se), gains.scale)
     defaults = default_priors(
-        gains.scale, (*chosen, *own), names, has_slope=law.has_slope, shape=law.parameters
+        gains.scale,
+        (*chosen, *own),
+        names,
+        has_slope=law.has_slope,
+        shape=law.parameters,
+        unit=unit,
+        level=float(np.median(gain)),
     )
     if not residual:
         defaults.pop("tau_residual")
@@ -251,6 +263,7 @@ def specify(
         covariate_scaling=scaling,
         priors=_check_fixed(override_priors(defaults, priors), joint),
         baseline_terms=own,
+        prior_unit=unit,
     )
 
 
@@ -332,13 +345,7 @@ def _over_scores(spec: ModelSpec, origin: NDArray[np.int64], weight: Float) -> t
     """Return all terms over the rows of the scores: those of the gain count for intermediate models alone."""
     gain = {term.name for term in spec.terms}
     return tuple(
-        replace(
-            term,
-            index=term.index[origin],
-            weight=weight,
-        )
-        if term.name in gain
-        else term
+        replace(term, index=term.index[origin], weight=weight) if term.name in gain else term
         for term in spec.all_terms
     )
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
+from gainlaw.hierarchy.smooth import SMOOTH, smooth_parts
 from gainlaw.hierarchy.tree import Relations, is_star, language_tree
 
 __all__ = ["CANDIDATES", "MIN_GROUPS_CORRELATED", "TREE", "Candidate", "Dropped", "Term", "choose_terms"]
@@ -50,6 +51,7 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("intermediate", ("intermediate",), True, False),
     Candidate("model_family", ("model_family",), True, False),
     Candidate("task_language", ("task", "language"), False, False),
+    Candidate(SMOOTH, ("params",), False, False),
     Candidate("checkpoint", ("checkpoint",), False, True),
     Candidate("run", ("checkpoint", "intermediate", "seed"), False, True),
     Candidate("checkpoint_task", ("checkpoint", "task"), False, True),
@@ -86,6 +88,9 @@ class Term:
         the language of every row.
     weight : ndarray, shape (n,), or None
         What a group's effect is multiplied by in every row; 1 if None.
+    departure : bool
+        Whether it departs from the law (the smooth term, whose `loading` has a line for every size) rather than being
+        a part of it.
     """
 
     name: str
@@ -97,11 +102,23 @@ class Term:
     replicate: bool
     loading: NDArray[np.float64] | None = None
     weight: NDArray[np.float64] | None = None
+    departure: bool = False
 
     @property
     def n_groups(self) -> int:
         """The number of groups."""
         return len(self.groups)
+
+    @property
+    def of_law(self) -> bool:
+        """Whether the groups have laws of their own, rather than departures from them (checkpoints, the smooth)."""
+        return not self.replicate and not self.departure
+
+    def matrix(self) -> NDArray[np.float64]:
+        """Return the weight of every group in every row, shape (n, n_groups), of intercepts."""
+        loading = np.eye(self.n_groups) if self.loading is None else self.loading
+        found = loading[self.index]
+        return found if self.weight is None else found * self.weight[:, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +175,8 @@ def choose_terms(
     A term is left out when its column is missing or has one value, or when it groups the rows exactly as another one:
     as a checkpoint or run, which are the replicates and stay whatever else goes, or as a term before it. Where every
     row is a group, a replicate or an interaction is the residual, and a kind (task, language, ...) takes the
-    residual's place. Slopes need two groups that each span two sizes.
+    residual's place. Slopes need two groups that each span two sizes; the smooth term needs a law with a slope and a
+    family of models with five sizes (`gainlaw.hierarchy.smooth`).
 
     Parameters
     ----------
@@ -206,7 +224,11 @@ def choose_terms(
         each for each in candidates if (include is None or each.name in include) and each.name not in exclude
     ]
     found: list[_Grouping] = []
+    smooth: Term | None = None
     for candidate in candidates:
+        if candidate.name == SMOOTH and candidate in asked:
+            smooth = _smooth(frame, x, has_slope, dropped)
+            continue
         grouping = _grouping(frame, candidate, relations) if candidate in asked else "left out on request"
         if isinstance(grouping, str):
             dropped.append(Dropped(candidate.name, grouping))
@@ -230,8 +252,22 @@ def choose_terms(
             elif residual or name not in _STAYS:
                 dropped.append(Dropped(name, "every row is a group of its own: it is the residual"))
                 found.remove(each)
-    terms = [each for each in found if each in settled]
-    return tuple(_term(each, x, has_slope, dropped) for each in terms), tuple(dropped), residual
+    terms = [_term(each, x, has_slope, dropped) for each in found if each in settled]
+    if smooth is not None:
+        terms.insert(sum(not term.replicate for term in terms), smooth)
+    return tuple(terms), tuple(dropped), residual
+
+
+def _smooth(
+    frame: pd.DataFrame, x: NDArray[np.float64], has_slope: bool, dropped: list[Dropped]
+) -> Term | None:
+    """Return the smooth term; why there is none is added to `dropped`."""
+    parts = smooth_parts(frame, x) if has_slope else "the law does not depend on size"
+    if isinstance(parts, str):
+        dropped.append(Dropped(SMOOTH, parts))
+        return None
+    groups, index, loading = parts
+    return Term(SMOOTH, ("params",), groups, index, False, False, False, loading, departure=True)
 
 
 def _grouping(frame: pd.DataFrame, candidate: Candidate, relations: Relations | None) -> _Grouping | str:

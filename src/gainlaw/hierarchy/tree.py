@@ -95,7 +95,7 @@ def read_relations(given: object) -> Relations | bool:
     Examples
     --------
     >>> tree = read_relations({"newick": "((de:1,nl:1):1,tr:2);"})
-    >>> (tree.steps @ tree.steps.T).tolist()
+    >>> (tree.steps @ tree.steps.T).round(6).tolist()
     [[2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 2.0]]
     """
     if isinstance(given, bool | Relations):

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import overload
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws.base import N0, Law, ShapeParameter, decades
+from gainlaw.laws.base import N0, Law, ShapeParameter, centre_of, decades
 from gainlaw.laws.constant import CONSTANT
 from gainlaw.laws.curve_law import CurveLaw, CurveParameter, formula_law
 from gainlaw.laws.curves import CURVE_LAWS
@@ -23,6 +23,7 @@ __all__ = [
     "CurveParameter",
     "Law",
     "ShapeParameter",
+    "centre_of",
     "curve_law",
     "decades",
     "formula_law",

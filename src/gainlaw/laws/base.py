@@ -8,12 +8,35 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["N0", "Array", "Definition", "Law", "ShapeParameter", "decades"]
+__all__ = ["N0", "Array", "Definition", "Law", "ShapeParameter", "centre_of", "decades", "size_text"]
 
 Array = NDArray[np.float64]
 
 N0 = 1e9
-"""The reference size: every law is written in ``x = log10(params / N0)``."""
+"""The reference size: positions on the size axis are ``x = log10(params / N0)``."""
+
+
+def centre_of(x: Array) -> float:
+    """Return the mean of the distinct sizes, given and returned in decades.
+
+    Examples
+    --------
+    >>> centre_of(np.array([0.0, 0.0, 3.0]))
+    1.5
+    """
+    return float(np.unique(np.round(np.asarray(x, dtype=float), 9)).mean())
+
+
+def size_text(x: float) -> str:
+    """Return a size, given in decades from 1e9 parameters, as formulas print it.
+
+    Examples
+    --------
+    >>> size_text(0.0), size_text(0.5)
+    ('1e9', '3.16e9')
+    """
+    digits, exponent = f"{N0 * 10.0**x:.2e}".split("e")
+    return f"{float(digits):g}e{int(exponent)}"
 
 
 def decades(params: float | Array) -> Array:
@@ -78,9 +101,10 @@ class Definition:
 class Law:
     r"""A law that is linear in its coefficients: ``gain(x) = a + beta * h(x; psi)``.
 
-    The shape ``h`` has ``h(0) = 0``, so ``a`` is the gain at 1e9 parameters. Where the law is the line or tends to it
-    at 1e9 parameters, ``h'(0) = 1`` and ``beta`` is the local slope there, per decade; laws that level off on both
-    sides are scaled so that ``beta`` is the average slope over the observed range (see `over`).
+    The shape ``h`` is 0 at the law's centre ``c``, so ``a`` is the gain there. Where the law is the line or tends to it
+    at its centre, ``h'(c) = 1`` and ``beta`` is the local slope there, per decade; laws that level off on both
+    sides are scaled so that ``beta`` is the average slope over the observed range (see `over`). A model whose priors of
+    ``a`` and ``beta`` are independent says the same in any unit of size if the centre is that of the sizes.
 
     Parameters
     ----------
@@ -106,10 +130,12 @@ class Law:
         The shape ``h`` as it is printed, where it is not ``x`` itself, and the functions that it is made of.
     x_range : tuple of float or None
         The range that a law is scaled to.
-    scaled : callable or None
-        Returns the same law scaled to another range.
     curve : str
         The law of one curve (`gainlaw.laws.CURVE_LAWS`) that has its form; empty where there is none.
+    centre : float
+        Where ``h`` is 0, in decades from 1e9 parameters.
+    placed : callable or None
+        Returns the same law over another range and with another centre; None for a law without size.
     """
 
     name: str
@@ -123,15 +149,22 @@ class Law:
     description: str
     definitions: tuple[Definition, ...] = ()
     x_range: tuple[float, float] | None = None
-    scaled: Callable[[float, float], Law] | None = None
     curve: str = ""
+    centre: float = 0.0
+    placed: Callable[[float, float, float], Law] | None = None
 
-    def over(self, x_low: float, x_high: float) -> Law:
-        """Return the law scaled to an observed range of sizes, in decades from 1e9 parameters.
+    def over(self, x: Array) -> Law:
+        """Return the law for observed sizes: scaled to their range, centred at the mean of the distinct ones.
 
-        Most laws do not depend on it and are returned as they are.
+        Parameters
+        ----------
+        x : ndarray, shape (n,)
+            Sizes in decades from 1e9 parameters, in any order and number.
         """
-        return self if self.scaled is None or not x_high > x_low else self.scaled(x_low, x_high)
+        if self.placed is None or not len(x):
+            return self
+        low, high = float(np.min(x)), float(np.max(x))
+        return self.placed(low, high if high > low else low + 1.0, centre_of(x))
 
     def psi(self, values: Mapping[str, Array]) -> Array | None:
         """Return the shape parameters, shape (draws, k), from flat draws by name; None for laws without."""

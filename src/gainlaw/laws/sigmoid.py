@@ -2,12 +2,12 @@ r"""Laws that level off on both sides: logistic in log size, and the saturating 
 
 With :math:`s(x) = 1 / (1 + e^{-k (x - m)})` in decades ``x`` from 1e9 parameters,
 
-.. math:: g(N) = a + \beta\,R\,\frac{s(x) - s(0)}{s(x_2) - s(x_1)}, \qquad R = x_2 - x_1,
+.. math:: g(N) = a + \beta\,R\,\frac{s(x) - s(c)}{s(x_2) - s(x_1)}, \qquad R = x_2 - x_1,
 
-over the observed range from ``x1`` to ``x2``: ``a`` is the gain at 1e9 parameters and ``beta`` the average slope over
-that range, whatever the shape, so that one prior serves all. As the steepness ``k`` goes to 0 the logistic law becomes
-the linear law. With :math:`k = \ln 10` it is the saturating (Michaelis-Menten, bounded rational) law
-:math:`N / (N + K)` with half of its rise at ``K = 1e9 * 10^m`` parameters.
+over the observed range from ``x1`` to ``x2``: ``a`` is the gain at the centre ``c`` of the sizes and ``beta`` the
+average slope over that range, whatever the shape, so that one prior serves all. As the steepness ``k`` goes to 0 the
+logistic law becomes the linear law. With :math:`k = \ln 10` it is the saturating (Michaelis-Menten, bounded rational)
+law :math:`N / (N + K)` with half of its rise at ``K = 1e9 * 10^m`` parameters.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, log_expit, logit
 
-from gainlaw.laws.base import Array, Definition, Law, ShapeParameter
+from gainlaw.laws.base import Array, Definition, Law, ShapeParameter, size_text
 
 __all__ = ["LOGISTIC", "SATURATING", "logistic_law", "saturating_law"]
 
@@ -43,8 +43,8 @@ def _one_over(base: str, power: str) -> str:
 
 _H = Definition(
     "h",
-    r"R\,\frac{s(x) - s(0)}{s(x_{\max}) - s(x_{\min})}",
-    f"<mi>R</mi><mfrac><mrow>{_s_at('<mi>x</mi>')}<mo>−</mo>{_s_at('<mn>0</mn>')}</mrow>"
+    r"R\,\frac{s(x) - s(c)}{s(x_{\max}) - s(x_{\min})}",
+    f"<mi>R</mi><mfrac><mrow>{_s_at('<mi>x</mi>')}<mo>−</mo>{_s_at('<mi>c</mi>')}</mrow>"
     f"<mrow>{_s_at('<msub><mi>x</mi><mi>max</mi></msub>')}<mo>−</mo>{_s_at('<msub><mi>x</mi><mi>min</mi></msub>')}"
     "</mrow></mfrac>",
 )
@@ -67,25 +67,31 @@ def _values(psi: Array | None, steepness: float | None) -> tuple[Array, Array]:
     return psi[..., 0], k
 
 
-def _shape(x: Array, psi: Array | None = None, *, x1: float, x2: float, steepness: float | None) -> Array:
+def _shape(
+    x: Array, psi: Array | None = None, *, x1: float, x2: float, centre: float, steepness: float | None
+) -> Array:
     m, k = _values(psi, steepness)
-    sign, rise = _difference(-k * m, k * (np.asarray(x, dtype=float) - m))
+    sign, rise = _difference(k * (centre - m), k * (np.asarray(x, dtype=float) - m))
     _, whole = _difference(k * (x1 - m), k * (x2 - m))
     return (x2 - x1) * sign * np.exp(rise - whole)
 
 
-def _inverse(h: Array, psi: Array | None = None, *, x1: float, x2: float, steepness: float | None) -> Array:
+def _inverse(
+    h: Array, psi: Array | None = None, *, x1: float, x2: float, centre: float, steepness: float | None
+) -> Array:
     m, k = _values(psi, steepness)
     _, whole = _difference(k * (x1 - m), k * (x2 - m))
-    level = expit(-k * m) + np.asarray(h, dtype=float) * np.exp(whole) / (x2 - x1)
+    level = expit(k * (centre - m)) + np.asarray(h, dtype=float) * np.exp(whole) / (x2 - x1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where((level > 0.0) & (level < 1.0), m + logit(np.clip(level, 0.0, 1.0)) / k, np.nan)
 
 
-def _limit(psi: Array | None = None, *, x1: float, x2: float, steepness: float | None) -> Array:
+def _limit(
+    psi: Array | None = None, *, x1: float, x2: float, centre: float, steepness: float | None
+) -> Array:
     m, k = _values(psi, steepness)
     _, whole = _difference(k * (x1 - m), k * (x2 - m))
-    return (x2 - x1) * np.exp(log_expit(k * m) - whole)
+    return (x2 - x1) * np.exp(log_expit(k * (m - centre)) - whole)
 
 
 def _midpoint(x1: float, x2: float) -> ShapeParameter:
@@ -95,18 +101,20 @@ def _midpoint(x1: float, x2: float) -> ShapeParameter:
 
 def _sigmoid(
     name: str, s: str, s_latex: str, s_printed: Definition, description: str, curve: str, steepness: float | None,
-    scaled: Callable[[float, float], Law], x1: float, x2: float,
+    placed: Callable[[float, float, float], Law], x1: float, x2: float, centre: float,
 ) -> Law:  # fmt: skip
     """Return a law by the formula of its ``s``; the steepness is a parameter of the law if None."""
     parameters = [_midpoint(x1, x2)]
     if steepness is None:
         words = "is how abruptly it rises"
         parameters.append(ShapeParameter("steepness", "k", "halfnormal(2.5)", "per decade", words))
-    options: dict[str, Any] = {"x1": x1, "x2": x2, "steepness": steepness}
+    options: dict[str, Any] = {"x1": x1, "x2": x2, "centre": centre, "steepness": steepness}
+    at = size_text(centre)
     return Law(
         name=name,
-        formula=f"gain = a + beta * R * (s(x) - s(0)) / (s(x2) - s(x1)),  {s},  R = x2 - x1,  x = log10(params / 1e9)",
-        latex=rf"g(N) = a + \beta\,R\,\frac{{s(x) - s(0)}}{{s(x_2) - s(x_1)}},\quad {s_latex}",
+        formula=f"gain = a + beta * R * (s(x) - s(c)) / (s(x2) - s(x1)),  {s},  R = x2 - x1,  "
+        f"x = log10(params / 1e9),  c = log10({at} / 1e9)",
+        latex=rf"g(N) = a + \beta\,R\,\frac{{s(x) - s(c)}}{{s(x_2) - s(x_1)}},\quad {s_latex}",
         has_slope=True,
         parameters=tuple(parameters),
         shape=partial(_shape, **options),
@@ -116,16 +124,17 @@ def _sigmoid(
         definitions=(_H, s_printed),
         curve=curve,
         x_range=(x1, x2),
-        scaled=scaled,
+        centre=centre,
+        placed=placed,
     )
 
 
-def logistic_law(x1: float, x2: float) -> Law:
-    """Return the logistic law scaled to a range of sizes, in decades from 1e9 parameters.
+def logistic_law(x1: float, x2: float, centre: float) -> Law:
+    """Return the logistic law over a range of sizes and with a centre, in decades from 1e9 parameters.
 
     Examples
     --------
-    >>> law = logistic_law(-1.0, 1.0)
+    >>> law = logistic_law(-1.0, 1.0, 0.0)
     >>> [round(float(law.shape(x, np.array([0.0, 2.0]))), 6) for x in (-1.0, 0.0, 1.0)]
     [-1.0, 0.0, 1.0]
     """
@@ -144,15 +153,16 @@ def logistic_law(x1: float, x2: float) -> Law:
         logistic_law,
         x1,
         x2,
+        centre,
     )
 
 
-def saturating_law(x1: float, x2: float) -> Law:
-    """Return the saturating law scaled to a range of sizes, in decades from 1e9 parameters.
+def saturating_law(x1: float, x2: float, centre: float) -> Law:
+    """Return the saturating law over a range of sizes and with a centre, in decades from 1e9 parameters.
 
     Examples
     --------
-    >>> law, psi = saturating_law(-1.0, 1.0), np.array([0.5])
+    >>> law, psi = saturating_law(-1.0, 1.0, 0.0), np.array([0.5])
     >>> low, half, high = law.shape(np.array(-40.0), psi), law.shape(np.array(0.5), psi), law.limit(psi)
     >>> bool(np.isclose(half, (low + high) / 2))
     True
@@ -170,8 +180,9 @@ def saturating_law(x1: float, x2: float) -> Law:
         saturating_law,
         x1,
         x2,
+        centre,
     )
 
 
-LOGISTIC = logistic_law(-1.0, 1.0)
-SATURATING = saturating_law(-1.0, 1.0)
+LOGISTIC = logistic_law(-1.0, 1.0, 0.0)
+SATURATING = saturating_law(-1.0, 1.0, 0.0)

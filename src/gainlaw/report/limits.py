@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError
+from gainlaw.fitting.trend import speaks
 from gainlaw.report.answer import estimate_row, numbers
 from gainlaw.report.words import predictive_words
 from gainlaw.tables.formats import format_number, format_params, slope_unit
@@ -49,7 +50,7 @@ def limits_of(
         for name, each in (others or {}).items()
         if each.scale == fit.scale and each.n_rows == fit.n_rows and each.spec.law.name != fit.spec.law.name
     }
-    return tuple(each for each in (_law(fit, rivals, comparison), _misses(fit)) if each)
+    return tuple(each for each in (_law(fit, rivals, comparison), *_left(fit), _misses(fit)) if each)
 
 
 def _law(fit: Fit, rivals: Mapping[str, Fit], comparison: pd.DataFrame | None) -> str:
@@ -117,6 +118,12 @@ def _bend(fit: Fit) -> str:
         f" but {first} {slope_unit(fit.scale)} at {format_params(ends[0])} and {last} at {format_params(ends[1])}: one "
         "slope hides a bend"
     )
+
+
+def _left(fit: Fit) -> list[str]:
+    """Return what the law leaves of the checkpoints: a bend, neighbours that deviate alike."""
+    checks = fit.diagnostics.checks if fit.diagnostics is not None else ()
+    return [check.text for check in checks if check.name in ("bend", "neighbours") and speaks(check)]
 
 
 def _misses(fit: Fit) -> str:

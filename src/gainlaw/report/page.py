@@ -29,6 +29,7 @@ from gainlaw.report.words import (
 from gainlaw.tables import claims_frame
 from gainlaw.tables.formats import (
     MINUS,
+    centre_text,
     format_interval,
     format_number,
     format_probability,
@@ -228,7 +229,7 @@ def _method(fit: Fit) -> list[str]:
             "N:"
         ),
         f'<div class="equation">{equation_mathml(fit)}</div>',
-        f"<p>with <i>a</i> the gain at one billion parameters{escape(shape_words(fit))}. The <i>u</i> and <i>v</i> "
+        f"<p>with <i>a</i> the gain at {escape(centre_text(law))}{escape(shape_words(fit))}. The <i>u</i> and <i>v</i> "
         "are deviations of the groups of each term, normal around zero with standard deviations learned "
         "from the data (partial pooling); <i>e</i> is the sampling error, whose covariance is known. The "
         "terms:</p>",

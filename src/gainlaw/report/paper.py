@@ -19,7 +19,7 @@ from gainlaw.report.words import (
     shape_words,
     term_words,
 )
-from gainlaw.tables.formats import scale_title
+from gainlaw.tables.formats import centre_text, scale_title
 from gainlaw.tables.latex import escape_latex
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _method(fit: Fit) -> list[str]:
             "parameters:"
         )
         + f"\n\\begin{{equation}}\n{equation_latex(fit)}\n\\end{{equation}}\n"
-        + f"with $a$ the gain at one billion parameters{shape}. The $u$ and $v$ are deviations of the groups "
+        + f"with $a$ the gain at {centre_text(law)}{shape}. The $u$ and $v$ are deviations of the groups "
         "of each term, normal around zero with standard deviations learned from the data; $e$ is the "
         "sampling error, whose covariance is known.",
         f"\\begin{{description}}\\setlength{{\\itemsep}}{{0pt}}\n{terms}\\end{{description}}"

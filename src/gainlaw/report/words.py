@@ -76,13 +76,14 @@ REFERENCES: tuple[tuple[str, str], ...] = (
 )
 
 _TERMS = {
-    "task": "target tasks gain more or less at 1B parameters, and more or less per decade",
+    "task": "target tasks gain more or less, and more or less per decade",
     "language_family": "language families differ",
     "language_tree": "languages differ, the more the further apart in their tree",
     "language": "languages differ within their family",
     "intermediate": "intermediate tasks or mixtures differ",
     "model_family": "families of models differ",
     "task_language": "a language may suit one task more than another, at every size",
+    "smooth": "checkpoints of neighbouring sizes depart from the law together",
     "checkpoint": "every checkpoint has its own luck, shared by all tasks and languages scored on it",
     "run": "every run of intermediate training has its own luck",
     "checkpoint_task": "a checkpoint may be better at one task, in all its languages",
@@ -95,6 +96,9 @@ def term_words(fit: Fit) -> list[tuple[str, str]]:
     lines = []
     for term in fit.spec.terms:
         what = _TERMS.get(term.name, "groups differ")
+        if term.departure:
+            lines.append((parameter_title(term.name), f"{what} (an autoregression over log size)"))
+            continue
         own = "an intercept and a slope" if term.slope else "an intercept"
         tied = ", correlated" if term.correlated else ""
         lines.append((parameter_title(term.name), f"{what} ({term.n_groups} groups, each with {own}{tied})"))
@@ -321,21 +325,21 @@ def diagnostics_words(fits: Mapping[str, Fit]) -> list[str]:
 
 
 def shape_words(fit: Fit) -> str:
-    """Say in plain text what the law's symbols are besides the gain at one billion parameters.
+    """Say in plain text what the law's symbols are besides the gain at the centre.
 
     Returns
     -------
     str
-        Continues "with a the gain at one billion parameters".
+        Continues "with a the gain at ...".
     """
     law = fit.spec.law
     if not law.has_slope:
         return ""
-    words = " and β the slope per decade there"
+    words = " (N_c), and β the slope per decade there"
     if law.x_range is not None:
         words = (
-            " and β the average slope per decade over the R decades observed, from the smallest size, x min, to the "
-            "largest, x max"
+            " (x = c), and β the average slope per decade over the R decades observed, from the smallest size, x min, "
+            "to the largest, x max"
         )
     return words + "".join(f"; {each.symbol} {each.description}" for each in law.parameters)
 
@@ -354,7 +358,8 @@ def equation_mathml(fit: Fit) -> str:
     if any(term.slope for term in fit.spec.terms):
         own = f"<mrow>{_OPEN}{own}<mo>+</mo><msub><mi>v</mi>{group}</msub>{h}{_CLOSE}</mrow>"
     residual = "<mo>+</mo><msub><mi>ε</mi><mi>i</mi></msub>" if fit.spec.residual else ""
-    size = "<msub><mi>N</mi><mi>i</mi></msub><mo>/</mo><msup><mn>10</mn><mn>9</mn></msup>"
+    unit = "<msub><mi>N</mi><mi>c</mi></msub>" if _centred(fit) else "<msup><mn>10</mn><mn>9</mn></msup>"
+    size = f"<msub><mi>N</mi><mi>i</mi></msub><mo>/</mo>{unit}"
     where = (
         [f"{x}<mo>=</mo><msub><mi>log</mi><mn>10</mn></msub>{_OPEN}{size}{_CLOSE}"] if law.has_slope else []
     )
@@ -378,13 +383,19 @@ def equation_latex(fit: Fit) -> str:
     slope = any(term.slope for term in fit.spec.terms)
     own = rf"\bigl(u_{{t[i]}} + v_{{t[i]}}\,{h}\bigr)" if slope else r"u_{t[i]}"
     residual = r" + \varepsilon_i" if fit.spec.residual else ""
+    unit = "N_c" if _centred(fit) else "10^9"
     equation = rf"g_i = a{line} + \sum_t {own}{residual} + e_i"
-    where = [r"x_i = \log_{10}(N_i / 10^9)"] if law.has_slope else []
+    where = [rf"x_i = \log_{{10}}(N_i / {unit})"] if law.has_slope else []
     where += [f"{each.name}(x) = {each.latex}" for each in law.definitions]
     if len(where) < 2:
         return ", \\qquad ".join([equation, *where])
     definitions = ", \\quad ".join(where)
     return f"\\begin{{gathered}}\n{equation}, \\\\\n{definitions}\n\\end{{gathered}}"
+
+
+def _centred(fit: Fit) -> bool:
+    """Whether the law's equation counts sizes from their centre; those with a place of their own count from 1e9."""
+    return fit.spec.law.has_slope and fit.spec.law.x_range is None
 
 
 def bibtex() -> str:

@@ -9,7 +9,14 @@ import pandas as pd
 
 from gainlaw.errors import InputError
 from gainlaw.hierarchy.covariates import SLOPE, column_of
-from gainlaw.tables.formats import format_general, format_number, parameter_title, percent, slope_unit
+from gainlaw.tables.formats import (
+    centre_text,
+    format_general,
+    format_number,
+    parameter_title,
+    percent,
+    slope_unit,
+)
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -34,6 +41,8 @@ _CHECKS = {
     "ess_tail": "effective draws, tails",
     "bfmi": "energy (BFMI)",
     "tree_depth": "length of trajectories",
+    "neighbours": "neighbouring checkpoints",
+    "bend": "bend",
     "prior_dominated": "standard deviations left to their priors",
 }
 
@@ -152,7 +161,11 @@ def priors_table(fit: Fit) -> Table:
         Column("prior", "Prior", "code"),
         Column("unit", "Unit"),
     )
-    return Table("priors", f"Priors, in {fit.unit}.", frame, columns, size="footnotesize")
+    notes = (
+        "Defaults are multiplied by a unit that goes with the spread of the gains, here "
+        f"{fit.spec.prior_unit:g}. Gain and slope are independent a priori at the centre of the sizes.",
+    )
+    return Table("priors", f"Priors, in {fit.unit}.", frame, columns, notes, size="footnotesize")
 
 
 def sensitivity_table(fit: Fit) -> Table | None:
@@ -269,7 +282,7 @@ def _number(value: object) -> float:
 
 def _meaning(fit: Fit, name: str) -> str:
     fixed = {
-        "intercept": "gain at 1B parameters",
+        "intercept": f"gain at {centre_text(fit.spec.law)}",
         "slope": "slope per decade of parameters",
         "baseline": "log-odds of every baseline",
     }

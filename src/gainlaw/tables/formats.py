@@ -6,14 +6,18 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from gainlaw.laws import N0
 from gainlaw.tasks import TASKS
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gainlaw.laws import Law
+
 __all__ = [
     "MINUS",
     "MISSING",
+    "centre_text",
     "format_count",
     "format_general",
     "format_interval",
@@ -253,6 +257,20 @@ def scale_title(scale: str) -> str:
     return _SCALES.get(scale, scale.replace("_", " "))
 
 
+def centre_text(law: Law) -> str:
+    """Return the size at which a law's constant is the gain, in words.
+
+    Examples
+    --------
+    >>> from gainlaw.laws import law
+    >>> centre_text(law("linear"))
+    '1B parameters, the centre of the sizes'
+    """
+    if not law.has_slope:
+        return "every size"
+    return f"{format_params(float(f'{N0 * 10.0**law.centre:.2g}'))} parameters, the centre of the sizes"
+
+
 def slope_unit(scale: str) -> str:
     """Return the unit of a slope on a scale.
 
@@ -265,6 +283,7 @@ def slope_unit(scale: str) -> str:
 
 
 _WORDS = {
+    "smooth": "smooth departure from the law",
     "checkpoint": "checkpoint",
     "run": "run",
     "task_language": "task × language",
