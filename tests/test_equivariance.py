@@ -104,6 +104,7 @@ def test_the_unit_of_the_priors_follows_the_gains() -> None:
         5,
         10,
     ]
+    assert [prior_unit(spread, "log_odds") for spread in (1e-12, 1e12)] == [1e-5, 1e4]
     rng = np.random.default_rng(0)
     true, se = rng.normal(10.0, 4.0, 2000), np.full(2000, 3.0)
     assert gain_spread(true + rng.normal(0.0, 3.0, 2000), se) == pytest.approx(4.0, rel=0.1)

@@ -20,6 +20,9 @@ POINT: Mapping[str, float] = MappingProxyType(
 _SPREAD = 3.5
 """The spread of gains, in points, for which the defaults are written."""
 
+# Beyond these, defaults would be priors that are refused (`priors.Prior`).
+_LEAST, _MOST = 1e-5, 1e4
+
 # So many rows are enough to look at the better measured half alone; fewer say less than their errors.
 _MANY, _FEW = 16, 8
 
@@ -61,7 +64,7 @@ def prior_unit(spread: float, scale: Scale) -> float:
     >>> prior_unit(3.0, "points"), prior_unit(40.0, "points"), prior_unit(0.3, "log_odds")
     (1.0, 10.0, 1.0)
     """
-    return nice(spread / (_SPREAD * POINT[scale])) or 1.0
+    return min(max(nice(spread / (_SPREAD * POINT[scale])) or 1.0, _LEAST), _MOST)
 
 
 def nice(value: float) -> float:

@@ -247,7 +247,7 @@ def default_priors(
     """
     point = POINT[scale]
     unit = point * unit
-    reach = max(_POINTS["intercept"] * unit, nice(2.0 * abs(level)))
+    reach = max(_POINTS["intercept"] * unit, min(nice(2.0 * abs(level)), 1e6))
     priors = {"intercept": Prior("normal", (0.0, reach))}
     if has_slope:
         priors["slope"] = Prior("normal", (0.0, _POINTS["slope"] * unit))
