@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 import gainlaw as gl
-from gainlaw.estimands import prior_share
+from gainlaw.estimands import curve, narrower_baselines, prior_share
 from gainlaw.hierarchy.priors import prior
 from gainlaw.report.answer import answer
 from gainlaw.simulate import simulate_study
@@ -102,3 +102,42 @@ def test_the_bundled_study_is_not_marked_all_over() -> None:
     rows = fit.estimates[fit.estimates["estimand"].isin(["slope", "gain"])]
     rows = rows[rows["level"] != "population"]
     assert (rows["prior_share"] < 0.5).all()
+
+
+@pytest.fixture(scope="module")
+def at_the_floor() -> gl.Fit:
+    """Half of the scores are at the guess rate."""
+    return gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains(scale="log_odds"), seed=1)
+
+
+def test_levels_that_hang_on_the_prior_of_baselines_are_marked_and_slopes_are_not(at_the_floor: gl.Fit) -> None:
+    rows = at_the_floor.estimates.query("level == 'overall'").set_index(["estimand", "params"])["prior_share"]
+    assert rows.loc["gain", 1e10] == 1.0
+    assert (rows.loc["slope"] < 0.5).all()
+    assert "log-odds half as wide" in gain_at_table(at_the_floor, "task").to_markdown()
+    assert "These levels are mostly what the priors say." in answer(at_the_floor).text
+    predicted = at_the_floor.predict(10e9).set_index("kind")["prior_share"]
+    assert predicted["mean"] == 1.0
+    reason = gl.assess(at_the_floor, "gain(10B) > 0", scale="log_odds", both=False).reason
+    assert "hangs on the prior of the baselines" in reason
+
+
+def test_the_move_is_that_of_a_fit_with_a_narrower_prior(at_the_floor: gl.Fit) -> None:
+    narrow = gl.fit(at_the_floor.gains, seed=1, priors={"baseline": "normal(0, 1.5)"})
+    moved = narrower_baselines(at_the_floor)
+    assert moved is not None
+    for size in (1e9, 1e10, 1e11):
+        here, there, again = (curve(each).gain(size) for each in (at_the_floor, moved, narrow))
+        # The two fits differ by the Monte-Carlo error of medians, and the hyperparameters are held in one of them.
+        assert np.median(there) == pytest.approx(np.median(again), abs=0.25 * here.std())
+        assert np.median(again) < np.median(here) - 0.8 * here.std()
+
+
+def test_scores_in_the_middle_do_not_hang_on_it() -> None:
+    study = simulate_study(3, scale="log_odds", intercept=0.6, slope=-0.2, sd_task=0.2, sd_task_slope=0.1)
+    fit = gl.fit(study.evaluations, scale="log_odds", seed=1, **QUICK)
+    moved = narrower_baselines(fit)
+    assert moved is not None
+    here, there = curve(fit).gain(1e9), curve(moved).gain(1e9)
+    assert abs(np.median(there) - np.median(here)) < 0.1 * here.std()
+    assert narrower_baselines(gl.fit(study.evaluations, seed=1, **QUICK)) is None

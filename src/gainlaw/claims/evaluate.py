@@ -12,10 +12,20 @@ from numpy.typing import NDArray
 from gainlaw.claims.syntax import Apply, Claim, Expr, Negate, Number, Selector, Term
 
 if TYPE_CHECKING:
-    from gainlaw.estimands import Curve
+    from gainlaw.estimands import Curve, FitLike
     from gainlaw.fitting import Fit
 
-__all__ = ["FitDraws", "Lookup", "Probability", "average", "count_chains", "evaluate", "holds", "probability"]
+__all__ = [
+    "Array",
+    "FitDraws",
+    "Lookup",
+    "Probability",
+    "average",
+    "count_chains",
+    "evaluate",
+    "holds",
+    "probability",
+]
 
 Array = NDArray[np.float64]
 Lookup = Callable[[Term], Array]
@@ -53,7 +63,7 @@ class FitDraws:
         Whether to draw from the prior instead of the posterior.
     """
 
-    def __init__(self, fit: Fit, *, prior: bool = False) -> None:
+    def __init__(self, fit: FitLike, *, prior: bool = False) -> None:
         self.fit = fit
         self.prior = prior
         self._curves: dict[Selector, Curve] = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gainlaw.claims.certain import sum_of_parts
-from gainlaw.claims.evaluate import FitDraws, evaluate, holds
+from gainlaw.claims.evaluate import Array, FitDraws, evaluate, holds
 from gainlaw.claims.syntax import Apply, Binary, Claim, Expr, Negate, Term, format_number
 
 if TYPE_CHECKING:
@@ -140,16 +140,31 @@ def _prior(fit: Fit, claim: Claim, draws: FitDraws) -> list[str]:
         return [
             "the model makes both sides differ by the same number whatever the data: it has no such difference"
         ]
-    _, difference = holds(claim, draws)
-    crossings = [draws(term) for term in claim.terms() if term.name == "crossing"]
-    with np.errstate(divide="ignore"):
-        # Sizes spread over orders of magnitude.
-        values = [np.log10(sizes) for sizes in crossings] or [difference]
+    values = _comparable(claim, draws)
     widening = estimands.prior_widening(fit)
     share = max(float(estimands.prior_share(each, widening)) for each in values)
     if share >= estimands.MOSTLY_PRIOR:
         return [f"the difference is mostly its prior ({share:.0%}): these data say little about it"]
+    moved = estimands.narrower_baselines(fit)
+    if moved is None:
+        return []
+    elsewhere = _comparable(claim, FitDraws(moved))
+    pairs = zip(values, elsewhere, strict=True)
+    away = max(float(estimands.baseline_share(here, there)) for here, there in pairs)
+    if away >= estimands.MOSTLY_PRIOR:
+        far = "its sd or more" if away >= 1.0 else f"{away:.1f} of its sd"
+        return [
+            "the difference hangs on the prior of the baselines, as scores at the floor or the ceiling do: with a "
+            f"prior half as wide it would be elsewhere by {far}"
+        ]
     return []
+
+
+def _comparable(claim: Claim, draws: FitDraws) -> list[Array]:
+    """Return the draws of a claim's crossings, as orders of magnitude, or else of the difference of its sides."""
+    crossings = [draws(term) for term in claim.terms() if term.name == "crossing"]
+    with np.errstate(divide="ignore"):
+        return [np.log10(sizes) for sizes in crossings] or [holds(claim, draws)[1]]
 
 
 def _range(seen: tuple[float, float]) -> str:

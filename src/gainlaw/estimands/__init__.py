@@ -5,7 +5,13 @@ from __future__ import annotations
 from gainlaw.estimands.contrasts import Combination, Part, combine
 from gainlaw.estimands.curves import Curve, covariate_effect, curve, curve_at, new_checkpoint, new_group
 from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of, reference_weights
-from gainlaw.estimands.prior_share import MOSTLY_PRIOR, prior_share, prior_widening
+from gainlaw.estimands.prior_share import (
+    MOSTLY_PRIOR,
+    baseline_share,
+    narrower_baselines,
+    prior_share,
+    prior_widening,
+)
 from gainlaw.estimands.ranking import rank_groups
 from gainlaw.estimands.table import (
     MIN_ESS,
@@ -25,6 +31,7 @@ __all__ = [
     "Curve",
     "FitLike",
     "Part",
+    "baseline_share",
     "combine",
     "covariate_effect",
     "curve",
@@ -33,6 +40,7 @@ __all__ = [
     "estimate_table",
     "importance_ess",
     "levels_of",
+    "narrower_baselines",
     "new_checkpoint",
     "new_group",
     "prior_share",

@@ -12,16 +12,29 @@ normal prior and a normal likelihood it is the posterior variance over the prior
 precision that the prior brings. It counts what priors of standard deviations do too: the slope of a population from two
 tasks is as wide as the prior of the spread of slopes makes it, however wide its own prior is. Compare the power-scaling
 of Kallioinen et al. 2024 (doi 10.1007/s11222-023-10366-5), which scales densities rather than widths.
+
+One prior can say where an estimate lies while the data say how wide it is. On log-odds a score at the floor is as low
+as the prior of baselines lets it be, and a gain from there as large. The share of that prior is how many of its own
+sds an estimate would move if the sd of the prior were halved (`gainlaw.hierarchy.baseline_shift`).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.estimands.grid import FitLike
 
-__all__ = ["MOSTLY_PRIOR", "prior_share", "prior_widening"]
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from gainlaw.gains import Gains
+    from gainlaw.hierarchy.problem import ModelSpec
+
+__all__ = ["MOSTLY_PRIOR", "baseline_share", "narrower_baselines", "prior_share", "prior_widening"]
 
 Float = NDArray[np.float64]
 
@@ -30,6 +43,8 @@ MOSTLY_PRIOR = 0.5
 
 # Draws beyond these quantiles count as lying on them: a ratio, or a size, has no mean.
 _ENDS = (0.005, 0.995)
+# Of a normal law these quantiles lie an sd from the median; others may have no sd.
+_MIDDLE = (0.15866, 0.5, 0.84134)
 
 
 def prior_widening(fit: FitLike) -> Float:
@@ -88,3 +103,66 @@ def prior_share(draws: Float, widening: Float) -> Float:
         moved = np.mean(away * (widening - widening.mean()), axis=-1)
         known = np.isfinite(spread) & (spread > 1e-12 * np.abs(draws).max(axis=-1))
         return np.where(known, moved / spread, np.nan)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moved:
+    """A fit with another posterior."""
+
+    spec: ModelSpec
+    gains: Gains
+    posterior: xr.DataTree
+
+
+def narrower_baselines(fit: FitLike) -> FitLike | None:
+    """Return the fit with its draws moved to where they would lie if the prior of baselines were half as wide.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+
+    Returns
+    -------
+    FitLike or None
+        None where baselines have no such prior.
+    """
+    import xarray as xr
+
+    if "baseline_shift" not in fit.posterior.children:
+        return None
+    draws, shift = fit.posterior["posterior"].to_dataset(), fit.posterior["baseline_shift"]
+    moved = {name: draws[name] + shift[str(name)].to_numpy() for name in shift.data_vars}
+    return _Moved(fit.spec, fit.gains, xr.DataTree.from_dict({"posterior": draws.assign(moved)}))
+
+
+def baseline_share(draws: Float, moved: Float | None) -> Float:
+    """Return how many of its own sds an estimate moves if the prior of baselines is made half as wide; at most 1.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (..., draws)
+        Posterior draws of estimates.
+    moved : ndarray, shape (..., draws), or None
+        The same of `narrower_baselines`.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        NaN without moved draws, and where the draws have no spread.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(1).normal(0.0, 0.3, 10_000)
+    >>> round(float(baseline_share(draws, draws + 0.06)), 2)
+    0.2
+    """
+    draws = np.asarray(draws, dtype=float)
+    if moved is None:
+        return np.full(draws.shape[:-1], np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        low, middle, high = np.quantile(draws, _MIDDLE, axis=-1, method="inverted_cdf")
+        away = np.abs(np.median(moved, axis=-1) - middle)
+        spread = (high - low) / 2.0
+        clear = np.isfinite(spread) & (spread > 1e-12 * np.abs(middle))
+        return np.where(clear, np.minimum(away / spread, 1.0), np.nan)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gainlaw.estimands.curves import Curve, covariate_effect, curve, curve_at
 from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of, why_absent
-from gainlaw.estimands.prior_share import prior_share, prior_widening
+from gainlaw.estimands.prior_share import baseline_share, narrower_baselines, prior_share, prior_widening
 from gainlaw.hierarchy.covariates import column_of
 
 __all__ = [
@@ -77,30 +77,19 @@ def estimate_table(
         estimate is its prior, see `gainlaw.estimands.prior_share`.
     """
     sizes = default_sizes(fit) if sizes is None else tuple(sizes)
-    rows: list[tuple[str, str, str, float]] = []
-    draws: list[Float] = []
-    chains = 1
-    for each in _curves(fit):
-        chains = each.n_chains
-        for name, params, values in _estimands(each, sizes, threshold):
-            rows.append((name, each.level, each.group, params))
-            draws.append(values)
-    for name in fit.spec.covariates:
-        rows.append(("effect", "covariate", f"covariate={name}", np.nan))
-        draws.append(covariate_effect(fit, name))
-        if column_of(name) in fit.spec.covariate_scaling:
-            rows.append(("effect_per_sd", "covariate", f"covariate={name}", np.nan))
-            draws.append(covariate_effect(fit, name, per_sd=True))
-    posterior = fit.posterior["posterior"]
-    names = [str(name) for name in posterior.data_vars]
+    found = list(_all_draws(fit, sizes, threshold))
+    table = pd.DataFrame([row for row, _ in found], columns=["estimand", "level", "group", "params"])
+    draws = np.stack([values for _, values in found])
+    chains = fit.posterior["posterior"].sizes["chain"]
+    summary = summarise(draws, chains, ci_prob, importance_ess(fit))
+    moved = narrower_baselines(fit)
+    summary["prior_share"] = _prior_shares(
+        draws,
+        None if moved is None else np.stack([values for _, values in _all_draws(moved, sizes, threshold)]),
+        table["estimand"],
+        prior_widening(fit),
+    )
     shape = [parameter.name for parameter in fit.spec.law.parameters]
-    for name in [*(each for each in names if each.startswith(("tau_", "rho_"))), *shape]:
-        kind = "sd" if name.startswith("tau_") else "correlation" if name.startswith("rho_") else name
-        rows.append((kind, "model", name, np.nan))
-        draws.append(posterior[name].to_numpy().reshape(-1))
-    table = pd.DataFrame(rows, columns=["estimand", "level", "group", "params"])
-    summary = summarise(np.stack(draws), chains, ci_prob, importance_ess(fit))
-    summary["prior_share"] = _prior_shares(np.stack(draws), table["estimand"], prior_widening(fit))
     heavy = table["estimand"].isin(_HEAVY)
     summary.loc[heavy, ["mean", "sd"]] = np.nan
     # The sign of a size, of an sd or of a shape parameter says nothing.
@@ -198,6 +187,26 @@ def _curves(fit: FitLike) -> Iterator[Curve]:
                 yield curve_at(fit, {column: group})
 
 
+def _all_draws(
+    fit: FitLike, sizes: Sequence[float], threshold: float
+) -> Iterator[tuple[tuple[str, str, str, float], Float]]:
+    """Yield estimand, level, group and size of every estimate, and its draws."""
+    for each in _curves(fit):
+        for name, params, values in _estimands(each, sizes, threshold):
+            yield (name, each.level, each.group, params), values
+    for name in fit.spec.covariates:
+        yield ("effect", "covariate", f"covariate={name}", np.nan), covariate_effect(fit, name)
+        if column_of(name) in fit.spec.covariate_scaling:
+            per_sd = covariate_effect(fit, name, per_sd=True)
+            yield ("effect_per_sd", "covariate", f"covariate={name}", np.nan), per_sd
+    posterior = fit.posterior["posterior"]
+    names = [str(name) for name in posterior.data_vars]
+    shape = [parameter.name for parameter in fit.spec.law.parameters]
+    for name in [*(each for each in names if each.startswith(("tau_", "rho_"))), *shape]:
+        kind = "sd" if name.startswith("tau_") else "correlation" if name.startswith("rho_") else name
+        yield (kind, "model", name, np.nan), posterior[name].to_numpy().reshape(-1)
+
+
 def _estimands(each: Curve, sizes: Sequence[float], threshold: float) -> Iterator[tuple[str, float, Float]]:
     if not each.law.has_slope:
         yield "gain", np.nan, each.intercept
@@ -213,13 +222,19 @@ def _estimands(each: Curve, sizes: Sequence[float], threshold: float) -> Iterato
         yield "asymptote", np.nan, each.asymptote()
 
 
-def _prior_shares(draws: Float, estimands: pd.Series, widening: Float) -> Float:
-    """Return the share of the prior in every estimate, of sizes on the scale of orders of magnitude."""
-    values = draws.copy()
+def _prior_shares(draws: Float, moved: Float | None, estimands: pd.Series, widening: Float) -> Float:
+    """Return the share of the priors in every estimate, of sizes on the scale of orders of magnitude."""
     sizes = (estimands == "crossing").to_numpy()
-    with np.errstate(divide="ignore"):
-        values[sizes] = np.log10(values[sizes])
-    return prior_share(values, widening)
+
+    def comparable(values: Float) -> Float:
+        values = values.copy()
+        with np.errstate(divide="ignore"):
+            values[sizes] = np.log10(values[sizes])
+        return values
+
+    draws = comparable(draws)
+    other = baseline_share(draws, None if moved is None else comparable(moved))
+    return np.fmax(prior_share(draws, widening), other)
 
 
 def _quantile(values: Float, q: float) -> Float:

@@ -9,9 +9,12 @@ import pandas as pd
 
 from gainlaw._input.sizes import model_sizes
 from gainlaw.estimands import (
+    Curve,
     FitLike,
+    baseline_share,
     curve_at,
     importance_ess,
+    narrower_baselines,
     new_checkpoint,
     new_group,
     prior_share,
@@ -64,19 +67,26 @@ def predict(
         For sizes, levels or groups that cannot be used.
     """
     sizes = np.atleast_1d(model_sizes(params))
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
-    base = curve_at(fit, group, level)
-    if new:
-        base = new_group(base, fit, new, rng)
-    replicate = new_checkpoint(base, fit, rng)
+
+    def curves(fit: FitLike) -> tuple[Curve, Curve]:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
+        base = curve_at(fit, group, level)
+        if new:
+            base = new_group(base, fit, new, rng)
+        return base, new_checkpoint(base, fit, rng)
+
+    both, moved = curves(fit), narrower_baselines(fit)
+    others: tuple[Curve | None, ...] = (None, None) if moved is None else curves(moved)
+    base = both[0]
     x = decades(sizes)
     low, high = base.x_range
     beyond = np.maximum(np.maximum(low - x, x - high), 0.0) if fit.spec.law.has_slope else np.zeros(len(x))
     parts, widening = [], prior_widening(fit)
-    for kind, each in (("mean", base), ("new_checkpoint", replicate)):
+    for kind, each, other in zip(("mean", "new_checkpoint"), both, others, strict=True):
         draws = each.gain(sizes).T
         table = summarise(draws, each.n_chains, ci_prob, importance_ess(fit))
-        table["prior_share"] = prior_share(draws, widening)
+        elsewhere = None if other is None else other.gain(sizes).T
+        table["prior_share"] = np.fmax(prior_share(draws, widening), baseline_share(draws, elsewhere))
         table.insert(0, "kind", kind)
         table.insert(0, "params", sizes)
         table.insert(0, "group", each.group)

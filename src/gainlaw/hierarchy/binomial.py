@@ -58,20 +58,31 @@ class Geometry:
     mode: Float
 
 
-def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
+def build_geometry(problem: ModelProblem, tables: BinomialTables, mode: Float | None = None) -> Geometry:
     """Choose the sampler's coordinates at the mode of a Gaussian approximation.
 
     Each row's likelihood is summarised by a Gaussian site, refined at the posterior that the sites give; the
     hyperparameters go to their mode under the sites; there the conditional posterior of the coefficients gives a
     pseudo-observation of every effect and their correlations.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    tables : BinomialTables
+        Tabulated likelihoods.
+    mode : ndarray, shape (k,), optional
+        Hyperparameters at which to stay, in place of their mode.
     """
     site, covariances = tables.site.copy(), _first_covariances(tables)
     variance = tables.site_variance.copy()
-    hyper: dict[str, float] | None = None
+    hyper = None if mode is None else dict(zip(problem.hyper, map(float, mode), strict=True))
     for _ in range(SITE_ROUNDS):
         turned, axes = _turn(tables, variance, covariances)
         data = site_data(problem, tables, site, turned, axes)
-        hyper = find_mode(problem, data, hyper)
+        if mode is None:
+            hyper = find_mode(problem, data, hyper)
+        assert hyper is not None
         packed = problem.pack({name: np.array([value]) for name, value in hyper.items()})[0]
         inverse, centre = _moments(problem, packed, data)
         before = site
@@ -89,12 +100,12 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables) -> Geometry:
     correlation = inverse / np.sqrt(np.outer(np.diag(inverse), np.diag(inverse)))
     # spread @ spread.T is the correlation matrix; the flip makes the factor upper triangular.
     spread = np.ascontiguousarray(np.linalg.cholesky(correlation[::-1, ::-1])[::-1, ::-1])
-    mode = np.array([hyper[name] for name in problem.hyper]) if hyper else np.zeros(0)
+    found = np.array([hyper[name] for name in problem.hyper]) if hyper else np.zeros(0)
     turns = np.concatenate([axis.T.ravel() for axis in axes]) if axes else np.zeros(0)
     turn_first = np.concatenate([[0], np.cumsum([axis.size for axis in axes])]).astype(np.int64)
     anchor = mean / sd**2 / precision
     rotated = _rotate_rows(tables, axes, site)
-    return Geometry(anchor, 1.0 / precision, spread, rotated, turned, turns, turn_first, mode)
+    return Geometry(anchor, 1.0 / precision, spread, rotated, turned, turns, turn_first, found)
 
 
 def _moments(problem: ModelProblem, packed: Float, data: tuple) -> tuple[Float, Float]:

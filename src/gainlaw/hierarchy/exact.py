@@ -47,7 +47,7 @@ CORRECTED_SHARE = 0.5
 MAX_BATCHES = 6
 # Where the tail of the weights is heavier than this, draws go from the summary to the counts in so many steps, with
 # more of them, and more draws between them, if the weights cannot be relied on or are worth too little.
-HEAVY, RELIABLE, WORTH = 0.55, 0.7, 400.0
+HEAVY, RELIABLE, WORTH = 0.35, 0.7, 800.0
 STEPS = (2, 4)
 
 

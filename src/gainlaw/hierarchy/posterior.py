@@ -72,7 +72,8 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
     -------
     xarray.DataTree
         Groups ``posterior``, ``prior``, ``sample_stats``, ``log_likelihood``, ``posterior_predictive`` and
-        ``observed_data``.
+        ``observed_data``; on log-odds with baselines that stand for themselves also ``baseline_shift``, see
+        `baseline_shift.baseline_shift`.
     """
     import xarray as xr
 
@@ -109,6 +110,11 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
         "posterior_predictive": xr.Dataset({"gain": (("sample", "row"), replicated)}, coords=row),
         "observed_data": xr.Dataset({"gain": (("row",), problem.y)}, coords=row),
     }
+    if draws.summary is not None and not problem.spec.joint:
+        from gainlaw.hierarchy.baseline_shift import baseline_shift
+
+        shift = baseline_shift(problem, gains, draws.summary)
+        groups["baseline_shift"] = _parameters(problem, {}, shift[None, None])
     return xr.DataTree.from_dict(groups)
 
 

@@ -63,7 +63,7 @@ _POINTS: Mapping[str, float] = MappingProxyType(
         "tau_intermediate_slope": 5.0,
         "tau_model_family": 5.0,
         "tau_model_family_slope": 5.0,
-        "tau_smooth": 2.0,
+        "tau_smooth": 2.5,
         "tau_checkpoint": 5.0,
         "tau_run": 5.0,
         "tau_checkpoint_task": 5.0,

@@ -140,6 +140,10 @@ def _kept(sentences: list[str]) -> tuple[str, ...]:
     return tuple(sentence for sentence in sentences if sentence)
 
 
+# So few checkpoints say little about a slope.
+_FEW = 3
+
+
 def _mostly_prior(row: pd.Series) -> bool:
     return bool(row["prior_share"] >= MOSTLY_PRIOR)
 
@@ -205,8 +209,13 @@ def _slope_sentence(fit: Fit, slope: pd.Series, values: dict[str, float]) -> str
         f"{prob} interval; a decade is a factor of ten), with probability "
         f"{format_probability(float(likely))} that the gain {word}."
         + (
-            f" Do not lean on these numbers: they are mostly what the priors say, since {_count(fit.n_sizes, 'size')} "
-            f"and {_count(fit.n_checkpoints, 'checkpoint')} say little about a slope."
+            " Do not lean on these numbers: they are mostly what the priors say"
+            + (
+                f", since {_count(fit.n_sizes, 'size')} and {_count(fit.n_checkpoints, 'checkpoint')} say little "
+                "about a slope."
+                if fit.n_checkpoints <= _FEW
+                else "."
+            )
             if _mostly_prior(slope)
             else ""
         )
@@ -240,6 +249,11 @@ def _gain_sentence(fit: Fit, values: dict[str, float]) -> str:
     return (
         f"The expected gain is {numbers(first, fit)} {fit.unit} at {format_params(first['params'])} "
         f"parameters and {numbers(last, fit)} at {format_params(last['params'])}."
+        + (
+            " These levels are mostly what the priors say."
+            if _mostly_prior(first) or _mostly_prior(last)
+            else ""
+        )
     )
 
 

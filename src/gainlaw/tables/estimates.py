@@ -38,7 +38,8 @@ _BOTH = (
 _DAGGER = "†"
 _PRIOR_NOTE = (
     f"{_DAGGER} mostly what the priors say: were every prior 10% wider, the interval would be at least "
-    f"{10 * MOSTLY_PRIOR:g}% wider."
+    f"{10 * MOSTLY_PRIOR:g}% wider; or, where scores lie at the floor or the ceiling, were the prior of the baselines' "
+    f"log-odds half as wide, the estimate would move by at least {MOSTLY_PRIOR:g} of its sd."
 )
 
 

@@ -1,0 +1,61 @@
+"""Where a posterior would lie if the prior of baselines were narrower.
+
+On log-odds a score at the floor or the ceiling is as far out as the prior of baselines lets it be. The coefficients'
+posterior means are found by the Gaussian sites of the counts under two such priors; their difference has no noise of
+draws.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.gains import Gains
+from gainlaw.hierarchy import kernels
+from gainlaw.hierarchy.binomial import Geometry, Summary, build_geometry, geometry_data
+from gainlaw.hierarchy.binomial_tables import BinomialTables, build_tables
+from gainlaw.hierarchy.problem import ModelProblem
+
+__all__ = ["NARROWER", "baseline_shift"]
+
+Float = NDArray[np.float64]
+
+NARROWER = 0.5
+"""The sd of the other prior, as a share of that of the model's."""
+
+
+def baseline_shift(problem: ModelProblem, gains: Gains, summary: Summary) -> Float:
+    """Return by how much coefficients would be elsewhere with a narrower prior of baselines, shape (q,).
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        A model of counts whose baselines stand for themselves.
+    gains : Gains
+        Its data.
+    summary : Summary
+        The counts under the model's own prior.
+    """
+    mean, sd = problem.spec.priors["baseline"].arguments
+    tables = build_tables(gains, (mean, NARROWER * sd))
+    mode = summary.geometry.mode
+    narrower = build_geometry(problem, tables, mode)
+    return _means(problem, tables, narrower) - _means(problem, summary.tables, summary.geometry)
+
+
+def _means(problem: ModelProblem, tables: BinomialTables, geometry: Geometry) -> Float:
+    """Return the posterior means of the coefficients, in the unit of the scale, at the hyperparameters' mode."""
+    values = {name: np.array([value]) for name, value in zip(problem.hyper, geometry.mode, strict=True)}
+    packed = problem.pack(values)[0]
+    a, b = kernels.normal_equations(packed, *geometry_data(problem, tables, geometry))
+    q, blocks = problem.design.n_columns, problem.n_blocks
+    z = np.linalg.solve(a, b)[:q]
+    means = np.empty(q)
+    for k, block in enumerate(problem.design.blocks):
+        first = slice(block.start, block.start + block.size)
+        means[first] = packed[k] * z[first]
+        if block.slope_start >= 0:
+            own = slice(block.slope_start, block.slope_start + block.size)
+            rho = packed[2 * blocks + k]
+            means[own] = packed[blocks + k] * (rho * z[first] + np.sqrt(1.0 - rho**2) * z[own])
+    return means
