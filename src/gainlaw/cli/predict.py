@@ -81,7 +81,7 @@ def _print_prediction(fit: Fit, frame: pd.DataFrame, ci_prob: float) -> None:
     digits = 2 if fit.scale == "log_odds" else 1
     columns = (
         Column("params", "Size", "params"),
-        Column("row", "Of"),
+        Column("title", "Of"),
         Column("mean", "Gain", "number", digits),
         Column("sd", "s.d.", "number", digits),
         Column("ci_low", f"{percent(ci_prob)} interval", "interval", digits, high="ci_high"),

@@ -92,7 +92,7 @@ def print_fit(fit: Fit, level: str | None = None) -> None:
 def _averages(table: Table) -> Table:
     """Name the first column for the two averages, which is all that the table has."""
     first, *others = table.columns
-    if first.key != "row":
+    if first.key != "title":
         return table
     columns = (replace(first, title="Average"), *others)
     caption = table.caption.replace(", by overall (observed groups)", "")

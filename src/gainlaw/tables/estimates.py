@@ -107,7 +107,7 @@ def slopes_table(fit: Fit, level: str = "task") -> Table:
     frame, marked = mark_prior(frame)
     unit, digits = slope_unit(fit.scale), _digits(fit)
     columns = (
-        Column("row", level_title(level).capitalize()),
+        Column("title", level_title(level).capitalize()),
         Column("mean", "Slope", "number", digits),
         Column("sd", "s.d.", "number", digits),
         Column("ci_low", interval_title(frame), "interval", digits, high="ci_high"),
@@ -161,7 +161,7 @@ def gain_at_table(fit: Fit, level: str = "task") -> Table:
         records.append(record | {"prior_share": part["prior_share"].max()})
     frame, marked = mark_prior(pd.DataFrame(records))
     digits = _digits(fit)
-    columns = [Column("row", level_title(level).capitalize())]
+    columns = [Column("title", level_title(level).capitalize())]
     for size in sizes:
         key = _size_key(size)
         title = key.capitalize() if np.isnan(size) else key
@@ -209,7 +209,7 @@ def estimates_table(fit: Fit) -> Table:
     frame["block"] = frame["row"].where(frame["level"] != "model", "model")
     frame, marked = mark_prior(frame)
     columns = (
-        Column("row", "Group"),
+        Column("title", "Group"),
         Column("estimand", "Estimand"),
         Column("params", "Size", "params"),
         Column("shown", "Median", "right"),
@@ -316,12 +316,12 @@ def _with_titles(rows: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
 
 
 def mark_prior(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Mark the titles of rows that are mostly their prior.
+    """Add the titles of rows that are shown, with a mark on those that are mostly their prior.
 
     Parameters
     ----------
     rows : DataFrame
-        With the columns ``row``, their titles, and ``prior_share``.
+        With the columns ``row``, their names, and ``prior_share``.
 
     Returns
     -------
@@ -332,12 +332,12 @@ def mark_prior(rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     Examples
     --------
     >>> rows, notes = mark_prior(pd.DataFrame({"row": ["overall", "population"], "prior_share": [0.1, 0.7]}))
-    >>> rows["row"].tolist(), len(notes)
+    >>> rows["title"].tolist(), len(notes)
     (['overall', 'population †'], 1)
     """
     mostly = rows["prior_share"] >= MOSTLY_PRIOR
     titles = rows["row"].where(~mostly, rows["row"] + f" {_DAGGER}")
-    return rows.assign(row=titles), (_PRIOR_NOTE,) if mostly.any() else ()
+    return rows.assign(title=titles), (_PRIOR_NOTE,) if mostly.any() else ()
 
 
 def _with_counts(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
