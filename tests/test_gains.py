@@ -15,6 +15,7 @@ from gainlaw.errors import InputError
 from gainlaw.evaluations import Evaluations, evaluations_from_frame
 from gainlaw.gains import (
     BlockCovariance,
+    Gains,
     compute_gains,
     gains_from_frame,
     language_bootstrap_slope,
@@ -337,6 +338,27 @@ def test_blocks_have_names_or_numbers() -> None:
     for wrong in (["a", "A", "b", "b"], [1, 1, "x", 2]):
         with pytest.raises(InputError, match="block"):
             gains_from_frame(table.assign(block=wrong))
+
+
+def test_log_odds_without_a_size_are_counted() -> None:
+    def unsized(gains: Gains) -> list[tuple[int, str]]:
+        return [(note.count, note.severity) for note in gains.notes if note.kind == "unsized"]
+
+    at_floor, at_ceiling, clear = (
+        study(330, [340, 500], 1000),
+        study(1000, [998], 1000),
+        study(400, [600], 1000),
+    )
+    assert unsized(at_floor.gains()) == []
+    assert unsized(at_floor.gains("log_odds")) == [(1, "warning")]
+    assert unsized(at_ceiling.gains("log_odds")) == [(1, "warning")]
+    assert unsized(clear.gains("log_odds")) == []
+    there = at_floor.gains().to_scale("log_odds")
+    assert unsized(there) == [(1, "warning")]
+    assert (
+        unsized(there.to_scale("points")) == unsized(there.subset(there.frame["intermediate"].eq("t1"))) == []
+    )
+    assert unsized(gains_from_frame(there.frame, scale="log_odds")) == [(1, "warning")]
 
 
 def test_subset_and_rescaling_keep_their_rows() -> None:

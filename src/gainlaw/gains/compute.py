@@ -13,10 +13,12 @@ from gainlaw.evaluations.pairing import Pairing, pair_rows
 from gainlaw.evaluations.predictions import item_groups
 from gainlaw.evaluations.sampling import chance_of_rows, score_variance
 from gainlaw.gains.covariance import BlockCovariance
+from gainlaw.gains.findings import unsized_notes
 from gainlaw.gains.sampling import joint_covariance, mcnemar_variance
 from gainlaw.gains.scales import Contrast, adjusted_accuracy, contrast
 from gainlaw.gains.table import Gains, order_columns
 from gainlaw.metrics import MetricFacts, metric_facts
+from gainlaw.notes import sort_notes
 from gainlaw.options import Scale, require_choice
 
 if TYPE_CHECKING:
@@ -97,7 +99,8 @@ def compute_gains(evals: Evaluations, scale: Scale = "points", variance: Varianc
         paired, np.nan, np.abs(parts.baseline_loading) * np.sqrt(sides["baseline_variance"])
     )
     frame = frame.drop(columns=["baseline_variance", "intermediate_variance"])
-    notes = tuple(note.stand() for note in evals.notes)
+    lines = evals.frame["row"].to_numpy()[pairing.intermediate]
+    notes = sort_notes([*(note.stand() for note in evals.notes), *unsized_notes(frame, lines)])
     return Gains(order_columns(frame), scale, covariance, evals.source, evals.sha256, evals, notes)
 
 

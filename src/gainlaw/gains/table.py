@@ -13,7 +13,7 @@ from gainlaw._io import write_frame_atomic
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains.checks import SIZES_HINT, several_sizes
 from gainlaw.gains.covariance import BlockCovariance
-from gainlaw.gains.findings import find_gain_notes
+from gainlaw.gains.findings import find_gain_notes, unsized_notes
 from gainlaw.gains.scales import UNITS
 from gainlaw.metrics import metric_facts
 from gainlaw.notes import Note, sort_notes
@@ -230,7 +230,9 @@ class Gains:
             return self
         from gainlaw.gains.rescale import rescale
 
-        return rescale(self, scale)
+        there = rescale(self, scale)
+        others = [note for note in there.notes if note.kind != "unsized"]
+        return replace(there, notes=sort_notes([*others, *unsized_notes(there.frame)]))
 
     def write(self, path: str | os.PathLike[str], *, safe: bool = False) -> Path:
         """Write the table, and ``PATH.cov.parquet`` where its columns cannot tell the covariance.
