@@ -222,6 +222,7 @@ def _facts(content: Content) -> str:
 def _method(fit: Fit) -> list[str]:
     terms = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in term_words(fit))
     law = fit.spec.law
+    shape = escape(shape_words(fit)).replace("N_c", "<i>N</i><sub>c</sub>")
     return [
         _paragraph(
             "The gain of every combination of checkpoint, intermediate training, task and language "
@@ -229,7 +230,7 @@ def _method(fit: Fit) -> list[str]:
             "N:"
         ),
         f'<div class="equation">{equation_mathml(fit)}</div>',
-        f"<p>with <i>a</i> the gain at {escape(centre_text(law))}{escape(shape_words(fit))}. The <i>u</i> and <i>v</i> "
+        f"<p>with <i>a</i> the gain at {escape(centre_text(law))}{shape}. The <i>u</i> and <i>v</i> "
         "are deviations of the groups of each term, normal around zero with standard deviations learned "
         "from the data (partial pooling); <i>e</i> is the sampling error, whose covariance is known. The "
         "terms:</p>",

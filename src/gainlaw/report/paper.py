@@ -140,7 +140,7 @@ def _figure(content: Content, name: str) -> str:
 
 def _method(fit: Fit) -> list[str]:
     law = fit.spec.law
-    shape = escape_latex(shape_words(fit)).replace("β", r"$\beta$")
+    shape = escape_latex(shape_words(fit)).replace("β", r"$\beta$").replace(escape_latex("N_c"), "$N_c$")
     terms = "".join(f"\\item[{escape_latex(name)}] {escape_latex(text)}\n" for name, text in term_words(fit))
     dropped = dropped_words(fit)
     left_out = f"Left out because the data cannot identify it: {names_of(dropped)}." if dropped else ""
