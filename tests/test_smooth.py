@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.fitting.trend import speaks
+from gainlaw.fitting.diagnostics import speaks
 from gainlaw.hierarchy import build_problem, specify
 from gainlaw.hierarchy.marginal import Marginal
 from gainlaw.hierarchy.problem import gaussian_data

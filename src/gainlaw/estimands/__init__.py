@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gainlaw.estimands.contrasts import Combination, Part, combine
 from gainlaw.estimands.curves import Curve, covariate_effect, curve, curve_at, new_checkpoint, new_group
-from gainlaw.estimands.grid import SELECTABLE, FitLike, levels_of, reference_weights
+from gainlaw.estimands.grid import SELECTABLE, FitLike, grid_cells, levels_of, reference_weights
 from gainlaw.estimands.prior_share import (
     MOSTLY_PRIOR,
     baseline_share,
@@ -38,6 +38,7 @@ __all__ = [
     "curve_at",
     "default_sizes",
     "estimate_table",
+    "grid_cells",
     "importance_ess",
     "levels_of",
     "narrower_baselines",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -19,9 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SELECTABLE",
+    "Cells",
     "FitLike",
     "Weights",
     "check_selection",
+    "grid_cells",
     "levels_of",
     "reference_weights",
     "replicate_shares",
@@ -53,6 +57,38 @@ class FitLike(Protocol):
     def posterior(self) -> xr.DataTree:
         """Posterior and prior draws."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """How much of the grid of two factors was observed.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        The two factors.
+    groups : tuple of int
+        The number of groups of each.
+    seen : int
+        The number of their combinations with a gain.
+    fewest : tuple of (str, int)
+        Of each factor the group that was seen with the fewest groups of the other one, and with how many.
+    """
+
+    columns: tuple[str, str]
+    groups: tuple[int, int]
+    seen: int
+    fewest: tuple[tuple[str, int], tuple[str, int]]
+
+    @property
+    def total(self) -> int:
+        """The number of combinations in the grid."""
+        return self.groups[0] * self.groups[1]
+
+    @property
+    def unseen(self) -> float:
+        """The share of the combinations without a gain."""
+        return 1.0 - self.seen / self.total
 
 
 def levels_of(gains: Gains, column: str) -> list[str]:
@@ -180,6 +216,42 @@ def reference_weights(spec: ModelSpec, gains: Gains, selection: Mapping[str, str
         own = _average(term.name, term.columns, term.index, groups, frame, mask)
         weights[term.name] = own if term.loading is None else own @ term.loading
     return weights
+
+
+def grid_cells(spec: ModelSpec, gains: Gains) -> tuple[Cells, ...]:
+    """Return how much of the reference grid was observed, by pairs of factors.
+
+    `reference_weights` averages over each factor separately. What that says of a combination that has no gain is the
+    sum of the effects of its parts.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    gains : Gains
+        The data.
+
+    Returns
+    -------
+    tuple of Cells
+        Every pair of factors whose groups the model tells apart; of languages and their families the languages.
+        Factors that group the rows alike have one effect, and are no pair.
+    """
+    factors = [
+        column for column in SELECTABLE if len(levels_of(gains, column)) > 1 and terms_of(spec, column)
+    ]
+    if "language" in factors and "language_family" in factors:
+        factors.remove("language_family")
+    found = []
+    for one, other in combinations(factors, 2):
+        pairs = gains.frame[[one, other]].dropna().astype(str).drop_duplicates()
+        pairs = pairs[(pairs != "").all(axis=1)]
+        counts = [pairs[column].value_counts().sort_index() for column in (one, other)]
+        if any((count > 1).any() for count in counts):
+            first, second = ((str(count.idxmin()), int(count.min())) for count in counts)
+            groups = (len(counts[0]), len(counts[1]))
+            found.append(Cells((one, other), groups, len(pairs), (first, second)))
+    return tuple(found)
 
 
 def replicate_shares(spec: ModelSpec, gains: Gains, selection: Mapping[str, str]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from gainlaw._threads import one_blas_thread
 from gainlaw.errors import InputError, Problem
 from gainlaw.estimands import MIN_ESS, estimate_table
 from gainlaw.evaluations import Evaluations
-from gainlaw.fitting.diagnostics import Check, Diagnostics, run_checks, scales_check
+from gainlaw.fitting.diagnostics import Check, Diagnostics, cells_check, run_checks, scales_check
 from gainlaw.fitting.influence import leave_checkpoints_out
 from gainlaw.fitting.predictive import predictive_data
 from gainlaw.fitting.record import build_record, count_distinct
@@ -301,7 +301,7 @@ def fit(
         influence = leave_checkpoints_out(bare, ci_prob, summary)
         diagnostics = Diagnostics(
             cast("Any", status),
-            checks + scales_check(scales) + trend_checks(bare, problem, influence),
+            checks + scales_check(scales) + cells_check(bare) + trend_checks(bare, problem, influence),
             influence,
             prior_sensitivity(bare),
             scales,

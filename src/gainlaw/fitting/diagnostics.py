@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from gainlaw.estimands import MIN_ESS, RHAT_LIMIT, FitLike, importance_ess
+from gainlaw.estimands import MIN_ESS, RHAT_LIMIT, FitLike, grid_cells, importance_ess
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["PARETO_K_LIMIT", "Check", "Diagnostics", "run_checks", "scales_check"]
+__all__ = ["PARETO_K_LIMIT", "Check", "Diagnostics", "cells_check", "run_checks", "scales_check", "speaks"]
 
 BFMI_LIMIT = 0.3
 DEPTH_SHARE_LIMIT = 0.01
 MAX_DEPTH = 10
 PARETO_K_LIMIT = 0.7
+# From this share of unseen combinations on, most of an average over the grid is put together from other cells.
+_UNSEEN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class Check:
     value: float
     limit: float
     text: str
+
+
+def speaks(check: Check) -> bool:
+    """Return whether a note, which passes and fails nothing, has something to say: its value is above its limit."""
+    return check.passed is None and bool(check.value > check.limit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,6 +180,46 @@ def scales_check(scales: pd.DataFrame) -> tuple[Check, ...]:
         else "The data inform every standard deviation, correlation and shape parameter."
     )
     return (Check("prior_dominated", None, float(len(silent)), float("nan"), text),)
+
+
+def cells_check(fit: FitLike) -> tuple[Check, ...]:
+    """Return a note on averages over a grid of which most was never observed; nothing where half of it was.
+
+    It passes and fails nothing. Its value is the share of combinations without a gain, of the pair of factors where
+    that is largest.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    """
+    sparse = [each for each in grid_cells(fit.spec, fit.gains) if each.unseen > _UNSEEN]
+    if not sparse:
+        return ()
+    counts = []
+    for each in sparse:
+        many = " and ".join(
+            f"{number} {_plural(column)}" for number, column in zip(each.groups, each.columns, strict=True)
+        )
+        fewest = " and ".join(
+            f"{column.replace('_', ' ')} {group} ({number} of {of})"
+            for column, (group, number), of in zip(
+                each.columns, each.fewest, reversed(each.groups), strict=True
+            )
+        )
+        counts.append(
+            f"Of the {each.total} combinations of {many}, {each.seen} were observed, the fewest with {fewest}."
+        )
+    text = (
+        f"{' '.join(counts)} The overall averages, and those of a single group, take every other combination to be the "
+        "sum of its parts (additivity): how it would depart from that is not in their intervals."
+    )
+    return (Check("cells", None, max(each.unseen for each in sparse), _UNSEEN, text),)
+
+
+def _plural(column: str) -> str:
+    name = column.replace("_", " ")
+    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
 
 
 def _weights(found: Mapping[Any, Any]) -> list[Check]:

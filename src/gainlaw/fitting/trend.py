@@ -15,7 +15,7 @@ from gainlaw.hierarchy.problem import ModelProblem, observations
 from gainlaw.hierarchy.smooth import LEAST_SIZES, SMOOTH
 from gainlaw.laws.base import size_text
 
-__all__ = ["checkpoint_deviations", "speaks", "trend_checks"]
+__all__ = ["checkpoint_deviations", "trend_checks"]
 
 Float = NDArray[np.float64]
 
@@ -30,11 +30,6 @@ class _Deviations:
     family: NDArray[np.object_]
     x: Float
     value: Float
-
-
-def speaks(check: Check) -> bool:
-    """Return whether a check of this module has something to say."""
-    return bool(check.value > check.limit)
 
 
 def checkpoint_deviations(fit: FitLike, problem: ModelProblem) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What the answer of a report does not say: which law it speaks for, whether another predicts better, its misses."""
+"""What the answer of a report does not say: its law, whether another predicts better, what it never saw or misses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError
-from gainlaw.fitting.trend import speaks
+from gainlaw.fitting.diagnostics import speaks
 from gainlaw.report.answer import estimate_row, numbers
 from gainlaw.report.words import predictive_words
 from gainlaw.tables.formats import format_number, format_params, slope_unit
@@ -41,16 +41,21 @@ def limits_of(
     Returns
     -------
     tuple of str
-        Sentences: the law, what another one says that predicts better, and the statistics that it misses.
+        Sentences: the law, what another one says that predicts better, what it leaves of the checkpoints, how little
+        of the grid was observed, and the statistics that it misses.
     """
     if not fit.spec.law.has_slope:
-        return ()
+        return tuple(_notes(fit, "cells"))
     rivals = {
         name: each
         for name, each in (others or {}).items()
         if each.scale == fit.scale and each.n_rows == fit.n_rows and each.spec.law.name != fit.spec.law.name
     }
-    return tuple(each for each in (_law(fit, rivals, comparison), *_left(fit), _misses(fit)) if each)
+    return tuple(
+        each
+        for each in (_law(fit, rivals, comparison), *_notes(fit, "bend", "neighbours", "cells"), _misses(fit))
+        if each
+    )
 
 
 def _law(fit: Fit, rivals: Mapping[str, Fit], comparison: pd.DataFrame | None) -> str:
@@ -120,10 +125,10 @@ def _bend(fit: Fit) -> str:
     )
 
 
-def _left(fit: Fit) -> list[str]:
-    """Return what the law leaves of the checkpoints: a bend, neighbours that deviate alike."""
+def _notes(fit: Fit, *names: str) -> list[str]:
+    """Return what these checks have to say, in the order of the diagnostics."""
     checks = fit.diagnostics.checks if fit.diagnostics is not None else ()
-    return [check.text for check in checks if check.name in ("bend", "neighbours") and speaks(check)]
+    return [check.text for check in checks if check.name in names and speaks(check)]
 
 
 def _misses(fit: Fit) -> str:

@@ -43,6 +43,7 @@ _CHECKS = {
     "tree_depth": "length of trajectories",
     "neighbours": "neighbouring checkpoints",
     "bend": "bend",
+    "cells": "combinations never observed (share)",
     "prior_dominated": "standard deviations left to their priors",
 }
 
