@@ -53,7 +53,7 @@ def claims(
     verdicts = gainlaw.assess_file(fits, file)
     if output is not None:
         write_verdicts(verdicts, output, safe=safe_csv)
-    table = claims_table(verdicts)
+    table = claims_table(verdicts, fits)
     if form == "table":
         _print_verdicts(table)
     else:

@@ -76,9 +76,9 @@ def _print_prediction(fit: Fit, frame: pd.DataFrame, ci_prob: float) -> None:
     from gainlaw.tables import Column
     from gainlaw.tables import Table as Printed
     from gainlaw.tables.estimates import mark_prior
-    from gainlaw.tables.formats import percent
+    from gainlaw.tables.formats import decimals, percent
 
-    digits = 2 if fit.scale == "log_odds" else 1
+    digits = decimals(fit)
     columns = (
         Column("params", "Size", "params"),
         Column("title", "Of"),

@@ -11,6 +11,7 @@ from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish
 from gainlaw.tables.estimates import group_labels
 from gainlaw.tables.formats import (
     MINUS,
+    decimals,
     format_interval,
     format_number,
     format_probability,
@@ -54,7 +55,8 @@ def plot_forest(fit: Fit, level: str = "task", estimand: str = "slope") -> Paper
     >>> figure.plot_data.head()  # doctest: +SKIP
     """
     unit = slope_unit(fit.scale) if estimand == "slope" else fit.unit
-    return draw_forest(forest_data(fit, level, estimand), unit=f"{estimand} ({unit})")
+    rows = forest_data(fit, level, estimand)
+    return draw_forest(rows, unit=f"{estimand} ({unit})", digits=decimals(fit, 1))
 
 
 def forest_data(fit: Fit, level: str = "task", estimand: str = "slope") -> pd.DataFrame:
@@ -115,7 +117,9 @@ def forest_data(fit: Fit, level: str = "task", estimand: str = "slope") -> pd.Da
     return pd.concat([frame[groups].sort_values("mean", ascending=False), frame[~groups]], ignore_index=True)
 
 
-def draw_forest(rows: pd.DataFrame, *, unit: str = "slope (points per decade)") -> PaperFigure:
+def draw_forest(
+    rows: pd.DataFrame, *, unit: str = "slope (points per decade)", digits: int = 1
+) -> PaperFigure:
     """Draw a forest plot from its numbers.
 
     Parameters
@@ -124,6 +128,8 @@ def draw_forest(rows: pd.DataFrame, *, unit: str = "slope (points per decade)") 
         As `forest_data` returns it, from top to bottom.
     unit : str
         The label of the horizontal axis.
+    digits : int
+        Decimals in words, see `gainlaw.tables.formats.decimals`; small numbers get one more beside the intervals.
 
     Returns
     -------
@@ -170,19 +176,19 @@ def draw_forest(rows: pd.DataFrame, *, unit: str = "slope (points per decade)") 
         axes.set_ylim(-0.7, float(heights.max()) + 0.7)
         axes.set_xlabel(unit)
         axes.spines["left"].set_visible(False)
-        _draw_numbers(side, rows, heights)
+        _draw_numbers(side, rows, heights, digits)
     alt = f"Forest plot of the {unit}: " + "; ".join(
-        f"{row['label']} {row['mean']:.1f} [{row['ci_low']:.1f}, {row['ci_high']:.1f}]"
+        f"{row['label']} {row['mean']:.{digits}f} [{row['ci_low']:.{digits}f}, {row['ci_high']:.{digits}f}]"
         for row in rows.to_dict("records")
     )
     return finish(figure, {"interval": rows}, alt + ".")
 
 
-def _draw_numbers(axes: Axes, rows: pd.DataFrame, heights: np.ndarray) -> None:
+def _draw_numbers(axes: Axes, rows: pd.DataFrame, heights: np.ndarray, digits: int) -> None:
     """Write mean and interval, probability, languages and checkpoints beside the intervals."""
     axes.set_axis_off()
     axes.set_xlim(0, 1)
-    digits = 2 if rows["mean"].abs().max() < 3 else 1
+    digits += int(rows["mean"].abs().max() < 3 * 10.0 ** (1 - digits))
     heads = ((0.0, "left", f"mean [{percent(rows['ci_prob'].iloc[0])} interval]"), (0.66, "right", "P(> 0)"))
     for place, align, text in (*heads, (0.83, "right", "lang."), (1.0, "right", "ckpt.")):
         axes.annotate(

@@ -20,7 +20,7 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
-from gainlaw.tables.formats import percent, tails, title_of
+from gainlaw.tables.formats import decimals, percent, tails, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def plot_gain(fit: Fit, by: str | None = "task", *, points: int = 60) -> PaperFi
     >>> figure.plot_data.head()  # doctest: +SKIP
     """
     bands, cells = gain_data(fit, by, points=points)
-    return draw_gain(bands, cells, unit=_gain_label(fit.scale))
+    return draw_gain(bands, cells, unit=_gain_label(fit.scale), digits=decimals(fit, 1))
 
 
 def gain_data(fit: Fit, by: str | None = "task", *, points: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -118,7 +118,9 @@ def band_frame(panel: str, sizes: np.ndarray, draws: np.ndarray, ci_prob: float 
     return pd.DataFrame({"panel": panel, "params": sizes, "mean": draws.mean(axis=0), **ends})
 
 
-def draw_gain(bands: pd.DataFrame, cells: pd.DataFrame, *, unit: str = "gain (points)") -> PaperFigure:
+def draw_gain(
+    bands: pd.DataFrame, cells: pd.DataFrame, *, unit: str = "gain (points)", digits: int = 1
+) -> PaperFigure:
     """Draw the curves from their numbers.
 
     Parameters
@@ -127,6 +129,8 @@ def draw_gain(bands: pd.DataFrame, cells: pd.DataFrame, *, unit: str = "gain (po
         As `gain_data` returns them.
     unit : str
         The label of the vertical axis.
+    digits : int
+        Decimals in words, see `gainlaw.tables.formats.decimals`.
 
     Returns
     -------
@@ -157,7 +161,7 @@ def draw_gain(bands: pd.DataFrame, cells: pd.DataFrame, *, unit: str = "gain (po
             columnspacing=1.2,
         )
     alt = f"{unit} against model size for {', '.join(title_of(panel) for panel in panels)}. " + " ".join(
-        _describe(bands[bands["panel"] == panel], title_of(panel)) for panel in panels
+        describe_band(bands[bands["panel"] == panel], title_of(panel), digits) for panel in panels
     )
     return finish(figure, {"band": bands, "cell": cells, "checkpoint": means}, alt)
 
@@ -196,9 +200,10 @@ def _checkpoint_means(cells: pd.DataFrame) -> pd.DataFrame:
     return cells.groupby(keys, sort=False)["gain"].mean().reset_index()
 
 
-def _describe(band: pd.DataFrame, name: str) -> str:
+def describe_band(band: pd.DataFrame, name: str, digits: int) -> str:
+    """Return in words where a band begins and ends."""
     first, last = band["mean"].iloc[0], band["mean"].iloc[-1]
-    return f"{name}: {first:.1f} at the smallest size, {last:.1f} at the largest."
+    return f"{name}: {first:.{digits}f} at the smallest size, {last:.{digits}f} at the largest."
 
 
 def _gain_label(scale: str) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.tables.checks import diagnostics_of
-from gainlaw.tables.formats import MINUS, format_number, format_params, percent, slope_unit
+from gainlaw.tables.formats import MINUS, decimals, format_number, format_params, percent, slope_unit
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
@@ -41,7 +41,7 @@ def plot_influence(fit: Fit) -> PaperFigure:
     >>> figure.plot_data.head()  # doctest: +SKIP
     """
     rows, full = influence_data(fit)
-    return draw_influence(rows, full, unit=slope_unit(fit.scale))
+    return draw_influence(rows, full, unit=slope_unit(fit.scale), digits=decimals(fit, 2))
 
 
 def influence_data(fit: Fit) -> tuple[pd.DataFrame, dict[str, float]]:
@@ -62,7 +62,7 @@ def influence_data(fit: Fit) -> tuple[pd.DataFrame, dict[str, float]]:
 
 
 def draw_influence(
-    rows: pd.DataFrame, full: dict[str, float], *, unit: str = "points per decade"
+    rows: pd.DataFrame, full: dict[str, float], *, unit: str = "points per decade", digits: int = 2
 ) -> PaperFigure:
     """Draw the influence plot from its numbers.
 
@@ -74,6 +74,8 @@ def draw_influence(
         mean, ci_low, ci_high, ci_prob of the slope on all data.
     unit : str
         Unit of the slope.
+    digits : int
+        Decimals in words, see `gainlaw.tables.formats.decimals`.
 
     Returns
     -------
@@ -155,9 +157,9 @@ def draw_influence(
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=4, handlelength=1.4, columnspacing=1.2)
     alt = (
-        f"Overall slope with each of {count} checkpoints left out; on all data {full['mean']:.2f}. "
+        f"Overall slope with each of {count} checkpoints left out; on all data {full['mean']:.{digits}f}. "
         + " ".join(
-            f"Without {row['checkpoint']}: {row['slope_mean']:.2f}." for row in rows.to_dict("records")
+            f"Without {row['checkpoint']}: {row['slope_mean']:.{digits}f}." for row in rows.to_dict("records")
         )
     )
     return finish(figure, {"influence": rows, "full": pd.DataFrame([full])}, alt)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gainlaw.figures.gain_curve import band_frame
+from gainlaw.figures.gain_curve import band_frame, describe_band
 from gainlaw.figures.style import (
     ACCENT,
     COLORS,
@@ -21,6 +21,7 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
+from gainlaw.tables.formats import decimals
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
@@ -55,7 +56,7 @@ def plot_laws(fits: Mapping[str, Fit], *, points: int = 60) -> PaperFigure:
     """
     first = next(iter(fits.values()))
     bands, means = laws_data(fits, points=points)
-    return draw_laws(bands, means, unit=f"gain ({first.unit})")
+    return draw_laws(bands, means, unit=f"gain ({first.unit})", digits=decimals(first, 1))
 
 
 def laws_data(fits: Mapping[str, Fit], *, points: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -77,7 +78,9 @@ def laws_data(fits: Mapping[str, Fit], *, points: int = 60) -> tuple[pd.DataFram
     return pd.concat(bands, ignore_index=True), means
 
 
-def draw_laws(bands: pd.DataFrame, means: pd.DataFrame, *, unit: str = "gain (points)") -> PaperFigure:
+def draw_laws(
+    bands: pd.DataFrame, means: pd.DataFrame, *, unit: str = "gain (points)", digits: int = 1
+) -> PaperFigure:
     """Draw the curves of several laws from their numbers.
 
     Parameters
@@ -86,6 +89,8 @@ def draw_laws(bands: pd.DataFrame, means: pd.DataFrame, *, unit: str = "gain (po
         As `laws_data` returns them.
     unit : str
         The label of the vertical axis.
+    digits : int
+        Decimals in words, see `gainlaw.tables.formats.decimals`.
 
     Returns
     -------
@@ -117,8 +122,6 @@ def draw_laws(bands: pd.DataFrame, means: pd.DataFrame, *, unit: str = "gain (po
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=2, handlelength=2.2, columnspacing=1.0)
     alt = f"{unit} against model size under {', '.join(names)}. " + " ".join(
-        f"{name}: {band['mean'].iloc[0]:.1f} at the smallest size, {band['mean'].iloc[-1]:.1f} at the "
-        "largest."
-        for name, band in ((name, bands[bands["panel"] == name]) for name in names)
+        describe_band(bands[bands["panel"] == name], name, digits) for name in names
     )
     return finish(figure, {"band": bands, "checkpoint": means}, alt)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, GREY, PaperFigure, finish, new_figure, style
-from gainlaw.tables.formats import parameter_title, percent, tails
+from gainlaw.tables.formats import decimals, parameter_title, percent, tails
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
@@ -36,7 +36,7 @@ def plot_priors(fit: Fit) -> PaperFigure:
     >>> figure = plot_priors(fit)  # doctest: +SKIP
     >>> figure.plot_data.head()  # doctest: +SKIP
     """
-    return draw_priors(priors_data(fit), unit=fit.unit)
+    return draw_priors(priors_data(fit), unit=fit.unit, digits=decimals(fit, 2))
 
 
 def priors_data(fit: Fit) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def priors_frame(
     return pd.DataFrame(rows)
 
 
-def draw_priors(rows: pd.DataFrame, *, unit: str = "points") -> PaperFigure:
+def draw_priors(rows: pd.DataFrame, *, unit: str = "points", digits: int = 2) -> PaperFigure:
     """Draw prior and posterior of the standard deviations from their numbers.
 
     Parameters
@@ -93,6 +93,8 @@ def draw_priors(rows: pd.DataFrame, *, unit: str = "points") -> PaperFigure:
         As `priors_frame` returns it.
     unit : str
         Unit of the gain.
+    digits : int
+        Decimals in words, see `gainlaw.tables.formats.decimals`.
 
     Returns
     -------
@@ -122,8 +124,8 @@ def draw_priors(rows: pd.DataFrame, *, unit: str = "points") -> PaperFigure:
         )
     posterior = rows[rows["source"] == "posterior"]
     alt = f"Prior and posterior of the standard deviations in {unit}. " + " ".join(
-        f"{parameter_title(row['variable'])}: posterior median {row['median']:.2f} "
-        f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]."
+        f"{parameter_title(row['variable'])}: posterior median {row['median']:.{digits}f} "
+        f"[{row['ci_low']:.{digits}f}, {row['ci_high']:.{digits}f}]."
         for row in posterior.to_dict("records")
     )
     return finish(figure, {"interval": rows}, alt)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +11,7 @@ import pandas as pd
 
 from gainlaw.figures.forest import forest_data
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.tables.formats import scale_title, slope_unit
+from gainlaw.tables.formats import decimals, scale_title, slope_unit
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
@@ -39,7 +41,8 @@ def plot_scales(fit: Fit, other: Fit, level: str = "task") -> PaperFigure:
     >>> other = gl.fit(fit.gains, scale="log_odds")  # doctest: +SKIP
     >>> plot_scales(fit, other).alt  # doctest: +SKIP
     """
-    return draw_scales(scales_data(fit, other, level))
+    digits: dict[str, int] = {each.scale: decimals(each, 2) for each in (fit, other)}
+    return draw_scales(scales_data(fit, other, level), digits=digits)
 
 
 def scales_data(fit: Fit, other: Fit, level: str = "task") -> pd.DataFrame:
@@ -51,13 +54,15 @@ def scales_data(fit: Fit, other: Fit, level: str = "task") -> pd.DataFrame:
     return pd.concat([first, second], ignore_index=True)
 
 
-def draw_scales(rows: pd.DataFrame) -> PaperFigure:
+def draw_scales(rows: pd.DataFrame, *, digits: Mapping[str, int] = MappingProxyType({})) -> PaperFigure:
     """Draw the slopes on each scale from their numbers.
 
     Parameters
     ----------
     rows : pandas.DataFrame
         As `scales_data` returns it.
+    digits : mapping of str to int
+        Decimals in words by scale, see `gainlaw.tables.formats.decimals`; two unless given.
 
     Returns
     -------
@@ -93,8 +98,9 @@ def draw_scales(rows: pd.DataFrame) -> PaperFigure:
             axes.spines["left"].set_visible(False)
     alt = "Slopes of the same groups on " + " and ".join(scale_title(scale) for scale in scales) + ". "
     alt += " ".join(
-        f"{row['label']}, {scale_title(row['scale'])}: {row['mean']:.2f} "
-        f"[{row['ci_low']:.2f}, {row['ci_high']:.2f}]."
+        f"{row['label']}, {scale_title(row['scale'])}: {row['mean']:.{places}f} "
+        f"[{row['ci_low']:.{places}f}, {row['ci_high']:.{places}f}]."
         for row in rows.to_dict("records")
+        for places in (digits.get(row["scale"], 2),)
     )
     return finish(figure, {"interval": rows}, alt)

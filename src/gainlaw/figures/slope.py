@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, GREY, INK, SINGLE, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.tables.formats import slope_unit, tails
+from gainlaw.tables.formats import decimals, slope_unit, tails
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,13 @@ def plot_slope(fit: Fit, *, rope: tuple[float, float] | None = None) -> PaperFig
     """
     if rope is None:
         rope = (-0.1, 0.1) if fit.scale == "log_odds" else (-1.0, 1.0)
-    return draw_slope(slope_data(fit), rope=rope, unit=slope_unit(fit.scale), ci_prob=fit.ci_prob)
+    return draw_slope(
+        slope_data(fit),
+        rope=rope,
+        unit=slope_unit(fit.scale),
+        ci_prob=fit.ci_prob,
+        digits=decimals(fit, 2),
+    )
 
 
 def slope_data(fit: Fit) -> dict[str, np.ndarray]:
@@ -68,6 +74,7 @@ def draw_slope(
     rope: tuple[float, float],
     unit: str = "points per decade",
     ci_prob: float = 0.95,
+    digits: int = 2,
 ) -> PaperFigure:
     """Draw the posteriors of the slope from their draws.
 
@@ -81,6 +88,8 @@ def draw_slope(
         Unit of the slope.
     ci_prob : float
         Probability of the interval.
+    digits : int
+        Decimals of the mean in words, see `gainlaw.tables.formats.decimals`.
 
     Returns
     -------
@@ -102,7 +111,7 @@ def draw_slope(
         grid_axes[-1, 0].set_xlabel(f"slope ({unit})")
         grid_axes[0, 0].set_xlim(grid[0], grid[-1])
     alt = f"Posterior of the slope in {unit}; from {rope[0]:g} to {rope[1]:g} it counts as none. " + " ".join(
-        f"{str(row['level']).capitalize()}: mean {row['mean']:.2f}, {100 * float(row['below']):.1f}% below, "
+        f"{str(row['level']).capitalize()}: mean {row['mean']:.{digits}f}, {100 * float(row['below']):.1f}% below, "
         f"{100 * float(row['inside']):.1f}% inside, {100 * float(row['above']):.1f}% above."
         for row in shares
     )

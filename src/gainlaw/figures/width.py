@@ -41,7 +41,7 @@ def width_frame(rows: Sequence[tuple[str, str, float, float, float]], ci_prob: f
     return frame
 
 
-def draw_width(rows: pd.DataFrame, *, unit: str = "points per decade") -> PaperFigure:
+def draw_width(rows: pd.DataFrame, *, unit: str = "points per decade", digits: int = 1) -> PaperFigure:
     """Draw the intervals of one slope, narrowest question first.
 
     Parameters
@@ -50,6 +50,8 @@ def draw_width(rows: pd.DataFrame, *, unit: str = "points per decade") -> PaperF
         As `width_frame` returns it, from top to bottom.
     unit : str
         Unit of the slope.
+    digits : int
+        Decimals of the numbers, see `gainlaw.tables.formats.decimals`.
 
     Returns
     -------
@@ -77,9 +79,13 @@ def draw_width(rows: pd.DataFrame, *, unit: str = "points per decade") -> PaperF
             axes.plot(
                 row["mean"], y, "o", color=color, markersize=5, markeredgecolor="white", markeredgewidth=0.6
             )
-            interval = format_interval(row["ci_low"], row["ci_high"], 1, MINUS)
+            interval = format_interval(row["ci_low"], row["ci_high"], digits, MINUS)
             side.text(
-                0.0, y, f"{format_number(row['mean'], 1, MINUS)} {interval}", va="center_baseline", fontsize=7
+                0.0,
+                y,
+                f"{format_number(row['mean'], digits, MINUS)} {interval}",
+                va="center_baseline",
+                fontsize=7,
             )
             side.text(1.0, y, f"{row['ratio']:.1f}× as wide", va="center_baseline", ha="right", fontsize=7)
         axes.set_yticks(heights, list(rows["label"]))
@@ -88,7 +94,7 @@ def draw_width(rows: pd.DataFrame, *, unit: str = "points per decade") -> PaperF
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(f"slope ({unit})")
     alt = f"{percent(rows['ci_prob'].iloc[0])} intervals of the same slope. " + " ".join(
-        f"{row['label']}: {row['mean']:.1f} [{row['ci_low']:.1f}, {row['ci_high']:.1f}]."
+        f"{row['label']}: {row['mean']:.{digits}f} [{row['ci_low']:.{digits}f}, {row['ci_high']:.{digits}f}]."
         for row in rows.to_dict("records")
     )
     return finish(figure, {"interval": rows}, alt)

@@ -16,6 +16,7 @@ from gainlaw.estimands import MOSTLY_PRIOR
 from gainlaw.tables.estimates import group_title
 from gainlaw.tables.formats import (
     MINUS,
+    decimals,
     format_interval,
     format_number,
     format_params,
@@ -190,8 +191,8 @@ def _headline(decision: Decision, scales: Sequence[str]) -> str:
 
 
 def numbers(row: pd.Series, fit: Fit) -> str:
-    """Return mean and interval of an estimate with the decimals of the fit's scale."""
-    digits = 2 if fit.scale == "log_odds" else 1
+    """Return mean and interval of an estimate with the decimals of the fit."""
+    digits = decimals(fit)
     mean = format_number(row["mean"], digits, MINUS)
     return f"{mean} {format_interval(row['ci_low'], row['ci_high'], digits, MINUS)}"
 

@@ -115,7 +115,8 @@ def _tables(fits: Fits, verdicts: Verdicts, comparison: pd.DataFrame | None) -> 
     tables += [make.gain_at_table(main, level) for level in levels(main, "gain")]
     tables += [make.effects_table(main), make.sds_table(main)]
     if len(verdicts):
-        tables += [make.claims_table(verdicts), make.companions_table(verdicts)]
+        judged = [main] if fits.twin is None else [main, fits.twin]
+        tables += [make.claims_table(verdicts, judged), make.companions_table(verdicts, judged)]
     if comparison is not None and len(comparison):
         tables.append(make.compare_table(comparison))
     tables += [make.diagnostics_table(main), make.priors_table(main), make.sensitivity_table(main)]

@@ -15,7 +15,7 @@ from gainlaw import tables as make
 from gainlaw.errors import InputError
 from gainlaw.report.answer import estimate_row
 from gainlaw.report.arrange import Fits, has_slope, law_title, levels, wider_fit
-from gainlaw.tables.formats import level_title, percent, slope_unit
+from gainlaw.tables.formats import decimals, level_title, percent, slope_unit
 
 if TYPE_CHECKING:
     from gainlaw.curves import CurveStudy
@@ -220,7 +220,9 @@ def _main(fits: Fits, width: pd.DataFrame) -> list[Exhibit]:
         caption = (
             "One slope, three questions: what is taken as the replicate decides how wide the interval is."
         )
-        exhibits.append(_drawn("width", plots.draw_width(width, unit=unit), caption))
+        exhibits.append(
+            _drawn("width", plots.draw_width(width, unit=unit, digits=decimals(main, 1)), caption)
+        )
     if has_slope(main) and len(make.diagnostics_of(main).influence):
         caption = f"Overall slope with each checkpoint left out. Grey: mean and {wide} interval on all data."
         exhibits.append(_drawn("influence", plots.plot_influence(main), caption))

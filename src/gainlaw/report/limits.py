@@ -12,7 +12,7 @@ from gainlaw.errors import InputError
 from gainlaw.fitting.diagnostics import speaks
 from gainlaw.report.answer import estimate_row, numbers
 from gainlaw.report.words import predictive_words
-from gainlaw.tables.formats import format_number, format_params, slope_unit
+from gainlaw.tables.formats import decimals, format_number, format_params, slope_unit
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
@@ -115,7 +115,7 @@ def _bend(fit: Fit) -> str:
     slopes = [
         float(np.median(line.gain(high) - line.gain(low)) / np.log10(high / low)) for low, high in steps
     ]
-    digits = 2 if fit.scale == "log_odds" else 1
+    digits = decimals(fit)
     first, last = (format_number(slope, digits, "\u2212") for slope in slopes)
     if first == last:
         return ""

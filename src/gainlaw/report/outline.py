@@ -20,6 +20,7 @@ from gainlaw.report.words import (
     width_words,
 )
 from gainlaw.tables import claims_frame
+from gainlaw.tables.formats import decimals
 
 __all__ = ["Chapter", "outline"]
 
@@ -63,7 +64,6 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
         results += [f"forest_{level}", *([f"slopes_{level}"] if level != "language" else [])]
     results += [f"gain_at_{level}" for level in levels(main, "gain") if level != "language"]
     results.append("effects")
-    digits = 2 if main.scale == "log_odds" else 1
     checked = check_words(main)
     if "predictive" in content.figures:
         from gainlaw.fitting import predictive_data
@@ -76,7 +76,7 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
         Chapter(
             "width",
             "Why the interval is wide",
-            f"{width_words(content.width, digits)} {influence_words(main)}".strip(),
+            f"{width_words(content.width, decimals(main))} {influence_words(main)}".strip(),
             ("width", "sds", "influence", "influence_table"),
         ),
         Chapter(

@@ -30,6 +30,7 @@ from gainlaw.tables import claims_frame
 from gainlaw.tables.formats import (
     MINUS,
     centre_text,
+    decimals,
     format_interval,
     format_number,
     format_probability,
@@ -205,7 +206,7 @@ def _facts(content: Content) -> str:
     ):
         if f"{name}_mean" not in values:
             continue
-        digits = 2 if fit.scale == "log_odds" else 1
+        digits = decimals(fit)
         mean = format_number(values[f"{name}_mean"], digits, MINUS)
         interval = format_interval(values[f"{name}_ci_low"], values[f"{name}_ci_high"], digits, MINUS)
         unit = slope_unit(fit.scale) if name.startswith("slope") else fit.unit

@@ -11,7 +11,14 @@ import pandas as pd
 import gainlaw
 from gainlaw.estimands import importance_ess
 from gainlaw.tables import diagnostics_of
-from gainlaw.tables.formats import MINUS, format_interval, format_number, format_params, parameter_title
+from gainlaw.tables.formats import (
+    MINUS,
+    decimals,
+    format_interval,
+    format_number,
+    format_params,
+    parameter_title,
+)
 
 if TYPE_CHECKING:
     from gainlaw.fitting import Fit
@@ -162,7 +169,7 @@ def data_words(fit: Fit) -> str:
     return f"{text}.{trained}{source}"
 
 
-def width_words(width: pd.DataFrame, digits: int = 1) -> str:
+def width_words(width: pd.DataFrame, digits: int) -> str:
     """Return why the interval is as wide as it is, with the numbers of the width figure."""
     if width.empty:
         return ""
@@ -277,7 +284,7 @@ def influence_words(fit: Fit) -> str:
     rows = diagnostics_of(fit).influence
     if rows.empty or not fit.spec.law.has_slope:
         return ""
-    digits = 2 if fit.scale == "log_odds" else 1
+    digits = decimals(fit)
     row = rows.iloc[int(rows["shift"].abs().to_numpy().argmax())]
     slope = (
         f"{format_number(row['slope_mean'], digits, MINUS)} "

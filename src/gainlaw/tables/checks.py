@@ -11,6 +11,7 @@ from gainlaw.errors import InputError
 from gainlaw.hierarchy.covariates import SLOPE, column_of
 from gainlaw.tables.formats import (
     centre_text,
+    decimals,
     format_general,
     format_number,
     parameter_title,
@@ -115,13 +116,13 @@ def influence_table(fit: Fit) -> Table:
     >>> print(influence_table(fit).to_markdown())  # doctest: +SKIP
     """
     frame = diagnostics_of(fit).influence.sort_values("params", kind="stable").reset_index(drop=True)
-    digits = 2
+    digits = decimals(fit, 2)
     columns = (
         Column("checkpoint", "Checkpoint left out"),
         Column("params", "Parameters", "params"),
         Column("slope_mean", "Slope", "number", digits),
         Column("slope_ci_low", f"{percent(fit.ci_prob)} interval", "interval", digits, high="slope_ci_high"),
-        Column("shift", "Shift", "number", digits),
+        Column("shift", "Shift", "number", 2),
         Column("pareto_k", "Pareto k", "number", 2),
     )
     caption = f"Overall slope ({slope_unit(fit.scale)}) with each checkpoint left out."
@@ -196,7 +197,7 @@ def sensitivity_table(fit: Fit) -> Table | None:
     frame = diagnostics_of(fit).sensitivity
     if frame.empty:
         return None
-    digits = 2
+    digits = decimals(fit, 2)
     frame = frame.reset_index(drop=True)
     frame = frame.assign(meaning=[_component(str(name)) for name in frame["component"]])
     columns = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gainlaw.hierarchy.covariates import column_of
-from gainlaw.tables.formats import format_general, slope_unit
+from gainlaw.tables.formats import decimals, format_general, slope_unit
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def effects_table(fit: Fit) -> Table:
         for mean, low, high in zip(frame["mean"], frame["ci_low"], frame["ci_high"], strict=True)
     ]
     frame["prior"] = [str(fit.spec.priors[f"covariate:{name}"]) for name in frame["covariate"]]
-    digits = 2 if fit.scale == "log_odds" else 1
+    digits = decimals(fit)
     columns = (
         Column("covariate", "Covariate"),
         Column("mean_of", "Mean", "general"),

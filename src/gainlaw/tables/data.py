@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gainlaw.tables.formats import format_params, title_of
+from gainlaw.tables.formats import decimals, format_params, title_of
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def data_table(gains: Gains) -> Table:
         Column("chance", "Chance (%)", "number", 1),
         Column("examples_low", "Items, min", "count"),
         Column("examples_high", "Items, max", "count"),
-        Column("median_se", "Median s.e.", "number", 2 if gains.scale == "log_odds" else 1),
+        Column("median_se", "Median s.e.", "number", decimals(gains)),
     )
     caption = "The data: gains by target task, with the languages and the checkpoints behind them."
     notes = (
@@ -114,7 +114,7 @@ def checkpoints_table(gains: Gains) -> Table:
         Column("rows", "Gains", "count"),
         Column("baseline", "Before (%)", "number", 1),
         Column("after", "After (%)", "number", 1),
-        Column("gain", "Mean gain", "number", 2 if gains.scale == "log_odds" else 1),
+        Column("gain", "Mean gain", "number", decimals(gains)),
     )
     caption = (
         f"The {len(frame)} checkpoints. Each is one replicate for a statement about scale, however many "
@@ -157,7 +157,7 @@ def gains_table(gains: Gains) -> Table:
     if "task" in frame:
         frame["task"] = [title_of(str(name)) for name in frame["task"]]
     titles = {"intermediate": "Intermediate", "task": "Task", "group": ""}
-    digits = 2 if gains.scale == "log_odds" else 1
+    digits = decimals(gains)
     columns = [Column(key, titles[key]) for key in keys]
     if languages is not None:
         columns.append(Column("languages", "Languages", "count"))

@@ -13,6 +13,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.estimands import MOSTLY_PRIOR
 from gainlaw.tables.formats import (
     MISSING,
+    decimals,
     format_number,
     format_params,
     interval_title,
@@ -34,6 +35,9 @@ _BOTH = (
     "Overall averages over the groups observed; population is the mean of the hierarchy, what new groups "
     "would show on average.",
 )
+
+# The estimands in the unit of the gain; the others have one of their own, or none.
+_IN_UNIT = {"gain", "slope", "asymptote", "effect", "effect_per_sd", "sd"}
 
 _DAGGER = "†"
 _PRIOR_NOTE = (
@@ -105,7 +109,7 @@ def slopes_table(fit: Fit, level: str = "task") -> Table:
     frame = _ordered(kept, level)
     frame = _with_counts(_with_titles(frame, group_labels(fit)), fit.gains.frame)
     frame, marked = mark_prior(frame)
-    unit, digits = slope_unit(fit.scale), _digits(fit)
+    unit, digits = slope_unit(fit.scale), decimals(fit)
     columns = (
         Column("title", level_title(level).capitalize()),
         Column("mean", "Slope", "number", digits),
@@ -160,7 +164,7 @@ def gain_at_table(fit: Fit, level: str = "task") -> Table:
             record |= {f"gain_{key}": row["mean"], f"low_{key}": row["ci_low"], f"high_{key}": row["ci_high"]}
         records.append(record | {"prior_share": part["prior_share"].max()})
     frame, marked = mark_prior(pd.DataFrame(records))
-    digits = _digits(fit)
+    digits = decimals(fit)
     columns = [Column("title", level_title(level).capitalize())]
     for size in sizes:
         key = _size_key(size)
@@ -203,7 +207,7 @@ def estimates_table(fit: Fit) -> Table:
     """
     frame = fit.estimates[fit.estimates["level"] != "language"].reset_index(drop=True)
     frame = _with_titles(frame, group_labels(fit))
-    digits = _digits(fit)
+    digits = decimals(fit)
     frame["shown"] = [_shown(row, "median", digits) for row in frame.to_dict("records")]
     frame["shown_interval"] = [_shown_interval(row, digits) for row in frame.to_dict("records")]
     frame["block"] = frame["row"].where(frame["level"] != "model", "model")
@@ -240,7 +244,9 @@ def _convergence(frame: pd.DataFrame) -> tuple[Column, ...]:
 
 def _shown(row: Mapping[Hashable, Any], key: str, digits: int) -> str:
     value = float(row[key])
-    return format_params(value) if row["estimand"] == "crossing" else format_number(value, digits)
+    if row["estimand"] == "crossing":
+        return format_params(value)
+    return format_number(value, digits if row["estimand"] in _IN_UNIT else max(digits, 1))
 
 
 def _shown_interval(row: Mapping[Hashable, Any], digits: int) -> str:
@@ -284,7 +290,7 @@ def sds_table(fit: Fit) -> Table:
             }
         )
     frame = pd.DataFrame(rows)
-    digits = _digits(fit)
+    digits = decimals(fit)
     columns = (
         Column("term", "Standard deviation of"),
         Column("median", "Median", "number", digits),
@@ -356,10 +362,6 @@ def _with_counts(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.concat([rows, pd.DataFrame(counts, index=rows.index)], axis=1)
-
-
-def _digits(fit: Fit) -> int:
-    return 2 if fit.scale == "log_odds" else 1
 
 
 def _replicates(fit: Fit) -> str:

@@ -12,12 +12,15 @@ from gainlaw.tasks import TASKS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gainlaw.fitting import Fit
+    from gainlaw.gains import Gains
     from gainlaw.laws import Law
 
 __all__ = [
     "MINUS",
     "MISSING",
     "centre_text",
+    "decimals",
     "format_count",
     "format_general",
     "format_interval",
@@ -74,6 +77,44 @@ _SLOPE_UNITS = {
     "normalized": "chance-corrected points per decade",
     "error_reduction": "percent of errors per decade",
 }
+
+
+def decimals(of: Fit | Gains, base: int | None = None) -> int:
+    """Return how many decimals numbers in the unit of a fit, or of gains, are shown with.
+
+    As many as the scale has (1 on points, 2 on log-odds) where the unit of the default priors, which goes with the
+    spread of the gains, is 1 or a few; one more for every factor of ten smaller, one fewer, down to 0, for larger.
+
+    Parameters
+    ----------
+    of : Fit or Gains
+        What the numbers are of.
+    base : int, optional
+        Decimals at a unit of 1, where these are not those of the scale.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> gains = gl.load_dataset("bloomz", intermediates="xP3").gains()
+    >>> decimals(gains), decimals(gains.to_scale("log_odds")), decimals(gains, base=2)
+    (1, 2, 2)
+    """
+    from gainlaw.gains import Gains
+    from gainlaw.hierarchy.prior_unit import POINT, gain_spread, prior_unit
+
+    if isinstance(of, Gains):
+        gain, se = (of.frame[name].to_numpy(dtype=float) for name in ("gain", "se"))
+        unit = prior_unit(gain_spread(gain, se), of.scale)
+    else:
+        unit = of.spec.prior_unit
+    if base is None:
+        base = 1 - _power(POINT[of.scale])
+    return max(base - _power(unit), 0)
+
+
+def _power(value: float) -> int:
+    """Return the power of ten of a number's first digit."""
+    return int(f"{value:e}".partition("e")[2])
 
 
 def format_number(value: float, digits: int = 1, minus: str = "-") -> str:

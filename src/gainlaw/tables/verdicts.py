@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gainlaw.tables.formats import MISSING, format_interval, format_number, format_params, interval_title
+from gainlaw.tables.formats import (
+    MISSING,
+    decimals,
+    format_interval,
+    format_number,
+    format_params,
+    interval_title,
+)
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
     from gainlaw.claims import Verdict
+    from gainlaw.fitting import Fit
 
 __all__ = ["claims_frame", "claims_table", "companions_table"]
 
@@ -45,13 +53,15 @@ def claims_frame(verdicts: Sequence[Verdict] | pd.DataFrame) -> pd.DataFrame:
     return frame.assign(words=text.where(text != "", frame["name"]))
 
 
-def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table:
+def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[Fit] = ()) -> Table:
     """Return the claims with verdict, probability on each scale, estimate and interval.
 
     Parameters
     ----------
     verdicts : sequence of Verdict or pandas.DataFrame
         As for `claims_frame`.
+    fits : sequence of Fit
+        The fits they were judged on: their gains say how many decimals are shown, two unless given.
 
     Examples
     --------
@@ -62,7 +72,10 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table:
     """
     frame = claims_frame(verdicts)
     judged = frame[frame["verdict"] != "untested"]
-    shown = [_shown(row) for row in frame[["estimate", "ci_low", "ci_high", "unit"]].to_dict("records")]
+    digits = _digits(fits)
+    shown = [
+        _shown(row, digits) for row in frame[["estimate", "ci_low", "ci_high", "unit"]].to_dict("records")
+    ]
     frame = frame.assign(difference=[each[0] for each in shown], interval=[each[1] for each in shown])
     frame = frame.assign(remarks=frame["note"].where(frame["note"].fillna("") != "", frame["reason"]))
     columns = (
@@ -84,10 +97,15 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table:
     return Table("claims", caption, frame, columns, notes, size="scriptsize")
 
 
-def _shown(row: dict[Hashable, Any]) -> tuple[str, str]:
-    """Return estimate and interval as text: sizes as sizes, everything else to two decimals."""
+def _digits(fits: Sequence[Fit]) -> int:
+    return max((decimals(fit, 2) for fit in fits), default=2)
+
+
+def _shown(row: dict[Hashable, Any], digits: int) -> tuple[str, str]:
+    """Return estimate and interval as text: sizes as sizes, what has no unit to two decimals."""
     if row["unit"] != "parameters":
-        return format_number(row["estimate"], 2), format_interval(row["ci_low"], row["ci_high"], 2)
+        digits = digits if row["unit"] else 2
+        return format_number(row["estimate"], digits), format_interval(row["ci_low"], row["ci_high"], digits)
     mean, low, high = (_size(row[key]) for key in ("estimate", "ci_low", "ci_high"))
     return mean, MISSING if MISSING in (low, high) else f"[{low}, {high}]"
 
@@ -113,13 +131,15 @@ def _errors(frame: pd.DataFrame) -> str:
     return f", with a Monte Carlo error of at most {known.max():.1g}" if len(known) else ""
 
 
-def companions_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table | None:
+def companions_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[Fit] = ()) -> Table | None:
     """Return Bayes factor, practical equivalence and the frequentist line of every judged claim.
 
     Parameters
     ----------
     verdicts : sequence of Verdict or pandas.DataFrame
         As for `claims_frame`.
+    fits : sequence of Fit
+        The fits they were judged on: their gains say how many decimals are shown, two unless given.
 
     Returns
     -------
@@ -137,12 +157,13 @@ def companions_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table | None
     frame = frame[frame["verdict"] != "untested"].reset_index(drop=True)
     if frame.empty:
         return None
+    digits = _digits(fits)
     wanted = (
         Column("words", "Claim", width=0.3),
         Column("p_rope", "P(in ROPE)", "probability"),
         Column("bayes_factor", "Bayes factor", "general", 2),
-        Column("companion_estimate", "Estimate", "number", 2),
-        Column("companion_se", "s.e.", "number", 2),
+        Column("companion_estimate", "Estimate", "number", digits),
+        Column("companion_se", "s.e.", "number", digits),
         Column("companion_df", "d.f.", "general", 3),
         Column("companion_p", "p", "probability"),
         Column("companion_p_holm", "p, Holm", "probability"),
