@@ -110,7 +110,9 @@ def at_the_floor() -> gl.Fit:
     return gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains(scale="log_odds"), seed=1)
 
 
-def test_levels_that_hang_on_the_prior_of_baselines_are_marked_and_slopes_are_not(at_the_floor: gl.Fit) -> None:
+def test_levels_that_hang_on_the_prior_of_baselines_are_marked_and_slopes_are_not(
+    at_the_floor: gl.Fit,
+) -> None:
     rows = at_the_floor.estimates.query("level == 'overall'").set_index(["estimand", "params"])["prior_share"]
     assert rows.loc["gain", 1e10] == 1.0
     assert (rows.loc["slope"] < 0.5).all()

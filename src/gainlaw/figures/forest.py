@@ -56,7 +56,7 @@ def plot_forest(fit: Fit, level: str = "task", estimand: str = "slope") -> Paper
     """
     unit = slope_unit(fit.scale) if estimand == "slope" else fit.unit
     rows = forest_data(fit, level, estimand)
-    return draw_forest(rows, unit=f"{estimand} ({unit})", digits=decimals(fit, 1))
+    return draw_forest(rows, unit=f"{estimand} ({unit})", digits=decimals(fit))
 
 
 def forest_data(fit: Fit, level: str = "task", estimand: str = "slope") -> pd.DataFrame:
@@ -188,7 +188,6 @@ def _draw_numbers(axes: Axes, rows: pd.DataFrame, heights: np.ndarray, digits: i
     """Write mean and interval, probability, languages and checkpoints beside the intervals."""
     axes.set_axis_off()
     axes.set_xlim(0, 1)
-    digits += int(rows["mean"].abs().max() < 3 * 10.0 ** (1 - digits))
     heads = ((0.0, "left", f"mean [{percent(rows['ci_prob'].iloc[0])} interval]"), (0.66, "right", "P(> 0)"))
     for place, align, text in (*heads, (0.83, "right", "lang."), (1.0, "right", "ckpt.")):
         axes.annotate(

@@ -55,7 +55,7 @@ def plot_gain(fit: Fit, by: str | None = "task", *, points: int = 60) -> PaperFi
     >>> figure.plot_data.head()  # doctest: +SKIP
     """
     bands, cells = gain_data(fit, by, points=points)
-    return draw_gain(bands, cells, unit=_gain_label(fit.scale), digits=decimals(fit, 1))
+    return draw_gain(bands, cells, unit=_gain_label(fit.scale), digits=decimals(fit))
 
 
 def gain_data(fit: Fit, by: str | None = "task", *, points: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -56,7 +56,7 @@ def plot_laws(fits: Mapping[str, Fit], *, points: int = 60) -> PaperFigure:
     """
     first = next(iter(fits.values()))
     bands, means = laws_data(fits, points=points)
-    return draw_laws(bands, means, unit=f"gain ({first.unit})", digits=decimals(first, 1))
+    return draw_laws(bands, means, unit=f"gain ({first.unit})", digits=decimals(first))
 
 
 def laws_data(fits: Mapping[str, Fit], *, points: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:

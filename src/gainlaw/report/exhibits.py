@@ -220,9 +220,7 @@ def _main(fits: Fits, width: pd.DataFrame) -> list[Exhibit]:
         caption = (
             "One slope, three questions: what is taken as the replicate decides how wide the interval is."
         )
-        exhibits.append(
-            _drawn("width", plots.draw_width(width, unit=unit, digits=decimals(main, 1)), caption)
-        )
+        exhibits.append(_drawn("width", plots.draw_width(width, unit=unit, digits=decimals(main)), caption))
     if has_slope(main) and len(make.diagnostics_of(main).influence):
         caption = f"Overall slope with each checkpoint left out. Grey: mean and {wide} interval on all data."
         exhibits.append(_drawn("influence", plots.plot_influence(main), caption))
