@@ -21,6 +21,7 @@ from gainlaw.curves import (
     score_points,
 )
 from gainlaw.laws import CURVE_LAWS
+from gainlaw.tables import curve_laws_table
 
 SIZES = np.geomspace(7e7, 1.2e10, 24)
 # One set of true parameters for each law, well inside what 24 sizes over two decades can tell.
@@ -358,6 +359,20 @@ def test_the_asymptote_is_the_curve_at_no_finite_size(name: str) -> None:
             far[["gain", "se", "low", "high"]],
             rtol=1e-5,
         )
+
+
+def test_one_of_a_thing_is_in_the_singular() -> None:
+    fit = gl.fit_curve([1e9, 1e9, 1e9], [5.0, 5.5, 6.0], law="constant")
+    assert fit.findings[0].message.startswith("1 parameter from 1 distinct size:")
+    fit = gl.fit_curve([1e8, 1e9], [5.0, 5.5], law="constant")
+    assert "1 parameter from 2 distinct sizes (2 checkpoints)" in [each.message for each in fit.findings]
+    gains = gl.load_dataset("bloomz", intermediates="xP3").gains()
+    one = gains.subset(gains.frame["params"] == gains.frame["params"].max())
+    study = fit_curves(one, ["constant"])
+    assert study.words["all gains"].startswith("From 1 size no law can be judged")
+    assert ", 1 size a curve" in curve_laws_table(study).caption
+    with pytest.raises(gl.InputError, match=r"2 parameters, 1 size$"):
+        fit_curves(one, ["linear"])
 
 
 def test_estimates_of_a_study_can_be_had_twice() -> None:

@@ -95,6 +95,9 @@ def compile_latex(body: str, folder) -> str:
         (np.nan, 1, "–"),
         (np.inf, 2, "–"),
         (3, 0, "3"),
+        (123456.7, 1, "123456.7"),
+        (397859228061021184.0, 2, "3.98e17"),
+        (-1.25e6, 0, "-1.25e6"),
     ],
 )
 def test_numbers_are_written_with_fixed_decimals_and_no_signed_zero(value, digits, shown):
@@ -194,6 +197,15 @@ def test_siunitx_columns_are_wide_enough_for_every_number():
         text = format_number(value, int(digits))
         assert len(text.lstrip("-").split(".")[0]) <= int(whole)
         assert sign or not text.startswith("-")
+
+
+def test_a_number_beyond_a_million_has_an_exponent_in_every_form_and_does_not_widen_its_column():
+    frame = pd.DataFrame({"error": [0.5, 397859228061021184.0], "n": [3, 1234567]})
+    table = Table("wide", "Wide.", frame, (Column("error", "Error", "number", 2), Column("n", "n", "count")))
+    latex = table.to_latex()
+    assert r"{\num{3.98e17}} & 1234567" in latex
+    assert "S[table-format=1.2]S[table-format=7]" in latex
+    assert "| 3.98e17 | 1,234,567 |" in table.to_markdown()
 
 
 def test_csv_is_the_whole_frame_at_full_precision():

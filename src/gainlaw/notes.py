@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-__all__ = ["Note", "name_lines", "sort_notes"]
+__all__ = ["Note", "count_of", "name_lines", "sort_notes"]
 
 _KEPT_ROWS = 100
 
@@ -51,7 +51,7 @@ class Note:
 
     def __str__(self) -> str:
         """Return the remark with the number of rows, and their lines where it is a warning."""
-        count = f"{self.count} row{'s' if self.count != 1 else ''}: " if self.count else ""
+        count = f"{count_of(self.count, 'row')}: " if self.count else ""
         where = f" ({name_lines(self.rows)})" if self.rows and self.severity == "warning" else ""
         return f"{count}{self.message}{where}"
 
@@ -78,6 +78,26 @@ def sort_notes(notes: Iterable[Note]) -> tuple[Note, ...]:
     ['b', 'a']
     """
     return tuple(sorted(dict.fromkeys(notes), key=lambda note: note.severity != "warning"))
+
+
+def count_of(number: int, what: str) -> str:
+    """Return a number of things in words, one of them in the singular.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    what : str
+        One of them; the last word gets the ending of the plural.
+
+    Examples
+    --------
+    >>> count_of(1, "size"), count_of(6, "distinct size"), count_of(0, "family")
+    ('1 size', '6 distinct sizes', '0 families')
+    """
+    if number != 1:
+        what = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{number} {what}"
 
 
 def name_lines(rows: Iterable[int], limit: int = 8) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gainlaw.claims.syntax import Claim
+from gainlaw.notes import count_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -199,10 +200,10 @@ def _sizes(fit: Fit, claim: Claim, needs: Needs, frame: pd.DataFrame) -> list[st
     sizes = int(frame["params"].nunique()) if "params" in frame.columns else 0
     least = max(needs.min_sizes, 2 if shapes else 0)
     if sizes < least:
-        out.append(f"{least} model sizes (there: {sizes})")
+        out.append(f"{count_of(least, 'model size')} (there: {sizes})")
     checkpoints = int(frame["checkpoint"].nunique()) if "checkpoint" in frame.columns else 0
     if checkpoints < needs.min_checkpoints:
-        out.append(f"{needs.min_checkpoints} checkpoints (there: {checkpoints})")
+        out.append(f"{count_of(needs.min_checkpoints, 'checkpoint')} (there: {checkpoints})")
     return out
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from gainlaw.claims.decision import DEFAULT_THRESHOLD, SCALE_NAMES, VerdictWord, probability_words
 from gainlaw.errors import InputError, Problem
+from gainlaw.notes import count_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,7 +203,7 @@ class Verdict:
         size = (
             f"{_number(self.estimate)} [{_number(self.ci_low)}, {_number(self.ci_high)}] {self.unit}".strip()
         )
-        counts = f"{self.n_checkpoints} checkpoints, {self.n_sizes} sizes"
+        counts = f"{count_of(self.n_checkpoints, 'checkpoint')}, {count_of(self.n_sizes, 'size')}"
         return f"{label} -> {self.verdict} ({odds}; difference {size}; {counts})"
 
 

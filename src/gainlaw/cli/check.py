@@ -21,7 +21,7 @@ from gainlaw.cli.sources import (
     open_table,
 )
 from gainlaw.errors import InputError, Problem
-from gainlaw.notes import Note, name_lines
+from gainlaw.notes import Note, count_of, name_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,9 +77,9 @@ def _print_check(found: Check) -> None:
     out = console()
     name = Path(found.source).name
     out.print(
-        f"{name}: {found.n_rows} scores, {found.n_baselines} of them baselines\n"
-        f"{found.n_pairs} of {found.n_intermediate_rows} rows with an intermediate have a baseline: "
-        f"{found.n_checkpoints} checkpoints of {found.n_sizes} sizes"
+        f"{name}: {count_of(found.n_rows, 'score')}, {found.n_baselines} of them baselines\n"
+        f"{found.n_pairs} of {count_of(found.n_intermediate_rows, 'row')} with an intermediate have a baseline: "
+        f"{count_of(found.n_checkpoints, 'checkpoint')} of {count_of(found.n_sizes, 'size')}"
         + (f" ({', '.join(format_params(size) for size in found.sizes)})" if found.sizes else "")
     )
     if found.n_checkpoints < 3:
@@ -147,7 +147,7 @@ def _print_unpaired(found: Check, out: Console) -> None:
         return
     out.print("\nRows without a baseline", style="bold")
     for reason, part in found.unpaired.groupby("reason", sort=False):
-        out.print(f"  {len(part)} rows: {reason} ({name_lines(part['row'].tolist())})")
+        out.print(f"  {count_of(len(part), 'row')}: {reason} ({name_lines(part['row'].tolist())})")
 
 
 def _print_notes(notes: Sequence[Note], out: Console) -> None:

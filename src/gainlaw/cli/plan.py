@@ -10,6 +10,7 @@ import typer
 
 from gainlaw.cli.guard import UNTRUSTED
 from gainlaw.cli.printing import OutputFormat, note, show, show_json, warn
+from gainlaw.notes import count_of
 
 if TYPE_CHECKING:
     from gainlaw.tables import Table
@@ -145,7 +146,8 @@ def _totals(made: Plan) -> None:
     total, done = sum(made.distinct.values()), sum(made.done.values())
     hours, left = format_general(made.gpu_hours), format_general(made.left_gpu_hours)
     typer.echo(
-        f"{total} units, {done} done. {hours} GPU-hours at {made.throughput_tflops:g} TFLOP/s, {left} of them left; "
+        f"{count_of(total, 'unit')}, {done} done. "
+        f"{hours} GPU-hours at {made.throughput_tflops:g} TFLOP/s, {left} of them left; "
         f"{format_general(made.disk_gb)} GB of disk; peak memory {format_general(made.memory_gb)} GB."
     )
     for line in made.notes:

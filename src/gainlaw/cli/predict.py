@@ -8,6 +8,7 @@ import typer
 
 from gainlaw.cli.printing import OutputFormat, SafeCsv, show, show_frame
 from gainlaw.cli.sources import Directory, exit_untrusted, open_fit
+from gainlaw.notes import count_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +93,8 @@ def _print_prediction(fit: Fit, frame: pd.DataFrame, ci_prob: float) -> None:
     of = ", ".join(part for part in (level if level not in group else "", group.replace("=", " ")) if part)
     caption = f"Expected gain ({fit.unit}), {of or 'overall'}"
     beyond = frame[frame["extrapolation"] > 0]
-    notes = [f"{fit.n_rows} gains, {fit.n_checkpoints} checkpoints of {fit.n_sizes} sizes."]
+    replicates = f"{count_of(fit.n_checkpoints, 'checkpoint')} of {count_of(fit.n_sizes, 'size')}"
+    notes = [f"{count_of(fit.n_rows, 'gain')}, {replicates}."]
     if len(beyond):
         notes.append(
             f"Extrapolation: up to {beyond['extrapolation'].max():.1f} decades beyond the sizes observed."

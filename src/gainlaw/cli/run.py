@@ -13,6 +13,7 @@ from gainlaw.cli.guard import UNTRUSTED
 from gainlaw.cli.plan import ExperimentFile, require_train
 from gainlaw.cli.printing import note, warn
 from gainlaw.errors import InputError, Problem
+from gainlaw.notes import count_of
 
 if TYPE_CHECKING:
     from gainlaw.training.units import Unit
@@ -63,14 +64,15 @@ def run(
             waiting=waiting,
         )
     summary = outcome.summary
-    did = f"{len(summary.executed)} units done in {_duration(summary.seconds)}, {len(summary.cached)} were done before"
-    typer.echo(f"{output}: {outcome.scores} scores; {did}")
+    done = f"{count_of(len(summary.executed), 'unit')} done in {_duration(summary.seconds)}"
+    did = f"{done}, {len(summary.cached)} were done before"
+    typer.echo(f"{output}: {count_of(outcome.scores, 'score')}; {did}")
     for line in outcome.warnings:
         note(line)
     for name, why in summary.failed.items():
         warn(f"failed: {outcome.labels[name]}: {why}")
     if summary.skipped:
-        warn(f"{len(summary.skipped)} units that read a failed one were not begun")
+        warn(f"not begun, for want of a failed one: {count_of(len(summary.skipped), 'unit')}")
     if summary.failed:
         raise typer.Exit(UNTRUSTED)
 

@@ -12,6 +12,7 @@ from gainlaw.cli.guard import UNTRUSTED
 from gainlaw.cli.printing import note, warn
 from gainlaw.cli.selection import parse_where, select_rows
 from gainlaw.errors import InputError, Problem
+from gainlaw.notes import count_of
 from gainlaw.options import ParamsUnit, Unit
 
 if TYPE_CHECKING:
@@ -246,20 +247,16 @@ def describe_gains(gains: Gains) -> str:
     '420 gains on points, 6 checkpoints of 6 sizes, 84 blocks of rows share a baseline'
     """
     frame = gains.frame
-    parts = [f"{len(frame)} gains on {gains.scale}"]
+    parts = [f"{count_of(len(frame), 'gain')} on {gains.scale}"]
     checkpoints = frame.loc[frame["checkpoint"].ne(""), "checkpoint"].nunique()
     sizes = frame["params"].nunique()
     if checkpoints:
-        parts.append(f"{checkpoints} checkpoint{_s(checkpoints)} of {sizes} size{_s(sizes)}")
+        parts.append(f"{count_of(checkpoints, 'checkpoint')} of {count_of(sizes, 'size')}")
     blocks = len(gains.covariance.blocks)
     if blocks:
         common = "share a baseline" if gains.shares_baselines else "have errors in common"
-        parts.append(f"{blocks} block{_s(blocks)} of rows {common}")
+        parts.append(f"{count_of(blocks, 'block')} of rows {common}")
     return ", ".join(parts)
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
 
 
 def open_fit(directory: Path) -> Fit:

@@ -10,6 +10,7 @@ import typer
 from gainlaw.cli.printing import OutputFormat, SafeCsv, console, print_warnings, show, show_frame
 from gainlaw.cli.sources import Directory, exit_untrusted, open_fit
 from gainlaw.errors import InputError, Problem
+from gainlaw.notes import count_of
 from gainlaw.options import Level
 
 if TYPE_CHECKING:
@@ -101,9 +102,9 @@ def _averages(table: Table) -> Table:
 
 def _headline(fit: Fit) -> str:
     law = fit.spec.law.name
-    replicates = f"{fit.n_rows} gains"
+    replicates = count_of(fit.n_rows, "gain")
     if fit.n_checkpoints:
-        replicates += f", {fit.n_checkpoints} checkpoints of {fit.n_sizes} sizes"
+        replicates += f", {count_of(fit.n_checkpoints, 'checkpoint')} of {count_of(fit.n_sizes, 'size')}"
     return f"{law} law on {fit.scale}: {replicates}; diagnostics {fit.status}"
 
 

@@ -12,6 +12,7 @@ from gainlaw.curves import kernel
 from gainlaw.curves.fit import CurveFit
 from gainlaw.curves.identifiability import leave_one_out, without_largest
 from gainlaw.errors import InputError, Problem
+from gainlaw.notes import count_of
 
 __all__ = ["compare_curves", "in_words"]
 
@@ -130,27 +131,26 @@ def in_words(table: pd.DataFrame, n_sizes: int) -> str:
     n_sizes : int
         Number of distinct sizes.
     """
+    sizes = count_of(n_sizes, "size")
     if table["aicc"].notna().sum() == 0:
-        return f"From {n_sizes} sizes no law can be judged: each has nearly as many parameters as there are sizes."
+        return f"From {sizes} no law can be judged: each has nearly as many parameters as there are sizes."
     best = table.iloc[0]
     others = table.iloc[1:]
     close = [_spoken(name) for name in others.loc[others["close"], "law"]]
     beaten = others.loc[~others["close"] & others["aicc"].notna()]
     unknown = [_spoken(name) for name in others.loc[others["aicc"].isna(), "law"]]
-    words = f"The {_spoken(best['law'])} law describes the {n_sizes} sizes best"
+    words = f"The {_spoken(best['law'])} law describes the {sizes} best"
     if len(others) and others["delta_aicc"].notna().any():
         words += f" (AICc lower by {others['delta_aicc'].min():.1f} than the next)"
     words += "."
     if close:
-        words += (
-            f" {n_sizes} sizes cannot tell it from the {_listed(close)} law{'s' if len(close) > 1 else ''}."
-        )
+        words += f" {sizes} cannot tell it from the {_listed(close)} law{'s' if len(close) > 1 else ''}."
     if len(beaten):
         verb = "laws fit" if len(beaten) > 1 else "law fits"
         words += f" The {_listed([_spoken(name) for name in beaten['law']])} {verb} worse."
     if unknown:
         verb = "laws have" if len(unknown) > 1 else "law has"
-        words += f" The {_listed(unknown)} {verb} too many parameters to be judged from {n_sizes} sizes."
+        words += f" The {_listed(unknown)} {verb} too many parameters to be judged from {sizes}."
     told = table[table["loo_rmse"].notna()]
     if len(told) > 1:
         leader = told.iloc[int(told["loo_rmse"].to_numpy().argmin())]

@@ -20,6 +20,7 @@ from gainlaw.curves.robust import robust_covariance
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains import Gains
 from gainlaw.laws import CurveLaw, Law, curve_law, decades
+from gainlaw.notes import count_of
 
 if TYPE_CHECKING:
     from gainlaw.curves.identifiability import Finding
@@ -350,8 +351,8 @@ def fit_curve(
     if len(points) < len(chosen.parameters):
         raise InputError(
             Problem(
-                f"the law {chosen.name} has {len(chosen.parameters)} parameters, "
-                f"{points.name or 'the curve'} {len(points)} points"
+                f"the law {chosen.name} has {count_of(len(chosen.parameters), 'parameter')}, "
+                f"{points.name or 'the curve'} {count_of(len(points), 'point')}"
             )
         )
     read_number(starts, "starts", least=1, whole=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gainlaw.curves import kernel
 from gainlaw.curves.estimate import ENOUGH
 from gainlaw.curves.points import size_variables
+from gainlaw.notes import count_of
 
 if TYPE_CHECKING:
     from gainlaw.curves.fit import CurveFit
@@ -91,6 +92,7 @@ def examine(fit: CurveFit) -> tuple[Finding, ...]:
     """
     found: list[Finding] = []
     p, sizes, groups = len(fit.law.parameters), fit.points.n_sizes, fit.points.n_groups
+    told = f"{count_of(p, 'parameter')} from {count_of(sizes, 'distinct size')}"
     steep = not fit.optimum.certified
     if steep:
         found.append(
@@ -116,13 +118,11 @@ def examine(fit: CurveFit) -> tuple[Finding, ...]:
             Finding(
                 "sizes",
                 True,
-                f"{p} parameters from {sizes} distinct sizes: the curve passes wherever it is told to",
+                f"{told}: the curve passes wherever it is told to",
             )
         )
     elif sizes < p + 3:
-        found.append(
-            Finding("sizes", False, f"{p} parameters from {sizes} distinct sizes ({groups} checkpoints)")
-        )
+        found.append(Finding("sizes", False, f"{told} ({count_of(groups, 'checkpoint')})"))
     best = fit.optimum
     if not steep and best.agreeing < min(ENOUGH, best.converged):
         found.append(
@@ -130,7 +130,7 @@ def examine(fit: CurveFit) -> tuple[Finding, ...]:
                 "starts",
                 False,
                 f"only {best.agreeing} of the {best.converged} searches that converged ended at this optimum, "
-                "the others at worse ones; there may be a better one",
+                "the rest at worse ones; there may be a better one",
             )
         )
     number = condition(fit)
@@ -139,7 +139,7 @@ def examine(fit: CurveFit) -> tuple[Finding, ...]:
             Finding(
                 "condition",
                 False,
-                f"parameters move together (condition number {number:.0f}): read the curve, not them",
+                f"parameters move together (condition number {number:.3g}): read the curve, not them",
             )
         )
     if sizes > p and fit.df > 0 and fit.loss not in ("lad", "huber") and not steep and not dead:

@@ -14,6 +14,7 @@ from gainlaw.curves.points import CurvePoints, checkpoint_points
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains import Gains
 from gainlaw.laws import CurveLaw, curve_law
+from gainlaw.notes import count_of
 
 __all__ = ["DEFAULT_LAWS", "CurveStudy", "fit_curves"]
 
@@ -149,5 +150,5 @@ def _reason(points: CurvePoints, law: CurveLaw) -> str:
     """Return why a law cannot be fitted to points, or nothing."""
     parameters = len(law.parameters)
     if points.n_sizes < parameters:
-        return f"{parameters} parameters, {points.n_sizes} sizes"
+        return f"{count_of(parameters, 'parameter')}, {count_of(points.n_sizes, 'size')}"
     return ""

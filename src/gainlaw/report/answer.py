@@ -13,6 +13,7 @@ from gainlaw.claims.chance import Chances
 from gainlaw.claims.decision import DEFAULT_THRESHOLD, Decision, decide
 from gainlaw.claims.grammar import parse_claim
 from gainlaw.estimands import MOSTLY_PRIOR
+from gainlaw.notes import count_of
 from gainlaw.tables.estimates import group_title
 from gainlaw.tables.formats import (
     MINUS,
@@ -212,7 +213,7 @@ def _slope_sentence(fit: Fit, slope: pd.Series, values: dict[str, float]) -> str
         + (
             " Do not lean on these numbers: they are mostly what the priors say"
             + (
-                f", since {_count(fit.n_sizes, 'size')} and {_count(fit.n_checkpoints, 'checkpoint')} say little "
+                f", since {count_of(fit.n_sizes, 'size')} and {count_of(fit.n_checkpoints, 'checkpoint')} say little "
                 "about a slope."
                 if fit.n_checkpoints <= _FEW
                 else "."
@@ -300,14 +301,10 @@ def _twin_sentence(twin: Fit, row: pd.Series, decision: Decision, values: dict[s
 
 def _replicate_sentence(fit: Fit) -> str:
     return (
-        f"This rests on {fit.n_rows} gains from {_count(fit.n_checkpoints, 'checkpoint')} at "
-        f"{_count(fit.n_sizes, 'size')}; the checkpoint, not the language, is the replicate of a statement "
+        f"This rests on {count_of(fit.n_rows, 'gain')} from {count_of(fit.n_checkpoints, 'checkpoint')} at "
+        f"{count_of(fit.n_sizes, 'size')}; the checkpoint, not the language, is the replicate of a statement "
         "about scale."
     )
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _constant(fit: Fit, trusted: bool) -> Answer:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gainlaw
 from gainlaw.figures import inline_svg
+from gainlaw.notes import count_of
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.exhibits import Exhibit
 from gainlaw.report.outline import outline
@@ -212,7 +213,8 @@ def _facts(content: Content) -> str:
         unit = slope_unit(fit.scale) if name.startswith("slope") else fit.unit
         share = format_probability(values[f"{name}_p_positive"])
         facts.append((title, mean, f"{interval} {unit}; P(> 0) {share}"))
-    facts.append(("Replicates", f"{main.n_checkpoints}", f"checkpoints at {main.n_sizes} sizes"))
+    replicates = count_of(main.n_checkpoints, "checkpoint").split(" ", 1)
+    facts.append(("Replicates", replicates[0], f"{replicates[1]} at {count_of(main.n_sizes, 'size')}"))
     inner = "".join(
         f"<div><dt>{escape(title)}</dt><dd>{escape(value)}<small>{escape(small)}</small></dd></div>"
         for title, value, small in facts

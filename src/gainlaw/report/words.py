@@ -10,6 +10,7 @@ import pandas as pd
 
 import gainlaw
 from gainlaw.estimands import importance_ess
+from gainlaw.notes import count_of
 from gainlaw.tables import diagnostics_of
 from gainlaw.tables.formats import (
     MINUS,
@@ -132,9 +133,9 @@ def likelihood_words(fit: Fit) -> str:
     shared = len(fit.gains.covariance.blocks)
     tail = " No two gains share a baseline score."
     if shared and fit.gains.shares_baselines:
-        tail = f" {shared} groups of gains share a baseline; their covariance is kept."
+        tail = f" Gains share a baseline in {count_of(shared, 'group')}; their covariance is kept."
     elif shared:
-        tail = f" {shared} groups of gains have errors in common, with the covariance that was given."
+        tail = f" Gains have errors in common in {count_of(shared, 'group')}, with the covariance that was given."
     text = "Each gain is normal around its expectation with its known sampling variance"
     return f"{text} ({', '.join(kinds)}).{tail}" if kinds else f"{text}.{tail}"
 
@@ -149,16 +150,16 @@ _VARIANCE = {
 def data_words(fit: Fit) -> str:
     """Return what went in, in one or two sentences."""
     cells = fit.gains.frame
-    parts = [f"{fit.n_rows} gains"]
+    parts = [count_of(fit.n_rows, "gain")]
     for column, word in (
-        ("task", "target tasks"),
-        ("language", "languages"),
-        ("language_family", "families"),
+        ("task", "target task"),
+        ("language", "language"),
+        ("language_family", "family"),
     ):
         if column in cells and cells[column].notna().any():
-            parts.append(f"{cells[column].nunique()} {word}")
+            parts.append(count_of(cells[column].nunique(), word))
     if fit.n_checkpoints:
-        parts.append(f"{fit.n_checkpoints} checkpoints at {fit.n_sizes} sizes")
+        parts.append(f"{count_of(fit.n_checkpoints, 'checkpoint')} at {count_of(fit.n_sizes, 'size')}")
     text = ", ".join(parts)
     sizes = cells["params"].dropna()
     if len(sizes):

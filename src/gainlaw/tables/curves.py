@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gainlaw.tables.formats import title_of
+from gainlaw.notes import count_of
+from gainlaw.tables.formats import percent, title_of
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -53,10 +54,11 @@ def curve_laws_table(study: CurveStudy) -> Table:
         Column("verdict", "Verdict"),
     )
     sizes = sorted({fit.points.n_sizes for fit in study.fits.values()})
-    counts = " to ".join(str(each) for each in dict.fromkeys((sizes[0], sizes[-1])))
+    fewest = f"{sizes[0]} to " if sizes[0] < sizes[-1] else ""
+    counts = f"{fewest}{count_of(sizes[-1], 'size')}"
     return Table(
         "curve_laws",
-        f"Laws of the mean gain ({unit}) against size, {counts} sizes a curve, one point a checkpoint.",
+        f"Laws of the mean gain ({unit}) against size, {counts} a curve, one point a checkpoint.",
         frame,
         columns,
         notes=(
@@ -95,7 +97,7 @@ def curve_parameters_table(study: CurveStudy) -> Table:
         Column("unit", "Unit"),
         Column("meaning", "Meaning"),
     )
-    caption = f"Parameters of the laws, with {probability:.0%} intervals by the delta method."
+    caption = f"Parameters of the laws, with {percent(probability)} intervals by the delta method."
     return Table("curve_parameters", caption, frame, columns, rule_by="curve", size="footnotesize")
 
 

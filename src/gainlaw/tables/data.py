@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from gainlaw.notes import count_of
 from gainlaw.tables.formats import decimals, format_params, title_of
 from gainlaw.tables.table import Column, Table
 
@@ -117,7 +118,7 @@ def checkpoints_table(gains: Gains) -> Table:
         Column("gain", "Mean gain", "number", decimals(gains)),
     )
     caption = (
-        f"The {len(frame)} checkpoints. Each is one replicate for a statement about scale, however many "
+        f"{count_of(len(frame), 'checkpoint')}. Each is one replicate for a statement about scale, however many "
         "tasks and languages it was scored on."
     )
     notes = ("Before, after and gain are plain means over the gains of a checkpoint.",)

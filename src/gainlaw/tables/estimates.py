@@ -11,6 +11,7 @@ import pandas as pd
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.estimands import MOSTLY_PRIOR
+from gainlaw.notes import count_of
 from gainlaw.tables.formats import (
     MISSING,
     decimals,
@@ -365,4 +366,5 @@ def _with_counts(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _replicates(fit: Fit) -> str:
-    return f"{fit.n_rows} gains from {fit.n_checkpoints} checkpoints at {fit.n_sizes} sizes."
+    replicates = f"{count_of(fit.n_checkpoints, 'checkpoint')} at {count_of(fit.n_sizes, 'size')}"
+    return f"{count_of(fit.n_rows, 'gain')} from {replicates}."

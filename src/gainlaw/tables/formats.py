@@ -43,6 +43,9 @@ MISSING = "–"
 #: The typographic minus sign, for HTML and figures.
 MINUS = "\u2212"
 
+# From here on a number is written with an exponent.
+_LARGE = 1e6
+
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 #: Tasks that are printed as published, under the titles that they have in `gainlaw.tasks`.
@@ -120,6 +123,8 @@ def _power(value: float) -> int:
 def format_number(value: float, digits: int = 1, minus: str = "-") -> str:
     """Write a number with a fixed number of decimals; a missing one is a dash, and zero has no sign.
 
+    A million and beyond is written with an exponent: its further digits say nothing.
+
     Parameters
     ----------
     value : float
@@ -133,9 +138,13 @@ def format_number(value: float, digits: int = 1, minus: str = "-") -> str:
     --------
     >>> format_number(-1.26), format_number(-0.04), format_number(float("nan"))
     ('-1.3', '0.0', '–')
+    >>> format_number(397859228061021184.0, 2)
+    '3.98e17'
     """
     if value is None or not math.isfinite(value):
         return MISSING
+    if abs(value) >= _LARGE:
+        return format_general(value, minus, 3)
     text = f"{value:.{digits}f}"
     if text.startswith("-") and not text.strip("-0."):
         text = text[1:]
@@ -167,7 +176,7 @@ def format_general(value: float, minus: str = "-", digits: int = 4) -> str:
     """
     if value is None or not math.isfinite(value):
         return MISSING
-    if value != 0 and not 1e-4 <= abs(value) < 1e6:
+    if value != 0 and not 1e-4 <= abs(value) < _LARGE:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return f"{mantissa}e{int(exponent)}".replace("-", minus)
     decimals = digits - 1 - math.floor(math.log10(abs(value))) if value else 0

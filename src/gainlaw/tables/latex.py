@@ -233,7 +233,8 @@ def _column_spec(table: Table, column: Column) -> str:
 def _table_format(table: Table, column: Column) -> str:
     """Return siunitx's table-format: the room that the widest number of the column takes."""
     digits = 0 if column.kind == "count" else column.decimals
-    shown = [format_number(float(value), digits) for value in table.frame[column.key] if not _missing(value)]
+    shown = [_number(column, float(value)) for value in table.frame[column.key] if not _missing(value)]
+    shown = [text for text in shown if "num" not in text]
     whole = max((len(text.lstrip("-").split(".")[0]) for text in shown), default=1)
     sign = "-" if any(text.startswith("-") for text in shown) else ""
     return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"
@@ -275,4 +276,12 @@ def _cell(column: Column, row: dict[str, object]) -> str:
     if column.kind == "probability":
         text = format_probability(number, column.decimals)
         return f"{{{escape_latex(text)}}}" if text[0] in "<>" else text
-    return format_number(number, 0 if column.kind == "count" else column.decimals)
+    return _number(column, number)
+
+
+def _number(column: Column, number: float) -> str:
+    """Return a number for a column that siunitx aligns; one with an exponent stands beside the alignment."""
+    if column.kind == "count":
+        return f"{round(number)}"
+    text = format_number(number, column.decimals)
+    return rf"{{\num{{{text}}}}}" if "e" in text else text
