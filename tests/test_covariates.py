@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -23,6 +24,43 @@ from gainlaw.laws import law
 
 CASE = Path(__file__).parent / "cases" / "c32_small_unit_covariate.csv"
 EFFECTS = ("effect", "effect_per_sd")
+
+
+NO_VALUES = """gain,se,params,task,language,depth,label,block
+1.0,0.5,560000000,xnli,en,1,a,one
+1.5,0.5,1000000000,xnli,en,2,1,one
+2.0,0.5,560000000,xnli,fr,,2,two
+2.5,0.5,1000000000,xnli,fr,4,,two
+3.0,0.5,560000000,xnli,de,3,5,three
+2.5,0.5,3000000000,xnli,de,,6,four
+"""
+
+
+def test_missing_values_and_labels_are_named_by_line_all_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "effects.csv"
+    pd.read_csv(io.StringIO(NO_VALUES)).drop(columns="block").to_csv(path, index=False)
+    gains = gl.read_gains(path)
+    with pytest.raises(InputError) as error:
+        gl.fit(gains, covariates=["depth", "label"])
+    assert [(each.column, each.rows) for each in error.value.problems] == [
+        ("depth", (4, 7)),
+        ("label", (2,)),
+        ("label", (5,)),
+    ]
+    assert "missing or infinite values in 2 rows" in str(error.value)
+    with pytest.raises(InputError, match=r"in 1 row \(line 4\)"):
+        gl.fit(gains.subset(gains.frame["language"] != "de"), covariates=["depth"])
+
+
+def test_blocks_without_their_errors_are_one_problem_that_names_them(tmp_path: Path) -> None:
+    path = tmp_path / "effects.csv"
+    path.write_text(NO_VALUES)
+    with pytest.raises(InputError) as error:
+        gl.read_gains(path)
+    (problem,) = error.value.problems
+    assert problem.column == "baseline_se"
+    assert problem.rows == (2, 3, 4, 5)
+    assert problem.message.endswith("is not known: blocks one, two")
 
 
 def study(rng: np.random.Generator, checkpoints: int = 8, slope: float = 2.0) -> pd.DataFrame:

@@ -128,7 +128,14 @@ def _load(path: Path) -> Fit:
         evaluations = read_evaluations(path / "evaluations.csv", params_unit="1")
     data = record["data"]
     notes = tuple(Note.from_dict(note) for note in data.get("notes", ()))
-    gains = replace(gains, source=data["source"], sha256=data["sha256"], evaluations=evaluations, notes=notes)
+    gains = replace(
+        gains,
+        source=data["source"],
+        sha256=data["sha256"],
+        evaluations=evaluations,
+        notes=notes,
+        lines=None,
+    )
     model, used = record["model"], record["arguments"]["resolved"]
     try:
         spec = specify(

@@ -101,7 +101,7 @@ def compute_gains(evals: Evaluations, scale: Scale = "points", variance: Varianc
     frame = frame.drop(columns=["baseline_variance", "intermediate_variance"])
     lines = evals.frame["row"].to_numpy()[pairing.intermediate]
     notes = sort_notes([*(note.stand() for note in evals.notes), *unsized_notes(frame, lines)])
-    return Gains(order_columns(frame), scale, covariance, evals.source, evals.sha256, evals, notes)
+    return Gains(order_columns(frame), scale, covariance, evals.source, evals.sha256, evals, notes, lines)
 
 
 def _why_nothing(evals: Evaluations, pairing: Pairing) -> Problem:

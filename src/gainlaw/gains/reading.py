@@ -272,14 +272,21 @@ def _gains(
     if given is None:
         beside = read_raw(side).frame if side is not None and side.is_file() else None
         beside = beside if beside is None or factor == 1 else beside.assign(cov=factor**2 * beside["cov"])
-        covariance = rebuild_covariance(frame, beside, faults)
+        names = parse_text(raw.frame["block"]).to_numpy() if "block" in raw.frame else None
+        covariance = rebuild_covariance(frame, beside, faults, names)
         faults.raise_any()
     else:
         covariance = BlockCovariance(frame["se"].to_numpy(float) ** 2)
     assert covariance is not None
     notes += find_gain_notes(frame, raw.lines)
     gains = Gains(
-        order_columns(frame), unit, covariance.validate(), raw.source, raw.sha256, None, sort_notes(notes)
+        order_columns(frame),
+        unit,
+        covariance.validate(),
+        raw.source,
+        raw.sha256,
+        notes=sort_notes(notes),
+        lines=raw.lines,
     )
     if given is None:
         return gains

@@ -17,10 +17,22 @@ __all__ = ["rebuild_covariance"]
 
 # Two columns that say the same may differ by what rounding to three digits does to a square.
 _ROUNDING = 0.01
+# Blocks named in a message.
+_NAMED = 6
+
+_Fault = tuple[str, str, str]
+"""What is wrong with a block, the column at fault, and what to try."""
+
+_UNKNOWN: _Fault = (
+    "rows share a block, but their covariance is not known",
+    "baseline_se",
+    "give baseline_se or correlation, or the matrix (--covariance); keep the .cov.parquet beside the table, or drop "
+    "the column block",
+)
 
 
 def rebuild_covariance(
-    frame: pd.DataFrame, beside: pd.DataFrame | None, faults: Faults
+    frame: pd.DataFrame, beside: pd.DataFrame | None, faults: Faults, names: np.ndarray | None = None
 ) -> BlockCovariance | None:
     """Return the covariance of rows that have the same ``block``.
 
@@ -31,7 +43,9 @@ def rebuild_covariance(
     beside : DataFrame or None
         What `Gains.write` wrote beside the table: covariances of pairs of rows.
     faults : Faults
-        Where it is told what contradicts itself or is missing.
+        Where it is told what contradicts itself or is missing: each kind of fault once, with its blocks.
+    names : numpy.ndarray of str, shape (rows,), optional
+        What the table calls the blocks; by default their numbers.
 
     Returns
     -------
@@ -43,34 +57,35 @@ def rebuild_covariance(
     if faults.problems:
         return None
     blocks = []
+    found: dict[_Fault, list[np.ndarray]] = {}
     for positions in frame.groupby("block", sort=True).indices.values():
         rows = np.sort(np.asarray(positions))
         if len(rows) < 2:
             continue
         i, j = np.triu_indices(len(rows), 1)
         if given is None:
-            off = _from_columns(frame, rows, faults)
+            off, fault = _from_columns(frame, rows)
         else:
+            fault = None
             pairs = zip(rows[i].tolist(), rows[j].tolist(), strict=True)
             off = np.array([given.get(pair, np.nan) for pair in pairs])
-        if not np.isfinite(off).all():
-            hint = (
-                "give baseline_se or correlation, or the matrix (--covariance); keep the .cov.parquet beside the "
-                "table, or drop the column block"
-            )
-            what = "rows share a block, but their covariance is not known"
-            faults.add(what, column="baseline_se", where=_mask(frame, rows), hint=hint)
+        if fault is None and not np.isfinite(off).all():
+            fault = _UNKNOWN
+        if fault is not None:
+            found.setdefault(fault, []).append(rows)
             continue
         cov = np.diag(se[rows] ** 2)
         cov[i, j] = cov[j, i] = off
         blocks.append((rows, cov))
+    names = frame["block"].astype(str).to_numpy() if names is None else names
+    for (what, column, hint), each in found.items():
+        shown = ", ".join(str(names[rows[0]]) for rows in each[:_NAMED])
+        more = f" and {len(each) - _NAMED} more" if len(each) > _NAMED else ""
+        where = np.zeros(len(frame), bool)
+        where[np.concatenate(each)] = True
+        said = f"{what}: block{'s' if len(each) > 1 else ''} {shown}{more}"
+        faults.add(said, column=column, where=where, hint=hint)
     return None if faults.problems else BlockCovariance(se**2, tuple(blocks))
-
-
-def _mask(frame: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
-    where = np.zeros(len(frame), bool)
-    where[rows] = True
-    return where
 
 
 def _pairs(frame: pd.DataFrame, beside: pd.DataFrame, faults: Faults) -> dict[tuple[int, int], float]:
@@ -100,32 +115,28 @@ def _pairs(frame: pd.DataFrame, beside: pd.DataFrame, faults: Faults) -> dict[tu
     return {(int(i), int(j)): float(c) for i, j, c in beside[["i", "j", "cov"]].itertuples(index=False)}
 
 
-def _from_columns(frame: pd.DataFrame, rows: np.ndarray, faults: Faults) -> np.ndarray:
-    """Return the covariances of all pairs of a block, as ``baseline_se`` or ``correlation`` says; NaN for neither."""
+def _from_columns(frame: pd.DataFrame, rows: np.ndarray) -> tuple[np.ndarray, _Fault | None]:
+    """Return the covariances of all pairs of a block, as ``baseline_se`` or ``correlation`` says, and what is wrong.
+
+    They are NaN where neither column says anything.
+    """
     i, j = np.triu_indices(len(rows), 1)
     se, shared = (frame[name].to_numpy(float)[rows] for name in ("se", "baseline_se"))
     from_baseline = shared[i] * shared[j]
     if "correlation" not in frame or frame["correlation"].iloc[rows].isna().all():
-        return from_baseline
+        return from_baseline, None
     correlation = frame["correlation"].to_numpy(float)[rows]
     least = -1.0 / (len(rows) - 1)
-    where = _mask(frame, rows)
     if not (correlation == correlation[0]).all():
         hint = "one correlation a block; where pairs differ, give the matrix (--covariance)"
-        faults.add(
-            "the rows of a block have several correlations", column="correlation", where=where, hint=hint
-        )
-    elif not least <= correlation[0] <= 1.0:
+        return from_baseline, ("the rows of a block have several correlations", "correlation", hint)
+    if not least <= correlation[0] <= 1.0:
         what = f"{len(rows)} errors cannot have the correlation {correlation[0]:g}, each with each"
         hint = f"{least:.3g} to 1"
-        faults.add(what, column="correlation", where=where, hint=hint)
-    else:
-        off = correlation[0] * se[i] * se[j]
-        if (np.abs(off - from_baseline) > _ROUNDING * se[i] * se[j]).any():
-            what = "correlation and baseline_se say different things"
-            hint = (
-                "correlation times both se is the product of both baseline_se; leave one of the columns out"
-            )
-            faults.add(what, column="correlation", where=where, hint=hint)
-        return off
-    return np.zeros(len(i))
+        return from_baseline, (what, "correlation", hint)
+    off = correlation[0] * se[i] * se[j]
+    if (np.abs(off - from_baseline) > _ROUNDING * se[i] * se[j]).any():
+        what = "correlation and baseline_se say different things"
+        hint = "correlation times both se is the product of both baseline_se; leave one of the columns out"
+        return off, (what, "correlation", hint)
+    return off, None

@@ -70,7 +70,7 @@ def _from_evaluations(gains: Gains, scale: Scale) -> Gains:
     position = np.argsort(there[mask], kind="stable")[order]
     if not np.array_equal(position, np.arange(len(part))):
         part = _reordered(part, position)
-    return replace(part, notes=gains.notes, source=gains.source, sha256=gains.sha256)
+    return replace(part, notes=gains.notes, source=gains.source, sha256=gains.sha256, lines=gains.lines)
 
 
 def _reordered(gains: Gains, position: np.ndarray) -> Gains:
@@ -81,7 +81,9 @@ def _reordered(gains: Gains, position: np.ndarray) -> Gains:
         order = np.argsort(moved)
         blocks.append((moved[order], cov[np.ix_(order, order)]))
     covariance = BlockCovariance(gains.covariance.variance[position], tuple(blocks))
-    return replace(gains, frame=gains.frame.iloc[position].reset_index(drop=True), covariance=covariance)
+    lines = None if gains.lines is None else gains.lines[position]
+    frame = gains.frame.iloc[position].reset_index(drop=True)
+    return replace(gains, frame=frame, covariance=covariance, lines=lines)
 
 
 def _from_scores(gains: Gains, scale: Scale) -> Gains:

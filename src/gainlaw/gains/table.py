@@ -81,6 +81,8 @@ class Gains:
         The scores behind the gains.
     notes : tuple of Note
         What was mended, dropped or assumed, in these rows and in the scores behind them; warnings first.
+    lines : numpy.ndarray of int, shape (rows,), or None
+        The line of `source` that each row stands on, for messages; None where it is not known.
 
     Examples
     --------
@@ -97,6 +99,7 @@ class Gains:
     sha256: str | None = None
     evaluations: Evaluations | None = None
     notes: tuple[Note, ...] = ()
+    lines: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Refuse checkpoints of several sizes: they are the replicates of a law over size."""
@@ -106,8 +109,12 @@ class Gains:
         if where.any():
             labels = self.frame.loc[where, "checkpoint"].unique()
             shown = ", ".join(repr(str(label)) for label in labels[:6])
-            problem = Problem(f"{shown} has several sizes", "checkpoint", hint=SIZES_HINT)
+            problem = Problem(f"{shown} has several sizes", "checkpoint", self.lines_of(where), SIZES_HINT)
             raise InputError(problem, self.source or None)
+
+    def lines_of(self, where: np.ndarray) -> tuple[int, ...]:
+        """Return the lines of the rows that a mask, shape (rows,), is True for; none where lines are not known."""
+        return () if self.lines is None else tuple(int(line) for line in self.lines[where])
 
     def __len__(self) -> int:
         """Return the number of contrasts."""
@@ -202,8 +209,9 @@ class Gains:
             raise InputError("no row is left", self.source or None)
         frame = self.frame[keep].reset_index(drop=True)
         standing = [note for note in self.notes if note.standing]
-        notes = sort_notes([*standing, *find_gain_notes(frame)])
-        return replace(self, frame=frame, covariance=self.covariance.subset(keep), notes=notes)
+        lines = None if self.lines is None else self.lines[keep]
+        notes = sort_notes([*standing, *find_gain_notes(frame, lines)])
+        return replace(self, frame=frame, covariance=self.covariance.subset(keep), notes=notes, lines=lines)
 
     def to_scale(self, scale: Scale) -> Gains:
         """Return the same contrasts on another scale, from the scores behind them.
@@ -232,7 +240,7 @@ class Gains:
 
         there = rescale(self, scale)
         others = [note for note in there.notes if note.kind != "unsized"]
-        return replace(there, notes=sort_notes([*others, *unsized_notes(there.frame)]))
+        return replace(there, notes=sort_notes([*others, *unsized_notes(there.frame, there.lines)]))
 
     def write(self, path: str | os.PathLike[str], *, safe: bool = False) -> Path:
         """Write the table, and ``PATH.cov.parquet`` where its columns cannot tell the covariance.

@@ -9,6 +9,7 @@ of everything else are then those at the covariates' means.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ from numpy.typing import NDArray
 from gainlaw.errors import InputError, Problem
 from gainlaw.gains import Gains
 from gainlaw.hierarchy.terms import Term
+from gainlaw.notes import count_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "SLOPE",
@@ -95,20 +100,38 @@ def read_covariates(gains: Gains, columns: Sequence[str], *, constant: bool = Fa
             hint = f"columns: {', '.join(frame.columns)}"
             problems.append(Problem("no such column for a covariate", name, hint=hint))
             continue
-        try:
-            values = frame[name].to_numpy(dtype=float, na_value=np.nan)
-        except (TypeError, ValueError):
-            problems.append(Problem("a covariate must be numeric", name, hint="code a label as 0 and 1"))
+        values, text = _numbers(frame[name])
+        missing = ~np.isfinite(values) & ~text
+        if text.any():
+            hint = "code a label as 0 and 1"
+            problems.append(Problem("a covariate must be numeric", name, gains.lines_of(text), hint))
+        if missing.any():
+            what = f"a covariate has missing or infinite values in {count_of(int(missing.sum()), 'row')}"
+            hint = "fill them in, or leave those rows or the covariate out"
+            problems.append(Problem(what, name, gains.lines_of(missing), hint))
+        if text.any() or missing.any():
             continue
-        if not np.isfinite(values).all():
-            problems.append(Problem("a covariate has missing or infinite values", name))
-        elif not constant and _is_constant(values):
+        if not constant and _is_constant(values):
             problems.append(Problem("a covariate has the same value in every row", name))
         else:
             found.append(values)
     if problems:
         raise InputError(problems, source=gains.source)
     return np.stack(found, axis=1) if found else np.zeros((len(frame), 0))
+
+
+def _numbers(column: pd.Series) -> tuple[Float, NDArray[np.bool_]]:
+    """Return a column's numbers, NaN where there is none, and where something else than a number stands."""
+    import pandas as pd
+
+    try:
+        values = column.to_numpy(dtype=float, na_value=np.nan)
+        return values, np.zeros(len(column), bool)
+    except (TypeError, ValueError):
+        cells = column.astype(str).str.strip()
+        values = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=float)
+        text = np.isnan(values) & column.notna().to_numpy(bool) & cells.ne("").to_numpy(bool)
+        return values, text if text.any() else np.ones(len(column), bool)
 
 
 def scaling_of(gains: Gains, effects: Sequence[str]) -> dict[str, tuple[float, float]]:

@@ -158,7 +158,7 @@ def scores_of(gains: Gains) -> tuple[Gains, Int, Float]:
         baseline=1.0,
         baseline_slope=x - centre_of(x),
     )
-    return replace(gains, frame=table, covariance=covariance), origin, role
+    return replace(gains, frame=table, covariance=covariance, lines=None), origin, role
 
 
 def _covariance(gains: Gains, place: Int, variance: Float) -> BlockCovariance:
