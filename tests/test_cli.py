@@ -44,6 +44,18 @@ def test_check_says_what_is_there(study: Study, cli: Cli) -> None:
     assert record.get("n_pairs", len(frame)) == len(frame)
 
 
+def test_fit_and_summary_say_with_counts_what_check_does(study: Study, cli: Cli) -> None:
+    found = json.loads(cli("check", study.source, *study.selection, "--format", "json").out)["notes"]
+    shown = cli("summary", study.linear).err
+    for note in found:
+        start = f"{note['count']} row{'s' if note['count'] != 1 else ''}: " if note["count"] else ""
+        said = f"{'warning' if note['severity'] == 'warning' else 'note'}: {start}{note['message']}"
+        assert said in study.printed.err
+        assert said in shown
+    if str(study.source).startswith("dataset:"):
+        assert "at_chance" in {note["kind"] for note in found}
+
+
 def test_gains_are_those_of_the_library(study: Study, cli: Cli, tmp_path: Path) -> None:
     first, second = tmp_path / "gains.csv", tmp_path / "again.parquet"
     outcome = cli("gains", study.source, "-o", first, *study.selection)

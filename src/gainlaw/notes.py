@@ -26,7 +26,8 @@ class Note:
     count : int, optional
         How many rows it concerns; by default the number of `rows`.
     severity : {"warning", "info"}
-        ``warning``: said by every command that uses the table. ``info``: said by ``check`` and in reports.
+        ``warning``: said by every command that uses the table. ``info``: said by ``check``, ``fit``,
+        ``summary`` and in reports.
     standing : bool
         True for what the reader mended or dropped, which holds for every selection of the rows; False for what was
         found in the rows, which is looked for anew after a selection.

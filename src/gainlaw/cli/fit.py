@@ -138,7 +138,7 @@ def fit(
             )
         write_fit(result, folder)
     print_fit(result)
-    print_warnings(result.gains.notes)
+    print_warnings(result.gains.notes, remarks=True)
     typer.echo(f"\nwrote {output}")
     exit_untrusted([result])
 

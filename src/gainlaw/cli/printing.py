@@ -87,11 +87,13 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def print_warnings(notes: Iterable[Note]) -> None:
-    """Print what a table warns of on standard error, one line a note; remarks are left to `check` and reports."""
+def print_warnings(notes: Iterable[Note], *, remarks: bool = False) -> None:
+    """Print what a table warns of on standard error, one line a note, and its remarks too where they are asked for."""
     for each in notes:
         if each.severity == "warning":
             typer.secho(f"warning: {each}", err=True, fg=typer.colors.YELLOW)
+        elif remarks:
+            note(f"note: {each}")
 
 
 def warn(text: str) -> None:

@@ -40,7 +40,7 @@ def summary(
         if estimand:
             raise InputError(Problem("--estimand goes with --format csv or json"))
         print_fit(fit, level)
-        print_warnings(fit.gains.notes)
+        print_warnings(fit.gains.notes, remarks=True)
     else:
         show_frame(_estimates(fit, level, estimand), output, safe=safe_csv)
     exit_untrusted([fit])
