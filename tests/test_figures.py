@@ -124,6 +124,8 @@ def score_rows() -> pd.DataFrame:
             "intermediate": 45.0 + 4 * i,
             "chance": 33.3,
             "n_rows": 5,
+            "metric": "accuracy",
+            "unit": "%",
         }
         for task in TASKS
         for i, size in enumerate(SIZES)

@@ -10,9 +10,11 @@ import pytest
 
 from gainlaw.errors import InputError
 from gainlaw.evaluations import evaluations_from_frame
+from gainlaw.figures import plot_scores
 from gainlaw.gains import Gains, gains_from_frame
 from gainlaw.metrics import METRICS, Metric, chance, find_metric, metric_of_row
 from gainlaw.options import Scale, choices
+from gainlaw.tables import checkpoints_table
 from gainlaw.tasks import TASKS
 from gainlaw.training.prompting.protocol import METRICS as PROMPTED
 
@@ -27,6 +29,28 @@ def scored(metric: str, before: float, after: float, **columns: object) -> pd.Da
         {**CELL, "model": "b-mt", "base_model": "b", "intermediate": "mt", "score": after},
     ]
     return pd.DataFrame(rows).assign(metric=metric, **columns)
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores", "label", "shown"),
+    [
+        ("acc", (0.3, 0.35), "mean accuracy (%)", (30.0, 35.0)),
+        ("mcc", (0.3, 0.35), "mean mcc (points)", (30.0, 35.0)),
+        ("bleu", (30.0, 35.0), "mean bleu (points)", (30.0, 35.0)),
+    ],
+)
+def test_scores_are_shown_under_the_name_and_in_the_points_of_their_metric(
+    metric: str, scores: tuple[float, float], label: str, shown: tuple[float, float]
+) -> None:
+    gains = gain_of(scored(metric, *scores, stderr=0.01))
+    figure = plot_scores(gains)
+    assert figure is not None
+    assert figure.get_supylabel() == label
+    assert metric == "acc" or "accuracy" not in figure.alt
+    table = checkpoints_table(gains)
+    assert table.frame[["baseline", "after"]].to_numpy()[0] == pytest.approx(shown)
+    unit = label.split()[-1]
+    assert {f"Before {unit}", f"After {unit}"} <= {column.title for column in table.columns}
 
 
 def inside(metric: Metric) -> tuple[float, float]:

@@ -228,13 +228,13 @@ def test_the_headline_follows_the_probability(fit, monkeypatch, positive, word):
         (
             0.99,
             0.7,
-            "in percentage points; in points of chance-corrected accuracy the direction is not settled",
+            "in percentage points; in chance-corrected points the direction is not settled",
             "same way",
         ),
         (
             0.7,
             0.99,
-            "in points of chance-corrected accuracy; in percentage points the direction is",
+            "in chance-corrected points; in percentage points the direction is",
             "that scale alone",
         ),
         (0.99, 0.3, "do not settle", "lean in opposite directions"),

@@ -365,6 +365,26 @@ def metric_facts(frame: pd.DataFrame) -> MetricFacts:
     return MetricFacts(tuple(distinct), np.array(at)[codes])
 
 
+def spoken_metric(frame: pd.DataFrame) -> tuple[str, str]:
+    """Return what the scores of a table are called, and the unit that they are shown in.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Scores or gains.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> [spoken_metric(pd.DataFrame({"metric": each})) for each in (["acc"], ["mcc"], ["acc", "bleu"])]
+    [('accuracy', '%'), ('mcc', 'points'), ('score', 'points')]
+    """
+    metrics = metric_facts(frame).metrics
+    names = {metric.name for metric in metrics}
+    name = names.pop().replace("_", " ") if len(names) == 1 else "score"
+    return name, "%" if all(metric.kind == "share" for metric in metrics) else "points"
+
+
 def _distinct(frame: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
     from gainlaw._input import group_codes
 

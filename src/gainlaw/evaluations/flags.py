@@ -139,7 +139,7 @@ def find_notes(frame: pd.DataFrame, pairing: Pairing) -> tuple[Note, ...]:
     flag(
         "small_n",
         "info",
-        f"fewer than {SMALL_N} examples: one accuracy has a standard error above 3 points",
+        f"fewer than {SMALL_N} examples: one score has a standard error above 3 points",
         (n < SMALL_N) & counted,
     )
     for column, word in (

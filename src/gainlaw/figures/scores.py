@@ -19,7 +19,7 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
-from gainlaw.metrics import metric_facts
+from gainlaw.metrics import metric_facts, spoken_metric
 from gainlaw.tables.formats import title_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ __all__ = ["draw_scores", "plot_scores", "scores_data"]
 
 
 def plot_scores(gains: Gains) -> PaperFigure | None:
-    """Plot the accuracies behind the gains, or nothing where a gains table does not hold them.
+    """Plot the scores behind the gains, or nothing where a gains table does not hold them.
 
     Parameters
     ----------
@@ -58,8 +58,9 @@ def scores_data(gains: Gains) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        task, params, baseline, intermediate, chance (points; NaN when unknown), n_rows; empty when the scores are
-        not in the table.
+        task, params, baseline, intermediate, chance (points; NaN when unknown), n_rows, metric (the name of the
+        scores' metric, "score" where there are several), unit ("%" or "points"); empty when the scores are not in
+        the table.
     """
     frame = gains.frame
     needed = ["params", "baseline_score", "intermediate_score"]
@@ -82,11 +83,12 @@ def scores_data(gains: Gains) -> pd.DataFrame:
     )
     percent = ["baseline", "intermediate", "chance"]
     table[percent] = 100 * table[percent]
-    return table.reset_index(drop=True)
+    name, unit = spoken_metric(cells)
+    return table.assign(metric=name, unit=unit).reset_index(drop=True)
 
 
 def draw_scores(rows: pd.DataFrame) -> PaperFigure:
-    """Draw the accuracies from their numbers.
+    """Draw the scores from their numbers.
 
     Parameters
     ----------
@@ -97,6 +99,7 @@ def draw_scores(rows: pd.DataFrame) -> PaperFigure:
     -------
     PaperFigure
     """
+    name, unit = str(rows["metric"].iloc[0]), str(rows["unit"].iloc[0])
     tasks = list(dict.fromkeys(rows["task"]))
     columns = min(len(tasks), 4)
     lines = math.ceil(len(tasks) / columns)
@@ -131,15 +134,16 @@ def draw_scores(rows: pd.DataFrame) -> PaperFigure:
             axes.set_visible(False)
         params_axis(flat[0], rows["params"].to_numpy(), label=False)
         figure.supxlabel("parameters", fontsize=7.5, color=INK)
-        figure.supylabel("mean accuracy (%)", fontsize=7.5, color=INK)
+        figure.supylabel(f"mean {name} ({unit})", fontsize=7.5, color=INK)
         handles, labels = flat[0].get_legend_handles_labels()
         figure.legend(
             handles, labels, loc="outside upper right", ncols=3 if columns > 1 else 1, handlelength=1.6
         )
     ends = rows.sort_values("params").groupby("task", sort=False).agg(["first", "last"])
-    alt = "Mean accuracy before and after intermediate training by model size. " + " ".join(
-        f"{title_of(str(task))}: {row[('baseline', 'first')]:.0f}% to {row[('intermediate', 'first')]:.0f}% "
-        f"at the smallest size, {row[('baseline', 'last')]:.0f}% to {row[('intermediate', 'last')]:.0f}% "
+    sign = unit if unit == "%" else f" {unit}"
+    alt = f"Mean {name} before and after intermediate training by model size. " + " ".join(
+        f"{title_of(str(task))}: {row[('baseline', 'first')]:.0f} to {row[('intermediate', 'first')]:.0f}{sign} "
+        f"at the smallest size, {row[('baseline', 'last')]:.0f} to {row[('intermediate', 'last')]:.0f}{sign} "
         "at the largest."
         for task, row in ends.iterrows()
     )

@@ -12,7 +12,7 @@ __all__ = ["UNITS", "Contrast", "adjusted_accuracy", "contrast"]
 
 UNITS: dict[str, str] = {
     "points": "points",
-    "normalized": "points of normalized accuracy",
+    "normalized": "chance-corrected points",
     "error_reduction": "% of errors",
     "log_odds": "log-odds",
 }

@@ -13,6 +13,7 @@ import pandas as pd
 from gainlaw import figures as plots
 from gainlaw import tables as make
 from gainlaw.errors import InputError
+from gainlaw.metrics import spoken_metric
 from gainlaw.report.answer import estimate_row
 from gainlaw.report.arrange import Fits, has_slope, law_title, levels, wider_fit
 from gainlaw.tables.formats import decimals, level_title, percent, slope_unit
@@ -186,7 +187,8 @@ def _main(fits: Fits, width: pd.DataFrame) -> list[Exhibit]:
     exhibits = []
     scores = plots.plot_scores(main.gains) if sized else None
     if scores is not None:
-        caption = "Mean accuracy before and after intermediate training, over the languages of each task."
+        name, _ = spoken_metric(main.gains.frame)
+        caption = f"Mean {name} before and after intermediate training, over the languages of each task."
         exhibits.append(_drawn("scores", scores, caption))
     if has_slope(main):
         by = "task" if "task" in levels(main) else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from gainlaw.metrics import metric_facts, spoken_metric
 from gainlaw.notes import count_of
 from gainlaw.tables.formats import decimals, format_params, title_of
 from gainlaw.tables.table import Column, Table
@@ -90,8 +91,9 @@ def checkpoints_table(gains: Gains) -> Table:
     label = cells["checkpoint"].astype(str) if "checkpoint" in cells else pd.Series("all", index=cells.index)
     rows = []
     for name, part in cells.groupby(label, sort=False):
-        before = part["baseline_score"] if "baseline_score" in part else pd.Series(dtype=float)
-        after = part["intermediate_score"] if "intermediate_score" in part else pd.Series(dtype=float)
+        point = metric_facts(part).of_rows("point")
+        before = part["baseline_score"] / point if "baseline_score" in part else pd.Series(dtype=float)
+        after = part["intermediate_score"] / point if "intermediate_score" in part else pd.Series(dtype=float)
         rows.append(
             {
                 "checkpoint": str(name),
@@ -100,12 +102,13 @@ def checkpoints_table(gains: Gains) -> Table:
                 "tasks": _distinct(part, "task"),
                 "languages": _distinct(part, "language"),
                 "rows": len(part),
-                "baseline": 100 * float(before.mean()) if before.notna().any() else np.nan,
-                "after": 100 * float(after.mean()) if after.notna().any() else np.nan,
+                "baseline": float(before.mean()) if before.notna().any() else np.nan,
+                "after": float(after.mean()) if after.notna().any() else np.nan,
                 "gain": float(part["gain"].mean()),
             }
         )
     frame = pd.DataFrame(rows).sort_values("params", kind="stable").reset_index(drop=True)
+    _, unit = spoken_metric(cells)
     columns = (
         Column("checkpoint", "Checkpoint"),
         Column("params", "Parameters", "params"),
@@ -113,8 +116,8 @@ def checkpoints_table(gains: Gains) -> Table:
         Column("tasks", "Tasks", "count"),
         Column("languages", "Languages", "count"),
         Column("rows", "Gains", "count"),
-        Column("baseline", "Before (%)", "number", 1),
-        Column("after", "After (%)", "number", 1),
+        Column("baseline", f"Before ({unit})", "number", 1),
+        Column("after", f"After ({unit})", "number", 1),
         Column("gain", "Mean gain", "number", decimals(gains)),
     )
     caption = (

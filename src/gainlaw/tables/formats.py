@@ -70,7 +70,7 @@ _LEVELS = {
 _SCALES = {
     "points": "percentage points",
     "log_odds": "chance-corrected log-odds",
-    "normalized": "points of chance-corrected accuracy",
+    "normalized": "chance-corrected points",
     "error_reduction": "percent of the baseline's errors",
 }
 
