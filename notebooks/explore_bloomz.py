@@ -55,9 +55,9 @@ tables.gains_table(gains)
 # ## The fit
 #
 # $$\text{gain}_i = \mu_0 + \mu_1 x_i + \text{task} + \text{family} + \text{language} + \text{checkpoint}
-# + \text{checkpoint} \times \text{task} + \ldots + \varepsilon_i + e_i,\qquad x = \log_{10}(N / 10^9)$$
+# + \text{checkpoint} \times \text{task} + \ldots + \varepsilon_i + e_i,\qquad x = \log_{10}(N / N_c)$$
 #
-# Kinds (tasks, families, languages) have intercepts and slopes of their own; checkpoints, the replicates, have intercepts; $e$
+# $N_c$ is the centre of the sizes. Kinds (tasks, families, languages) have intercepts and slopes of their own; checkpoints, the replicates, have intercepts; $e$
 # has the known sampling error.
 
 # %%
@@ -81,7 +81,7 @@ tables.priors_table(fit)
 figures.plot_priors(fit)
 
 # %% [markdown]
-# What if we had been much more sceptical of any slope? The average over the groups observed moves a little. The mean of the
+# What if we had been much more sceptical of any slope? The average over the groups observed moves by a third. The mean of the
 # hierarchy, which has four tasks to go by, moves a lot: that question is not settled by these data.
 
 # %%
