@@ -179,4 +179,10 @@ def departure_table(runner: Runner, runs: int) -> list[str]:
             f"| {', '.join(f'{count / runs:.1%}' for count in true)} | {' | '.join(shares)} "
             f"| {sum(row[5] for row in rows)} of {4 * runs} |"
         )
+    lines += [
+        "",
+        "Where a family has five sizes, departures from the law that neighbours share are part of the model. That keeps",
+        "intervals honest where checkpoints drift together, and costs width where they do not: with independent",
+        "checkpoints the intervals cover 99% and more.",
+    ]
     return [*lines, ""]
