@@ -181,8 +181,8 @@ def departure_table(runner: Runner, runs: int) -> list[str]:
         )
     lines += [
         "",
-        "Where a family has five sizes, departures from the law that neighbours share are part of the model. That keeps",
-        "intervals honest where checkpoints drift together, and costs width where they do not: with independent",
-        "checkpoints the intervals cover 99% and more.",
+        "Where a family has five sizes, departures from the law that neighbours share are part of the model. That",
+        "keeps intervals honest where checkpoints drift together, and costs width where they do not: with",
+        "independent checkpoints the intervals cover 99% and more.",
     ]
     return [*lines, ""]

@@ -16,7 +16,7 @@ from gainlaw.gains import Gains
 from gainlaw.hierarchy import build_problem, specify
 from gainlaw.laws import law
 
-REPLICATES = ("checkpoint", "run", "checkpoint_task", "checkpoint_language_family")
+REPLICATES = ("smooth", "checkpoint", "run", "checkpoint_task", "checkpoint_language_family")
 FIRST_SEED = 1000
 Runner = Callable[[Callable, int, str], list]
 SETTINGS = {"draws": 500, "chains": 2}
