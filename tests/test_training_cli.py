@@ -137,7 +137,7 @@ def test_a_failing_unit_is_told_and_stops_nothing_else(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "failed: m-s0: sick:" in done.stderr
     assert "Traceback" not in done.stderr
-    assert "that read a failed one" in done.stderr
+    assert "not begun, for want of a failed one: 4 units" in done.stderr
     assert len(gl.read_evaluations(tmp_path / "run")) == 20
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
 
