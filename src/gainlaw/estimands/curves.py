@@ -202,12 +202,11 @@ def curve_at(
         intercept += effects[..., 0] @ weight
         if effects.shape[-1] > 1:
             slope += effects[..., 1] @ weight
-    shape = {each.name: data[each.name].to_numpy().reshape(-1) for each in fit.spec.law.parameters}
     return Curve(
         law=fit.spec.law,
         intercept=intercept.reshape(-1),
         beta=slope.reshape(-1),
-        psi=fit.spec.law.psi(shape),
+        psi=_psi(fit, prior=prior),
         level=level or (",".join(group) if group else "overall"),
         group=",".join(f"{column}={value}" for column, value in group.items()),
         n_chains=mu.shape[0],
@@ -336,9 +335,14 @@ def covariate_effect(fit: FitLike, name: str, *, prior: bool = False, per_sd: bo
     draws = data["covariate"].sel(covariate_name=name).to_numpy().reshape(-1)
     column = column_of(name)
     if name != column:
-        shape = {each.name: data[each.name].to_numpy().reshape(-1) for each in fit.spec.law.parameters}
-        draws = draws * fit.spec.law.mean_slope_factor(*observed_range(fit), fit.spec.law.psi(shape))
+        draws = draws * fit.spec.law.mean_slope_factor(*observed_range(fit), _psi(fit, prior=prior))
     return draws if per_sd else draws / fit.spec.covariate_scaling.get(column, (0.0, 1.0))[1]
+
+
+def _psi(fit: FitLike, *, prior: bool) -> Float | None:
+    """Return the draws of the law's shape parameters, shape (draws, k); None for laws without."""
+    data, law = fit.posterior["prior" if prior else "posterior"], fit.spec.law
+    return law.psi({each.name: data[each.name].to_numpy().reshape(-1) for each in law.parameters})
 
 
 def observed_range(fit: FitLike) -> tuple[float, float]:

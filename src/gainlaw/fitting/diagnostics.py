@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.estimands import MIN_ESS, RHAT_LIMIT, FitLike, grid_cells, importance_ess
+from gainlaw.notes import count_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -199,7 +200,8 @@ def cells_check(fit: FitLike) -> tuple[Check, ...]:
     counts = []
     for each in sparse:
         many = " and ".join(
-            f"{number} {_plural(column)}" for number, column in zip(each.groups, each.columns, strict=True)
+            count_of(number, column.replace("_", " "))
+            for number, column in zip(each.groups, each.columns, strict=True)
         )
         fewest = " and ".join(
             f"{column.replace('_', ' ')} {group} ({number} of {of})"
@@ -215,11 +217,6 @@ def cells_check(fit: FitLike) -> tuple[Check, ...]:
         "sum of its parts (additivity): how it would depart from that is not in their intervals."
     )
     return (Check("cells", None, max(each.unseen for each in sparse), _UNSEEN, text),)
-
-
-def _plural(column: str) -> str:
-    name = column.replace("_", " ")
-    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
 
 
 def _weights(found: Mapping[Any, Any]) -> list[Check]:

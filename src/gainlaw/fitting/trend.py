@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from gainlaw.estimands import FitLike, curve
 from gainlaw.fitting.diagnostics import Check
-from gainlaw.hierarchy.posterior import effects_of, linear_predictor
+from gainlaw.fitting.exploration import shape_values
+from gainlaw.hierarchy.posterior import effects_of, hyper_points, linear_predictor
 from gainlaw.hierarchy.problem import ModelProblem, observations
-from gainlaw.hierarchy.smooth import LEAST_SIZES, SMOOTH
+from gainlaw.hierarchy.smooth import LEAST_SIZES, SMOOTH, families_of
 from gainlaw.laws.base import size_text
 
 __all__ = ["checkpoint_deviations", "trend_checks"]
@@ -59,17 +60,14 @@ def checkpoint_deviations(fit: FitLike, problem: ModelProblem) -> pd.DataFrame:
         if block.name in departs:
             effects[:, block.start : block.start + block.size] = 0.0
     posterior = fit.posterior["posterior"]
-    psi = spec.law.psi(
-        {each.name: posterior[each.name].to_numpy().reshape(-1) for each in spec.law.parameters}
-    )
+    psi = shape_values(problem, hyper_points(problem, fit.posterior))
     line = linear_predictor(problem, effects, None if psi is None else psi[some]).mean(axis=0)
     tau = float(posterior["tau_residual"].median()) if spec.residual else 0.0
     weight = 1.0 / np.maximum(frame["se"].to_numpy(dtype=float) ** 2 + tau**2, 1e-12)
-    family = frame["model_family"].fillna("").astype(str) if "model_family" in frame.columns else ""
     rows = pd.DataFrame(
         {
             "checkpoint": frame["checkpoint"].astype(str).to_numpy(),
-            "model_family": family if isinstance(family, str) else family.to_numpy(),
+            "model_family": families_of(frame),
             "x": problem.x,
             "weight": weight,
             "sum": weight * (problem.y - line),

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from gainlaw.gains import Gains
 from gainlaw.hierarchy import kernels
-from gainlaw.hierarchy.binomial import Geometry, Summary, build_geometry, geometry_data
-from gainlaw.hierarchy.binomial_tables import BinomialTables, build_tables
+from gainlaw.hierarchy.binomial import Summary, build_geometry, geometry_data
+from gainlaw.hierarchy.binomial_tables import build_tables
 from gainlaw.hierarchy.problem import ModelProblem
 
 __all__ = ["NARROWER", "baseline_shift"]
@@ -40,14 +40,15 @@ def baseline_shift(problem: ModelProblem, gains: Gains, summary: Summary) -> Flo
     tables = build_tables(gains, (mean, NARROWER * sd))
     mode = summary.geometry.mode
     narrower = build_geometry(problem, tables, mode)
-    return _means(problem, tables, narrower) - _means(problem, summary.tables, summary.geometry)
+    moved = _means(problem, mode, geometry_data(problem, tables, narrower))
+    return moved - _means(problem, mode, summary.data)
 
 
-def _means(problem: ModelProblem, tables: BinomialTables, geometry: Geometry) -> Float:
+def _means(problem: ModelProblem, mode: Float, data: tuple) -> Float:
     """Return the posterior means of the coefficients, in the unit of the scale, at the hyperparameters' mode."""
-    values = {name: np.array([value]) for name, value in zip(problem.hyper, geometry.mode, strict=True)}
+    values = {name: np.array([value]) for name, value in zip(problem.hyper, mode, strict=True)}
     packed = problem.pack(values)[0]
-    a, b = kernels.normal_equations(packed, *geometry_data(problem, tables, geometry))
+    a, b = kernels.normal_equations(packed, *data)
     q, blocks = problem.design.n_columns, problem.n_blocks
     z = np.linalg.solve(a, b)[:q]
     means = np.empty(q)

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["LEAST_SIZES", "MOST", "SMOOTH", "smooth_parts"]
+__all__ = ["LEAST_SIZES", "MOST", "SMOOTH", "families_of", "smooth_parts"]
 
 SMOOTH = "smooth"
 """The name of the term."""
@@ -30,6 +30,13 @@ LEAST_SIZES = 5
 
 MOST = 8
 """The most eigenvectors kept; they hold over 90 per cent of the variance."""
+
+
+def families_of(frame: pd.DataFrame) -> NDArray[np.object_]:
+    """Return the family of models of every row, shape (n,); those without one are a family together, named ""."""
+    if "model_family" not in frame.columns:
+        return np.full(len(frame), "", dtype=object)
+    return frame["model_family"].fillna("").astype(str).to_numpy(dtype=object)
 
 
 def smooth_parts(
@@ -54,12 +61,7 @@ def smooth_parts(
         Products of two lines add up to the correlation of their sizes; lines of families with few sizes are 0. A
         sentence in place of all three says why there is no such term.
     """
-    families = (
-        frame["model_family"].fillna("").astype(str)
-        if "model_family" in frame.columns
-        else pd.Series("", frame.index)
-    )
-    places = pd.DataFrame({"family": families.to_numpy(), "x": np.round(x, 9)})
+    places = pd.DataFrame({"family": families_of(frame), "x": np.round(x, 9)})
     sizes = places.drop_duplicates().sort_values(["family", "x"], ignore_index=True)
     index = (
         sizes.reset_index().merge(places.reset_index(), on=["family", "x"]).sort_values("index_y")["index_x"]
