@@ -71,7 +71,7 @@ def steps(out: Path) -> list[Step]:
             data,
             {"scores": ROOT / "data" / "bloomz.csv", "languages": ROOT / "data" / "languages.csv"},
             {"dataset": "bloomz"},
-            floor="gains",
+            floor="scores",
         ),
         Step("fit_mixtures", "analysis.steps.fit", wider, read, three, floor="fitting"),
         Step(

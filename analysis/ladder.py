@@ -54,7 +54,7 @@ def ladder_steps(out: Path, scores: Path | None = None) -> list[Step]:
             data,
             given,
             dataset | {"where": {"model_family": "ladder"}},
-            floor="gains",
+            floor="scores",
         ),
         Step(
             "fit_ladder_nli",

@@ -29,9 +29,9 @@ __all__ = ["FLOORS", "Outcome", "Step", "StepError", "run_steps"]
 
 #: The package's parts from the bottom up; a step is stale when a part at or below its floor changed.
 FLOORS = (
-    "errors notes options _compiled _directory _io _provenance _threads _input",
-    "tasks languages metrics evaluations datasets gains",
-    "laws curves hierarchy estimands fitting",
+    "errors notes options formats _compiled _directory _io _provenance _threads",
+    "scores",
+    "laws curves model posterior fitting frequentist",
     "claims",
     "tables figures",
     "report",

@@ -18,8 +18,8 @@ from resume import resumed
 from shortcuts import shortcut_table
 from slopes import FIRST_SEED, REPLICATES, slope_of, wilson
 
-from gainlaw.claims import DEFAULT_THRESHOLD, decide
-from gainlaw.simulate import simulate_study
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, decide
+from gainlaw.scores.simulate import simulate_study
 
 EIGHT = {
     "sizes": (7e7, 1.6e8, 4.1e8, 1e9, 1.4e9, 2.8e9, 6.9e9, 1.2e10),

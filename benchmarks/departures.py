@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from slopes import Runner, slope_of, wilson
 
-from gainlaw.claims import DEFAULT_THRESHOLD, decide
-from gainlaw.evaluations import Evaluations, evaluations_from_frame
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, decide
+from gainlaw.scores.evaluations.table import Evaluations, evaluations_from_frame
 
 __all__ = ["DEPARTURES", "SLOPE", "Departure", "departure_run", "departure_table", "simulate_departure"]
 

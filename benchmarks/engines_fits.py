@@ -76,9 +76,10 @@ def cores() -> int:
 def fit_gainlaw(engine: str, study: Study, options: Options) -> Result:
     """Fit with one of gainlaw's engines, by their own defaults."""
     from gainlaw._threads import one_blas_thread
-    from gainlaw.gains import gains_from_frame
-    from gainlaw.hierarchy import build_problem, exact, nuts, specify
     from gainlaw.laws import law
+    from gainlaw.model.engines import exact, nuts
+    from gainlaw.model.spec.problem import build_problem, specify
+    from gainlaw.scores.gains.cells.reading import gains_from_frame
 
     start = time.perf_counter()
     gains = gains_from_frame(study.frame.drop(columns="run"))

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from slopes import GRID, Runner, design_of, slopes_of, wilson
 
-from gainlaw.simulate import simulate_study
+from gainlaw.scores.simulate import simulate_study
 
 __all__ = ["grid_run", "grid_table"]
 

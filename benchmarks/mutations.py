@@ -547,7 +547,7 @@ def forked(command: Sequence[str], log: Path, folder: Path) -> tuple[int, float]
     """Run a command in a forked process; return its exit code and the seconds of processor that it took."""
     pid = os.fork()
     if pid == 0:
-        from gainlaw.cli import main
+        from gainlaw.cli.app import main
 
         os.chdir(folder)
         handle = os.open(log, os.O_WRONLY | os.O_CREAT)

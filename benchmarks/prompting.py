@@ -17,7 +17,8 @@ import numpy as np
 import torch
 import transformers as hf
 
-from gainlaw.training.prompting import Request, rank_items
+from gainlaw.training.prompting.ranking import rank_items
+from gainlaw.training.prompting.templates import Request
 
 BUDGET = 2048
 REPEATS = 3

@@ -21,13 +21,12 @@ from resume import resumed
 
 import gainlaw as gl
 from gainlaw._threads import one_blas_thread
-from gainlaw.gains import Gains
-from gainlaw.hierarchy import ModelSpec, build_problem, specify
-from gainlaw.hierarchy.binomial_quadrature import BASELINE_SD
-from gainlaw.hierarchy.posterior import linear_predictor, prior_draws
-from gainlaw.hierarchy.problem import ModelProblem, observations
 from gainlaw.laws import law
+from gainlaw.model.binomial.quadrature import BASELINE_SD
+from gainlaw.model.spec.problem import ModelProblem, ModelSpec, build_problem, observations, specify
 from gainlaw.options import Baselines, Scale
+from gainlaw.posterior.tree import linear_predictor, prior_draws
+from gainlaw.scores.gains.table import Gains
 
 SIZES = (7e7, 4.1e8, 1.4e9, 6.9e9, 1.2e10)
 LANGUAGES = ("en", "de", "ru", "hi", "sw", "zh")
@@ -173,7 +172,7 @@ def _counts(
 @one_blas_thread()
 def ranks(seed: int, name: str, engine: str) -> dict[str, float]:
     """Return the rank of every true value among its posterior draws, in (0, 1), and whether the engine failed."""
-    from gainlaw.hierarchy import exact, nuts
+    from gainlaw.model.engines import exact, nuts
 
     model = MODELS[name]
     rng = np.random.default_rng([seed, list(MODELS).index(name)])

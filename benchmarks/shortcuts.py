@@ -10,13 +10,15 @@ import pandas as pd
 from slopes import BASE, REPLICATES, SETTINGS, Runner, design_of, slope_of, slopes_of, wilson
 
 from gainlaw._threads import one_blas_thread
-from gainlaw.estimands import curve
-from gainlaw.evaluations import evaluations_from_frame
-from gainlaw.fitting import Fit
-from gainlaw.gains import BlockCovariance, Gains, gains_from_frame
-from gainlaw.hierarchy import build_problem, specify
+from gainlaw.fitting.core import Fit
 from gainlaw.laws import law
-from gainlaw.simulate import simulate_study
+from gainlaw.model.spec.problem import build_problem, specify
+from gainlaw.posterior.curves import curve
+from gainlaw.scores.evaluations.table import evaluations_from_frame
+from gainlaw.scores.gains.cells.reading import gains_from_frame
+from gainlaw.scores.gains.covariance import BlockCovariance
+from gainlaw.scores.gains.table import Gains
+from gainlaw.scores.simulate import simulate_study
 
 __all__ = ["SHORTCUTS", "shortcut_table"]
 
@@ -98,8 +100,8 @@ def delta_method(seed: int) -> tuple[bool, bool]:
 
 @one_blas_thread()
 def _gain_at_one_billion(gains: Gains, seed: int, exclude: tuple[str, ...] = ()) -> tuple[float, float]:
-    from gainlaw.hierarchy import exact
-    from gainlaw.hierarchy.posterior import build_tree
+    from gainlaw.model.engines import exact
+    from gainlaw.posterior.tree import build_tree
 
     spec = specify(gains, law("linear"), exclude=exclude)
     problem = build_problem(gains, spec)

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from gainlaw._threads import one_blas_thread
-from gainlaw.estimands import MIN_ESS, curve
-from gainlaw.fitting import Fit
-from gainlaw.fitting.diagnostics import PARETO_K_LIMIT
-from gainlaw.gains import Gains
-from gainlaw.hierarchy import build_problem, specify
+from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
+from gainlaw.fitting.core import Fit
 from gainlaw.laws import law
+from gainlaw.model.spec.problem import build_problem, specify
+from gainlaw.posterior.curves import curve
+from gainlaw.posterior.estimates import MIN_ESS
+from gainlaw.scores.gains.table import Gains
 
 REPLICATES = ("smooth", "checkpoint", "run", "checkpoint_task", "checkpoint_language_family")
 FIRST_SEED = 1000
@@ -85,8 +86,8 @@ def slopes_of(gains: Gains, seed: int, exclude: tuple[str, ...] = ()) -> tuple[S
 
     A fit whose weights fail is counted and, as `gainlaw.fit` does, handed to the sampler.
     """
-    from gainlaw.hierarchy import exact, nuts
-    from gainlaw.hierarchy.posterior import build_tree
+    from gainlaw.model.engines import exact, nuts
+    from gainlaw.posterior.tree import build_tree
 
     spec = specify(gains, law("linear"), exclude=exclude)
     problem = build_problem(gains, spec)

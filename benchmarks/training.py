@@ -42,8 +42,8 @@ def items(count: int, seed: int) -> list[Any]:
 
 def tokenizer() -> Any:
     """Return the tokenizer of the world."""
-    from gainlaw.training.backbones import load_tokenizer
     from gainlaw.training.phases.world import world_tokenizer
+    from gainlaw.training.train.backbones import load_tokenizer
     from gainlaw.training.world.corpus import WorldSettings, make_world_and_languages
 
     with tempfile.TemporaryDirectory() as folder:
@@ -71,12 +71,12 @@ def config(words: Any) -> Any:
 
 def ours(data: list[Any], words: Any) -> tuple[float, Any, Any]:
     """Return examples a second of gainlaw's loop, and the model and data for evaluation."""
-    from gainlaw.training.backbones import make_model
-    from gainlaw.training.data import encode
-    from gainlaw.training.heads import HeadShape, TaskModel
-    from gainlaw.training.loop import train
-    from gainlaw.training.objectives import Supervised
-    from gainlaw.training.recipes import DEFAULTS
+    from gainlaw.training.experiment.recipes import DEFAULTS
+    from gainlaw.training.train.backbones import make_model
+    from gainlaw.training.train.data import encode
+    from gainlaw.training.train.heads import HeadShape, TaskModel
+    from gainlaw.training.train.loop import train
+    from gainlaw.training.train.objectives import Supervised
 
     recipe = replace(
         DEFAULTS["finetune"], epochs=1.0, batch_size=BATCH, max_length=LENGTH, micro_batch_tokens=16_384
@@ -135,8 +135,8 @@ def evaluations(model: Any, encoded: Any) -> tuple[float, float]:
     """Return examples a second of gainlaw's evaluation, and of a loop over padded batches in the order given."""
     import torch
 
-    from gainlaw.training.objectives import task_batch
     from gainlaw.training.phases.evaluate import predict
+    from gainlaw.training.train.objectives import task_batch
 
     start = time.perf_counter()
     sorted_answers = predict(model, "t", encoded, 0, 8192, "cpu", "fp32").answers
@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=EXAMPLES)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    from gainlaw.training.execute import prepare_process
+    from gainlaw.training.units.execute import prepare_process
 
     prepare_process(1)
     warnings.filterwarnings("ignore")

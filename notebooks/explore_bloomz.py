@@ -28,7 +28,7 @@ import pandas as pd
 
 import gainlaw as gl
 from gainlaw import figures, tables
-from gainlaw.fitting import other_scale_fit
+from gainlaw.fitting.companion import other_scale_fit
 
 # The tests run this notebook with few draws; what the text says was written for the default.
 DRAWS = int(os.environ.get("GAINLAW_NOTEBOOK_DRAWS", "1000"))

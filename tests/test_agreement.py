@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gainlaw as gl
-from gainlaw.simulate import simulate_study
+from gainlaw.scores.simulate import simulate_study
 
 pytestmark = pytest.mark.calibration
 

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.estimands import MIN_ESS, RHAT_LIMIT, curve, new_checkpoint, new_group, rank_groups
+from gainlaw.posterior.curves import curve, new_checkpoint, new_group
+from gainlaw.posterior.estimates import MIN_ESS, RHAT_LIMIT
+from gainlaw.posterior.ranking import rank_groups
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +59,7 @@ def test_the_sampler_agrees(scale: str, request: pytest.FixtureRequest) -> None:
 
 
 def test_overall_slope_is_near_the_raw_one_and_its_interval_wider(points: gl.Fit) -> None:
-    from gainlaw.gains import language_bootstrap_slope
+    from gainlaw.scores.gains.bootstrap import language_bootstrap_slope
 
     raw = language_bootstrap_slope(points.gains)
     overall = points.summary("overall").set_index("estimand").loc["slope"]

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.estimands import curve, grid_cells
-from gainlaw.fitting.diagnostics import cells_check, speaks
-from gainlaw.hierarchy import specify
+from gainlaw.fitting.checks.diagnostics import cells_check, speaks
 from gainlaw.laws import law
-from gainlaw.report import write_report
+from gainlaw.model.spec.problem import specify
+from gainlaw.posterior.curves import curve
+from gainlaw.posterior.grid import grid_cells
+from gainlaw.report.write import write_report
 
 SIZES = (1e8, 1e9, 1e10, 1e11)
 LANGUAGES = ("en", "de", "ru", "hi", "sw", "yo", "ta", "id", "vi", "th", "tr", "fi")

@@ -10,28 +10,21 @@ import pytest
 import xarray as xr
 from scipy.special import ndtr
 
-import gainlaw.estimands
 import gainlaw.fitting
-from gainlaw.claims import (
-    VERDICTS,
-    Companion,
-    assess,
-    assess_file,
-    decide,
-    missing_rows,
-    parse_claim,
-    read_claims,
-    verdicts_frame,
-    write_verdicts,
-)
-from gainlaw.claims.certain import refuse_certain
+import gainlaw.posterior
+from gainlaw.claims.assessment import assess, assess_file
+from gainlaw.claims.decision import VERDICTS, decide
 from gainlaw.claims.density import bayes_factor, density_at, directional_factor
 from gainlaw.claims.evaluate import evaluate, holds, probability
-from gainlaw.claims.rows import Needs
+from gainlaw.claims.grammar.certain import refuse_certain
+from gainlaw.claims.grammar.file import read_claims
+from gainlaw.claims.grammar.parse import parse_claim
+from gainlaw.claims.rows import Needs, missing_rows
+from gainlaw.claims.verdict import Companion, verdicts_frame, write_verdicts
 from gainlaw.errors import InputError
-from gainlaw.gains.covariance import BlockCovariance
-from gainlaw.hierarchy.terms import choose_terms
-from gainlaw.tables import claims_table
+from gainlaw.model.spec.terms import choose_terms
+from gainlaw.scores.gains.covariance import BlockCovariance
+from gainlaw.tables.verdicts import claims_table
 
 DRAWS = 4000
 SIZES = (560e6, 1.1e9, 1.7e9, 3e9, 7.1e9, 176e9)
@@ -134,8 +127,8 @@ def fake_curves(monkeypatch):
     def covariate_effect(fit, name, *, prior=False):
         return np.random.default_rng(1).normal(size=DRAWS) if prior else np.full(DRAWS, 2.0)
 
-    monkeypatch.setattr(gainlaw.estimands, "curve", curve)
-    monkeypatch.setattr(gainlaw.estimands, "covariate_effect", covariate_effect)
+    monkeypatch.setattr(gainlaw.posterior, "curve", curve)
+    monkeypatch.setattr(gainlaw.posterior, "covariate_effect", covariate_effect)
     monkeypatch.setattr(gainlaw.fitting, "other_scale_fit", no_other)
     # Stand-ins have draws but no model: their Bayes factors are estimated from the draws.
     monkeypatch.setattr(gainlaw.fitting.PointNulls, "factor", lambda *given: None)
@@ -143,7 +136,7 @@ def fake_curves(monkeypatch):
     monkeypatch.setattr(gainlaw.fitting.Conditional, "inside", lambda *given: None)
     monkeypatch.setattr(gainlaw.fitting, "more_draws", lambda *given: None)
     # Nor do they know of their priors.
-    monkeypatch.setattr(gainlaw.estimands, "prior_widening", lambda fit: np.zeros(DRAWS))
+    monkeypatch.setattr(gainlaw.posterior, "prior_widening", lambda fit: np.zeros(DRAWS))
 
 
 # --- draws -----------------------------------------------------------------------------------------------
@@ -425,8 +418,8 @@ def test_a_difference_that_the_model_fixes_is_untested():
 
 def test_a_difference_that_is_mostly_its_prior_is_untested(monkeypatch):
     share = {"points": 0.3, "log_odds": 0.8}
-    monkeypatch.setattr(gainlaw.estimands, "prior_widening", lambda fit: fit.scale)
-    monkeypatch.setattr(gainlaw.estimands, "prior_share", lambda draws, scale: share[scale])
+    monkeypatch.setattr(gainlaw.posterior, "prior_widening", lambda fit: fit.scale)
+    monkeypatch.setattr(gainlaw.posterior, "prior_share", lambda draws, scale: share[scale])
     verdict = assess(make_fit(), "slope < 0", other=make_fit("log_odds", {(): (0.5, 1.0, 0.1)}))
     assert verdict.verdict == "supported"
     assert "on points alone: the difference is mostly its prior (80%)" in verdict.note

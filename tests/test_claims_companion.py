@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gainlaw.claims import companion, parse_claim
-from gainlaw.claims.frequentist import _clusters
-from gainlaw.claims.mixed import fit_mixed
-from gainlaw.claims.small_sample import contrast_test
-from gainlaw.gains.covariance import BlockCovariance
-from gainlaw.hierarchy.problem import specify
-from gainlaw.hierarchy.terms import choose_terms
+from gainlaw.claims.frequentist import _clusters, companion
+from gainlaw.claims.grammar.parse import parse_claim
+from gainlaw.frequentist.mixed import fit_mixed
+from gainlaw.frequentist.small_sample import contrast_test
 from gainlaw.laws import law
-from gainlaw.simulate import simulate_study
+from gainlaw.model.spec.problem import specify
+from gainlaw.model.spec.terms import choose_terms
+from gainlaw.scores.gains.covariance import BlockCovariance
+from gainlaw.scores.simulate import simulate_study
 
 SIZES = np.array([560e6, 1.1e9, 1.7e9, 3e9, 7.1e9, 176e9])
 FAMILIES = {

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 import gainlaw as gl
-from gainlaw.claims import chance, parse_claim, verdicts_frame
+from gainlaw.claims import chance
 from gainlaw.claims.chance import Chances
-from gainlaw.estimands import curve
-from gainlaw.simulate import simulate_study
+from gainlaw.claims.grammar.parse import parse_claim
+from gainlaw.claims.verdict import verdicts_frame
+from gainlaw.posterior.curves import curve
+from gainlaw.scores.simulate import simulate_study
 
 pytestmark = pytest.mark.slow
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gainlaw.claims.forms import equivalence_form, linear_form, measure
-from gainlaw.claims.grammar import ESTIMANDS, parse_claim
-from gainlaw.claims.syntax import (
+from gainlaw.claims.grammar.forms import equivalence_form, linear_form, measure
+from gainlaw.claims.grammar.parse import ESTIMANDS, parse_claim
+from gainlaw.claims.grammar.syntax import (
     Apply,
     Binary,
     Claim,

@@ -12,9 +12,9 @@ import pytest
 
 import gainlaw as gl
 from conftest import Cli, Study, write_effects
-from gainlaw.claims import VERDICTS
-from gainlaw.fitting import other_scale_fit
-from gainlaw.tables.formats import decimals
+from gainlaw.claims.decision import VERDICTS
+from gainlaw.fitting.companion import other_scale_fit
+from gainlaw.formats import decimals
 
 CLAIMS = """
 version = 1

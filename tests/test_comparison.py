@@ -10,11 +10,11 @@ import pytest
 from scipy import integrate, stats
 
 import gainlaw as gl
-from gainlaw.claims import parse_claim
 from gainlaw.claims.evaluate import FitDraws, holds
 from gainlaw.claims.factors import bayes_factors
-from gainlaw.simulate import simulate_study
-from gainlaw.tables import compare_table
+from gainlaw.claims.grammar.parse import parse_claim
+from gainlaw.scores.simulate import simulate_study
+from gainlaw.tables.checks import compare_table
 
 
 def one_way(se: float = 1.0, order: slice = slice(None)) -> gl.Gains:

@@ -12,15 +12,14 @@ import pytest
 from scipy import stats
 
 import gainlaw as gl
-from gainlaw.claims import parse_claim
 from gainlaw.claims.frequentist import companion
+from gainlaw.claims.grammar.parse import parse_claim
 from gainlaw.errors import InputError
 from gainlaw.fitting.record import seal
-from gainlaw.hierarchy import build_problem, specify
-from gainlaw.hierarchy.joint import scores_of
-from gainlaw.hierarchy.marginal import Marginal
-from gainlaw.hierarchy.problem import gaussian_data
 from gainlaw.laws import law
+from gainlaw.model.gaussian.marginal import Marginal
+from gainlaw.model.spec.joint import scores_of
+from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
 
 CASE = Path(__file__).parent / "cases" / "c32_small_unit_covariate.csv"
 EFFECTS = ("effect", "effect_per_sd")

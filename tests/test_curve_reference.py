@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.curves import kernel
-from gainlaw.laws import CURVE_LAWS
+from gainlaw.curves.kernels import problem as kernel
+from gainlaw.laws.curves import CURVE_LAWS
 
 NIST = Path(__file__).parent / "data" / "nist_strd"
 CERTIFIED = json.loads((NIST / "certified.json").read_text(encoding="utf-8"))

@@ -12,16 +12,12 @@ from typer.testing import CliRunner
 
 import gainlaw as gl
 from gainlaw.cli.app import app
-from gainlaw.curves import (
-    checkpoint_points,
-    compare_curves,
-    fit_curves,
-    kernel,
-    points_from_arrays,
-    score_points,
-)
-from gainlaw.laws import CURVE_LAWS
-from gainlaw.tables import curve_laws_table
+from gainlaw.curves.comparison import compare_curves
+from gainlaw.curves.kernels import problem as kernel
+from gainlaw.curves.points import checkpoint_points, points_from_arrays, score_points
+from gainlaw.curves.study import fit_curves
+from gainlaw.laws.curves import CURVE_LAWS
+from gainlaw.tables.curves import curve_laws_table
 
 SIZES = np.geomspace(7e7, 1.2e10, 24)
 # One set of true parameters for each law, well inside what 24 sizes over two decades can tell.

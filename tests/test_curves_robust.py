@@ -10,10 +10,13 @@ import pytest
 from scipy.optimize import linprog
 
 import gainlaw as gl
-from gainlaw.curves import CurveFit, kernel, points_from_arrays
 from gainlaw.curves.estimate import STEEP, spread_starts
-from gainlaw.figures import plot_curves
-from gainlaw.laws import CURVE_LAWS, CurveLaw
+from gainlaw.curves.fit import CurveFit
+from gainlaw.curves.kernels import problem as kernel
+from gainlaw.curves.points import points_from_arrays
+from gainlaw.figures.curves import plot_curves
+from gainlaw.laws.curve_law import CurveLaw
+from gainlaw.laws.curves import CURVE_LAWS
 from test_curves import TRUTH
 
 OUTSIDE = gl.formula_law("c + a * exp(-r * x)", positive=["r"], start={"r": (0.1, 5.0)}, name="outside")
@@ -296,7 +299,7 @@ def test_hierarchical_laws_text_sizes_series_and_masks() -> None:
         ("logistic", "logistic"),
     ):
         assert gl.fit_curve(sizes, y, law=gl.law(name), starts=2).law.name == expected
-    from gainlaw.curves import newton
+    from gainlaw.curves.kernels import newton
 
     gl.fit_curve(np.geomspace(1e8, 1e10, 12), y * 2).bootstrap(5)
     compiled = len(newton.fit_many.signatures)

@@ -10,8 +10,8 @@ import pytest
 
 import gainlaw as gl
 from gainlaw._io import data_path, sha256_file
-from gainlaw.datasets import DATASETS, load_dataset_table
 from gainlaw.errors import InputError
+from gainlaw.scores.datasets import DATASETS, load_dataset_table
 
 SIZES = [560_000_000, 1_100_000_000, 1_700_000_000, 3_000_000_000, 7_100_000_000, 176_000_000_000]
 # English prompts, median of five, BLOOM -> BLOOMZ (xP3), mean over languages, points

@@ -14,22 +14,19 @@ import pytest
 
 import gainlaw as gl
 from conftest import Cli
-from gainlaw.figures import plot_forest, plot_gain, plot_influence, plot_priors, plot_scales, plot_slope
+from gainlaw.figures.forest import plot_forest
+from gainlaw.figures.gain_curve import plot_gain
+from gainlaw.figures.influence import plot_influence
+from gainlaw.figures.priors import plot_priors
+from gainlaw.figures.scales import plot_scales
+from gainlaw.figures.slope import plot_slope
+from gainlaw.formats import decimals
 from gainlaw.report.answer import answer
-from gainlaw.tables import (
-    checkpoints_table,
-    claims_table,
-    companions_table,
-    data_table,
-    effects_table,
-    estimates_table,
-    gain_at_table,
-    gains_table,
-    influence_table,
-    sds_table,
-    slopes_table,
-)
-from gainlaw.tables.formats import decimals
+from gainlaw.tables.checks import influence_table
+from gainlaw.tables.covariates import effects_table
+from gainlaw.tables.data import checkpoints_table, data_table, gains_table
+from gainlaw.tables.estimates import estimates_table, gain_at_table, sds_table, slopes_table
+from gainlaw.tables.verdicts import claims_table, companions_table
 
 SOURCE = Path(gl.__file__).parent
 INTERVAL = re.compile(r"\[([-\u2212]?[\d.]+), ([-\u2212]?[\d.]+)\]")
@@ -150,4 +147,4 @@ def test_nothing_else_chooses_decimals_by_the_scale() -> None:
             for each in (node.body, node.orelse)
         )
     ]
-    assert not found, f"decimals of estimates come from gainlaw.tables.formats.decimals: {found}"
+    assert not found, f"decimals of estimates come from gainlaw.formats.decimals: {found}"

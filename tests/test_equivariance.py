@@ -9,14 +9,13 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.hierarchy import build_problem, specify
-from gainlaw.hierarchy.hyper import pack_points
-from gainlaw.hierarchy.marginal import Marginal
-from gainlaw.hierarchy.posterior import prior_draws
-from gainlaw.hierarchy.prior_unit import gain_spread, prior_unit
-from gainlaw.hierarchy.problem import gaussian_data
 from gainlaw.laws import LAWS, law
-from gainlaw.simulate import simulate_study
+from gainlaw.model.engines.hyper import pack_points
+from gainlaw.model.gaussian.marginal import Marginal
+from gainlaw.model.spec.prior_unit import gain_spread, prior_unit
+from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
+from gainlaw.posterior.tree import prior_draws
+from gainlaw.scores.simulate import simulate_study
 
 QUICK = {"draws": 500, "chains": 2}
 

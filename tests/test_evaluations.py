@@ -14,12 +14,13 @@ import pytest
 from gainlaw import load_dataset, read_evaluations
 from gainlaw._io import atomic_path, sha256_file, write_frame_atomic, write_text_atomic
 from gainlaw.errors import InputError
-from gainlaw.evaluations import Evaluations, evaluations_from_frame, pair_rows
-from gainlaw.evaluations.columns import CANONICAL
-from gainlaw.languages import describe_languages, load_languages
-from gainlaw.metrics import chance
 from gainlaw.notes import Note
-from gainlaw.tasks import TASKS, find_task
+from gainlaw.scores.evaluations.columns import CANONICAL
+from gainlaw.scores.evaluations.pairing import pair_rows
+from gainlaw.scores.evaluations.table import Evaluations, evaluations_from_frame
+from gainlaw.scores.languages import describe_languages, load_languages
+from gainlaw.scores.metrics import chance
+from gainlaw.scores.tasks import TASKS, find_task
 
 BASE = {"model_family": "A", "params": 10**9, "task": "xnli", "language": "sw", "n_examples": 1000}
 
@@ -318,7 +319,7 @@ def test_atomic_writes_leave_nothing_half_written(tmp_path: Path) -> None:
 def test_imports_stay_light() -> None:
     heavy = ("pandera", "pymc", "torch", "matplotlib", "arviz", "seaborn", "statsmodels", "scipy.stats")
     code = (
-        "import sys, gainlaw, gainlaw.gains, gainlaw.evaluations, gainlaw.datasets, gainlaw.languages;"
+        "import sys, gainlaw.scores.gains, gainlaw.scores.evaluations, gainlaw.scores.datasets, gainlaw.scores.languages;"
         f"print([m for m in {heavy} if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,13 +12,15 @@ from scipy.special import expit, logsumexp
 
 import gainlaw as gl
 from gainlaw import _threads
-from gainlaw.hierarchy import binomial_tables, build_problem, exact, nuts, reduced, specify
-from gainlaw.hierarchy.binomial_marginal import row_log_marginals
-from gainlaw.hierarchy.hyper import coordinates, log_prior, pack_scales
-from gainlaw.hierarchy.marginal import Marginal
-from gainlaw.hierarchy.problem import gaussian_data
 from gainlaw.laws import law
-from gainlaw.simulate import simulate_study
+from gainlaw.model.binomial import tables as binomial_tables
+from gainlaw.model.binomial.marginal import row_log_marginals
+from gainlaw.model.engines import exact, nuts
+from gainlaw.model.engines.hyper import coordinates, log_prior, pack_scales
+from gainlaw.model.gaussian import reduced
+from gainlaw.model.gaussian.marginal import Marginal
+from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
+from gainlaw.scores.simulate import simulate_study
 
 
 def bloomz(scale: str = "points", **chosen: object) -> gl.Gains:

@@ -13,27 +13,18 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from gainlaw.figures import (
-    PaperFigure,
-    draw_forest,
-    draw_gain,
-    draw_influence,
-    draw_laws,
-    draw_predictive,
-    draw_priors,
-    draw_scales,
-    draw_scores,
-    draw_slope,
-    draw_width,
-    figure_bytes,
-    inline_svg,
-    save_figure,
-    width_frame,
-)
-from gainlaw.figures.gain_curve import band_frame
-from gainlaw.figures.priors import priors_frame
-from gainlaw.figures.style import COLORS, DOUBLE, SINGLE
-from gainlaw.fitting import predictive_frame
+from gainlaw.figures.forest import draw_forest
+from gainlaw.figures.gain_curve import band_frame, draw_gain
+from gainlaw.figures.influence import draw_influence
+from gainlaw.figures.laws import draw_laws
+from gainlaw.figures.predictive import draw_predictive
+from gainlaw.figures.priors import draw_priors, priors_frame
+from gainlaw.figures.scales import draw_scales
+from gainlaw.figures.scores import draw_scores
+from gainlaw.figures.slope import draw_slope
+from gainlaw.figures.style import COLORS, DOUBLE, SINGLE, PaperFigure, figure_bytes, inline_svg, save_figure
+from gainlaw.figures.width import draw_width, width_frame
+from gainlaw.fitting.checks.predictive import predictive_frame
 
 SIZES = np.array([5.6e8, 1.1e9, 1.7e9, 3e9, 7.1e9, 1.76e11])
 NAMES = ["bloom-560m", "bloom-1b1", "bloom-1b7", "bloom-3b", "bloom-7b1", "bloom"]

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.fitting import CompanionError, other_scale_fit
+from gainlaw.fitting.companion import CompanionError, other_scale_fit
 from gainlaw.fitting.record import seal
 from gainlaw.notes import Note
-from gainlaw.simulate import simulate_study
+from gainlaw.scores.simulate import simulate_study
 
 QUICK = {"draws": 300, "tune": 200, "chains": 2}
 

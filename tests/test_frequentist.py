@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gainlaw.claims.mixed import fit_mixed
-from gainlaw.claims.reml import Model, dense_point, kenward_roger_parts, low_rank_point
-from gainlaw.claims.robust import cr2_test
-from gainlaw.claims.small_sample import contrast_test, holm, kenward_roger_covariance
 from gainlaw.errors import InputError
+from gainlaw.frequentist.mixed import fit_mixed
+from gainlaw.frequentist.reml import Model, dense_point, kenward_roger_parts, low_rank_point
+from gainlaw.frequentist.robust import cr2_test
+from gainlaw.frequentist.small_sample import contrast_test, holm, kenward_roger_covariance
 
 BCG = np.array(
     [

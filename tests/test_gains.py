@@ -12,18 +12,14 @@ from hypothesis import strategies as st
 
 from gainlaw import load_dataset
 from gainlaw.errors import InputError
-from gainlaw.evaluations import Evaluations, evaluations_from_frame
-from gainlaw.gains import (
-    BlockCovariance,
-    Gains,
-    compute_gains,
-    gains_from_frame,
-    language_bootstrap_slope,
-    read_gains,
-    read_table,
-)
-from gainlaw.gains.sampling import mcnemar_variance
 from gainlaw.options import Scale, choices
+from gainlaw.scores.evaluations.table import Evaluations, evaluations_from_frame
+from gainlaw.scores.gains.bootstrap import language_bootstrap_slope
+from gainlaw.scores.gains.cells.reading import gains_from_frame, read_gains, read_table
+from gainlaw.scores.gains.compute import compute_gains
+from gainlaw.scores.gains.covariance import BlockCovariance
+from gainlaw.scores.gains.sampling import mcnemar_variance
+from gainlaw.scores.gains.table import Gains
 
 SCALES = choices(Scale)
 EXACT = 1e-12  # closed forms in double precision

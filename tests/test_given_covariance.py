@@ -11,9 +11,9 @@ import pytest
 
 import gainlaw as gl
 from conftest import Cli
-from gainlaw.gains.given import read_covariance
-from gainlaw.hierarchy import specify
 from gainlaw.laws import law
+from gainlaw.model.spec.problem import specify
+from gainlaw.scores.gains.cells.given import read_covariance
 
 SE = np.array([1.0, 2.0, 0.5, 1.5])
 

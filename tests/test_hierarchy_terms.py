@@ -8,9 +8,10 @@ import pytest
 
 import gainlaw as gl
 from gainlaw.errors import InputError
-from gainlaw.hierarchy import Prior, build_problem, choose_terms, prior, specify
-from gainlaw.hierarchy.priors import override_priors
 from gainlaw.laws import law
+from gainlaw.model.spec.priors import Prior, override_priors, prior
+from gainlaw.model.spec.problem import build_problem, specify
+from gainlaw.model.spec.terms import choose_terms
 
 
 def study(

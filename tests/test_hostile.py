@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 
 import gainlaw as gl
-from gainlaw.hierarchy import build_problem
-from gainlaw.hierarchy.hyper import log_prior
-from gainlaw.hierarchy.posterior import hyper_points
+from gainlaw.model.engines.hyper import log_prior
+from gainlaw.model.spec.problem import build_problem
+from gainlaw.posterior.tree import hyper_points
 
 SIZES = (1e8, 5e8, 2e9, 1e10)
 EVERY = 20  # of 4,000 draws, those that are looked at

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from gainlaw.hierarchy.importance import TruncatedT, explore, smooth_weights, systematic
+from gainlaw.model.engines.importance import TruncatedT, explore, smooth_weights, systematic
 
 
 def a_proposal(k: int, seed: int = 0, lower: float = 0.0) -> TruncatedT:

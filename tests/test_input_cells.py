@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import gainlaw as gl
-from gainlaw._input import half_units, raw_from_frame
-from gainlaw._input.names import forbidden, spelling_clashes
+from gainlaw.scores.reading.digits import half_units
+from gainlaw.scores.reading.frames import raw_from_frame
+from gainlaw.scores.reading.names import forbidden, spelling_clashes
 
 NAMES = ["model_family", "model", "base_model", "intermediate", "task", "language"]
 

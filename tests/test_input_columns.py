@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.evaluations.columns import COMPUTED
-from gainlaw.simulate import simulate_study
+from gainlaw.scores.evaluations.columns import COMPUTED
+from gainlaw.scores.simulate import simulate_study
 from test_input_cells import scores
 
 DOCS = Path(__file__).parents[1] / "docs" / "data-format.md"

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gainlaw as gl
-from gainlaw.evaluations import Evaluations, pair_rows
+from gainlaw.scores.evaluations.pairing import pair_rows
+from gainlaw.scores.evaluations.table import Evaluations
 
 SEEDS = (None, -1, 0, 1, 2**52)
 

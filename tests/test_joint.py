@@ -10,11 +10,10 @@ import pytest
 from scipy import stats
 
 import gainlaw as gl
-from gainlaw.hierarchy import build_problem, specify
-from gainlaw.hierarchy.joint import scores_of
-from gainlaw.hierarchy.marginal import Marginal
-from gainlaw.hierarchy.problem import gaussian_data
 from gainlaw.laws import law
+from gainlaw.model.gaussian.marginal import Marginal
+from gainlaw.model.spec.joint import scores_of
+from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
 
 SIZES = (100_000_000, 1_000_000_000, 10_000_000_000)
 

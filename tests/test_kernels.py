@@ -9,11 +9,14 @@ from scipy import integrate, stats
 from scipy.special import expit, logsumexp
 
 import gainlaw as gl
-from gainlaw.hierarchy import binomial, binomial_kernels, binomial_tables, build_problem, kernels, specify
-from gainlaw.hierarchy.binomial_marginal import row_log_marginals
-from gainlaw.hierarchy.marginal import Marginal
-from gainlaw.hierarchy.problem import gaussian_data
 from gainlaw.laws import law
+from gainlaw.model.binomial import kernels as binomial_kernels
+from gainlaw.model.binomial import sites as binomial
+from gainlaw.model.binomial import tables as binomial_tables
+from gainlaw.model.binomial.marginal import row_log_marginals
+from gainlaw.model.gaussian import kernels
+from gainlaw.model.gaussian.marginal import Marginal
+from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
 
 
 def a_problem(which: str, name: str = "linear"):

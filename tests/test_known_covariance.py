@@ -10,15 +10,18 @@ import pytest
 from scipy import stats
 
 import gainlaw as gl
-from gainlaw.gains import BlockCovariance
-from gainlaw.hierarchy import binomial, binomial_kernels, binomial_tables, build_problem, kernels, specify
-from gainlaw.hierarchy.contrasts import coefficient_shifts, conditional_normals, factored_normals
-from gainlaw.hierarchy.design import kernel_data
-from gainlaw.hierarchy.known_errors import diagonal_and_factor
-from gainlaw.hierarchy.marginal import Marginal
-from gainlaw.hierarchy.posterior import add_prior_means, effects_of, linear_predictor
-from gainlaw.hierarchy.problem import gaussian_data
 from gainlaw.laws import law
+from gainlaw.model.binomial import kernels as binomial_kernels
+from gainlaw.model.binomial import sites as binomial
+from gainlaw.model.binomial import tables as binomial_tables
+from gainlaw.model.gaussian import kernels
+from gainlaw.model.gaussian.contrasts import coefficient_shifts, conditional_normals, factored_normals
+from gainlaw.model.gaussian.known_errors import diagonal_and_factor
+from gainlaw.model.gaussian.marginal import Marginal
+from gainlaw.model.spec.design import kernel_data
+from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
+from gainlaw.posterior.tree import add_prior_means, effects_of, linear_predictor
+from gainlaw.scores.gains.covariance import BlockCovariance
 
 SIZES = (3e8, 1e9, 7e9, 3e10)
 LAWS = ("constant", "linear", "offset_power", "saturating", "logistic")

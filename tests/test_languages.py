@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from gainlaw.evaluations import evaluations_from_frame
-from gainlaw.gains import gains_from_frame
-from gainlaw.languages import describe_languages, language_variants, load_languages, unify_languages
+from gainlaw.scores.evaluations.table import evaluations_from_frame
+from gainlaw.scores.gains.cells.reading import gains_from_frame
+from gainlaw.scores.languages import describe_languages, language_variants, load_languages, unify_languages
 
 XTREME_R = """
 af ar az bg bn de el en es et eu fa fi fr gu he hi ht hu id it ja jv ka kk ko lt ml mr ms my nl pa pl pt qu ro ru sw ta

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 import gainlaw as gl
 from gainlaw.errors import InputError
-from gainlaw.estimands import curve
-from gainlaw.laws import LAWS, decades, law
-from gainlaw.simulate import simulate_study
+from gainlaw.laws import LAWS, law
+from gainlaw.laws.base import decades
+from gainlaw.posterior.curves import curve
+from gainlaw.scores.simulate import simulate_study
 
 X = np.linspace(-2.0, 2.5, 19)
 
@@ -118,7 +119,7 @@ def test_the_samplers_formula_is_the_laws(name: str) -> None:
     import pytensor
     import pytensor.tensor as pt
 
-    from gainlaw.hierarchy.model import _shape_of
+    from gainlaw.model.engines.pymc_model import _shape_of
 
     each = law(name).over(np.array([-1.0, 2.0]))
     values, x = pt.dvector(), pt.dvector()

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from gainlaw.errors import InputError
-from gainlaw.evaluations import evaluations_from_frame, read_evaluations
-from gainlaw.gains import gains_from_frame, read_gains, read_table, require_sizes
+from gainlaw.scores.evaluations.table import evaluations_from_frame, read_evaluations
+from gainlaw.scores.gains.cells.reading import gains_from_frame, read_gains, read_table
+from gainlaw.scores.gains.requirements import require_sizes
 
 HEADER = "model_family,model,params,base_model,intermediate,task,language,score,n_examples"
 GOOD = [

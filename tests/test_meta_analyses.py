@@ -15,11 +15,10 @@ import pytest
 from scipy.stats import norm
 
 import gainlaw as gl
-from gainlaw.claims.mixed import fit_mixed
-from gainlaw.hierarchy import build_problem
-from gainlaw.hierarchy.contrasts import conditional_normals
-from gainlaw.hierarchy.marginal import Marginal
-from gainlaw.hierarchy.problem import gaussian_data
+from gainlaw.frequentist.mixed import fit_mixed
+from gainlaw.model.gaussian.contrasts import conditional_normals
+from gainlaw.model.gaussian.marginal import Marginal
+from gainlaw.model.spec.problem import build_problem, gaussian_data
 
 PERIODONTAL = np.array([0.47, -0.32, 0.20, -0.60, 0.40, -0.12, 0.26, -0.31, 0.56, -0.39])
 WITHIN = np.array([(75, 30, 77), (57, 9, 8), (21, 7, 14), (29, 9, 15), (148, 72, 304)]) / 1e4

@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 from gainlaw.errors import InputError
-from gainlaw.evaluations import evaluations_from_frame
-from gainlaw.figures import plot_scores
-from gainlaw.gains import Gains, gains_from_frame
-from gainlaw.metrics import METRICS, Metric, chance, find_metric, metric_of_row
+from gainlaw.figures.scores import plot_scores
 from gainlaw.options import Scale, choices
-from gainlaw.tables import checkpoints_table
-from gainlaw.tasks import TASKS
+from gainlaw.scores.evaluations.table import evaluations_from_frame
+from gainlaw.scores.gains.cells.reading import gains_from_frame
+from gainlaw.scores.gains.table import Gains
+from gainlaw.scores.metrics import METRICS, Metric, chance, find_metric, metric_of_row
+from gainlaw.scores.tasks import TASKS
+from gainlaw.tables.data import checkpoints_table
 from gainlaw.training.prompting.protocol import METRICS as PROMPTED
 
 CELL = {"model_family": "B", "params": 560_000_000, "task": "xnli", "language": "sw"}

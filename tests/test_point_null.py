@@ -8,13 +8,15 @@ import pytest
 from scipy import integrate, stats
 
 import gainlaw as gl
-from gainlaw.claims import density, parse_claim
+from gainlaw.claims import density
 from gainlaw.claims.evaluate import FitDraws, holds
 from gainlaw.claims.factors import bayes_factors
-from gainlaw.estimands import Part
-from gainlaw.fitting import PointNull, PointNulls, point_null
-from gainlaw.hierarchy import marginal
-from gainlaw.simulate import simulate_study
+from gainlaw.claims.grammar.parse import parse_claim
+from gainlaw.fitting import point_null
+from gainlaw.fitting.point_null import PointNull, PointNulls
+from gainlaw.model.gaussian import marginal
+from gainlaw.posterior.contrasts import Part
+from gainlaw.scores.simulate import simulate_study
 
 SE = np.array([1.5, 1.0, 1.6, 1.1, 0.9, 1.1, 1.0, 1.8])
 AWAY = np.array([2.8, 0.8, -0.3, 0.7, -0.1, 0.1, 1.8, 1.2]) - 0.9

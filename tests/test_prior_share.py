@@ -9,11 +9,13 @@ import pytest
 from scipy import stats
 
 import gainlaw as gl
-from gainlaw.estimands import curve, narrower_baselines, prior_share
-from gainlaw.hierarchy.priors import prior
+from gainlaw.model.spec.priors import prior
+from gainlaw.posterior import prior_share
+from gainlaw.posterior.curves import curve
+from gainlaw.posterior.prior_share import narrower_baselines
 from gainlaw.report.answer import answer
-from gainlaw.simulate import simulate_study
-from gainlaw.tables import gain_at_table, slopes_table
+from gainlaw.scores.simulate import simulate_study
+from gainlaw.tables.estimates import gain_at_table, slopes_table
 
 QUICK = {"draws": 500, "chains": 2}
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.estimands import covariate_effect
+from gainlaw.posterior.curves import covariate_effect
 
 # Rubin (1981), doi 10.3102/10769986006004377: coaching effects on SAT scores and their standard errors.
 SCHOOLS = pd.DataFrame(

@@ -10,13 +10,14 @@ import pytest
 from scipy import stats
 
 import gainlaw as gl
-from gainlaw.claims.mixed import fit_mixed
-from gainlaw.claims.small_sample import contrast_test
 from gainlaw.errors import InputError
-from gainlaw.estimands import SELECTABLE, curve
-from gainlaw.hierarchy import specify
-from gainlaw.hierarchy.terms import CANDIDATES, TREE
+from gainlaw.frequentist.mixed import fit_mixed
+from gainlaw.frequentist.small_sample import contrast_test
 from gainlaw.laws import law
+from gainlaw.model.spec.problem import specify
+from gainlaw.model.spec.terms import CANDIDATES, TREE
+from gainlaw.posterior.curves import curve
+from gainlaw.posterior.grid import SELECTABLE
 
 CASES = Path(__file__).parent / "cases"
 LANGUAGES = ("en", "tr", "zh", "sw", "fi", "ko")
@@ -242,7 +243,7 @@ def test_renaming_groups_changes_nothing() -> None:
 def test_a_term_left_out_on_request_has_no_level(column: str) -> None:
     frame = rows_of(np.random.default_rng(8))
     spec = specify(gl.gains_from_frame(frame), law("linear"), exclude=[column, "task_language"])
-    from gainlaw.estimands.grid import why_absent
+    from gainlaw.posterior.grid import why_absent
 
     gains = gl.gains_from_frame(frame)
     # Families differ through their languages.

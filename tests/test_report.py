@@ -14,17 +14,17 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.claims import verdicts_frame
 from gainlaw.claims.chance import Chances
 from gainlaw.claims.evaluate import Probability
-from gainlaw.claims.verdict import Companion, Verdict
+from gainlaw.claims.verdict import Companion, Verdict, verdicts_frame
 from gainlaw.errors import InputError
-from gainlaw.fitting import predictive_data
-from gainlaw.report import Report, answer, draw_figures, write_report
+from gainlaw.fitting.checks.predictive import predictive_data
+from gainlaw.formats import MINUS, format_interval, format_number
+from gainlaw.report import answer
 from gainlaw.report.arrange import arrange_fits
 from gainlaw.report.limits import limits_of
-from gainlaw.tables import estimates_table, gain_at_table, slopes_table
-from gainlaw.tables.formats import MINUS, format_interval, format_number
+from gainlaw.report.write import Report, draw_figures, write_report
+from gainlaw.tables.estimates import estimates_table, gain_at_table, slopes_table
 
 SIZES = (5e8, 1e9, 3e9, 1e10, 3e10)
 

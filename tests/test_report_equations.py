@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gainlaw.laws import LAWS, Law
+from gainlaw.laws import LAWS
+from gainlaw.laws.base import Law
 from gainlaw.report.words import equation_latex, equation_mathml, shape_words
 
 VALUES = {"exponent": 0.7, "midpoint": 0.3, "steepness": 1.4}

@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.fitting.diagnostics import speaks
-from gainlaw.hierarchy import build_problem, specify
-from gainlaw.hierarchy.marginal import Marginal
-from gainlaw.hierarchy.problem import gaussian_data
+from gainlaw.fitting.checks.diagnostics import speaks
 from gainlaw.laws import law
+from gainlaw.model.gaussian.marginal import Marginal
+from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
 
 SIZES = (1e8, 3e8, 1e9, 3e9, 1e10, 3e10, 6e10, 2e11)
 
@@ -84,7 +83,7 @@ def test_it_needs_five_sizes_in_a_family_and_a_slope() -> None:
 
 
 def test_many_sizes_are_held_by_few_parts() -> None:
-    from gainlaw.hierarchy.smooth import MOST, smooth_parts
+    from gainlaw.model.spec.smooth import MOST, smooth_parts
 
     x = np.linspace(-1.0, 2.0, 40)
     groups, index, loading = smooth_parts(pd.DataFrame({"params": 1e9 * 10**x}), x)

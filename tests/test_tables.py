@@ -12,20 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gainlaw.claims import VERDICTS, Verdict
+from gainlaw.claims.decision import VERDICTS
+from gainlaw.claims.verdict import Verdict
 from gainlaw.errors import InputError
-from gainlaw.gains import gains_from_frame
-from gainlaw.tables import Column, Table, checkpoints_table, claims_table, data_table, gains_table
-from gainlaw.tables.formats import (
-    format_interval,
-    format_number,
-    format_params,
-    format_probability,
-    parameter_title,
-)
+from gainlaw.formats import format_interval, format_number, format_params, format_probability, parameter_title
+from gainlaw.scores.gains.cells.reading import gains_from_frame
+from gainlaw.tables.data import checkpoints_table, data_table, gains_table
 from gainlaw.tables.html import slug
 from gainlaw.tables.latex import LONG, escape_latex
 from gainlaw.tables.markdown import escape_markdown
+from gainlaw.tables.table import Column, Table
+from gainlaw.tables.verdicts import claims_table
 
 PREAMBLE = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}

@@ -16,7 +16,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from gainlaw.errors import InputError  # noqa: E402
-from gainlaw.training import costs, known, shapes  # noqa: E402
+from gainlaw.training.experiment import known  # noqa: E402
+from gainlaw.training.plan import costs, shapes  # noqa: E402
 
 #: Published number of parameters, the role it is for, and how far a count may be off.
 #: Exact where a model card or the paper gives every digit; else half a unit of the last digit printed.
@@ -124,7 +125,7 @@ def real_model(values: dict[str, Any], role: str = "encoder") -> Any:
     """Build a model with weights on the CPU, by another way than the package does."""
     import transformers
 
-    from gainlaw.training.backbones import quiet
+    from gainlaw.training.train.backbones import quiet
 
     config = transformers.AutoConfig.for_model(**values)
     torch.manual_seed(0)
@@ -419,7 +420,7 @@ def test_fixed_parts_of_memory() -> None:
 
 def test_accounting_of_korthikanti() -> None:
     """Theirs, with every value in two bytes, is 34 h + 5 a s; norms and the softmax in fp32 add 4 h and 2 a s."""
-    from gainlaw.training.memory import _layer_bytes
+    from gainlaw.training.plan.memory import _layer_bytes
 
     config = {**TINY["bloom"], "hidden_dropout": 0.1, "attention_dropout": 0.1}
     shape = shapes.model_shape(config)

@@ -21,17 +21,17 @@ pytest.importorskip("transformers")
 import torch
 
 from gainlaw.errors import InputError
-from gainlaw.training.backbones import make_model
-from gainlaw.training.batches import epoch_batches, micro_batches, sorted_batches
-from gainlaw.training.data import IGNORED, Encoded, encode, encode_texts, pad
-from gainlaw.training.heads import HeadShape, MaskedHead, TaskModel, loss_of, pool, require_positions
-from gainlaw.training.loop import train
-from gainlaw.training.masking import mask_tokens
-from gainlaw.training.objectives import Masked, MaskedText, Supervised, task_batch
+from gainlaw.training.experiment.recipes import DEFAULTS
 from gainlaw.training.phases.evaluate import predict, span_text
-from gainlaw.training.recipes import DEFAULTS
-from gainlaw.training.sampling import epoch_plan, shares
 from gainlaw.training.tasks.base import ChoiceItem, ClassItem, SpanItem, TagItem
+from gainlaw.training.train.backbones import make_model
+from gainlaw.training.train.batches import epoch_batches, micro_batches, sorted_batches
+from gainlaw.training.train.data import IGNORED, Encoded, encode, encode_texts, pad
+from gainlaw.training.train.heads import HeadShape, MaskedHead, TaskModel, loss_of, pool, require_positions
+from gainlaw.training.train.loop import train
+from gainlaw.training.train.masking import mask_tokens
+from gainlaw.training.train.objectives import Masked, MaskedText, Supervised, task_batch
+from gainlaw.training.train.sampling import epoch_plan, shares
 
 EVERY_TOKENIZER = pytest.mark.parametrize(
     "tokenizer", [make() for make in TOKENIZERS.values()], ids=TOKENIZERS

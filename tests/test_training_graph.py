@@ -17,14 +17,14 @@ pytest.importorskip("pydantic")
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from gainlaw.training import units
-from gainlaw.training.costs import flops_per_example
-from gainlaw.training.experiment import Experiment, parse_experiment
-from gainlaw.training.graph import Graph, build_graph
-from gainlaw.training.plan import make_plan
-from gainlaw.training.recipes import DEFAULTS, Phase, Recipe, resolve_recipe
-from gainlaw.training.shipped import list_shipped, open_experiment
-from gainlaw.training.store import Store
+from gainlaw.training.experiment.recipes import DEFAULTS, Phase, Recipe, resolve_recipe
+from gainlaw.training.experiment.schema import Experiment, parse_experiment
+from gainlaw.training.experiment.shipped import list_shipped, open_experiment
+from gainlaw.training.plan.costs import flops_per_example
+from gainlaw.training.plan.report import make_plan
+from gainlaw.training.units import units
+from gainlaw.training.units.graph import Graph, build_graph
+from gainlaw.training.units.store import Store
 
 TRAINING = Path(units.__file__).parent
 BASE = 'name = "{0}"\nmodel_family = "XLM-R"\nhub = "FacebookAI/xlm-roberta-{0}"'

@@ -22,15 +22,15 @@ pytest.importorskip("peft")
 import torch
 
 from gainlaw.errors import GainlawError
-from gainlaw.training import loop
-from gainlaw.training.adapters import add_adapters, merge_saved, save_adapters
-from gainlaw.training.backbones import make_model, recompute_activations
-from gainlaw.training.data import encode, encode_texts
-from gainlaw.training.heads import HeadShape, MaskedHead, TaskModel
-from gainlaw.training.loop import TrainingResult, learning_rate, train, use_bf16
-from gainlaw.training.objectives import MaskedText, Piece, Supervised, task_batch
-from gainlaw.training.recipes import DEFAULTS, Recipe
+from gainlaw.training.experiment.recipes import DEFAULTS, Recipe
 from gainlaw.training.tasks.base import ChoiceItem, ClassItem
+from gainlaw.training.train import loop
+from gainlaw.training.train.adapters import add_adapters, merge_saved, save_adapters
+from gainlaw.training.train.backbones import make_model, recompute_activations
+from gainlaw.training.train.data import encode, encode_texts
+from gainlaw.training.train.heads import HeadShape, MaskedHead, TaskModel
+from gainlaw.training.train.loop import TrainingResult, learning_rate, train, use_bf16
+from gainlaw.training.train.objectives import MaskedText, Piece, Supervised, task_batch
 
 STEPS = 9
 RECIPE = replace(

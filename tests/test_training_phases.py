@@ -14,13 +14,13 @@ import pytest
 
 import gainlaw as gl
 from gainlaw.errors import GainlawError, InputError
-from gainlaw.training.experiment import Experiment, parse_experiment
-from gainlaw.training.graph import Graph
-from gainlaw.training.record import write_record
-from gainlaw.training.schedule import Summary
-from gainlaw.training.shipped import open_experiment
-from gainlaw.training.store import Store
+from gainlaw.training.experiment.schema import Experiment, parse_experiment
+from gainlaw.training.experiment.shipped import open_experiment
 from gainlaw.training.tasks import TASKS, find_task, load_items
+from gainlaw.training.units.graph import Graph
+from gainlaw.training.units.record import write_record
+from gainlaw.training.units.schedule import Summary
+from gainlaw.training.units.store import Store
 from published_formats import every_split, put
 from tiny_training import CONFIGS, TOKENIZERS, config_of, run_here, toml
 
@@ -44,7 +44,7 @@ PROMPTED = ("bloom", "xglm", "qwen2", "mt5")
 
 def save_tiny(name: str, folder: Path) -> Path:
     """Save a tiny model with its language-modelling head, and its tokenizer, as a downloaded one lies there."""
-    from gainlaw.training.backbones import make_model, save_model
+    from gainlaw.training.train.backbones import make_model, save_model
 
     tokenizer = TOKENIZERS[TOKENIZER_OF[name]]()
     role: Any = "language" if name in PROMPTED else "masked"
@@ -272,7 +272,7 @@ def test_every_generative_architecture_is_prompted(
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_model_serves_as_what_it_is(name: str, models: Path) -> None:
     """Transformers would give an encoder a causal head, and it would see the answer that it is to predict."""
-    from gainlaw.training.backbones import load_model
+    from gainlaw.training.train.backbones import load_model
 
     for role, what, hint in (
         ("language", "a generative", "prompts take decoders such as bloom"),
@@ -535,7 +535,7 @@ def test_a_folder_without_a_tokenizer_is_refused(
 
 
 def test_an_architecture_that_does_not_fit_is_refused(published: Path, tmp_path: Path) -> None:
-    from gainlaw.training.backbones import load_config, make_model
+    from gainlaw.training.train.backbones import load_config, make_model
 
     config = load_config({"model_type": "bart", "d_model": 16, "encoder_layers": 1, "decoder_layers": 1})
     with pytest.raises(
@@ -548,7 +548,7 @@ def test_an_architecture_that_does_not_fit_is_refused(published: Path, tmp_path:
 
 def test_only_what_a_saved_head_cannot_give_is_random(models: Path) -> None:
     """A masked model is loaded as an encoder, and an encoder of a masked one as a masked one, without warnings."""
-    from gainlaw.training.backbones import load_model
+    from gainlaw.training.train.backbones import load_model
 
     for name in CONFIGS:
         one, two = (dict(load_model(models / name, "encoder").named_parameters()) for _ in range(2))
@@ -561,7 +561,7 @@ def test_only_what_a_saved_head_cannot_give_is_random(models: Path) -> None:
 def test_a_run_that_diverges_is_on_record(
     models: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gainlaw.training import objectives
+    from gainlaw.training.train import objectives
 
     loss = objectives.loss_of
     monkeypatch.setattr(
@@ -584,7 +584,7 @@ def test_a_run_that_collapses_is_on_record(
     status: str, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Labels that the texts say nothing about, and hardly any training: one answer for all."""
-    from gainlaw.training import objectives
+    from gainlaw.training.train import objectives
 
     if status == "diverged":  # which is worse, and what is told
         monkeypatch.setattr(
@@ -608,7 +608,7 @@ def test_a_run_that_collapses_is_on_record(
 def test_a_finished_unit_is_not_done_again_and_an_unfinished_one_goes_on(
     models: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gainlaw.training import loop
+    from gainlaw.training.train import loop
 
     given = small(models, published, tmp_path, training=QUICK | {"steps": 6})
     whole = run_here(given, tmp_path / "whole")
@@ -639,8 +639,8 @@ def test_a_finished_unit_is_not_done_again_and_an_unfinished_one_goes_on(
 
 
 def test_a_unit_whose_parent_is_missing_says_so(models: Path, published: Path, tmp_path: Path) -> None:
-    from gainlaw.training.execute import execute
-    from gainlaw.training.graph import build_graph
+    from gainlaw.training.units.execute import execute
+    from gainlaw.training.units.graph import build_graph
 
     graph = build_graph(small(models, published, tmp_path), "cpu")
     store = Store(tmp_path / "run" / "units")

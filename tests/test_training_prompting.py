@@ -25,25 +25,27 @@ pytest.importorskip("transformers", reason="needs the extra train")
 import torch
 
 from gainlaw.errors import GainlawError, InputError
-from gainlaw.training.prompting import (
-    ConsistencySettings,
-    Request,
-    Template,
-    builtin_templates,
-    choose,
+from gainlaw.training.prompting.agreement import (
     count_labels,
-    evaluate_prompts,
-    find_templates,
     fleiss_kappa,
-    rank_items,
+    majority_share,
+    observed_agreement,
+)
+from gainlaw.training.prompting.consistency import (
+    Check,
+    ConsistencySettings,
+    best_check,
+    judge_predictions,
+    out_of_patience,
     train_consistency,
 )
-from gainlaw.training.prompting.agreement import majority_share, observed_agreement
-from gainlaw.training.prompting.consistency import Check, best_check, judge_predictions, out_of_patience
 from gainlaw.training.prompting.distillation import swarm_loss
 from gainlaw.training.prompting.encoding import encode_requests, longest_input
+from gainlaw.training.prompting.english import builtin_templates, find_templates
 from gainlaw.training.prompting.likelihood import score_options
-from gainlaw.training.prompting.ranking import RankedItem, encode_for
+from gainlaw.training.prompting.protocol import evaluate_prompts
+from gainlaw.training.prompting.ranking import RankedItem, choose, encode_for, rank_items
+from gainlaw.training.prompting.templates import Request, Template
 from gainlaw.training.tasks.base import ChoiceItem, ClassItem, SpanItem
 
 DATA = Path(__file__).resolve().parent / "data" / "harness"

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from gainlaw.errors import InputError
-from gainlaw.languages import describe_languages
-from gainlaw.tasks import TASKS as TARGETS
-from gainlaw.training.tasks import TASKS, find_task, load_items, score_items, source_files
+from gainlaw.scores.languages import describe_languages
+from gainlaw.scores.tasks import TASKS as TARGETS
+from gainlaw.training.tasks import TASKS, find_task, load_items, source_files
 from gainlaw.training.tasks.base import ChoiceItem, ClassItem, Item
-from gainlaw.training.tasks.metrics import exact_match, token_f1
+from gainlaw.training.tasks.metrics import exact_match, score_items, token_f1
 from published_formats import (
     AUTO,
     BRIDGE,

@@ -10,11 +10,10 @@ import pytest
 from scipy import stats
 
 import gainlaw as gl
-from gainlaw.hierarchy import build_problem, specify
-from gainlaw.hierarchy.marginal import Marginal
-from gainlaw.hierarchy.problem import gaussian_data
-from gainlaw.hierarchy.tree import read_relations
 from gainlaw.laws import law
+from gainlaw.model.gaussian.marginal import Marginal
+from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
+from gainlaw.model.spec.tree import read_relations
 
 # Two genera of one family, a genus of another, and an isolate.
 LANGUAGES = {"en": "Germanic", "de": "Germanic", "ru": "Slavic", "tr": "Turkic", "ko": "Korean"}

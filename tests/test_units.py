@@ -10,8 +10,8 @@ import pytest
 
 import gainlaw as gl
 from gainlaw.errors import InputError
-from gainlaw.evaluations import evaluations_from_frame, read_evaluations
-from gainlaw.gains import gains_from_frame, read_gains
+from gainlaw.scores.evaluations.table import evaluations_from_frame, read_evaluations
+from gainlaw.scores.gains.cells.reading import gains_from_frame, read_gains
 
 CASES = Path(__file__).parent / "cases"
 EXACT = 1e-12

@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gainlaw.training.execute import execute
-from gainlaw.training.experiment import Experiment
-from gainlaw.training.graph import Graph, build_graph
-from gainlaw.training.results import write_results
-from gainlaw.training.store import Store
+from gainlaw.training.experiment.schema import Experiment
+from gainlaw.training.units.execute import execute
+from gainlaw.training.units.graph import Graph, build_graph
+from gainlaw.training.units.results import write_results
+from gainlaw.training.units.store import Store
 
 TEXTS = (
     "It rains on the old bridge of 1912, and the road is wet.",

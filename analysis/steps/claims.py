@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gainlaw as gl
 from gainlaw._io import write_frame_atomic
-from gainlaw.claims import verdicts_frame
+from gainlaw.claims.verdict import verdicts_frame
 
 
 def run(inputs: Mapping[str, Path], output: Path, *, fits: Mapping[str, str]) -> str:

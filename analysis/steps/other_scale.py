@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import gainlaw as gl
-from gainlaw.fitting import other_scale_fit
+from gainlaw.fitting.companion import other_scale_fit
 
 
 def run(inputs: Mapping[str, Path], output: Path) -> str:

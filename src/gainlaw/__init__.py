@@ -23,24 +23,24 @@ _EXPORTS = {
     "GainlawError": "errors",
     "InputError": "errors",
     "DiagnosticsError": "errors",
-    "Evaluations": "evaluations",
-    "read_evaluations": "evaluations",
-    "evaluations_from_frame": "evaluations",
-    "Gains": "gains",
-    "compute_gains": "gains",
-    "gains_from_frame": "gains",
-    "read_gains": "gains",
-    "read_table": "gains",
-    "load_dataset": "datasets",
-    "list_datasets": "datasets",
-    "load_languages": "languages",
+    "Evaluations": "scores.evaluations",
+    "read_evaluations": "scores.evaluations",
+    "evaluations_from_frame": "scores.evaluations",
+    "Gains": "scores.gains",
+    "compute_gains": "scores.gains",
+    "gains_from_frame": "scores.gains",
+    "read_gains": "scores.gains",
+    "read_table": "scores.gains",
+    "load_dataset": "scores.datasets",
+    "list_datasets": "scores.datasets",
+    "load_languages": "scores.languages",
     "law": "laws",
     "Fit": "fitting",
     "fit": "fitting",
     "load_fit": "fitting",
     "compare": "fitting",
-    "prior": "hierarchy",
-    "curve": "estimands",
+    "prior": "model.spec.priors",
+    "curve": "posterior",
     "fit_curve": "curves",
     "curve_law": "laws",
     "formula_law": "laws",
@@ -48,7 +48,7 @@ _EXPORTS = {
     "assess_file": "claims",
     "assess_curve": "claims",
     "parse_claim": "claims",
-    "simulate": "simulate",
+    "simulate": "scores.simulate",
     "draw_figures": "report",
     "write_report": "report",
 }
@@ -56,18 +56,25 @@ _EXPORTS = {
 __all__ = ["__version__", *_EXPORTS]
 
 if TYPE_CHECKING:
-    from gainlaw.claims import assess, assess_curve, assess_file, parse_claim
-    from gainlaw.curves import fit_curve
-    from gainlaw.datasets import list_datasets, load_dataset
+    from gainlaw.claims.assessment import assess, assess_file
+    from gainlaw.claims.curves import assess_curve
+    from gainlaw.claims.grammar.parse import parse_claim
+    from gainlaw.curves.fit import fit_curve
     from gainlaw.errors import DiagnosticsError, GainlawError, InputError
-    from gainlaw.estimands import curve
-    from gainlaw.evaluations import Evaluations, evaluations_from_frame, read_evaluations
-    from gainlaw.fitting import Fit, compare, fit, load_fit
-    from gainlaw.gains import Gains, compute_gains, gains_from_frame, read_gains, read_table
-    from gainlaw.hierarchy import prior
-    from gainlaw.languages import load_languages
-    from gainlaw.laws import curve_law, formula_law, law
-    from gainlaw.report import draw_figures, write_report
+    from gainlaw.fitting.comparison import compare
+    from gainlaw.fitting.core import Fit, fit
+    from gainlaw.fitting.storage import load_fit
+    from gainlaw.laws import curve_law, law
+    from gainlaw.laws.curve_law import formula_law
+    from gainlaw.model.spec.priors import prior
+    from gainlaw.posterior.curves import curve
+    from gainlaw.report.write import draw_figures, write_report
+    from gainlaw.scores.datasets import list_datasets, load_dataset
+    from gainlaw.scores.evaluations.table import Evaluations, evaluations_from_frame, read_evaluations
+    from gainlaw.scores.gains.cells.reading import gains_from_frame, read_gains, read_table
+    from gainlaw.scores.gains.compute import compute_gains
+    from gainlaw.scores.gains.table import Gains
+    from gainlaw.scores.languages import load_languages
 
 
 def __getattr__(name: str) -> object:
@@ -75,7 +82,7 @@ def __getattr__(name: str) -> object:
     if name not in _EXPORTS:
         raise AttributeError(f"module 'gainlaw' has no attribute {name!r}")
     module = importlib.import_module(f"gainlaw.{_EXPORTS[name]}")
-    return module if name == "simulate" else getattr(module, name)
+    return module if _EXPORTS[name].endswith(f".{name}") else getattr(module, name)
 
 
 def __dir__() -> list[str]:

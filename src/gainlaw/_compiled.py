@@ -22,7 +22,7 @@ def place_caches() -> None:
     home = Path(os.path.expanduser("~"))  # noqa: PTH111
     if home.is_absolute() and _writable(home / ".cache"):
         return
-    kernels = Path(__file__).parent / "hierarchy" / "__pycache__"
+    kernels = Path(__file__).parent / "model" / "gaussian" / "__pycache__"
     needed = {"MPLCONFIGDIR": "matplotlib", "PYTENSOR_FLAGS": "pytensor"}
     needed |= {} if _writable(kernels) else {"NUMBA_CACHE_DIR": "numba"}
     needed = {name: folder for name, folder in needed.items() if not os.environ.get(name)}

@@ -8,19 +8,12 @@
 from gainlaw.claims.assessment import assess, assess_file
 from gainlaw.claims.curves import CurveVerdict, assess_curve
 from gainlaw.claims.decision import DEFAULT_THRESHOLD, VERDICTS, Decision, decide
-from gainlaw.claims.file import ClaimEntry, ClaimFile, read_claims
 from gainlaw.claims.frequentist import companion
-from gainlaw.claims.grammar import parse_claim
+from gainlaw.claims.grammar.file import ClaimEntry, ClaimFile, read_claims
+from gainlaw.claims.grammar.parse import parse_claim
+from gainlaw.claims.grammar.syntax import Claim
 from gainlaw.claims.rows import Needs, missing_rows
-from gainlaw.claims.syntax import Claim
-from gainlaw.claims.verdict import (
-    DEFAULT_ROPE,
-    Companion,
-    Judgement,
-    Verdict,
-    verdicts_frame,
-    write_verdicts,
-)
+from gainlaw.claims.verdict import DEFAULT_ROPE, Companion, Judgement, Verdict, verdicts_frame, write_verdicts
 
 __all__ = [
     "DEFAULT_ROPE",

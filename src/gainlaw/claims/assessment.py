@@ -9,25 +9,26 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from gainlaw.claims.certain import refuse_certain
 from gainlaw.claims.chance import Chances
 from gainlaw.claims.decision import DEFAULT_THRESHOLD, MARGIN, SCALE_NAMES, decide
 from gainlaw.claims.describe import caveats_of, disagreement, rope_of, summary_of, unit_of
 from gainlaw.claims.evaluate import FitDraws, holds
 from gainlaw.claims.factors import bayes_factors
-from gainlaw.claims.file import ClaimEntry, read_claims
-from gainlaw.claims.forms import Measure, measure
 from gainlaw.claims.frequentist import FittedDesigns, adjust_companions, companion
-from gainlaw.claims.grammar import parse_claim
+from gainlaw.claims.grammar.certain import refuse_certain
+from gainlaw.claims.grammar.file import ClaimEntry, read_claims
+from gainlaw.claims.grammar.forms import Measure, measure
+from gainlaw.claims.grammar.parse import parse_claim
+from gainlaw.claims.grammar.syntax import Claim
 from gainlaw.claims.rows import count_replicates, missing_rows
-from gainlaw.claims.syntax import Claim
 from gainlaw.claims.untested import why_untested
 from gainlaw.claims.verdict import Judgement, Verdict
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import Scale, require_choice
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit, PointNulls
+    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.point_null import PointNulls
 
 __all__ = ["assess", "assess_file"]
 
@@ -264,13 +265,13 @@ class _Partners:
 
     def nulls_of(self, scale: str) -> PointNulls:
         """Return what the Bayes factors of claims on a scale share."""
-        from gainlaw.fitting import PointNulls
+        from gainlaw.fitting.point_null import PointNulls
 
         return self.nulls.setdefault(scale, PointNulls(self.fits[scale], self.chances_of(scale).model))
 
     def want(self, scale: str) -> None:
         """Make sure that the fit on `scale`, or the reason why there is none, is there."""
-        from gainlaw.fitting import CompanionError, other_scale_fit
+        from gainlaw.fitting.companion import CompanionError, other_scale_fit
 
         if scale in self.fits or scale in self.reasons:
             return

@@ -16,12 +16,14 @@ import numpy as np
 
 from gainlaw.claims.decision import is_near
 from gainlaw.claims.evaluate import FitDraws, Probability, average, count_chains, holds, probability
-from gainlaw.claims.forms import LinearForm, equivalence_form, linear_form
-from gainlaw.claims.syntax import Claim
-from gainlaw.estimands import Part, importance_ess
+from gainlaw.claims.grammar.forms import LinearForm, equivalence_form, linear_form
+from gainlaw.claims.grammar.syntax import Claim
+from gainlaw.posterior.contrasts import Part
+from gainlaw.posterior.estimates import importance_ess
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Conditional, Fit
+    from gainlaw.fitting.conditional import Conditional
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["MOST_DRAWS", "Chances", "parts_of"]
 
@@ -43,7 +45,7 @@ class Chances:
     """
 
     def __init__(self, fit: Fit) -> None:
-        from gainlaw.fitting import Conditional
+        from gainlaw.fitting.conditional import Conditional
 
         self.fit = fit
         self.model: Conditional = Conditional(fit)
@@ -77,7 +79,7 @@ class Chances:
 
     def _draws(self) -> Iterator[Fit]:
         """Yield the fit, then the same with more and more draws."""
-        from gainlaw.fitting import more_draws
+        from gainlaw.fitting.conditional import more_draws
 
         yield self.fit
         for size in _STAGES:

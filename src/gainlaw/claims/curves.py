@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.claims.certain import refuse_certain
 from gainlaw.claims.decision import DEFAULT_THRESHOLD, SCALE_NAMES, VerdictWord, decide
 from gainlaw.claims.evaluate import holds
-from gainlaw.claims.forms import measure
-from gainlaw.claims.grammar import parse_claim
-from gainlaw.claims.syntax import Claim, Term
+from gainlaw.claims.grammar.certain import refuse_certain
+from gainlaw.claims.grammar.forms import measure
+from gainlaw.claims.grammar.parse import parse_claim
+from gainlaw.claims.grammar.syntax import Claim, Term
 from gainlaw.claims.verdict import DEFAULT_ROPE
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws import decades
+from gainlaw.laws.base import decades
 
 if TYPE_CHECKING:
-    from gainlaw.curves import CurveFit
+    from gainlaw.curves.fit import CurveFit
 
 __all__ = ["CurveVerdict", "assess_curve"]
 

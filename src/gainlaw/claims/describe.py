@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gainlaw.claims.decision import SCALE_NAMES, VerdictWord
-from gainlaw.claims.forms import Measure, linear_form
-from gainlaw.claims.syntax import Claim, format_number
+from gainlaw.claims.grammar.forms import Measure, linear_form
+from gainlaw.claims.grammar.syntax import Claim, format_number
 from gainlaw.claims.untested import beyond, observed_sizes
 from gainlaw.claims.verdict import DEFAULT_ROPE, Companion
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["caveats_of", "disagreement", "rope_of", "summary_of", "unit_of"]
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.claims.syntax import Apply, Claim, Expr, Negate, Number, Selector, Term
+from gainlaw.claims.grammar.syntax import Apply, Claim, Expr, Negate, Number, Selector, Term
 
 if TYPE_CHECKING:
-    from gainlaw.estimands import Curve, FitLike
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
+    from gainlaw.posterior.curves import Curve
+    from gainlaw.posterior.grid import FitLike
 
 __all__ = [
     "Array",
@@ -76,7 +77,7 @@ class FitDraws:
         return self._draws[term]
 
     def _curve(self, selector: Selector) -> Curve:
-        from gainlaw.estimands import curve
+        from gainlaw.posterior.curves import curve
 
         if selector not in self._curves:
             level = None if selector.group else selector.level
@@ -85,7 +86,7 @@ class FitDraws:
 
     def _compute(self, term: Term) -> Array:
         if term.name == "effect":
-            from gainlaw.estimands import covariate_effect
+            from gainlaw.posterior.curves import covariate_effect
 
             return covariate_effect(self.fit, dict(term.selector.group)["covariate"], prior=self.prior)
         line = self._curve(term.selector)
@@ -115,7 +116,7 @@ def evaluate(expr: Expr, lookup: Lookup) -> Array:
 
     Examples
     --------
-    >>> from gainlaw.claims.grammar import parse_claim
+    >>> from gainlaw.claims.grammar.parse import parse_claim
     >>> claim = parse_claim("abs(slope) - 1 < 0")
     >>> evaluate(claim.left, lambda term: np.array([-3.0, 0.5])).tolist()
     [2.0, -0.5]

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from gainlaw.claims.chance import parts_of
 from gainlaw.claims.density import bayes_factor, directional_factor
 from gainlaw.claims.evaluate import FitDraws, holds
-from gainlaw.claims.forms import LinearForm, linear_form
-from gainlaw.claims.syntax import Claim
+from gainlaw.claims.grammar.forms import LinearForm, linear_form
+from gainlaw.claims.grammar.syntax import Claim
 from gainlaw.errors import InputError
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit, PointNulls
+    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.point_null import PointNulls
 
 __all__ = ["bayes_factors"]
 

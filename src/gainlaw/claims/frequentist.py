@@ -18,19 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw._threads import one_blas_thread
-from gainlaw.claims.forms import LinearForm, equivalence_form, linear_form
-from gainlaw.claims.mixed import MixedFit, fit_mixed
-from gainlaw.claims.robust import RobustTest, cr2_test
-from gainlaw.claims.small_sample import ContrastTest, contrast_test, holm, t_probability
-from gainlaw.claims.syntax import Claim, Term
+from gainlaw.claims.grammar.forms import LinearForm, equivalence_form, linear_form
+from gainlaw.claims.grammar.syntax import Claim, Term
 from gainlaw.claims.verdict import Companion, Verdict
 from gainlaw.errors import InputError
-from gainlaw.hierarchy.covariates import SLOPE, column_of, scaling_of
-from gainlaw.laws import decades
+from gainlaw.frequentist.mixed import MixedFit, fit_mixed
+from gainlaw.frequentist.robust import RobustTest, cr2_test
+from gainlaw.frequentist.small_sample import ContrastTest, contrast_test, holm, t_probability
+from gainlaw.laws.base import decades
+from gainlaw.model.spec.covariates import SLOPE, column_of, scaling_of
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
-    from gainlaw.gains import Gains
+    from gainlaw.fitting.core import Fit
+    from gainlaw.scores.gains.table import Gains
 
 __all__ = ["FittedDesigns", "adjust_companions", "companion"]
 
@@ -179,7 +179,7 @@ def _absorbs(fit: Fit, group: Any, form: LinearForm) -> bool:
 
 def _row(fit: Fit, design: _Design, term: Term) -> Array | str:
     """Return the fixed coefficients' weights in one estimand, or why there are none."""
-    from gainlaw.estimands.grid import check_selection, reference_weights, terms_of
+    from gainlaw.posterior.grid import check_selection, reference_weights, terms_of
 
     row = np.zeros(design.X.shape[1])
     group = dict(term.selector.group)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gainlaw.claims.syntax import Claim
+from gainlaw.claims.grammar.syntax import Claim
 from gainlaw.notes import count_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["NEED_COLUMNS", "Needs", "Where", "count_replicates", "missing_rows"]
 
@@ -175,7 +175,7 @@ def _cells(frame: pd.DataFrame, claim: Claim) -> list[str]:
 
 def _terms(fit: Fit, claim: Claim) -> list[str]:
     """Return which terms, or slopes of terms, the model lacks for the groups that a claim names."""
-    from gainlaw.estimands.grid import SELECTABLE, why_absent, why_no_slope
+    from gainlaw.posterior.grid import SELECTABLE, why_absent, why_no_slope
 
     out = []
     for term in claim.terms():

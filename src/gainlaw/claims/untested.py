@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gainlaw.claims.certain import sum_of_parts
 from gainlaw.claims.evaluate import Array, FitDraws, evaluate, holds
-from gainlaw.claims.syntax import Apply, Binary, Claim, Expr, Negate, Term, format_number
+from gainlaw.claims.grammar.certain import sum_of_parts
+from gainlaw.claims.grammar.syntax import Apply, Binary, Claim, Expr, Negate, Term, format_number
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["FARTHEST", "beyond", "observed_sizes", "why_untested"]
 
@@ -130,7 +130,7 @@ def _divisors(expr: Expr) -> Iterator[Expr]:
 
 def _prior(fit: Fit, claim: Claim, draws: FitDraws) -> list[str]:
     """Return whether the model fixes the difference, or the prior speaks rather than the data."""
-    from gainlaw import estimands
+    from gainlaw import posterior as estimands
 
     prior = FitDraws(fit, prior=True)
     _, before = holds(claim, prior)

@@ -16,19 +16,19 @@ from typing import Annotated
 import typer
 
 from gainlaw import __version__
-from gainlaw.cli.check import check
-from gainlaw.cli.claims import claims
-from gainlaw.cli.compare import compare
-from gainlaw.cli.curve import curve
-from gainlaw.cli.fit import fit
-from gainlaw.cli.gains import gains
+from gainlaw.cli.commands.check import check
+from gainlaw.cli.commands.claims import claims
+from gainlaw.cli.commands.compare import compare
+from gainlaw.cli.commands.curve import curve
+from gainlaw.cli.commands.fit import fit
+from gainlaw.cli.commands.gains import gains
+from gainlaw.cli.commands.plan import plan
+from gainlaw.cli.commands.predict import predict
+from gainlaw.cli.commands.report import report
+from gainlaw.cli.commands.run import run
+from gainlaw.cli.commands.summary import summary
 from gainlaw.cli.guard import FAULT, confess, end, guarded
-from gainlaw.cli.plan import plan
-from gainlaw.cli.predict import predict
 from gainlaw.cli.printing import note
-from gainlaw.cli.report import report
-from gainlaw.cli.run import run
-from gainlaw.cli.summary import summary
 
 __all__ = ["app", "main"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gainlaw.notes import Note
-    from gainlaw.tables import Table
+    from gainlaw.tables.table import Table
 
 __all__ = [
     "OutputFormat",

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from gainlaw.evaluations import Evaluations
-    from gainlaw.gains import Gains
+    from gainlaw.scores.evaluations.table import Evaluations
+    from gainlaw.scores.gains.table import Gains
 
 __all__ = ["parse_where", "select_rows"]
 
@@ -65,7 +65,7 @@ def select_rows(table: Evaluations | Gains, conditions: dict[str, list[str]]) ->
     InputError
         If there is no such column, no such value, or no row that fits all conditions.
     """
-    from gainlaw.gains import Gains
+    from gainlaw.scores.gains.table import Gains
 
     _require_columns(table, conditions)
     typed = {column: _typed(table.frame, column, values) for column, values in conditions.items()}
@@ -98,7 +98,7 @@ def _typed(frame: pd.DataFrame, column: str, values: list[str]) -> list[object]:
     """Return the values as the column holds them, so that 560M finds 560000000 and true finds True."""
     import pandas as pd
 
-    from gainlaw._input.sizes import parse_size
+    from gainlaw.scores.reading.sizes import parse_size
 
     types, dtype = pd.api.types, frame[column].dtype
     blank = pd.NA if types.is_extension_array_dtype(dtype) else float("nan")

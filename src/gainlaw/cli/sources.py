@@ -16,10 +16,10 @@ from gainlaw.notes import count_of
 from gainlaw.options import ParamsUnit, Unit
 
 if TYPE_CHECKING:
-    from gainlaw.evaluations import Evaluations
-    from gainlaw.fitting import Fit
-    from gainlaw.gains import Gains
+    from gainlaw.fitting.core import Fit
     from gainlaw.options import Scale
+    from gainlaw.scores.evaluations.table import Evaluations
+    from gainlaw.scores.gains.table import Gains
 
 __all__ = [
     "Covariance",
@@ -161,13 +161,13 @@ def open_table(
             raise InputError(Problem(what))
         table = _open_dataset(source.removeprefix(_PREFIX))
     elif predictions is not None:
-        from gainlaw.evaluations import read_evaluations
+        from gainlaw.scores.evaluations.table import read_evaluations
 
         table = read_evaluations(
             source, predictions, rename=names, metrics=declared, unit=unit, params_unit=params_unit
         )
     else:
-        from gainlaw.gains import read_table
+        from gainlaw.scores.gains.cells.reading import read_table
 
         table = read_table(
             source,
@@ -181,7 +181,7 @@ def open_table(
 
 
 def _open_dataset(text: str) -> Evaluations:
-    from gainlaw.datasets import load_dataset
+    from gainlaw.scores.datasets import load_dataset
 
     name, _, options = text.partition(":")
     pairs = parse_pairs(options.split(",") if options else (), _PREFIX + name, "OPTION=VALUE")
@@ -272,7 +272,7 @@ def open_fit(directory: Path) -> Fit:
     InputError
         If it is not a fit directory.
     """
-    from gainlaw.fitting import load_fit
+    from gainlaw.fitting.storage import load_fit
 
     fit = load_fit(directory)
     if fit.status != "ok":
@@ -284,7 +284,7 @@ def announce_other_scale(fits: Sequence[Fit]) -> None:
     """Say on standard error that a fit on the other scale has to be made first, which takes a while."""
     import os
 
-    from gainlaw.fitting import companion_path, other_scale
+    from gainlaw.fitting.companion import companion_path, other_scale
 
     for fit in fits:
         companion = companion_path(fit)

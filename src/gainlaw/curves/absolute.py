@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.curves.kernel import Task, bend, jacobian, residuals
+from gainlaw.curves.kernels.problem import Task, bend, jacobian, residuals
 
 __all__ = ["settle"]
 

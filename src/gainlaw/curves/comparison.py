@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gainlaw.curves import kernel
 from gainlaw.curves.fit import CurveFit
 from gainlaw.curves.identifiability import leave_one_out, without_largest
+from gainlaw.curves.kernels import problem as kernel
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import count_of
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw._input.sizes import read_number
 from gainlaw.curves.absolute import settle
-from gainlaw.curves.kernel import Task, jacobian, refit, residuals, robust_sd
+from gainlaw.curves.kernels.problem import Task, jacobian, refit, residuals, robust_sd
 from gainlaw.errors import InputError, Problem
+from gainlaw.scores.reading.sizes import read_number
 
 __all__ = ["STEEP", "Optimum", "minimise"]
 

@@ -11,16 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from gainlaw._input.sizes import read_number
-from gainlaw.curves import kernel
 from gainlaw.curves.estimate import Optimum, minimise
-from gainlaw.curves.kernel import Task
+from gainlaw.curves.kernels import problem as kernel
+from gainlaw.curves.kernels.problem import Task
 from gainlaw.curves.points import CurvePoints, checkpoint_points, points_from_arrays, read_variables
 from gainlaw.curves.robust import robust_covariance
 from gainlaw.errors import InputError, Problem
-from gainlaw.gains import Gains
-from gainlaw.laws import CurveLaw, Law, curve_law, decades
+from gainlaw.laws import curve_law
+from gainlaw.laws.base import Law, decades
+from gainlaw.laws.curve_law import CurveLaw
 from gainlaw.notes import count_of
+from gainlaw.scores.gains.table import Gains
+from gainlaw.scores.reading.sizes import read_number
 
 if TYPE_CHECKING:
     from gainlaw.curves.identifiability import Finding

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.curves import kernel
 from gainlaw.curves.estimate import ENOUGH
+from gainlaw.curves.kernels import problem as kernel
 from gainlaw.curves.points import size_variables
 from gainlaw.notes import count_of
 

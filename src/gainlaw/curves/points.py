@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gainlaw._input.sizes import read_numbers, read_sizes
 from gainlaw.errors import InputError, Problem
-from gainlaw.gains import Gains
-from gainlaw.laws import decades
+from gainlaw.laws.base import decades
+from gainlaw.scores.gains.table import Gains
+from gainlaw.scores.reading.sizes import read_numbers, read_sizes
 
 __all__ = [
     "CurvePoints",

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gainlaw._input.sizes import read_number
-from gainlaw.curves import kernel
+from gainlaw.curves.kernels import problem as kernel
 from gainlaw.errors import InputError, Problem
+from gainlaw.scores.reading.sizes import read_number
 
 if TYPE_CHECKING:
     from gainlaw.curves.fit import CurveFit

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from gainlaw._input.sizes import read_number
-from gainlaw.curves import kernel
+from gainlaw.curves.kernels import problem as kernel
 from gainlaw.curves.points import read_variables
 from gainlaw.curves.robust import smoothing
 from gainlaw.errors import InputError, Problem
+from gainlaw.scores.reading.sizes import read_number
 
 if TYPE_CHECKING:
     from gainlaw.curves.fit import CurveFit

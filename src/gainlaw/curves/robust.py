@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.curves.kernel import Task, robust_sd
+from gainlaw.curves.kernels.problem import Task, robust_sd
 
 __all__ = ["robust_covariance", "smoothing"]
 

@@ -12,9 +12,10 @@ from gainlaw.curves.comparison import compare_curves, in_words
 from gainlaw.curves.fit import CurveFit, fit_curve
 from gainlaw.curves.points import CurvePoints, checkpoint_points
 from gainlaw.errors import InputError, Problem
-from gainlaw.gains import Gains
-from gainlaw.laws import CurveLaw, curve_law
+from gainlaw.laws import curve_law
+from gainlaw.laws.curve_law import CurveLaw
 from gainlaw.notes import count_of
+from gainlaw.scores.gains.table import Gains
 
 __all__ = ["DEFAULT_LAWS", "CurveStudy", "fit_curves"]
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gainlaw._input.sizes import read_number
 from gainlaw.errors import InputError, Problem
 from gainlaw.figures.style import (
     ACCENT,
@@ -24,10 +23,11 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
-from gainlaw.tables.formats import title_of
+from gainlaw.formats import title_of
+from gainlaw.scores.reading.sizes import read_number
 
 if TYPE_CHECKING:
-    from gainlaw.curves import CurveFit
+    from gainlaw.curves.fit import CurveFit
 
 __all__ = ["curves_data", "draw_curves", "plot_curves", "plot_ridges"]
 

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.tables.estimates import group_labels
-from gainlaw.tables.formats import (
+from gainlaw.formats import (
     MINUS,
     decimals,
     format_interval,
@@ -19,11 +18,12 @@ from gainlaw.tables.formats import (
     slope_unit,
     title_of,
 )
+from gainlaw.tables.estimates import group_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["draw_forest", "forest_data", "plot_forest"]
 
@@ -79,7 +79,7 @@ def forest_data(fit: Fit, level: str = "task", estimand: str = "slope") -> pd.Da
         If the fit has no such level.
     """
     from gainlaw.errors import InputError, Problem
-    from gainlaw.estimands import curve
+    from gainlaw.posterior.curves import curve
 
     cells = fit.gains.frame
     if level not in cells:
@@ -129,7 +129,7 @@ def draw_forest(
     unit : str
         The label of the horizontal axis.
     digits : int
-        Decimals in words, see `gainlaw.tables.formats.decimals`; small numbers get one more beside the intervals.
+        Decimals in words, see `gainlaw.formats.decimals`; small numbers get one more beside the intervals.
 
     Returns
     -------

@@ -20,12 +20,12 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
-from gainlaw.tables.formats import decimals, percent, tails, title_of
+from gainlaw.formats import decimals, percent, tails, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["draw_gain", "gain_data", "plot_gain"]
 
@@ -73,7 +73,7 @@ def gain_data(fit: Fit, by: str | None = "task", *, points: int = 60) -> tuple[p
     cells : pandas.DataFrame
         panel, params, gain, se, checkpoint, language.
     """
-    from gainlaw.estimands import curve
+    from gainlaw.posterior.curves import curve
 
     frame = fit.gains.frame
     sizes = np.geomspace(frame["params"].min(), frame["params"].max(), points)
@@ -130,7 +130,7 @@ def draw_gain(
     unit : str
         The label of the vertical axis.
     digits : int
-        Decimals in words, see `gainlaw.tables.formats.decimals`.
+        Decimals in words, see `gainlaw.formats.decimals`.
 
     Returns
     -------

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
+from gainlaw.formats import MINUS, decimals, format_number, format_params, percent, slope_unit
 from gainlaw.tables.checks import diagnostics_of
-from gainlaw.tables.formats import MINUS, decimals, format_number, format_params, percent, slope_unit
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["PARETO_LIMIT", "draw_influence", "influence_data", "plot_influence"]
 
@@ -75,7 +75,7 @@ def draw_influence(
     unit : str
         Unit of the slope.
     digits : int
-        Decimals in words, see `gainlaw.tables.formats.decimals`.
+        Decimals in words, see `gainlaw.formats.decimals`.
 
     Returns
     -------

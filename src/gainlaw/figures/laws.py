@@ -21,10 +21,10 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
-from gainlaw.tables.formats import decimals
+from gainlaw.formats import decimals
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["draw_laws", "laws_data", "plot_laws"]
 
@@ -64,7 +64,7 @@ def laws_data(fits: Mapping[str, Fit], *, points: int = 60) -> tuple[pd.DataFram
 
     The mean of a checkpoint gives every task the same weight, as the overall curve does.
     """
-    from gainlaw.estimands import curve
+    from gainlaw.posterior.curves import curve
 
     cells = next(iter(fits.values())).gains.frame
     sizes = np.geomspace(cells["params"].min(), cells["params"].max(), points)
@@ -90,7 +90,7 @@ def draw_laws(
     unit : str
         The label of the vertical axis.
     digits : int
-        Decimals in words, see `gainlaw.tables.formats.decimals`.
+        Decimals in words, see `gainlaw.formats.decimals`.
 
     Returns
     -------

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.tables.formats import format_params
+from gainlaw.formats import format_params
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["draw_predictive", "plot_predictive"]
 
@@ -36,7 +36,7 @@ def plot_predictive(fit: Fit) -> PaperFigure:
     >>> figure = plot_predictive(fit)  # doctest: +SKIP
     >>> figure.plot_data.head()  # doctest: +SKIP
     """
-    from gainlaw.fitting import predictive_data
+    from gainlaw.fitting.checks.predictive import predictive_data
 
     return draw_predictive(predictive_data(fit), unit=fit.unit)
 

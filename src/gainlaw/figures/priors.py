@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, GREY, PaperFigure, finish, new_figure, style
-from gainlaw.tables.formats import decimals, parameter_title, percent, tails
+from gainlaw.formats import decimals, parameter_title, percent, tails
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["draw_priors", "plot_priors", "priors_data", "priors_frame"]
 
@@ -94,7 +94,7 @@ def draw_priors(rows: pd.DataFrame, *, unit: str = "points", digits: int = 2) ->
     unit : str
         Unit of the gain.
     digits : int
-        Decimals in words, see `gainlaw.tables.formats.decimals`.
+        Decimals in words, see `gainlaw.formats.decimals`.
 
     Returns
     -------

@@ -11,10 +11,10 @@ import pandas as pd
 
 from gainlaw.figures.forest import forest_data
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.tables.formats import decimals, scale_title, slope_unit
+from gainlaw.formats import decimals, scale_title, slope_unit
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["draw_scales", "plot_scales", "scales_data"]
 
@@ -62,7 +62,7 @@ def draw_scales(rows: pd.DataFrame, *, digits: Mapping[str, int] = MappingProxyT
     rows : pandas.DataFrame
         As `scales_data` returns it.
     digits : mapping of str to int
-        Decimals in words by scale, see `gainlaw.tables.formats.decimals`; two unless given.
+        Decimals in words by scale, see `gainlaw.formats.decimals`; two unless given.
 
     Returns
     -------

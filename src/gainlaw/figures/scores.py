@@ -19,11 +19,11 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
-from gainlaw.metrics import metric_facts, spoken_metric
-from gainlaw.tables.formats import title_of
+from gainlaw.formats import title_of
+from gainlaw.scores.metrics import metric_facts, spoken_metric
 
 if TYPE_CHECKING:
-    from gainlaw.gains import Gains
+    from gainlaw.scores.gains.table import Gains
 
 __all__ = ["draw_scores", "plot_scores", "scores_data"]
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, GREY, INK, SINGLE, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.tables.formats import decimals, slope_unit, tails
+from gainlaw.formats import decimals, slope_unit, tails
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["draw_slope", "plot_slope", "slope_data"]
 
@@ -63,7 +63,7 @@ def slope_data(fit: Fit) -> dict[str, np.ndarray]:
     dict of str to numpy.ndarray, shape (draws,)
         For `overall` and `population`.
     """
-    from gainlaw.estimands import curve
+    from gainlaw.posterior.curves import curve
 
     return {level: curve(fit, level=level).slope() for level in ("overall", "population")}
 
@@ -89,7 +89,7 @@ def draw_slope(
     ci_prob : float
         Probability of the interval.
     digits : int
-        Decimals of the mean in words, see `gainlaw.tables.formats.decimals`.
+        Decimals of the mean in words, see `gainlaw.formats.decimals`.
 
     Returns
     -------

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, GREY, INK, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.tables.formats import MINUS, format_interval, format_number, percent
+from gainlaw.formats import MINUS, format_interval, format_number, percent
 
 __all__ = ["draw_width", "width_frame"]
 
@@ -51,7 +51,7 @@ def draw_width(rows: pd.DataFrame, *, unit: str = "points per decade", digits: i
     unit : str
         Unit of the slope.
     digits : int
-        Decimals of the numbers, see `gainlaw.tables.formats.decimals`.
+        Decimals of the numbers, see `gainlaw.formats.decimals`.
 
     Returns
     -------

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from gainlaw.fitting.checks.diagnostics import Check, Diagnostics
+from gainlaw.fitting.checks.predictive import predictive_data, predictive_frame
 from gainlaw.fitting.companion import CompanionError, companion_path, other_scale, other_scale_fit
 from gainlaw.fitting.comparison import compare
 from gainlaw.fitting.conditional import Conditional, more_draws
 from gainlaw.fitting.core import Fit, fit
-from gainlaw.fitting.diagnostics import Check, Diagnostics
 from gainlaw.fitting.point_null import PointNull, PointNulls, point_null
 from gainlaw.fitting.prediction import predict
-from gainlaw.fitting.predictive import predictive_data, predictive_frame
 from gainlaw.fitting.storage import load_fit, save_fit, write_fit
 
 __all__ = [

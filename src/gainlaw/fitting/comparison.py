@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.fitting.influence import PARETO_K_LIMIT
+from gainlaw.fitting.checks.influence import PARETO_K_LIMIT
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit

@@ -25,17 +25,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw._threads import one_blas_thread
-from gainlaw.estimands import FitLike, Part, combine
-from gainlaw.fitting.diagnostics import PARETO_K_LIMIT
+from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.exploration import shape_values
-from gainlaw.hierarchy.contrasts import conditional_normals, factored_normals
-from gainlaw.hierarchy.posterior import hyper_points, posterior_tree
-from gainlaw.hierarchy.problem import ModelProblem, build_problem, gaussian_data, observations
+from gainlaw.model.gaussian.contrasts import conditional_normals, factored_normals
+from gainlaw.model.spec.problem import ModelProblem, build_problem, gaussian_data, observations
+from gainlaw.posterior.contrasts import Part, combine
+from gainlaw.posterior.grid import FitLike
+from gainlaw.posterior.tree import hyper_points, posterior_tree
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
-    from gainlaw.hierarchy.binomial import Summary
-    from gainlaw.hierarchy.marginal import Marginal
+    from gainlaw.model.binomial.sites import Summary
+    from gainlaw.model.gaussian.marginal import Marginal
 
 __all__ = ["Conditional", "more_draws"]
 
@@ -70,7 +71,7 @@ class Conditional:
     @cached_property
     def summary(self) -> Summary | None:
         """The Gaussian summary of the counts, where the likelihood is binomial."""
-        from gainlaw.hierarchy.binomial import summarise
+        from gainlaw.model.binomial.sites import summarise
 
         if self.fit.spec.likelihood != "binomial":
             return None
@@ -79,7 +80,7 @@ class Conditional:
     @cached_property
     def marginal(self) -> Marginal:
         """The model with its coefficients integrated out."""
-        from gainlaw.hierarchy.marginal import Marginal
+        from gainlaw.model.gaussian.marginal import Marginal
 
         data = gaussian_data(self.problem) if self.summary is None else self.summary.data
         return Marginal.build(self.problem, data)
@@ -151,7 +152,7 @@ def more_draws(fit: Fit, size: int) -> Fit | None:
         It has groups ``posterior`` and ``sample_stats`` alone. None for a fit by the sampler ``nuts``, whose draws are
         slow, and where the weights of the new draws cannot be trusted.
     """
-    from gainlaw.hierarchy import exact
+    from gainlaw.model.engines import exact
 
     if (fit.record.get("engine") or {}).get("used") != "exact":
         return None

@@ -12,31 +12,32 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from gainlaw._input.sizes import model_sizes
 from gainlaw._threads import one_blas_thread
 from gainlaw.errors import InputError, Problem
-from gainlaw.estimands import MIN_ESS, estimate_table
-from gainlaw.evaluations import Evaluations
-from gainlaw.fitting.diagnostics import Check, Diagnostics, cells_check, run_checks, scales_check
-from gainlaw.fitting.influence import leave_checkpoints_out
-from gainlaw.fitting.predictive import predictive_data
+from gainlaw.fitting.checks.diagnostics import Check, Diagnostics, cells_check, run_checks, scales_check
+from gainlaw.fitting.checks.influence import leave_checkpoints_out
+from gainlaw.fitting.checks.predictive import predictive_data
+from gainlaw.fitting.checks.prior_scales import prior_scales
+from gainlaw.fitting.checks.sensitivity import prior_sensitivity
+from gainlaw.fitting.checks.trend import trend_checks
 from gainlaw.fitting.record import build_record, count_distinct
-from gainlaw.fitting.scales import prior_scales
-from gainlaw.fitting.sensitivity import prior_sensitivity
-from gainlaw.fitting.trend import trend_checks
-from gainlaw.gains import Gains
-from gainlaw.hierarchy.priors import Prior
-from gainlaw.hierarchy.problem import ModelProblem, ModelSpec, build_problem, observations, specify
-from gainlaw.hierarchy.tree import Relations, read_relations
-from gainlaw.laws import LAWS, CurveLaw
+from gainlaw.laws import LAWS
 from gainlaw.laws import law as law_of
+from gainlaw.laws.curve_law import CurveLaw
+from gainlaw.model.spec.priors import Prior
+from gainlaw.model.spec.problem import ModelProblem, ModelSpec, build_problem, observations, specify
+from gainlaw.model.spec.tree import Relations, read_relations
 from gainlaw.options import Baselines, Engine, LawName, Scale, require_choice
+from gainlaw.posterior.estimates import MIN_ESS, estimate_table
+from gainlaw.scores.evaluations.table import Evaluations
+from gainlaw.scores.gains.table import Gains
+from gainlaw.scores.reading.sizes import model_sizes
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from gainlaw.hierarchy.binomial import Summary
+    from gainlaw.model.binomial.sites import Summary
 
 __all__ = ["Fit", "Progress", "fit"]
 
@@ -60,7 +61,7 @@ class Fit:
         Draws: groups ``posterior``, ``prior``, ``sample_stats``, ``log_likelihood``, ``posterior_predictive`` and
         ``observed_data``.
     estimates : DataFrame
-        Every estimand at every level, see `gainlaw.estimands.estimate_table`.
+        Every estimand at every level, see `gainlaw.posterior.estimate_table`.
     diagnostics : Diagnostics
         Checks, influence of checkpoints, prior sensitivity.
     record : dict
@@ -237,11 +238,11 @@ def fit(
     params : sequence of float or str, optional
         Sizes at which the gain is reported: numbers, or text such as ``"13B"``.
     tree : bool, path, DataFrame or mapping
-        One term for languages along their tree (`gainlaw.hierarchy.tree`) in place of one for families and one for
-        languages: the tree of families and genera, or a file or frame, see `gainlaw.hierarchy.tree.read_relations`.
+        One term for languages along their tree (`gainlaw.model.spec.tree`) in place of one for families and one for
+        languages: the tree of families and genera, or a file or frame, see `gainlaw.model.spec.tree.read_relations`.
     baselines : {"free", "hierarchical"}
         ``free``: every baseline stands for itself. ``hierarchical``: the rows are the scores of both models, the
-        baselines with a line in log size and terms of their own (`gainlaw.hierarchy.joint`).
+        baselines with a line in log size and terms of their own (`gainlaw.model.spec.joint`).
     progress : callable, optional
         Called with (done, total) draws.
 
@@ -350,15 +351,15 @@ def _run(
     ci_prob: float,
 ) -> tuple[Fit, pd.DataFrame, tuple[Check, ...], Summary | None]:
     """Compute the posterior by one engine; return it with its estimates, checks and summary of counts."""
-    from gainlaw.hierarchy.posterior import build_tree
+    from gainlaw.posterior.tree import build_tree
 
     rows = observations(gains, spec)
     if engine == "exact":
-        from gainlaw.hierarchy import exact
+        from gainlaw.model.engines import exact
 
         result = exact.sample(problem, rows, draws=draws, chains=chains, seed=seed, progress=progress)
     else:
-        from gainlaw.hierarchy import nuts
+        from gainlaw.model.engines import nuts
 
         result = nuts.sample(
             problem, rows, draws=draws, tune=tune, chains=chains, seed=seed, progress=progress

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.estimands import FitLike
-from gainlaw.hierarchy.hyper import Coordinates, coordinates, named
-from gainlaw.hierarchy.importance import TruncatedT
-from gainlaw.hierarchy.posterior import hyper_points
-from gainlaw.hierarchy.problem import ModelProblem, gaussian_data, observations
+from gainlaw.model.engines.hyper import Coordinates, coordinates, named
+from gainlaw.model.engines.importance import TruncatedT
+from gainlaw.model.spec.problem import ModelProblem, gaussian_data, observations
+from gainlaw.posterior.grid import FitLike
+from gainlaw.posterior.tree import hyper_points
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy.binomial import Summary
+    from gainlaw.model.binomial.sites import Summary
 
 __all__ = ["kernel_data", "shape_values", "wide_proposal"]
 
@@ -39,7 +39,7 @@ def kernel_data(fit: FitLike, problem: ModelProblem, summary: Summary | None = N
     if fit.spec.likelihood == "gaussian":
         return gaussian_data(problem)
     if summary is None:
-        from gainlaw.hierarchy.binomial import summarise
+        from gainlaw.model.binomial.sites import summarise
 
         summary = summarise(problem, observations(fit.gains, fit.spec))
     return summary.data

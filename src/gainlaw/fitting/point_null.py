@@ -41,24 +41,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw._threads import one_blas_thread
-from gainlaw.estimands import Combination, FitLike, Part, combine
+from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.conditional import Conditional
-from gainlaw.fitting.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.exploration import shape_values, wide_proposal
-from gainlaw.hierarchy.contrasts import (
+from gainlaw.model.engines.hyper import log_prior
+from gainlaw.model.engines.importance import adapted, explore, smooth_weights, systematic
+from gainlaw.model.gaussian.contrasts import (
     coefficient_shifts,
     conditional_normals,
     factored_normals,
     has_fixed_part,
     prior_normals,
 )
-from gainlaw.hierarchy.hyper import log_prior
-from gainlaw.hierarchy.importance import adapted, explore, smooth_weights, systematic
-from gainlaw.hierarchy.posterior import effects_of
-from gainlaw.hierarchy.problem import ModelProblem
+from gainlaw.model.spec.problem import ModelProblem
+from gainlaw.posterior.contrasts import Combination, Part, combine
+from gainlaw.posterior.grid import FitLike
+from gainlaw.posterior.tree import effects_of
 
 if TYPE_CHECKING:
-    from gainlaw.hierarchy.marginal import Marginal
+    from gainlaw.model.gaussian.marginal import Marginal
 
 __all__ = ["PointNull", "PointNulls", "point_null"]
 

@@ -7,21 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from gainlaw._input.sizes import model_sizes
-from gainlaw.estimands import (
-    Curve,
-    FitLike,
-    baseline_share,
-    curve_at,
-    importance_ess,
-    narrower_baselines,
-    new_checkpoint,
-    new_group,
-    prior_share,
-    prior_widening,
-    summarise,
-)
-from gainlaw.laws import decades
+from gainlaw.laws.base import decades
+from gainlaw.posterior import prior_share
+from gainlaw.posterior.curves import Curve, curve_at, new_checkpoint, new_group
+from gainlaw.posterior.estimates import importance_ess, summarise
+from gainlaw.posterior.grid import FitLike
+from gainlaw.posterior.prior_share import baseline_share, narrower_baselines, prior_widening
+from gainlaw.scores.reading.sizes import model_sizes
 
 __all__ = ["predict"]
 

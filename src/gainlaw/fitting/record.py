@@ -13,8 +13,8 @@ import numpy as np
 from gainlaw import __version__
 from gainlaw._io import sha256_bytes
 from gainlaw._provenance import git_state
-from gainlaw.estimands import FitLike
-from gainlaw.hierarchy.problem import ModelSpec
+from gainlaw.model.spec.problem import ModelSpec
+from gainlaw.posterior.grid import FitLike
 
 __all__ = ["RECORD_VERSION", "build_record", "describe_model", "plain", "seal"]
 

@@ -12,10 +12,10 @@ import pandas as pd
 from gainlaw._directory import FIT, listed_files, new_directory
 from gainlaw._io import sha256_file, write_bytes_atomic, write_frame_atomic, write_text_atomic
 from gainlaw.errors import InputError, Problem
-from gainlaw.fitting.diagnostics import Diagnostics
+from gainlaw.fitting.checks.diagnostics import Diagnostics
 from gainlaw.fitting.record import RECORD_VERSION, describe_model, plain, seal
-from gainlaw.gains.table import covariance_path
 from gainlaw.notes import Note
+from gainlaw.scores.gains.table import covariance_path
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
@@ -114,16 +114,16 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _load(path: Path) -> Fit:
     from gainlaw.fitting.core import Fit
-    from gainlaw.gains import read_gains
-    from gainlaw.hierarchy.problem import specify
-    from gainlaw.hierarchy.tree import read_relations
     from gainlaw.laws import law
+    from gainlaw.model.spec.problem import specify
+    from gainlaw.model.spec.tree import read_relations
+    from gainlaw.scores.gains.cells.reading import read_gains
 
     record = read_record(path)
     gains = read_gains(path / "gains.csv", unit="points", params_unit="1")
     evaluations = None
     if "evaluations.csv" in record["files"]:
-        from gainlaw.evaluations import read_evaluations
+        from gainlaw.scores.evaluations.table import read_evaluations
 
         evaluations = read_evaluations(path / "evaluations.csv", params_unit="1")
     data = record["data"]

@@ -6,11 +6,11 @@ its half minute once for an installation. Nothing depends on it: a first fit doe
 
 from __future__ import annotations
 
-from gainlaw.curves import fit_curves
-from gainlaw.datasets import load_dataset
-from gainlaw.estimands import Part
+from gainlaw.curves.study import fit_curves
 from gainlaw.fitting.core import fit
 from gainlaw.fitting.point_null import point_null
+from gainlaw.posterior.contrasts import Part
+from gainlaw.scores.datasets import load_dataset
 
 __all__ = ["warm"]
 

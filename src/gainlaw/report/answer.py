@@ -11,11 +11,8 @@ import pandas as pd
 
 from gainlaw.claims.chance import Chances
 from gainlaw.claims.decision import DEFAULT_THRESHOLD, Decision, decide
-from gainlaw.claims.grammar import parse_claim
-from gainlaw.estimands import MOSTLY_PRIOR
-from gainlaw.notes import count_of
-from gainlaw.tables.estimates import group_title
-from gainlaw.tables.formats import (
+from gainlaw.claims.grammar.parse import parse_claim
+from gainlaw.formats import (
     MINUS,
     decimals,
     format_interval,
@@ -26,9 +23,12 @@ from gainlaw.tables.formats import (
     scale_title,
     slope_unit,
 )
+from gainlaw.notes import count_of
+from gainlaw.posterior.prior_share import MOSTLY_PRIOR
+from gainlaw.tables.estimates import group_title
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["Answer", "Direction", "answer", "estimate_row", "numbers"]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gainlaw.errors import InputError
+from gainlaw.formats import scale_title
 from gainlaw.report.answer import estimate_row
-from gainlaw.tables.formats import scale_title
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["LEVELS", "Fits", "arrange_fits", "has_slope", "law_title", "levels"]
 

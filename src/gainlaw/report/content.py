@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gainlaw import tables as make
+from gainlaw.formats import title_of
 from gainlaw.report.answer import Answer, answer
 from gainlaw.report.arrange import Fits, has_slope, levels, wider_fit
 from gainlaw.report.exhibits import Exhibit, basis_of, draw_exhibits
 from gainlaw.report.limits import limits_of
-from gainlaw.tables.formats import title_of
 
 if TYPE_CHECKING:
-    from gainlaw.claims import Verdict
-    from gainlaw.fitting import Fit
-    from gainlaw.tables import Table
+    from gainlaw.claims.verdict import Verdict
+    from gainlaw.fitting.core import Fit
+    from gainlaw.tables.table import Table
 
 __all__ = ["Content", "Verdicts", "collect"]
 

@@ -13,15 +13,15 @@ import pandas as pd
 from gainlaw import figures as plots
 from gainlaw import tables as make
 from gainlaw.errors import InputError
-from gainlaw.metrics import spoken_metric
+from gainlaw.formats import decimals, level_title, percent, slope_unit
 from gainlaw.report.answer import estimate_row
 from gainlaw.report.arrange import Fits, has_slope, law_title, levels, wider_fit
-from gainlaw.tables.formats import decimals, level_title, percent, slope_unit
+from gainlaw.scores.metrics import spoken_metric
 
 if TYPE_CHECKING:
-    from gainlaw.curves import CurveStudy
-    from gainlaw.figures import PaperFigure
-    from gainlaw.fitting import Fit
+    from gainlaw.curves.study import CurveStudy
+    from gainlaw.figures.style import PaperFigure
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["Basis", "Exhibit", "basis_of", "draw_exhibits", "read_exhibits", "write_exhibits"]
 
@@ -150,7 +150,7 @@ def _drawn(name: str, figure: PaperFigure, caption: str) -> Exhibit:
 
 
 def _study(fit: Fit) -> CurveStudy | None:
-    from gainlaw.curves import fit_curves
+    from gainlaw.curves.study import fit_curves
 
     frame = fit.gains.frame
     if frame["params"].isna().any() or fit.n_sizes < _CURVE_SIZES or "task" not in frame:
@@ -162,8 +162,8 @@ def _study(fit: Fit) -> CurveStudy | None:
 
 
 def _width(fit: Fit) -> pd.DataFrame:
-    from gainlaw.figures import width_frame
-    from gainlaw.gains import language_bootstrap_slope
+    from gainlaw.figures.width import width_frame
+    from gainlaw.scores.gains.bootstrap import language_bootstrap_slope
 
     overall, population = (estimate_row(fit, "slope", level) for level in ("overall", "population"))
     if overall is None or population is None:

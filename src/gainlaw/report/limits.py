@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError
-from gainlaw.fitting.diagnostics import speaks
+from gainlaw.fitting.checks.diagnostics import speaks
+from gainlaw.formats import decimals, format_number, format_params, slope_unit
 from gainlaw.report.answer import estimate_row, numbers
 from gainlaw.report.words import predictive_words
-from gainlaw.tables.formats import decimals, format_number, format_params, slope_unit
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["limits_of"]
 
@@ -79,7 +79,7 @@ def _law(fit: Fit, rivals: Mapping[str, Fit], comparison: pd.DataFrame | None) -
 
 
 def _compared(fit: Fit, rivals: Mapping[str, Fit]) -> pd.DataFrame | None:
-    from gainlaw.fitting import compare
+    from gainlaw.fitting.comparison import compare
 
     try:
         return compare({"": fit, **rivals}) if rivals else None
@@ -107,7 +107,7 @@ def _better_by_prediction(table: pd.DataFrame, mine: pd.Series) -> tuple[str, st
 
 def _bend(fit: Fit) -> str:
     """Return the slope near either end of the sizes under a law that bends; empty where it hardly does."""
-    from gainlaw.estimands import curve
+    from gainlaw.posterior.curves import curve
 
     sizes = fit.gains.frame["params"].dropna().to_numpy(dtype=float)
     line, ends = curve(fit, "overall"), (float(sizes.min()), float(sizes.max()))
@@ -135,7 +135,7 @@ def _misses(fit: Fit) -> str:
     """Return the statistics of checkpoints that the fit does not reproduce."""
     if not fit.n_checkpoints:
         return ""
-    from gainlaw.fitting import predictive_data
+    from gainlaw.fitting.checks.predictive import predictive_data
 
     check = predictive_data(fit)
     missed = (check["observed"] < check["low95"]) | (check["observed"] > check["high95"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gainlaw.formats import decimals
 from gainlaw.report.arrange import has_slope, levels
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.words import (
@@ -19,8 +20,7 @@ from gainlaw.report.words import (
     results_words,
     width_words,
 )
-from gainlaw.tables import claims_frame
-from gainlaw.tables.formats import decimals
+from gainlaw.tables.verdicts import claims_frame
 
 __all__ = ["Chapter", "outline"]
 
@@ -66,7 +66,7 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
     results.append("effects")
     checked = check_words(main)
     if "predictive" in content.figures:
-        from gainlaw.fitting import predictive_data
+        from gainlaw.fitting.checks.predictive import predictive_data
 
         checked += f" {predictive_words(predictive_data(main))}"
     chapters = [

@@ -11,7 +11,17 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import gainlaw
-from gainlaw.figures import inline_svg
+from gainlaw.figures.style import inline_svg
+from gainlaw.formats import (
+    MINUS,
+    centre_text,
+    decimals,
+    format_interval,
+    format_number,
+    format_probability,
+    scale_title,
+    slope_unit,
+)
 from gainlaw.notes import count_of
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.exhibits import Exhibit
@@ -27,22 +37,12 @@ from gainlaw.report.words import (
     shape_words,
     term_words,
 )
-from gainlaw.tables import claims_frame
-from gainlaw.tables.formats import (
-    MINUS,
-    centre_text,
-    decimals,
-    format_interval,
-    format_number,
-    format_probability,
-    scale_title,
-    slope_unit,
-)
 from gainlaw.tables.html import slug
+from gainlaw.tables.verdicts import claims_frame
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
-    from gainlaw.tables import Table
+    from gainlaw.fitting.core import Fit
+    from gainlaw.tables.table import Table
 
 __all__ = ["render_page"]
 

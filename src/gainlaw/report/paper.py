@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import gainlaw
+from gainlaw.formats import centre_text, scale_title
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.outline import outline
 from gainlaw.report.words import (
@@ -19,11 +20,10 @@ from gainlaw.report.words import (
     shape_words,
     term_words,
 )
-from gainlaw.tables.formats import centre_text, scale_title
 from gainlaw.tables.latex import escape_latex
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["render_paper"]
 

@@ -9,20 +9,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import gainlaw
-from gainlaw.estimands import importance_ess
+from gainlaw.formats import MINUS, decimals, format_interval, format_number, format_params, parameter_title
 from gainlaw.notes import count_of
-from gainlaw.tables import diagnostics_of
-from gainlaw.tables.formats import (
-    MINUS,
-    decimals,
-    format_interval,
-    format_number,
-    format_params,
-    parameter_title,
-)
+from gainlaw.posterior.estimates import importance_ess
+from gainlaw.tables.checks import diagnostics_of
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
     from gainlaw.report.answer import Answer
 
 __all__ = [

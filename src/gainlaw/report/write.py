@@ -14,7 +14,7 @@ from gainlaw._io import write_text_atomic
 from gainlaw.report.answer import Answer
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
     from gainlaw.report.content import Content, Verdicts
 
 __all__ = ["Report", "draw_figures", "write_report"]
@@ -158,7 +158,7 @@ def draw_figures(
 
 
 def _fill(scratch: Path, content: Content, safe_csv: bool) -> None:
-    from gainlaw.figures import write_figure
+    from gainlaw.figures.style import write_figure
 
     for table in content.tables.values():
         table.write(scratch / "tables", safe=safe_csv)

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError
-from gainlaw.hierarchy.covariates import SLOPE, column_of
-from gainlaw.tables.formats import (
+from gainlaw.formats import (
     centre_text,
     decimals,
     format_general,
@@ -18,10 +17,12 @@ from gainlaw.tables.formats import (
     percent,
     slope_unit,
 )
+from gainlaw.model.spec.covariates import SLOPE, column_of
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Diagnostics, Fit
+    from gainlaw.fitting.checks.diagnostics import Diagnostics
+    from gainlaw.fitting.core import Fit
 
 __all__ = [
     "compare_table",

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gainlaw.hierarchy.covariates import column_of
-from gainlaw.tables.formats import decimals, format_general, slope_unit
+from gainlaw.formats import decimals, format_general, slope_unit
+from gainlaw.model.spec.covariates import column_of
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["effects_table"]
 

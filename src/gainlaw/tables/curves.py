@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from gainlaw.formats import percent, title_of
 from gainlaw.notes import count_of
-from gainlaw.tables.formats import percent, title_of
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
-    from gainlaw.claims import CurveVerdict
-    from gainlaw.curves import CurveStudy
+    from gainlaw.claims.curves import CurveVerdict
+    from gainlaw.curves.study import CurveStudy
 
 __all__ = ["curve_claims_table", "curve_laws_table", "curve_parameters_table"]
 

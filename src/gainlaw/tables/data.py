@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gainlaw.metrics import metric_facts, spoken_metric
+from gainlaw.formats import decimals, format_params, title_of
 from gainlaw.notes import count_of
-from gainlaw.tables.formats import decimals, format_params, title_of
+from gainlaw.scores.metrics import metric_facts, spoken_metric
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
-    from gainlaw.gains import Gains
+    from gainlaw.scores.gains.table import Gains
 
 __all__ = ["checkpoints_table", "data_table", "gains_table"]
 

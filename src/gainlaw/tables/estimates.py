@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.estimands import MOSTLY_PRIOR
-from gainlaw.notes import count_of
-from gainlaw.tables.formats import (
+from gainlaw.formats import (
     MISSING,
     decimals,
     format_number,
@@ -25,10 +23,12 @@ from gainlaw.tables.formats import (
     tails,
     title_of,
 )
+from gainlaw.notes import count_of
+from gainlaw.posterior.prior_share import MOSTLY_PRIOR
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
-    from gainlaw.fitting import Fit
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["estimates_table", "gain_at_table", "group_title", "mark_prior", "sds_table", "slopes_table"]
 

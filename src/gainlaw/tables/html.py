@@ -6,7 +6,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
-from gainlaw.tables.formats import MINUS
+from gainlaw.formats import MINUS
 
 if TYPE_CHECKING:
     from gainlaw.tables.table import Column, Table

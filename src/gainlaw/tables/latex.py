@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from gainlaw.tables.formats import MISSING, format_number, format_probability
+from gainlaw.formats import MISSING, format_number, format_probability
 
 if TYPE_CHECKING:
     from gainlaw.tables.table import Column, Table

@@ -11,7 +11,7 @@ import pandas as pd
 
 from gainlaw._io import csv_text, write_text_atomic
 from gainlaw.errors import InputError, Problem
-from gainlaw.tables.formats import (
+from gainlaw.formats import (
     MISSING,
     format_count,
     format_general,

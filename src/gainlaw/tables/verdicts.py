@@ -8,19 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gainlaw.tables.formats import (
-    MISSING,
-    decimals,
-    format_interval,
-    format_number,
-    format_params,
-    interval_title,
-)
+from gainlaw.formats import MISSING, decimals, format_interval, format_number, format_params, interval_title
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
-    from gainlaw.claims import Verdict
-    from gainlaw.fitting import Fit
+    from gainlaw.claims.verdict import Verdict
+    from gainlaw.fitting.core import Fit
 
 __all__ = ["claims_frame", "claims_table", "companions_table"]
 
@@ -45,7 +38,7 @@ def claims_frame(verdicts: Sequence[Verdict] | pd.DataFrame) -> pd.DataFrame:
     >>> claims_frame([verdict])["words"].tolist()
     ['shrinks']
     """
-    from gainlaw.claims import verdicts_frame
+    from gainlaw.claims.verdict import verdicts_frame
 
     frame = verdicts if isinstance(verdicts, pd.DataFrame) else verdicts_frame(list(verdicts))
     frame = frame.reset_index(drop=True)
@@ -117,7 +110,7 @@ def _size(value: float) -> str:
 
 def _verdict_words(frame: pd.DataFrame) -> tuple[str, ...]:
     """Return what the verdicts of a table mean, each that occurs."""
-    from gainlaw.claims import VERDICTS
+    from gainlaw.claims.decision import VERDICTS
 
     seen = set(frame["verdict"])
     words = "; ".join(f"{word}: {meaning}" for word, meaning in VERDICTS.items() if word in seen)

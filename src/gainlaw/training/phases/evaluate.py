@@ -11,14 +11,14 @@ import torch
 
 from gainlaw._io import write_frame_atomic, write_text_atomic
 from gainlaw.errors import GainlawError
-from gainlaw.training.batches import sorted_batches
-from gainlaw.training.data import IGNORED, Encoded, encode
-from gainlaw.training.heads import HeadShape, TaskModel, load_head, read_head, require_positions
-from gainlaw.training.objectives import task_batch
 from gainlaw.training.phases.sources import load_parent_model, load_parent_tokenizer, task_called, unit_items
-from gainlaw.training.store import Store, dump_json
 from gainlaw.training.tasks.base import Item, SpanItem, TrainingTask
-from gainlaw.training.units import Unit
+from gainlaw.training.train.batches import sorted_batches
+from gainlaw.training.train.data import IGNORED, Encoded, encode
+from gainlaw.training.train.heads import HeadShape, TaskModel, load_head, read_head, require_positions
+from gainlaw.training.train.objectives import task_batch
+from gainlaw.training.units.store import Store, dump_json
+from gainlaw.training.units.units import Unit
 
 __all__ = ["Outcome", "predict", "run"]
 
@@ -129,7 +129,7 @@ def predict(
     GainlawError
         If a single example does not fit into memory.
     """
-    from gainlaw.training.loop import use_bf16
+    from gainlaw.training.train.loop import use_bf16
 
     before = model.training
     model.eval()

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gainlaw._io import write_text_atomic
-from gainlaw.training.backbones import (
+from gainlaw.training.phases.sources import MODEL, ORIGIN, load_parent_tokenizer
+from gainlaw.training.train.backbones import (
     load_config,
     load_tokenizer,
     make_model,
@@ -16,13 +17,12 @@ from gainlaw.training.backbones import (
     save_model,
     skeleton,
 )
-from gainlaw.training.phases.sources import MODEL, ORIGIN, load_parent_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-    from gainlaw.training.store import Store
-    from gainlaw.training.units import Unit
+    from gainlaw.training.units.store import Store
+    from gainlaw.training.units.units import Unit
 
 __all__ = ["run", "scratch_config", "write_info"]
 

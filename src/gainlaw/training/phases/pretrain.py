@@ -9,16 +9,16 @@ import numpy as np
 
 from gainlaw._io import write_text_atomic
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.backbones import make_model, save_model
-from gainlaw.training.data import encode_texts
-from gainlaw.training.heads import MaskedHead, require_positions
-from gainlaw.training.loop import train
-from gainlaw.training.objectives import Masked, MaskedText
+from gainlaw.training.experiment.recipes import Recipe
 from gainlaw.training.phases.load import scratch_config, write_info
 from gainlaw.training.phases.sources import MODEL, load_parent_tokenizer
-from gainlaw.training.recipes import Recipe
-from gainlaw.training.store import Store, dump_json
-from gainlaw.training.units import Unit
+from gainlaw.training.train.backbones import make_model, save_model
+from gainlaw.training.train.data import encode_texts
+from gainlaw.training.train.heads import MaskedHead, require_positions
+from gainlaw.training.train.loop import train
+from gainlaw.training.train.objectives import Masked, MaskedText
+from gainlaw.training.units.store import Store, dump_json
+from gainlaw.training.units.units import Unit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

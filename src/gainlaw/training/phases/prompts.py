@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.experiment import Prompt
+from gainlaw.training.experiment.schema import Prompt
 from gainlaw.training.prompting.english import find_templates
 from gainlaw.training.prompting.templates import Template
 from gainlaw.training.tasks.base import TrainingTask

@@ -14,9 +14,9 @@ from gainlaw.training.tasks.base import Item, TrainingTask
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from gainlaw.training.backbones import Role
-    from gainlaw.training.store import Store
-    from gainlaw.training.units import Unit
+    from gainlaw.training.train.backbones import Role
+    from gainlaw.training.units.store import Store
+    from gainlaw.training.units.units import Unit
 
 __all__ = ["load_parent_model", "load_parent_tokenizer", "task_called", "unit_items"]
 
@@ -52,8 +52,8 @@ def load_parent_model(unit: Unit, store: Store, role: Role, device: str) -> PreT
 
     A unit that trained adapters keeps only these: its own parent's model is loaded, and they are merged into it.
     """
-    from gainlaw.training.adapters import merge_saved
-    from gainlaw.training.backbones import load_model
+    from gainlaw.training.train.adapters import merge_saved
+    from gainlaw.training.train.backbones import load_model
 
     name = unit.parents["model"]
     if (store.path(name) / ADAPTERS).is_dir():
@@ -65,7 +65,7 @@ def load_parent_model(unit: Unit, store: Store, role: Role, device: str) -> PreT
 
 def load_parent_tokenizer(unit: Unit, store: Store) -> PreTrainedTokenizerBase:
     """Return the tokenizer of the parent ``tokenizer``: a world's, a loaded model's, or a file's."""
-    from gainlaw.training.backbones import load_tokenizer
+    from gainlaw.training.train.backbones import load_tokenizer
 
     if "tokenizer" in unit.where:
         return load_tokenizer(unit.where["tokenizer"])

@@ -11,19 +11,7 @@ import numpy as np
 import torch
 
 from gainlaw._io import write_text_atomic
-from gainlaw.training.adapters import add_adapters, save_adapters
-from gainlaw.training.backbones import recompute_activations, save_model
-from gainlaw.training.data import Encoded, encode
-from gainlaw.training.heads import (
-    HeadShape,
-    MaskedHead,
-    TaskModel,
-    load_head,
-    require_positions,
-    save_head,
-)
-from gainlaw.training.loop import train
-from gainlaw.training.objectives import Supervised
+from gainlaw.training.experiment.recipes import Recipe
 from gainlaw.training.phases.evaluate import predict
 from gainlaw.training.phases.pretrain import masked_text, read_corpus
 from gainlaw.training.phases.sources import (
@@ -34,10 +22,22 @@ from gainlaw.training.phases.sources import (
     task_called,
     unit_items,
 )
-from gainlaw.training.recipes import Recipe
-from gainlaw.training.store import Store, dump_json
 from gainlaw.training.tasks.base import Item, TagItem, TrainingTask
-from gainlaw.training.units import Unit
+from gainlaw.training.train.adapters import add_adapters, save_adapters
+from gainlaw.training.train.backbones import recompute_activations, save_model
+from gainlaw.training.train.data import Encoded, encode
+from gainlaw.training.train.heads import (
+    HeadShape,
+    MaskedHead,
+    TaskModel,
+    load_head,
+    require_positions,
+    save_head,
+)
+from gainlaw.training.train.loop import train
+from gainlaw.training.train.objectives import Supervised
+from gainlaw.training.units.store import Store, dump_json
+from gainlaw.training.units.units import Unit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

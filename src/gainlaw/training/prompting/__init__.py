@@ -6,11 +6,7 @@ and `consistency` trains on that agreement. `likelihood` and `distillation` are 
 """
 
 from gainlaw.training.prompting.agreement import count_labels, fleiss_kappa
-from gainlaw.training.prompting.consistency import (
-    ConsistencyResult,
-    ConsistencySettings,
-    train_consistency,
-)
+from gainlaw.training.prompting.consistency import ConsistencyResult, ConsistencySettings, train_consistency
 from gainlaw.training.prompting.english import builtin_templates, find_templates
 from gainlaw.training.prompting.protocol import PromptScores, evaluate_prompts
 from gainlaw.training.prompting.ranking import RankedItem, choose, rank_items

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from gainlaw.errors import GainlawError
-from gainlaw.training.adapters import add_adapters
 from gainlaw.training.prompting.consistency import (
     Check,
     ConsistencySettings,
@@ -26,6 +25,7 @@ from gainlaw.training.prompting.likelihood import score_options
 from gainlaw.training.prompting.ranking import choose, encode_for, evaluating, rank_items
 from gainlaw.training.prompting.templates import Template
 from gainlaw.training.tasks.base import Item
+from gainlaw.training.train.adapters import add_adapters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -1,0 +1,154 @@
+"""``gainlaw plan``: what an experiment will do and cost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gainlaw.cli.guard import UNTRUSTED
+from gainlaw.cli.printing import OutputFormat, note, show, show_json, warn
+from gainlaw.notes import count_of
+
+if TYPE_CHECKING:
+    from gainlaw.tables.table import Table
+    from gainlaw.training.plan.report import Plan
+
+__all__ = ["ExperimentFile", "plan", "require_train"]
+
+ExperimentFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="[EXPERIMENT]",
+        help="A .toml file, the run.json of an earlier run, or a shipped experiment: ladder, ladder_full, "
+        "xtreme_r, mt5, prompted.",
+    ),
+]
+
+
+def plan(
+    experiment: ExperimentFile = "ladder",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="RUNS", help="The folder of the run: what is done there counts as done."
+        ),
+    ] = None,
+    units: Annotated[bool, typer.Option("--units", help="List every unit.")] = False,
+    output_format: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = "table",
+) -> None:
+    """Say what an experiment will do: units, parameters, FLOPs, GPU-hours, memory and disk.
+
+    Nothing is downloaded and no weights are loaded. Exits 1 when the budget of the experiment is exceeded.
+    """
+    require_train()
+    from gainlaw.training.experiment.shipped import open_experiment
+    from gainlaw.training.plan.report import make_plan
+    from gainlaw.training.train.machine import resolve_device
+    from gainlaw.training.units.graph import build_graph
+    from gainlaw.training.units.store import Store
+
+    asked = open_experiment(experiment)
+    graph = build_graph(asked, resolve_device(asked.compute.device))
+    made = make_plan(asked, graph, None if output is None else Store(output / "units"))
+    if output_format == "json":
+        show_json(made.record())
+    else:
+        for table in _tables(made, units):
+            show(table, output_format)
+        if output_format == "table":
+            _totals(made)
+    if made.over:
+        for line in made.over:
+            warn(f"over budget: {line}")
+        raise typer.Exit(UNTRUSTED)
+
+
+def require_train() -> None:
+    """Raise an error that says what to install when the runner's packages are not there."""
+    from importlib.util import find_spec
+
+    from gainlaw.errors import InputError, Problem
+
+    needed = ("torch", "transformers", "tokenizers", "safetensors", "pydantic", "pyarrow")
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        hint = "pip install 'gainlaw[train]'; the statistics need none of it"
+        raise InputError(Problem(f"the runner needs {', '.join(missing)}", hint=hint))
+
+
+def _tables(made: Plan, units: bool) -> list[Table]:
+    import pandas as pd
+
+    from gainlaw.tables.table import Column, Table
+
+    hours = 1.0 / (made.throughput_tflops * 3.6e15)
+    models = pd.DataFrame([asdict(model) for model in made.models])
+    models = models.assign(pflops=models["flops"] / 1e15, gpu_hours=models["flops"] * hours)
+    phases = pd.DataFrame(
+        {
+            "phase": list(made.distinct),
+            "wanted": [made.wanted[phase] for phase in made.distinct],
+            "distinct": list(made.distinct.values()),
+            "done": [made.done.get(phase, 0) for phase in made.distinct],
+        }
+    )
+    work = (
+        Column("pflops", "PFLOPs", "general"),
+        Column("gpu_hours", "GPU-hours", "general"),
+        Column("memory_gb", "peak memory, GB", "general"),
+        Column("disk_gb", "disk, GB", "general"),
+    )
+    tables = [
+        Table(
+            "checkpoints",
+            "Checkpoints",
+            models,
+            (
+                Column("name", "checkpoint"),
+                Column("model_family", "family"),
+                Column("params", "parameters", "params"),
+                Column("params_non_embedding", "without embeddings", "params"),
+                Column("units", "units", "count"),
+                Column("done", "done", "count"),
+                *work,
+            ),
+        ),
+        Table(
+            "units",
+            "Units",
+            phases,
+            (
+                Column("phase", "phase"),
+                Column("wanted", "asked for", "count"),
+                Column("distinct", "distinct", "count"),
+                Column("done", "done", "count"),
+            ),
+        ),
+    ]
+    if units:
+        listed = pd.DataFrame([asdict(unit) for unit in made.units])
+        listed = listed.assign(
+            pflops=listed["flops"] / 1e15,
+            gpu_hours=listed["flops"] * hours,
+            done=listed["done"].map({True: "yes", False: "no"}),
+        )
+        columns = (Column("name", "unit", "code"), Column("label", "what"), Column("done", "done"), *work)
+        tables.append(Table("every_unit", "Every unit", listed, columns))
+    return tables
+
+
+def _totals(made: Plan) -> None:
+    from gainlaw.formats import format_general
+
+    total, done = sum(made.distinct.values()), sum(made.done.values())
+    hours, left = format_general(made.gpu_hours), format_general(made.left_gpu_hours)
+    typer.echo(
+        f"{count_of(total, 'unit')}, {done} done. "
+        f"{hours} GPU-hours at {made.throughput_tflops:g} TFLOP/s, {left} of them left; "
+        f"{format_general(made.disk_gb)} GB of disk; peak memory {format_general(made.memory_gb)} GB."
+    )
+    for line in made.notes:
+        note(line)

@@ -1,0 +1,104 @@
+"""``gainlaw predict``: the gain to expect at a size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gainlaw.cli.printing import OutputFormat, SafeCsv, show, show_frame
+from gainlaw.cli.sources import Directory, exit_untrusted, open_fit
+from gainlaw.notes import count_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gainlaw.fitting.core import Fit
+
+__all__ = ["predict"]
+
+_KINDS = {"mean": "mean curve", "new_checkpoint": "new checkpoint"}
+
+
+def predict(
+    directory: Directory,
+    params: Annotated[
+        list[str],
+        typer.Option(metavar="SIZE", help="Parameters, 13e9 or 13B; repeat for more.", show_default=False),
+    ],
+    task: Annotated[str | None, typer.Option(help="For this task.")] = None,
+    language_family: Annotated[str | None, typer.Option(help="For this language family.")] = None,
+    language: Annotated[str | None, typer.Option(help="For this language.")] = None,
+    intermediate: Annotated[str | None, typer.Option(help="For this intermediate training.")] = None,
+    new: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TERM",
+            help="For a group never seen: task, language_family, ...; checkpoint shows only the interval of the "
+            "next model. Repeat for more.",
+        ),
+    ] = None,
+    ci_prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Seed of the new groups.")] = 0,
+    form: Annotated[OutputFormat, typer.Option("--format", help="How to print it.")] = "table",
+    safe_csv: SafeCsv = False,
+) -> None:
+    """Print the gain to expect at a number of parameters, with its interval.
+
+    For every size: the mean curve, and one more checkpoint of that size.
+    """
+    from gainlaw.scores.reading.sizes import parse_size
+
+    fit = open_fit(directory)
+    given = {
+        "task": task,
+        "language_family": language_family,
+        "language": language,
+        "intermediate": intermediate,
+    }
+    terms = [name for name in new or () if name != "checkpoint"]
+    frame = fit.predict(
+        [parse_size(size) for size in params],
+        new=terms,
+        ci_prob=ci_prob,
+        seed=seed,
+        **{column: group for column, group in given.items() if group is not None},
+    )
+    if len(terms) < len(new or ()):
+        frame = frame[frame["kind"] == "new_checkpoint"]
+    if form == "table":
+        _print_prediction(fit, frame, ci_prob)
+    else:
+        show_frame(frame, form, safe=safe_csv)
+    exit_untrusted([fit])
+
+
+def _print_prediction(fit: Fit, frame: pd.DataFrame, ci_prob: float) -> None:
+    from gainlaw.formats import decimals, percent
+    from gainlaw.tables.estimates import mark_prior
+    from gainlaw.tables.table import Column
+    from gainlaw.tables.table import Table as Printed
+
+    digits = decimals(fit)
+    columns = (
+        Column("params", "Size", "params"),
+        Column("title", "Of"),
+        Column("mean", "Gain", "number", digits),
+        Column("sd", "s.d.", "number", digits),
+        Column("ci_low", f"{percent(ci_prob)} interval", "interval", digits, high="ci_high"),
+        Column("p_positive", "P(> 0)", "probability"),
+    )
+    group = frame["group"].iloc[0]
+    level = frame["level"].iloc[0]
+    of = ", ".join(part for part in (level if level not in group else "", group.replace("=", " ")) if part)
+    caption = f"Expected gain ({fit.unit}), {of or 'overall'}"
+    beyond = frame[frame["extrapolation"] > 0]
+    replicates = f"{count_of(fit.n_checkpoints, 'checkpoint')} of {count_of(fit.n_sizes, 'size')}"
+    notes = [f"{count_of(fit.n_rows, 'gain')}, {replicates}."]
+    if len(beyond):
+        notes.append(
+            f"Extrapolation: up to {beyond['extrapolation'].max():.1f} decades beyond the sizes observed."
+        )
+    shown, marked = mark_prior(frame.assign(row=frame["kind"].map(_KINDS)))
+    notes += marked
+    show(Printed("predict", caption, shown, columns, tuple(notes)))

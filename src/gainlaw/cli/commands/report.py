@@ -1,0 +1,61 @@
+"""``gainlaw report``: a fit to a page, tables and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gainlaw.cli.printing import SafeCsv
+from gainlaw.cli.sources import announce_other_scale, exit_untrusted, open_fit
+
+__all__ = ["report"]
+
+
+def report(
+    directories: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR...",
+            help="Fit directories; the first one answers the question.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="The folder to write.", show_default=False)
+    ],
+    claims: Annotated[
+        Path | None,
+        typer.Option(metavar="CLAIMS.toml", help="Judge these claims too and put the verdicts in."),
+    ] = None,
+    other_scale: Annotated[
+        bool,
+        typer.Option(
+            "--other-scale/--one-scale", help="Show the fit on the other scale too, made when it is missing."
+        ),
+    ] = True,
+    title: Annotated[str | None, typer.Option(help="The title.")] = None,
+    safe_csv: SafeCsv = False,
+) -> None:
+    """Write report.html, paper.tex, tables/ (LaTeX, CSV, Markdown) and figures/ (PDF, PNG, SVG).
+
+    The folder appears in one step. Files of an earlier report in it are replaced; others stay.
+    """
+    import gainlaw
+    from gainlaw.fitting.companion import other_scale_fit
+
+    fits = {str(directory): open_fit(directory) for directory in directories}
+    if other_scale or claims:
+        announce_other_scale(list(fits.values()))
+    verdicts = gainlaw.assess_file(list(fits.values()), claims) if claims else ()
+    shown = dict(fits)
+    if other_scale:
+        first = str(directories[0])
+        twin = other_scale_fit(fits[first])
+        if twin is not None:
+            shown[f"{first}, {twin.scale}"] = twin
+    written = gainlaw.write_report(shown, output, verdicts=verdicts, title=title, safe_csv=safe_csv)
+    typer.echo(written.answer.text)
+    typer.echo(f"\nwrote {written.path} and {len(written.files) - 1} more files")
+    exit_untrusted(list(shown.values()))

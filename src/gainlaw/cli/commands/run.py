@@ -1,0 +1,174 @@
+"""``gainlaw run``: train and score the models of an experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gainlaw.cli.commands.plan import ExperimentFile, require_train
+from gainlaw.cli.guard import UNTRUSTED
+from gainlaw.cli.printing import note, warn
+from gainlaw.errors import InputError, Problem
+from gainlaw.notes import count_of
+
+if TYPE_CHECKING:
+    from gainlaw.training.units.units import Unit
+
+__all__ = ["run"]
+
+
+def run(
+    experiment: ExperimentFile = "ladder",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="RUNS", help="The folder to write to.")
+    ] = Path("runs"),
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Units side by side [default: the experiment's, else cores / threads, or 1 on a GPU]."
+        ),
+    ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"] | None, typer.Option(help="[default: the experiment's]")
+    ] = None,
+    over_budget: Annotated[
+        bool, typer.Option("--over-budget", help="Run although the plan exceeds the budget.")
+    ] = False,
+) -> None:
+    """Train and score every model of an experiment; what is finished is never done again.
+
+    RUNS gets evaluations.csv and predictions.parquet, which `gainlaw gains`, `fit` and `curve` read; run.json, the
+    record; and units/, the finished units. Stop it at any time; the same command goes on from there. Exits 1 when a
+    unit failed; a run that collapsed is named, and marked in the table.
+    """
+    require_train()
+    from gainlaw.training.experiment.shipped import open_experiment
+    from gainlaw.training.units.run import run_experiment
+
+    asked = open_experiment(experiment)
+    if output.exists() and not output.is_dir():
+        raise InputError(Problem(f"{output} is a file; -o names a folder"))
+    with _display(output) as (started, finished, waiting):
+        outcome = run_experiment(
+            asked,
+            output,
+            device=device,
+            workers=workers,
+            over_budget=over_budget,
+            started=started,
+            finished=finished,
+            waiting=waiting,
+        )
+    summary = outcome.summary
+    done = f"{count_of(len(summary.executed), 'unit')} done in {_duration(summary.seconds)}"
+    did = f"{done}, {len(summary.cached)} were done before"
+    typer.echo(f"{output}: {count_of(outcome.scores, 'score')}; {did}")
+    for line in outcome.warnings:
+        note(line)
+    for name, why in summary.failed.items():
+        warn(f"failed: {outcome.labels[name]}: {why}")
+    if summary.skipped:
+        warn(f"not begun, for want of a failed one: {count_of(len(summary.skipped), 'unit')}")
+    if summary.failed:
+        raise typer.Exit(UNTRUSTED)
+
+
+Listeners = tuple[Callable[["Unit"], None], Callable[["Unit", float, str], None], Callable[[], None]]
+
+
+@contextmanager
+def _display(output: Path) -> Iterator[Listeners]:
+    """Give the three listeners of a run: bars on a terminal, a line a unit elsewhere."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    console = Console(stderr=True, highlight=False)
+    shown: dict[str, TaskID] = {}
+    counts = {"done": 0}
+
+    def folder(unit: Unit) -> Path:
+        return output / "units" / f"{unit.name}.part"
+
+    if not console.is_terminal:
+
+        def ended(unit: Unit, seconds: float, error: str) -> None:
+            counts["done"] += 1
+            note(f"{counts['done']:4d}  {seconds:7.1f} s  {unit.label}{'  FAILED' if error else ''}")
+
+        yield (lambda unit: None), ended, (lambda: None)
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[what]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        units: dict[str, Unit] = {}
+
+        def began(unit: Unit) -> None:
+            units[unit.name] = unit
+            shown[unit.name] = bar.add_task(unit.label, total=None, what="")
+
+        def ended_bar(unit: Unit, seconds: float, error: str) -> None:
+            counts["done"] += 1
+            bar.remove_task(shown.pop(unit.name))
+            bar.console.print(
+                f"{counts['done']:4d}  {seconds:7.1f} s  {unit.label}{'  FAILED' if error else ''}"
+            )
+
+        def look() -> None:
+            for name, task in shown.items():
+                line = _last_line(folder(units[name]) / "log.jsonl")
+                if line:
+                    what = (
+                        f"loss {line['loss']:.3f}  {line['tokens_per_second']:,} tokens/s  "
+                        f"{_duration(line['left_seconds'])} left"
+                    )
+                    bar.update(task, completed=line["step"], total=line["steps"], what=what)
+
+        yield began, ended_bar, look
+
+
+def _last_line(path: Path) -> dict[str, float] | None:
+    """Return the last whole record of a training log, if there is one."""
+    import json
+
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            lines = [
+                line for line in file.read().decode("utf-8", "ignore").splitlines() if line.endswith("}")
+            ]
+        return json.loads(lines[-1]) if lines else None
+    except (OSError, ValueError):
+        return None
+
+
+def _duration(seconds: float) -> str:
+    """Return seconds as people say them.
+
+    Examples
+    --------
+    >>> _duration(3.2), _duration(75), _duration(7400)
+    ('3 s', '1 min 15 s', '2 h 3 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"

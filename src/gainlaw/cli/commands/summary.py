@@ -1,0 +1,122 @@
+"""``gainlaw summary``: what a fit says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gainlaw.cli.printing import OutputFormat, SafeCsv, console, print_warnings, show, show_frame
+from gainlaw.cli.sources import Directory, exit_untrusted, open_fit
+from gainlaw.errors import InputError, Problem
+from gainlaw.notes import count_of
+from gainlaw.options import Level
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gainlaw.fitting.core import Fit
+    from gainlaw.tables.table import Table
+
+__all__ = ["print_fit", "summary"]
+
+
+def summary(
+    directory: Directory,
+    level: Annotated[Level | None, typer.Option(help="Show the groups of this level.")] = None,
+    estimand: Annotated[
+        list[str] | None, typer.Option(help="Show only this estimand (csv and json); repeat for more.")
+    ] = None,
+    output: Annotated[
+        OutputFormat,
+        typer.Option("--format", help="How to print it; csv and json hold the estimates in full."),
+    ] = "table",
+    safe_csv: SafeCsv = False,
+) -> None:
+    """Print the estimates of a fit: slopes, gains by size, spread of the terms, diagnostics."""
+    fit = open_fit(directory)
+    if output == "table":
+        if estimand:
+            raise InputError(Problem("--estimand goes with --format csv or json"))
+        print_fit(fit, level)
+        print_warnings(fit.gains.notes, remarks=True)
+    else:
+        show_frame(_estimates(fit, level, estimand), output, safe=safe_csv)
+    exit_untrusted([fit])
+
+
+def print_fit(fit: Fit, level: str | None = None) -> None:
+    """Print a fit as a person reads it.
+
+    Parameters
+    ----------
+    fit : gainlaw.Fit
+        The fit.
+    level : str, optional
+        The groups to show; without it the two averages, the spread of the terms and the diagnostics.
+
+    Raises
+    ------
+    InputError
+        If the fit has no estimates at that level.
+    """
+    from gainlaw import tables
+
+    estimates = fit.estimates
+    if level is not None and not (estimates["level"] == level).any():
+        known = ", ".join(dict.fromkeys(estimates["level"]))
+        raise InputError(Problem(f"the fit has no estimates by {level}", hint=f"it has: {known}"))
+    out = console()
+    out.print(_headline(fit))
+    shown = level or "overall"
+    rows = estimates[estimates["level"] == shown]
+    parts = []
+    if (rows["estimand"] == "slope").any():
+        parts.append(tables.slopes_table(fit, shown))
+    if (rows["estimand"] == "gain").any():
+        parts.append(tables.gain_at_table(fit, shown))
+    effects = tables.effects_table(fit)
+    if len(effects.frame) and level in (None, "covariate"):
+        parts.append(effects)
+    if level is None:
+        parts += [tables.sds_table(fit), tables.diagnostics_table(fit)]
+    for part in parts:
+        out.print()
+        show(part if level else _averages(part))
+    if level is None and fit.spec.dropped:
+        out.print("\nLeft out of the model:")
+        for dropped in fit.spec.dropped:
+            out.print(f"  {dropped.name}: {dropped.reason}")
+
+
+def _averages(table: Table) -> Table:
+    """Name the first column for the two averages, which is all that the table has."""
+    first, *others = table.columns
+    if first.key != "title":
+        return table
+    columns = (replace(first, title="Average"), *others)
+    caption = table.caption.replace(", by overall (observed groups)", "")
+    return replace(table, caption=caption, columns=columns, rule_by="")
+
+
+def _headline(fit: Fit) -> str:
+    law = fit.spec.law.name
+    replicates = count_of(fit.n_rows, "gain")
+    if fit.n_checkpoints:
+        replicates += f", {count_of(fit.n_checkpoints, 'checkpoint')} of {count_of(fit.n_sizes, 'size')}"
+    return f"{law} law on {fit.scale}: {replicates}; diagnostics {fit.status}"
+
+
+def _estimates(fit: Fit, level: str | None, estimand: list[str] | None) -> pd.DataFrame:
+    frame = fit.estimates
+    for column, wanted in (("level", [level] if level else None), ("estimand", estimand)):
+        if wanted is None:
+            continue
+        absent = [value for value in wanted if not (frame[column] == value).any()]
+        if absent:
+            known = ", ".join(dict.fromkeys(frame[column]))
+            hint = f"it has: {known}"
+            raise InputError(Problem(f"the fit has no {column} {', '.join(absent)}", hint=hint))
+        frame = frame[frame[column].isin(wanted)]
+    return frame

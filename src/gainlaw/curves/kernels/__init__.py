@@ -1,0 +1,1 @@
+"""Compiled estimation of one curve."""

@@ -1,0 +1,423 @@
+"""Compiled estimation of a formula's parameters: damped Newton steps with exact second derivatives."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from gainlaw.curves.kernels.losses import HUBER, SQUARED, point_loss
+from gainlaw.curves.kernels.tape import evaluate, prepare
+
+__all__ = ["curves_at", "fit_many", "fitted"]
+
+# A gradient this small next to the sum of the sizes of its terms counts as zero.
+_CONVERGED = 1e-13
+_TRIALS = 40
+# Steps after which linear parameters are put at their optimum; nearer to the end Newton's step does it.
+_PROJECTED = 3
+# Huber's threshold is lowered by this factor at a time; a level above the last is left when the gradient is this small
+# or a step gains less than this share.
+_LOWERED = 0.15
+_ROUGH = 1e-3
+_ROUGH_STEPS = 40
+# Rounding of a prediction, relative to it.
+_ROUNDING = 16.0 * 2.220446049250313e-16
+
+
+@numba.njit(cache=True, nogil=True)
+def _workspace(work, n, p):
+    """Return the arrays that an evaluation at n points writes to, and those of the objective's derivatives."""
+    scratch = (
+        np.zeros((work.operation.shape[0], n)),
+        np.zeros((work.gradient_entries.shape[0], n)),
+        np.zeros((work.second_entries.shape[0], n)),
+        np.zeros((6, n)),
+        np.zeros((5, n)),
+    )
+    return scratch, (np.zeros(p), np.zeros((p, p)), np.zeros((p, p)), np.zeros(p), np.zeros(p))
+
+
+@numba.njit(cache=True, nogil=True)
+def _objective(work, theta, order, data, scratch, found):
+    """Return the objective, and fill `found`.
+
+    That is its gradient, its Hessian, the matrix of a quadratic above it, and for each parameter the sum of the sizes
+    of the gradient's terms, and what rounding of the predictions may add to the gradient.
+    """
+    y, weight, trials, precision, loss, setting = data
+    values, gradients, seconds, partial, points = scratch
+    first, second, bound, fuzz, inner = points
+    gradient, hessian, gauss, size, error = found
+    evaluate(work, theta, order, values, gradients, seconds, partial)
+    n, p = y.shape[0], theta.shape[0]
+    f = values[-1]
+    total = 0.0
+    if precision.shape[0]:
+        for i in range(n):
+            pulled = lost = 0.0
+            for j in range(n):
+                term = precision[i, j] * np.sqrt(weight[i] * weight[j])
+                pulled += term * (f[j] - y[j])
+                lost += abs(term * f[j])
+            first[i] = pulled
+            second[i] = bound[i] = weight[i]
+            fuzz[i] = _ROUNDING * lost
+            total += 0.5 * pulled * (f[i] - y[i])
+    else:
+        for i in range(n):
+            if weight[i] == 0.0:
+                first[i] = second[i] = bound[i] = fuzz[i] = 0.0
+                continue
+            value, d, dd, above = point_loss(loss, setting, f[i], y[i], trials[i])
+            total += weight[i] * value
+            first[i], second[i], bound[i] = weight[i] * d, weight[i] * dd, weight[i] * above
+            fuzz[i] = _ROUNDING * bound[i] * abs(f[i])
+    if not np.isfinite(total):
+        return np.inf
+    if order < 2:
+        return total
+    hessian[:] = 0.0
+    gauss[:] = 0.0
+    for a in range(p):
+        row = work.gradient_of[a]
+        gradient[a] = size[a] = error[a] = 0.0
+        if row < 0:
+            continue
+        for i in range(n):
+            term = first[i] * gradients[row, i]
+            gradient[a] += term
+            size[a] += abs(term)
+            error[a] += fuzz[i] * abs(gradients[row, i])
+        if precision.shape[0]:
+            for i in range(n):
+                pulled = 0.0
+                for j in range(n):
+                    pulled += precision[i, j] * np.sqrt(weight[j]) * gradients[row, j]
+                inner[i] = np.sqrt(weight[i]) * pulled
+        for b in range(a + 1):
+            other = work.gradient_of[b]
+            if other < 0:
+                continue
+            full = kept = 0.0
+            if precision.shape[0]:
+                for i in range(n):
+                    full += gradients[other, i] * inner[i]
+                kept = full
+            else:
+                for i in range(n):
+                    cross = gradients[row, i] * gradients[other, i]
+                    full += second[i] * cross
+                    kept += bound[i] * cross
+            hessian[a, b] = hessian[b, a] = full
+            gauss[a, b] = gauss[b, a] = kept
+    last = work.operation.shape[0] - 1
+    for entry in range(work.second_first[last], work.second_first[last + 1]):
+        bend = 0.0
+        for i in range(n):
+            bend += first[i] * seconds[entry, i]
+        a, b = work.second_pairs[entry]
+        hessian[a, b] += bend
+        if a != b:
+            hessian[b, a] += bend
+    for a in range(p):
+        if not np.isfinite(gradient[a]):
+            return np.inf
+        for b in range(p):
+            if not np.isfinite(hessian[a, b]):
+                return np.inf
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _solve(matrix, damping, scale, right, free, factor, x):
+    """Solve ``(matrix + damping * diag(scale)) x = right`` for the free parameters; False if not positive definite."""
+    m = free.shape[0]
+    for i in range(m):
+        for j in range(i + 1):
+            s = matrix[free[i], free[j]]
+            if i == j:
+                s += damping * scale[free[i]]
+            for k in range(j):
+                s -= factor[i, k] * factor[j, k]
+            if i == j:
+                if not s > 1e-15 * abs(matrix[free[i], free[i]]):
+                    return False
+                factor[i, i] = np.sqrt(s)
+            else:
+                factor[i, j] = s / factor[j, j]
+    for i in range(m):
+        s = right[free[i]]
+        for k in range(i):
+            s -= factor[i, k] * x[k]
+        x[i] = s / factor[i, i]
+    for i in range(m - 1, -1, -1):
+        s = x[i]
+        for k in range(i + 1, m):
+            s -= factor[k, i] * x[k]
+        x[i] = s / factor[i, i]
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _project(work, theta, data, scratch, linear, found, factor, x, scale):
+    """Put the linear parameters at their optimum given the others; return the objective there."""
+    total = _objective(work, theta, 2, data, scratch, found)
+    if linear.shape[0] == 0 or data[4] != SQUARED or not np.isfinite(total):
+        return total
+    gradient, gauss = found[0], found[2]
+    if _solve(gauss, 0.0, scale, gradient, linear, factor, x):
+        moved = theta.copy()
+        for i in range(linear.shape[0]):
+            moved[linear[i]] -= x[i]
+        better = _objective(work, moved, 2, data, scratch, found)
+        if better <= total:
+            theta[:] = moved
+            return better
+        return _objective(work, theta, 2, data, scratch, found)
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _steepness(found, free, rounded):
+    """Return the gradient without units: its largest entry next to the sum of the sizes of its terms.
+
+    With `rounded` less what rounding may account for.
+    """
+    gradient, size, error = found[0], found[3], found[4]
+    largest = 0.0
+    for a in range(free.shape[0]):
+        k = free[a]
+        left = abs(gradient[k]) - (error[k] if rounded else 0.0)
+        if left > 0.0:
+            largest = max(largest, left / max(size[k], 1e-300))
+    return largest
+
+
+@numba.njit(cache=True, nogil=True)
+def _polish(work, theta, data, scratch, free, found, factor, x, scale, steepness):
+    """Take one whole Newton step if it brings the gradient nearer to zero, where the objective is at its last digit."""
+    if not _solve(found[1], 0.0, scale, found[0], free, factor, x):
+        return False
+    before = theta.copy()
+    for a in range(free.shape[0]):
+        theta[free[a]] -= x[a]
+    total = _objective(work, theta, 2, data, scratch, found)
+    if np.isfinite(total) and _steepness(found, free, False) < 0.9 * steepness:
+        return True
+    theta[:] = before
+    _objective(work, theta, 2, data, scratch, found)
+    return False
+
+
+@numba.njit(cache=True, nogil=True)
+def _pull(length, y, f, weight, steps, delta, bend):
+    """Return the derivative, along a line, of Huber's loss of predictions that change in proportion to the length."""
+    slope = length * bend
+    for i in range(y.shape[0]):
+        r = f[i] - y[i] + length * steps[i]
+        slope += weight[i] * steps[i] * min(max(r, -delta), delta)
+    return slope
+
+
+@numba.njit(cache=True, nogil=True)
+def _length(work, data, scratch, free, x, quadratic, damping, scale):
+    """Return how far to go along a Newton step ``-x``: to the least of Huber's loss, the predictions taken as linear.
+
+    Newton's step looks no further than the points whose residuals are now below the threshold; the line sees where
+    others come and go. `quadratic` is the curvature along the step by the matrix that gave it, undamped.
+    """
+    y, weight, delta = data[0], data[1], data[5][0]
+    f, gradients, points = scratch[0][-1], scratch[1], scratch[4]
+    second, steps = points[1], points[4]
+    steps[:] = 0.0
+    bend = quadratic
+    for a in range(free.shape[0]):
+        row = work.gradient_of[free[a]]
+        if row >= 0:
+            for i in range(y.shape[0]):
+                steps[i] -= gradients[row, i] * x[a]
+    for i in range(y.shape[0]):
+        bend -= second[i] * steps[i] * steps[i]
+    bend = max(bend, 0.0)
+    for a in range(free.shape[0]):
+        bend += damping * scale[free[a]] * x[a] * x[a]
+    low, high = 0.0, 1.0
+    below, above = _pull(low, y, f, weight, steps, delta, bend), _pull(high, y, f, weight, steps, delta, bend)
+    while above < 0.0 and high < 1e12:
+        low, below = high, above
+        high *= 4.0
+        above = _pull(high, y, f, weight, steps, delta, bend)
+    if not (below < 0.0 < above):
+        return high if above <= 0.0 else 1.0
+    for turn in range(60):
+        # False position, and every third time the middle, so that a kink does not hold it up.
+        middle = 0.5 * (low + high) if turn % 3 == 2 else low + (high - low) * below / (below - above)
+        if not (low < middle < high):
+            break
+        slope = _pull(middle, y, f, weight, steps, delta, bend)
+        if slope < 0.0:
+            low, below = middle, slope
+        else:
+            high, above = middle, slope
+        if slope == 0.0 or high - low <= 1e-14 * high:
+            break
+    return high if above <= -below else low
+
+
+@numba.njit(cache=True, nogil=True)
+def _minimise(work, theta, data, scratch, linear, free, most, rough, found):
+    """Damped Newton steps from `theta`, which is moved; return the objective, the steepness, and the steps."""
+    p = theta.shape[0]
+    gradient, hessian, gauss = found[0], found[1], found[2]
+    factor, x, scale, moved = np.zeros((p, p)), np.zeros(p), np.ones(p), np.zeros(p)
+    huber = data[4] == HUBER
+    total = _project(work, theta, data, scratch, linear, found, factor, x, scale)
+    damping, steepness, stalled, steps = 1e-3, np.inf, 0, 0
+    if not np.isfinite(total):
+        return total, steepness, steps
+    for step in range(most):
+        steepness = _steepness(found, free, False)
+        if steepness < (_ROUGH if rough else _CONVERGED) or stalled > 6:
+            break
+        for a in range(free.shape[0]):
+            scale[free[a]] = max(gauss[free[a], free[a]], 1e-300)
+        steps = step + 1
+        accepted = False
+        # Where the Hessian bends down, its step leads to a saddle; the other matrix leads downhill. Huber's loss has
+        # none of its own beyond the threshold: damping then stands in for it.
+        bent = not _solve(hessian, damping if huber else 0.0, scale, gradient, free, factor, x)
+        matrix = gauss if bent else hessian
+        for _ in range(_TRIALS):
+            if _solve(matrix, damping, scale, gradient, free, factor, x):
+                length = 1.0
+                if huber:
+                    quadratic = 0.0
+                    for a in range(free.shape[0]):
+                        for b in range(free.shape[0]):
+                            quadratic += x[a] * hessian[free[a], free[b]] * x[b]
+                    length = _length(work, data, scratch, free, x, quadratic, damping, scale)
+                moved[:] = theta
+                for a in range(free.shape[0]):
+                    moved[free[a]] -= length * x[a]
+                value = _objective(work, moved, 0, data, scratch, found)
+                if value < total:
+                    accepted = True
+                    break
+                if huber:
+                    # The next step's length is read from the predictions and curvatures at theta.
+                    _objective(work, theta, 2, data, scratch, found)
+            damping = max(8.0 * damping, 1e-12)
+            if damping > 1e20:
+                break
+        if not accepted:
+            if rough or not _polish(work, theta, data, scratch, free, found, factor, x, scale, steepness):
+                break
+            stalled += 1
+            continue
+        theta[:] = moved
+        before = total
+        if step < _PROJECTED:
+            total = _project(work, theta, data, scratch, linear, found, factor, x, scale)
+        else:
+            total = _objective(work, theta, 2, data, scratch, found)
+        gained = before - total
+        if rough and gained <= _ROUGH * abs(before):
+            break
+        stalled = stalled + 1 if gained <= 1e-15 * abs(before) else 0
+        damping = max(0.1 * damping, 1e-14)
+    return total, _steepness(found, free, True), steps
+
+
+@numba.njit(cache=True, nogil=True)
+def _descend(work, theta, data, scratch, linear, free, most, found):
+    """Minimise; Huber's loss from a threshold as large as the residuals are, lowered to the one that is asked for."""
+    y, weight, trials, precision, loss, setting = data
+    steps = 0
+    if loss == HUBER and most > 0:
+        evaluate(work, theta, 0, scratch[0], scratch[1], scratch[2], scratch[3])
+        total = heavy = 0.0
+        for i in range(y.shape[0]):
+            total += weight[i] * abs(scratch[0][-1, i] - y[i])
+            heavy += weight[i]
+        threshold = total / heavy if heavy > 0.0 and np.isfinite(total) else 0.0
+        while threshold > setting[0]:
+            level = np.array([threshold, 0.0])
+            wide = (y, weight, trials, precision, loss, level)
+            taken = _minimise(work, theta, wide, scratch, linear, free, _ROUGH_STEPS, True, found)[2]
+            steps += taken
+            threshold *= _LOWERED
+    total, steepness, taken = _minimise(work, theta, data, scratch, linear, free, most, False, found)
+    return total, steepness, steps + taken
+
+
+@numba.njit(cache=True, nogil=True)
+def fit_many(
+    work, variables, starts, y, weight, trials, precision, loss, setting, linear, free, most, theta, report
+):
+    """Fit a formula to many data sets at the same points.
+
+    Parameters
+    ----------
+    work : Work
+        The formula.
+    variables : ndarray, shape (v, n)
+        Its variables.
+    starts, y, weight : ndarray, shape (1 or fits, p), (1 or fits, n), (1 or fits, n)
+        Starting values, data and weights; a single row serves all.
+    trials : ndarray, shape (n,)
+        Items behind each count; not read by other losses.
+    precision : ndarray, shape (n, n) or (0, 0)
+        Inverse of the known covariance of the data; squared loss only.
+    loss : int
+        `SQUARED` and its neighbours.
+    setting : ndarray, shape (2,)
+        Huber's delta; degrees of freedom and scale of Student's t; intraclass correlation of the beta-binomial.
+    linear, free : ndarray of int
+        Parameters that the formula is linear in, and those that are searched for; others stay at their start.
+    most : int
+        Most Newton steps.
+    theta, report : ndarray, shape (fits, p), (fits, 4)
+        Receive estimates; and objective, steepness (what of the gradient rounding does not account for, next to the
+        sum of the sizes of its terms), steps, and the same with what rounding accounts for.
+    """
+    scratch, found = _workspace(work, y.shape[1], starts.shape[1])
+    prepare(work, variables, scratch[0], scratch[1], scratch[3])
+    for b in range(theta.shape[0]):
+        theta[b] = starts[min(b, starts.shape[0] - 1)]
+        data = (
+            y[min(b, y.shape[0] - 1)],
+            weight[min(b, weight.shape[0] - 1)],
+            trials,
+            precision,
+            loss,
+            setting,
+        )
+        total, steepness, steps = _descend(work, theta[b], data, scratch, linear, free, most, found)
+        report[b, 0], report[b, 1], report[b, 2] = total, steepness, steps
+        report[b, 3] = _steepness(found, free, False)
+
+
+@numba.njit(cache=True, nogil=True)
+def curves_at(work, variables, theta, out):
+    """Fill `out`, shape (m, n), with the values at many sets of parameters, shape (m, p)."""
+    n = variables.shape[1]
+    values, partial = np.zeros((work.operation.shape[0], n)), np.zeros((6, n))
+    gradients, seconds = np.zeros((work.gradient_entries.shape[0], n)), np.zeros((0, n))
+    prepare(work, variables, values, gradients, partial)
+    for b in range(theta.shape[0]):
+        evaluate(work, theta[b], 0, values, gradients, seconds, partial)
+        out[b] = values[-1]
+
+
+@numba.njit(cache=True, nogil=True)
+def fitted(work, variables, theta, y, weight, trials, precision, loss, setting):
+    """Return predictions, their derivatives, the loss's derivative in each, and the objective's Hessian."""
+    n, p = variables.shape[1], theta.shape[0]
+    scratch, found = _workspace(work, n, p)
+    prepare(work, variables, scratch[0], scratch[1], scratch[3])
+    _objective(work, theta, 2, (y, weight, trials, precision, loss, setting), scratch, found)
+    jacobian = np.zeros((n, p))
+    for a in range(p):
+        if work.gradient_of[a] >= 0:
+            jacobian[:, a] = scratch[1][work.gradient_of[a]]
+    return scratch[0][-1].copy(), jacobian, scratch[4][0].copy(), found[1]

@@ -1,0 +1,1 @@
+"""Checks of a fit: what holds its numbers up, and what does not."""

@@ -1,0 +1,1 @@
+"""Frequentist tests beside the posterior: arrays in, a frozen result out."""

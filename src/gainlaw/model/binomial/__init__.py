@@ -1,0 +1,1 @@
+"""The model of counts on the chance-corrected log-odds scale."""

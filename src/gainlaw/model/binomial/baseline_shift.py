@@ -1,0 +1,62 @@
+"""Where a posterior would lie if the prior of baselines were narrower.
+
+On log-odds a score at the floor or the ceiling is as far out as the prior of baselines lets it be. The coefficients'
+posterior means are found by the Gaussian sites of the counts under two such priors; their difference has no noise of
+draws.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.model.binomial.sites import Summary, build_geometry, geometry_data
+from gainlaw.model.binomial.tables import build_tables
+from gainlaw.model.gaussian import kernels
+from gainlaw.model.spec.problem import ModelProblem
+from gainlaw.scores.gains.table import Gains
+
+__all__ = ["NARROWER", "baseline_shift"]
+
+Float = NDArray[np.float64]
+
+NARROWER = 0.5
+"""The sd of the other prior, as a share of that of the model's."""
+
+
+def baseline_shift(problem: ModelProblem, gains: Gains, summary: Summary) -> Float:
+    """Return by how much coefficients would be elsewhere with a narrower prior of baselines, shape (q,).
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        A model of counts whose baselines stand for themselves.
+    gains : Gains
+        Its data.
+    summary : Summary
+        The counts under the model's own prior.
+    """
+    mean, sd = problem.spec.priors["baseline"].arguments
+    tables = build_tables(gains, (mean, NARROWER * sd))
+    mode = summary.geometry.mode
+    narrower = build_geometry(problem, tables, mode)
+    moved = _means(problem, mode, geometry_data(problem, tables, narrower))
+    return moved - _means(problem, mode, summary.data)
+
+
+def _means(problem: ModelProblem, mode: Float, data: tuple) -> Float:
+    """Return the posterior means of the coefficients, in the unit of the scale, at the hyperparameters' mode."""
+    values = {name: np.array([value]) for name, value in zip(problem.hyper, mode, strict=True)}
+    packed = problem.pack(values)[0]
+    a, b = kernels.normal_equations(packed, *data)
+    q, blocks = problem.design.n_columns, problem.n_blocks
+    z = np.linalg.solve(a, b)[:q]
+    means = np.empty(q)
+    for k, block in enumerate(problem.design.blocks):
+        first = slice(block.start, block.start + block.size)
+        means[first] = packed[k] * z[first]
+        if block.slope_start >= 0:
+            own = slice(block.slope_start, block.slope_start + block.size)
+            rho = packed[2 * blocks + k]
+            means[own] = packed[blocks + k] * (rho * z[first] + np.sqrt(1.0 - rho**2) * z[own])
+    return means

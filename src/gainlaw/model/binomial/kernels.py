@@ -1,0 +1,324 @@
+r"""Compiled kernels of the binomial model on the log-odds scale.
+
+Baseline and intermediate counts are ``k0 ~ Bin(n0, p(eta))`` and ``k1 ~ Bin(n1, p(eta + gain))`` with the
+chance-floored link ``p(eta) = c + (1 - c) logistic(eta)``. A pair with its own baseline enters through a table of
+``log L(gain)``, the baseline integrated out; pairs that share a baseline enter together, by the trapezoid rule over
+the shared ``eta`` (exponentially accurate for these integrands) and tables of each intermediate's log likelihood.
+
+The sampler moves in ``zeta``: coefficients are an affine map of it chosen at the posterior mode, and each row's
+residual follows exactly from ``zeta`` and the residual sd, so that the geometry is close to a standard normal. Any
+map gives the same posterior; a poor one only costs time.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from gainlaw.model.binomial.quadrature import table_slope, table_value
+
+__all__ = ["binomial_joint", "effects_of", "likelihood"]
+
+
+@numba.njit(cache=True)
+def _window(b, gain, reach, first, members, node_first, nodes):
+    """Return the first node and the number of nodes at which no factor of a block's integrand is negligible.
+
+    Where there is no such node (gains far from anything the counts allow) all of them are used.
+    """
+    begin, end = node_first[b], node_first[b + 1]
+    low, high = nodes[begin], nodes[end - 1]
+    for j in range(first[b], first[b + 1]):
+        i = members[j]
+        low = max(low, reach[i, 0] - gain[i])
+        high = min(high, reach[i, 1] - gain[i])
+    spacing = nodes[begin + 1] - nodes[begin]
+    start = max(int(np.floor((low - nodes[begin]) / spacing)), 0)
+    stop = min(int(np.ceil((high - nodes[begin]) / spacing)) + 1, end - begin)
+    if stop - start < 4:
+        return begin, end - begin
+    return begin + start, stop - start
+
+
+@numba.njit(cache=True)
+def likelihood(
+    gain,
+    single,
+    lo,
+    step,
+    knots,
+    slopes,
+    reach,
+    first,
+    members,
+    node_first,
+    nodes,
+    node_weight,
+    gradient,
+    row_value,
+):
+    """Return the log likelihood of all gains; add its gradient to `gradient` and write each row's share.
+
+    A block's likelihood stands in `row_value` at its first row, 0 at the others.
+    """
+    total = 0.0
+    for i in range(gain.shape[0]):
+        if single[i] == 1:
+            f = table_value(lo[i], step[i], knots[i], slopes[i], gain[i])
+            total += f
+            row_value[i] = f
+            gradient[i] += table_slope(lo[i], step[i], knots[i], slopes[i], gain[i])
+    for b in range(first.shape[0] - 1):
+        begin, count = _window(b, gain, reach, first, members, node_first, nodes)
+        logs = node_weight[begin : begin + count].copy()
+        for j in range(first[b], first[b + 1]):
+            i = members[j]
+            for k in range(count):
+                logs[k] += table_value(lo[i], step[i], knots[i], slopes[i], nodes[begin + k] + gain[i])
+        top = logs.max()
+        norm = 0.0
+        for k in range(count):
+            logs[k] = np.exp(logs[k] - top)
+            norm += logs[k]
+        total += top + np.log(norm)
+        row_value[members[first[b]]] = top + np.log(norm)
+        for j in range(first[b], first[b + 1]):
+            i = members[j]
+            pull = 0.0
+            for k in range(count):
+                # Nodes of no weight need no derivative: what is left out is below the rule's own error.
+                if logs[k] > 1e-12:
+                    pull += logs[k] * table_slope(
+                        lo[i], step[i], knots[i], slopes[i], nodes[begin + k] + gain[i]
+                    )
+            gradient[i] += pull / norm
+    return total
+
+
+@numba.njit(cache=True)
+def _pulled(coordinate, sd, anchor, anchor_variance):
+    """Map a coordinate to an effect with prior sd `sd` and a fixed pseudo-observation of it.
+
+    The map is the Gaussian posterior's, so it turns from standardised to plain effects as the sd grows past the
+    information. Return the effect, its spread, and the derivatives of the effect and of the log spread in `sd`.
+    """
+    total = anchor_variance + sd * sd
+    share = sd * sd / total
+    spread = np.sqrt(anchor_variance * share)
+    relative = anchor_variance / (sd * total)
+    effect = share * anchor + spread * coordinate
+    return effect, spread, 2.0 * share * relative * anchor + spread * relative * coordinate, relative
+
+
+@numba.njit(cache=True)
+def _effects(coordinates, tau0, tau1, rho, starts, slope_starts, sizes, anchor, anchor_variance, out):
+    """Turn coordinates into effects; return their log prior density in the coordinates (no constants)."""
+    log_prior = 0.0
+    for b in range(starts.shape[0]):
+        root = np.sqrt(1.0 - rho[b] ** 2)
+        for g in range(sizes[b]):
+            i = starts[b] + g
+            effect, spread, _, _ = _pulled(coordinates[i], tau0[b], anchor[i], anchor_variance[i])
+            first = effect / tau0[b]
+            out[i] = effect
+            log_prior += np.log(spread / tau0[b]) - 0.5 * first * first
+            if slope_starts[b] >= 0:
+                j = slope_starts[b] + g
+                own = tau1[b] * root
+                effect, spread, _, _ = _pulled(coordinates[j], own, anchor[j], anchor_variance[j])
+                out[j] = tau1[b] * rho[b] * first + effect
+                log_prior += np.log(spread / own) - 0.5 * (effect / own) ** 2
+    return log_prior
+
+
+@numba.njit(cache=True)
+def _effects_gradient(
+    coordinates, pull, tau0, tau1, rho, starts, slope_starts, sizes, anchor, anchor_variance, out, gradient
+):
+    """Write the gradient of the log density in the coordinates and add that in the scales.
+
+    `pull` is the gradient of the likelihood in the effects.
+    """
+    n_blocks = starts.shape[0]
+    for b in range(n_blocks):
+        root = np.sqrt(1.0 - rho[b] ** 2)
+        for g in range(sizes[b]):
+            i = starts[b] + g
+            effect, spread, steep, relative = _pulled(coordinates[i], tau0[b], anchor[i], anchor_variance[i])
+            first = effect / tau0[b]
+            down = pull[i] - first / tau0[b]
+            if slope_starts[b] >= 0:
+                j = slope_starts[b] + g
+                own = tau1[b] * root
+                w, w_spread, w_steep, w_relative = _pulled(coordinates[j], own, anchor[j], anchor_variance[j])
+                w_down = pull[j] - w / own**2
+                out[j] = w_down * w_spread
+                g_own = (w * w / own**2 - 1.0) / own + w_relative + w_down * w_steep
+                gradient[n_blocks + b] += g_own * root + pull[j] * rho[b] * first
+                gradient[2 * n_blocks + b] += pull[j] * tau1[b] * first - g_own * tau1[b] * rho[b] / root
+                along = pull[j] * tau1[b] * rho[b] / tau0[b]
+                down += along
+                gradient[b] -= along * first
+            out[i] = down * spread
+            gradient[b] += (first * first - 1.0) / tau0[b] + relative + down * steep
+
+
+@numba.njit(cache=True)
+def _rotate(vector, turns, turn_first, first, members, transposed):
+    """Multiply every block's part of `vector` in place by its orthogonal matrix ``Q'``, or ``Q``."""
+    for b in range(first.shape[0] - 1):
+        size = first[b + 1] - first[b]
+        part = np.empty(size)
+        for a in range(size):
+            total = 0.0
+            for k in range(size):
+                entry = (
+                    turns[turn_first[b] + k * size + a] if transposed else turns[turn_first[b] + a * size + k]
+                )
+                total += entry * vector[members[first[b] + k]]
+            part[a] = total
+        for a in range(size):
+            vector[members[first[b] + a]] = part[a]
+
+
+@numba.njit(cache=True)
+def binomial_joint(
+    packed, n_blocks, offset, slope_mean, block, group, value, starts, slope_starts, sizes,
+    anchor, anchor_variance, spread, site, site_variance, turns, turn_first, single, lo, step, knots, slopes, reach,
+    first, members, node_first, nodes, node_weight,
+):  # fmt: skip
+    """Return the log joint density of counts, residuals and coefficients, with its gradient.
+
+    Parameters
+    ----------
+    packed : ndarray, shape (3 * n_blocks + 1 + n + q + n)
+        The hyperparameters as in `kernels.gaussian_marginal`, then ``zeta`` of the coefficients and the residuals.
+    offset : ndarray, shape (n,)
+        Prior mean of the intercept and the covariates at every row.
+    slope_mean : float
+        Prior mean of the population slope.
+    anchor, anchor_variance : ndarray, shape (q,)
+        A pseudo-observation of every effect, see `_pulled`; for the geometry only.
+    spread : ndarray, shape (q, q)
+        ``coordinates = spread @ zeta``: the correlations of the effects at the mode.
+    site, site_variance : ndarray, shape (n,)
+        A Gaussian summary of the rows' likelihoods, along the axes of `turns`; for the geometry only.
+    turns, turn_first : ndarray
+        For every block the transposed matrix of axes, row by row, and where each begins.
+    """
+    n = offset.shape[0]
+    q = anchor.shape[0]
+    tau0 = packed[:n_blocks]
+    tau1 = packed[n_blocks : 2 * n_blocks]
+    rho = packed[2 * n_blocks : 3 * n_blocks]
+    tau = packed[3 * n_blocks]
+    start = 3 * n_blocks + 1
+    h = packed[start : start + n]
+    zeta = packed[start + n : start + n + q]
+    noise = packed[start + n + q :]
+    coordinates = spread @ zeta
+    effects = np.empty(q)
+    total = _effects(
+        coordinates, tau0, tau1, rho, starts, slope_starts, sizes, anchor, anchor_variance, effects
+    )
+    line = np.empty(n)
+    gain = np.empty(n)
+    for i in range(n):
+        f = offset[i] + slope_mean * h[i]
+        for k in range(block.shape[1]):
+            b = block[i, k]
+            f += value[i, k] * effects[starts[b] + group[i, k]]
+            if slope_starts[b] >= 0:
+                f += value[i, k] * h[i] * effects[slope_starts[b] + group[i, k]]
+        line[i] = f
+    # Rows that share a baseline move along the axes of their common uncertainty.
+    _rotate(line, turns, turn_first, first, members, False)
+    for i in range(n):
+        if tau > 0.0:
+            v, t2 = site_variance[i], tau * tau
+            s = t2 / (v + t2)
+            d = s * (site[i] - line[i]) + np.sqrt(v * s) * noise[i]
+            gain[i] = line[i] + d
+            total += 0.5 * np.log(v * s) - np.log(tau) - 0.5 * d * d / t2
+        else:
+            gain[i] = line[i]
+            total -= 0.5 * noise[i] ** 2
+    _rotate(gain, turns, turn_first, first, members, True)
+    g_gain = np.zeros(n)
+    total += likelihood(
+        gain, single, lo, step, knots, slopes, reach, first, members, node_first, nodes, node_weight, g_gain,
+        np.zeros(n),
+    )  # fmt: skip
+    _rotate(gain, turns, turn_first, first, members, False)
+    _rotate(g_gain, turns, turn_first, first, members, False)
+    gradient = np.zeros(packed.shape[0])
+    pull = np.zeros(q)
+    for i in range(n):
+        if tau > 0.0:
+            v, t2 = site_variance[i], tau * tau
+            s = t2 / (v + t2)
+            sd = np.sqrt(v * s)
+            away = site[i] - line[i]
+            d = gain[i] - line[i]
+            ds = 2.0 * tau * v / (v + t2) ** 2
+            dsd = tau * v * v / ((v + t2) ** 2 * sd)
+            dd = ds * away + dsd * noise[i]
+            gradient[3 * n_blocks] += (
+                -1.0 / tau + d * d / (t2 * tau) - d * dd / t2 + dsd / sd + g_gain[i] * dd
+            )
+            gradient[start + n + q + i] = sd * (g_gain[i] - d / t2)
+            g_gain[i] = (1.0 - s) * g_gain[i] + s * d / t2
+        else:
+            gradient[start + n + q + i] = -noise[i]
+    _rotate(g_gain, turns, turn_first, first, members, True)
+    for i in range(n):
+        g_line = g_gain[i]
+        dh = g_line * slope_mean
+        for k in range(block.shape[1]):
+            b = block[i, k]
+            pull[starts[b] + group[i, k]] += g_line * value[i, k]
+            if slope_starts[b] >= 0:
+                j = slope_starts[b] + group[i, k]
+                pull[j] += g_line * value[i, k] * h[i]
+                dh += g_line * value[i, k] * effects[j]
+        gradient[start + i] = dh
+    down = np.zeros(q)
+    _effects_gradient(
+        coordinates,
+        pull,
+        tau0,
+        tau1,
+        rho,
+        starts,
+        slope_starts,
+        sizes,
+        anchor,
+        anchor_variance,
+        down,
+        gradient,
+    )
+    gradient[start + n : start + n + q] = spread.T @ down
+    return total, gradient
+
+
+@numba.njit(cache=True)
+def effects_of(packed, n_blocks, n, starts, slope_starts, sizes, anchor, anchor_variance, spread):
+    """Return the effects, shape (draws, q), of packed draws."""
+    draws = packed.shape[0]
+    q = anchor.shape[0]
+    start = 3 * n_blocks + 1 + n
+    effects = np.empty((draws, q))
+    for s in range(draws):
+        _effects(
+            spread @ packed[s, start : start + q],
+            packed[s, :n_blocks],
+            packed[s, n_blocks : 2 * n_blocks],
+            packed[s, 2 * n_blocks : 3 * n_blocks],
+            starts,
+            slope_starts,
+            sizes,
+            anchor,
+            anchor_variance,
+            effects[s],
+        )
+    return effects

@@ -1,0 +1,190 @@
+"""The PyMC model of a hierarchical law: priors on the scales, the rest in one compiled likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from gainlaw.model.engines.ops import BinomialJoint, GaussianMarginal
+from gainlaw.model.spec.priors import Prior
+from gainlaw.model.spec.problem import ModelProblem, gaussian_data
+
+__all__ = ["build_model", "compile_model", "hyper_families", "model_data"]
+
+Structure = tuple[tuple[str, int], ...]
+
+
+def hyper_families(problem: ModelProblem) -> Structure:
+    """Return the families of priors in use and the number of hyperparameters of each, which fix the graph."""
+    counts: dict[str, int] = {}
+    for name in problem.hyper:
+        family = problem.spec.priors[name].family
+        counts[family] = counts.get(family, 0) + 1
+    return tuple(sorted(counts.items()))
+
+
+def hyper_order(problem: ModelProblem) -> list[str]:
+    """Return the hyperparameters in the order of `hyper_families`."""
+    families = [family for family, _ in hyper_families(problem)]
+    return sorted(problem.hyper, key=lambda name: families.index(problem.spec.priors[name].family))
+
+
+def _prior_data(problem: ModelProblem) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    order = hyper_order(problem)
+    for family, _ in hyper_families(problem):
+        priors: Sequence[Prior] = [
+            problem.spec.priors[name] for name in order if problem.spec.priors[name].family == family
+        ]
+        data[f"{family}_arguments"] = np.array([each.arguments for each in priors], dtype=float)
+    place = dict(zip(problem.hyper, problem.position, strict=True))
+    data["order"] = np.array([i for i, name in enumerate(order) if place[name] >= 0], dtype=np.int64)
+    data["position"] = np.array([place[name] for name in order if place[name] >= 0], dtype=np.int64)
+    data["base"] = problem.base
+    if problem.spec.law.parameters:
+        data["x"], data["centre"] = problem.x, np.array(problem.spec.law.centre)
+        # A law that does not use its range has no such variable in the compiled model.
+        if problem.spec.law.x_range is not None:
+            data["x_range"] = np.array(problem.spec.law.x_range)
+    return data
+
+
+GAUSSIAN = (
+    "y", "variance", "unit", "slope_mean", "block", "group", "value", "starts", "slope_starts", "place", "cluster",
+    "bounds", "n_core",
+)  # fmt: skip
+BINOMIAL = (
+    "n_blocks", "offset", "slope_mean", "block", "group", "value", "starts", "slope_starts", "sizes", "anchor",
+    "anchor_variance", "spread", "site", "site_variance", "turns", "turn_first", "single", "lo", "step", "knots",
+    "slopes", "reach", "first", "members", "node_first", "nodes", "node_weight",
+)  # fmt: skip
+_INTEGER = {
+    "n_blocks", "block", "group", "starts", "slope_starts", "n_core", "place", "cluster", "bounds", "sizes", "single",
+    "first", "members", "node_first", "turn_first",
+}  # fmt: skip
+_MATRIX = {"block", "group", "value", "spread", "knots", "slopes", "reach"}
+_SCALAR = {"n_blocks", "slope_mean", "n_core"}
+
+
+def model_data(problem: ModelProblem, binomial: tuple[Any, ...] | None = None) -> dict[str, Any]:
+    """Return every array that the compiled model reads, by the name of its data container.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    binomial : tuple, optional
+        The inputs of `binomial_kernels.binomial_joint` after the packed vector; without them the Gaussian model's.
+    """
+    data = _prior_data(problem)
+    if binomial is not None:
+        return data | dict(zip(BINOMIAL, map(_typed, BINOMIAL, binomial), strict=True))
+    values = gaussian_data(problem)
+    return data | dict(zip(GAUSSIAN, map(_typed, GAUSSIAN, values), strict=True))
+
+
+def _typed(name: str, value: Any) -> Any:
+    return np.asarray(value, dtype=np.int64 if name in _INTEGER else np.float64)
+
+
+def _container(name: str) -> Any:
+    """Declare a data container of the right type and rank; its value is a placeholder."""
+    shape = (2, 2) if name in _MATRIX else () if name in _SCALAR else (2,)
+    return pm.Data(name, np.zeros(shape, dtype=np.int64 if name in _INTEGER else np.float64))
+
+
+def _hyperparameters(structure: Structure) -> Any:
+    """Declare the hyperparameters, one vector a family, and return them as one vector."""
+    vectors = []
+    for family, size in structure:
+        a = pm.Data(f"{family}_arguments", np.ones((size, 2 if family in ("normal", "halfstudent_t") else 1)))
+        if family == "halfnormal":
+            vectors.append(pm.HalfNormal(family, sigma=a[:, 0], shape=size))
+        elif family == "halfcauchy":
+            vectors.append(pm.HalfCauchy(family, beta=a[:, 0], shape=size))
+        elif family == "halfstudent_t":
+            vectors.append(pm.HalfStudentT(family, nu=a[:, 0], sigma=a[:, 1], shape=size))
+        elif family == "normal":
+            vectors.append(pm.Normal(family, mu=a[:, 0], sigma=a[:, 1], shape=size))
+        elif family == "exponential":
+            vectors.append(pm.Exponential(family, lam=1.0 / a[:, 0], shape=size))
+        else:
+            vectors.append(2.0 * pm.Beta(family, alpha=a[:, 0], beta=a[:, 0], shape=size) - 1.0)
+    return pt.concatenate(vectors)
+
+
+def _shape_of(law: str, psi: list[Any], x: Any, centre: Any, x_range: Any) -> Any:
+    """Return a law's shape at sizes as a function of its parameters; see `gainlaw.laws` for the formulas."""
+    if law == "offset_power":
+        rate = psi[0] * np.log(10.0)
+        return -pt.expm1(-rate * (x - centre)) / rate
+    steepness = np.log(10.0) if law == "saturating" else psi[1]
+    at = [steepness * (place - psi[0]) for place in (x, centre, x_range[1], x_range[0])]
+    # s(u) - s(v) = s(u) s(-v) (1 - exp(v - u)), which neither tail spoils.
+    logs = [(-pt.softplus(-u), -pt.softplus(u)) for u in at]
+    up = pt.exp(logs[0][0] + logs[1][1] - logs[2][0] - logs[3][1])
+    down = pt.exp(logs[1][0] + logs[0][1] - logs[2][0] - logs[3][1])
+    whole = -pt.expm1(at[3] - at[2])
+    away = at[0] - at[1]
+    rise = pt.switch(away > 0, -up * pt.expm1(-pt.abs(away)), down * pt.expm1(-pt.abs(away)))
+    return (x_range[1] - x_range[0]) * rise / whole
+
+
+def _packed(structure: Structure, law: str, shape_at: tuple[int, ...]) -> Any:
+    """Return the packed vector of the kernels as a function of the hyperparameters."""
+    psi = _hyperparameters(structure)
+    base = pm.Data("base", np.zeros(8))
+    order = pm.Data("order", np.zeros(1, dtype=np.int64))
+    position = pm.Data("position", np.zeros(1, dtype=np.int64))
+    theta = pt.set_subtensor(base[position], psi[order])
+    if shape_at:
+        x, x_range = pm.Data("x", np.zeros(2)), pm.Data("x_range", np.arange(2.0))
+        shape = _shape_of(law, [psi[at] for at in shape_at], x, pm.Data("centre", np.zeros(())), x_range)
+        theta = pt.concatenate([theta[: -x.shape[0]], shape])
+    return theta
+
+
+@lru_cache(maxsize=16)
+def compile_model(structure: Structure, law: str, shape_at: tuple[int, ...], n_zeta: int) -> Any:
+    """Compile the model of one structure; data of any shape are filled in afterwards.
+
+    Parameters
+    ----------
+    structure : tuple of (family, count)
+        From `hyper_families`.
+    law : str
+        The law's name.
+    shape_at : tuple of int
+        The places of its shape parameters among the hyperparameters.
+    n_zeta : int
+        Coordinates of coefficients and residuals in the binomial model; 0 for the Gaussian model.
+
+    Returns
+    -------
+    nutpie.CompiledModel
+    """
+    import nutpie
+
+    return nutpie.compile_pymc_model(build_model(structure, law, shape_at, n_zeta))
+
+
+def build_model(structure: Structure, law: str, shape_at: tuple[int, ...], n_zeta: int) -> pm.Model:
+    """Return the PyMC model of one structure, with placeholders for the data; see `compile_model`."""
+    with pm.Model() as model:
+        theta = _packed(structure, law, shape_at)
+        if n_zeta == 0:
+            pm.Potential(
+                "likelihood", GaussianMarginal().make_node(theta, *map(_container, GAUSSIAN)).outputs[0]
+            )
+        else:
+            zeta = pm.Flat("zeta", shape=n_zeta, initval=np.zeros(n_zeta))
+            packed = pt.concatenate([theta, zeta])
+            pm.Potential(
+                "likelihood", BinomialJoint().make_node(packed, *map(_container, BINOMIAL)).outputs[0]
+            )
+    return model

@@ -1,0 +1,1 @@
+"""The model whose sampling errors are normal with a known covariance."""

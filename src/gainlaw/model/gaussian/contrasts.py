@@ -1,0 +1,170 @@
+"""Linear combinations of coefficients given the hyperparameters: normal a priori, and normal given the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.model.engines.hyper import pack_points, pack_scales
+from gainlaw.model.spec.problem import ModelProblem
+
+if TYPE_CHECKING:
+    from gainlaw.model.gaussian.marginal import Marginal
+
+__all__ = ["coefficient_shifts", "conditional_normals", "factored_normals", "has_fixed_part", "prior_normals"]
+
+Float = NDArray[np.float64]
+
+
+def has_fixed_part(problem: ModelProblem, weights: Float) -> bool:
+    """Return whether a combination of coefficients has weights on the fixed effects.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    weights : ndarray, shape (m, q)
+        Weights of the coefficients.
+    """
+    columns: list[int] = []
+    for block in problem.design.blocks:
+        if block.name == "mu" or block.name.startswith("covariate:"):
+            columns += [block.start, *([block.slope_start] if block.slope_start >= 0 else [])]
+    return bool(np.any(weights[:, columns] != 0.0))
+
+
+def prior_normals(problem: ModelProblem, points: Float, weights: Float) -> tuple[Float, Float]:
+    """Return mean and variance of a combination of coefficients a priori, given the hyperparameters.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    points : ndarray, shape (draws, k)
+        Hyperparameters.
+    weights : ndarray, shape (draws, q) or (1, q)
+        Weights of the coefficients, none on effects of replicates.
+
+    Returns
+    -------
+    mean, variance : ndarray, shape (draws,)
+    """
+    contrast, offset = _standardise(problem, pack_scales(problem, points), weights)
+    return offset, np.einsum("ij,ij->i", contrast, contrast)
+
+
+def conditional_normals(marginal: Marginal, points: Float, weights: Float) -> tuple[Float, Float, Float]:
+    """Return the log marginal likelihood, and mean and variance of a combination of coefficients given the data.
+
+    Parameters
+    ----------
+    marginal : Marginal
+        The model, with or without some of its rows.
+    points, weights
+        As for `prior_normals`.
+
+    Returns
+    -------
+    log_likelihood, mean, variance : ndarray, shape (draws,)
+        Where the hyperparameters are so extreme that rounding leaves no positive definite matrix, the likelihood is
+        taken to be zero.
+    """
+    contrast, offset = _standardise(marginal.problem, pack_scales(marginal.problem, points), weights)
+    contrast = _widened(contrast, int(marginal.data[-1]))
+    log_lik, mean, variance = marginal.moments(points, contrast).T
+    return log_lik, mean + offset, variance
+
+
+def factored_normals(
+    problem: ModelProblem, factors: Float, points: Float, weights: Float
+) -> tuple[Float, Float]:
+    """Return mean and variance of a combination as `conditional_normals` does, from factors that are there.
+
+    Parameters
+    ----------
+    problem, points, weights
+        As for `prior_normals`.
+    factors : ndarray
+        From `Marginal.factors` at the same points.
+
+    Returns
+    -------
+    mean, variance : ndarray, shape (draws,)
+    """
+    from gainlaw.model.gaussian import kernels
+
+    contrast, offset = _standardise(problem, pack_scales(problem, points), weights)
+    # A row of factors has the lower triangle of a square matrix and one more column of it.
+    core = int((np.sqrt(9.0 + 8.0 * factors.shape[1]) - 3.0) / 2.0 + 0.5)
+    mean, variance = kernels.contrast_moments(factors, _widened(contrast, core)).T
+    return mean + offset, variance
+
+
+def coefficient_shifts(problem: ModelProblem, data: tuple, points: Float, weights: Float) -> Float:
+    """Return by how much every coefficient moves, given the data, when a combination of them moves by one.
+
+    Parameters
+    ----------
+    problem, points, weights
+        As for `prior_normals`.
+    data : tuple
+        Inputs of the Gaussian kernels after the hyperparameters.
+
+    Returns
+    -------
+    ndarray, shape (draws, q)
+        Posterior covariances with the combination over its variance, given the hyperparameters.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
+    from gainlaw.model.gaussian import kernels
+
+    packed = pack_points(problem, points)
+    contrast, _ = _standardise(problem, packed, weights)
+    shift = np.zeros((len(packed), problem.design.n_columns))
+    for row, (theta, own) in enumerate(zip(packed, contrast, strict=True)):
+        precision, _ = kernels.normal_equations(theta, *data)
+        whole = np.zeros(len(precision))
+        whole[: len(own)] = own
+        moved = cho_solve(cho_factor(precision, check_finite=False), whole, check_finite=False)
+        shift[row] = moved[: shift.shape[1]] / (moved @ whole)
+    blocks = problem.n_blocks
+    for k, block in enumerate(problem.design.blocks):
+        first = slice(block.start, block.start + block.size)
+        if block.slope_start >= 0:
+            second = slice(block.slope_start, block.slope_start + block.size)
+            tau, rho = packed[:, [blocks + k]], packed[:, [2 * blocks + k]]
+            shift[:, second] = tau * (rho * shift[:, first] + np.sqrt(1.0 - rho**2) * shift[:, second])
+        shift[:, first] *= packed[:, [k]]
+    return shift
+
+
+def _widened(contrast: Float, core: int) -> Float:
+    """Return contrasts with zeros for what else is in the core of a factorisation."""
+    return np.pad(contrast, ((0, 0), (0, core - contrast.shape[1])))
+
+
+def _standardise(problem: ModelProblem, packed: Float, weights: Float) -> tuple[Float, Float]:
+    """Return a combination as a contrast of the core's standardised coefficients, and what prior means add."""
+    blocks, priors = problem.n_blocks, problem.spec.priors
+    contrast = np.zeros((len(packed), problem.design.n_core))
+    offset = np.zeros(len(packed))
+    for k, block in enumerate(problem.design.blocks):
+        if block.start >= problem.design.n_core:
+            break
+        first = slice(block.start, block.start + block.size)
+        contrast[:, first] = weights[:, first] * packed[:, [k]]
+        if block.slope_start >= 0:
+            second = slice(block.slope_start, block.slope_start + block.size)
+            tau, rho = packed[:, [blocks + k]], packed[:, [2 * blocks + k]]
+            contrast[:, first] += weights[:, second] * tau * rho
+            contrast[:, second] = weights[:, second] * tau * np.sqrt(1.0 - rho**2)
+        if block.name == "mu":
+            offset += weights[:, block.start] * priors["intercept"].arguments[0]
+            if block.slope_start >= 0:
+                offset += weights[:, block.slope_start] * priors["slope"].arguments[0]
+        elif block.name.startswith("covariate:"):
+            offset += weights[:, block.start] * priors[block.name].arguments[0]
+    return contrast, offset

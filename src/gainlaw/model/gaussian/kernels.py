@@ -1,0 +1,360 @@
+r"""Compiled kernels of the Gaussian model: marginal likelihood with its gradient, and exact coefficient draws.
+
+With every coefficient written as ``scale * z``, ``z ~ N(0, I)``, the gains are
+
+.. math:: y = B(\psi) z + e, \qquad e \sim N(0, \mathrm{diag}(\lambda_i + \tau^2)),
+
+after a rotation that makes the sampling covariance diagonal. ``B`` has a handful of entries a row, so
+``A = I + B' W B`` costs little and one factorisation of ``A`` gives the likelihood with ``z`` integrated out,
+its gradient in the scales ``psi``, and the conditional posterior of ``z``.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from gainlaw.model.gaussian.linear_system import assemble, back, eliminate, row_entries, system
+from gainlaw.model.gaussian.triangular import inverse_lower, solve_lower, solve_lower_transposed
+from gainlaw.model.spec.design import UNIT
+
+__all__ = [
+    "conditional_draws",
+    "conditional_factors",
+    "conditional_moments",
+    "contrast_moments",
+    "gaussian_marginal",
+    "normal_equations",
+]
+
+
+@numba.njit(cache=True)
+def gaussian_marginal(
+    theta, y, variance, unit, slope_mean, block, group, value, starts, slopes, place, cluster, bounds, p
+):
+    """Return the log marginal likelihood and its gradient in `theta`.
+
+    Parameters
+    ----------
+    theta : ndarray, shape (3 * n_blocks + 1 + n,)
+        Intercept sds, slope sds, correlations of every block, the residual sd, the law's shape at every row.
+    y : ndarray, shape (n,)
+        Rotated gains less the prior mean of the intercept and covariates.
+    variance : ndarray, shape (n,)
+        Eigenvalues of the sampling covariance.
+    unit : ndarray, shape (n,)
+        The rotated vector of ones.
+    slope_mean : float
+        Prior mean of the population slope.
+    block, group, value, starts, slopes, place, cluster, bounds, p
+        The design, see `gainlaw.model.spec.design.Design`.
+    """
+    n = y.shape[0]
+    n_blocks = starts.shape[0]
+    q = place.shape[0]
+    keep = np.ones(n)
+    core, side, square, b, w, r, log_det = assemble(
+        theta,
+        y,
+        keep,
+        variance,
+        unit,
+        slope_mean,
+        block,
+        group,
+        value,
+        starts,
+        slopes,
+        place,
+        cluster,
+        bounds,
+        p,
+    )
+    log_lik = -eliminate(core, side, square, b, bounds)
+    factor = np.linalg.cholesky(core)
+    low = inverse_lower(factor)
+    inverse = low.T @ low
+    z = np.empty(q)
+    z[:p] = inverse @ b[:p]
+    z[p:] = back(square, side, b[p:], z[:p], bounds)
+    for j in range(p):
+        log_lik += 0.5 * b[j] * z[j] - np.log(factor[j, j])
+    for j in range(p, q):
+        log_lik += 0.5 * b[j] * b[j]
+    log_lik -= 0.5 * (log_det + n * np.log(2.0 * np.pi))
+    # The inverse of A on the pattern of its rows: core, replicates against core, and each cluster's square.
+    for c in range(bounds.shape[0] - 1):
+        lo, hi = bounds[c], bounds[c + 1]
+        for i in range(hi - lo - 1, -1, -1):
+            f = 1.0 / square[lo + i, i]
+            for k in range(p):
+                side[lo + i, k] *= f
+            for j in range(i):
+                f = square[lo + i, j]
+                for k in range(p):
+                    side[lo + j, k] -= f * side[lo + i, k]
+    cross = side @ inverse
+    own = np.zeros(square.shape)
+    for c in range(bounds.shape[0] - 1):
+        lo, hi = bounds[c], bounds[c + 1]
+        m = hi - lo
+        if m == 0:
+            continue
+        low = inverse_lower(square[lo:hi, :m])
+        own[lo:hi, :m] = low.T @ low + np.ascontiguousarray(cross[lo:hi]) @ np.ascontiguousarray(
+            side[lo:hi].T
+        )
+    gradient = np.zeros(theta.shape[0])
+    tau0 = theta[:n_blocks]
+    tau1 = theta[n_blocks : 2 * n_blocks]
+    rho = theta[2 * n_blocks : 3 * n_blocks]
+    tau = theta[3 * n_blocks]
+    columns = np.empty(2 * block.shape[1], dtype=np.int64)
+    weights = np.empty(2 * block.shape[1])
+    pull = np.empty(2 * block.shape[1])
+    for i in range(n):
+        h = theta[3 * n_blocks + 1 + i]
+        log_lik -= 0.5 * w[i] * r[i] * r[i]
+        m = row_entries(i, block, group, value, starts, slopes, place, tau0, tau1, rho, h, columns, weights)
+        first = bounds[cluster[i]]
+        fitted = 0.0
+        quadratic = 0.0
+        for j in range(m):
+            cj = columns[j]
+            fitted += weights[j] * z[cj]
+            total = 0.0
+            for k in range(m):
+                ck = columns[k]
+                if cj < p:
+                    total += weights[k] * (inverse[ck, cj] if ck < p else -cross[ck - p, cj])
+                else:
+                    total += weights[k] * (-cross[cj - p, ck] if ck < p else own[cj - p, ck - p - first])
+            pull[j] = total
+            quadratic += total * weights[j]
+        alpha = w[i] * (r[i] - fitted)
+        gradient[3 * n_blocks] += tau * (alpha * alpha - w[i] + w[i] * w[i] * quadratic)
+        dh = alpha * slope_mean * unit[i]
+        j = 0
+        for k in range(block.shape[1]):
+            t = block[i, k]
+            if t == UNIT:
+                j += 1
+            if t < 0:
+                continue
+            v = value[i, k]
+            d = (alpha * z[columns[j]] - w[i] * pull[j]) * v
+            gradient[t] += d
+            j += 1
+            if slopes[t] >= 0:
+                e = (alpha * z[columns[j]] - w[i] * pull[j]) * v
+                j += 1
+                root = np.sqrt(1.0 - rho[t] ** 2)
+                gradient[n_blocks + t] += d * rho[t] * h + e * root * h
+                gradient[2 * n_blocks + t] += tau1[t] * h * (d - e * rho[t] / root)
+                dh += tau1[t] * (d * rho[t] + e * root)
+        gradient[3 * n_blocks + 1 + i] = dh
+    return log_lik, gradient
+
+
+@numba.njit(cache=True)
+def _to_effects(z, tau0, tau1, rho, starts, slopes, sizes, place):
+    """Turn standard normal coefficients into effects in the unit of the scale, in the order of the columns.
+
+    Shared errors, which stand behind all effects, are left at zero.
+    """
+    effects = np.zeros_like(z)
+    for b in range(starts.shape[0]):
+        for g in range(sizes[b]):
+            first = z[place[starts[b] + g]]
+            effects[starts[b] + g] = tau0[b] * first
+            if slopes[b] >= 0:
+                second = z[place[slopes[b] + g]]
+                effects[slopes[b] + g] = tau1[b] * (rho[b] * first + np.sqrt(1.0 - rho[b] ** 2) * second)
+    return effects
+
+
+@numba.njit(cache=True, nogil=True)
+def conditional_draws(
+    thetas, which, normals, keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
+    block, group, value, starts, slopes, place, cluster, bounds, p,
+):  # fmt: skip
+    """Draw every coefficient exactly from its conditional posterior.
+
+    Parameters
+    ----------
+    thetas : ndarray, shape (points, 3 * n_blocks + 1 + n)
+        Hyperparameters, see `gaussian_marginal`.
+    which : ndarray of int, shape (draws,)
+        The point of each draw; draws at the same point that follow each other share its factorisation.
+    normals : ndarray, shape (draws, q)
+        Standard normal numbers.
+    keep, sizes, range_, cores, sides, squares, rights, scalars
+        See `linear_system.system`.
+
+    Returns
+    -------
+    ndarray, shape (draws, q)
+        Effects in the unit of the scale, less the prior means of the fixed effects.
+    """
+    out = np.empty(normals.shape)
+    n_blocks = starts.shape[0]
+    q = place.shape[0]
+    z = np.empty(q)
+    last = -1
+    factor, half, square, side, b = (
+        np.empty((0, 0)), np.empty(0), np.empty((0, 0)), np.empty((0, 0)), np.empty(0),
+    )  # fmt: skip
+    for s in range(normals.shape[0]):
+        theta = thetas[which[s]]
+        if which[s] != last:
+            last = which[s]
+            core, side, square, b, _, _ = system(
+                theta, keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
+                block, group, value, starts, slopes, place, cluster, bounds, p,
+            )  # fmt: skip
+            eliminate(core, side, square, b, bounds)
+            factor = np.linalg.cholesky(core)
+            half = solve_lower(factor, b[:p])
+        z[:p] = solve_lower_transposed(factor, half + normals[s, :p])
+        z[p:] = back(square, side, b[p:] + normals[s, p:], z[:p], bounds)
+        out[s] = _to_effects(
+            z,
+            theta[:n_blocks],
+            theta[n_blocks : 2 * n_blocks],
+            theta[2 * n_blocks : 3 * n_blocks],
+            starts,
+            slopes,
+            sizes,
+            place,
+        )
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def conditional_moments(
+    thetas, contrasts, keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
+    block, group, value, starts, slopes, place, cluster, bounds, p,
+):  # fmt: skip
+    """Return the log likelihood of the kept rows and the moments of a contrast given them, one row for each theta.
+
+    Parameters
+    ----------
+    thetas : ndarray, shape (draws, 3 * n_blocks + 1 + n)
+        Hyperparameters.
+    contrasts : ndarray, shape (draws, p) or (0, p)
+        A contrast of the standardised core coefficients; none if it is empty.
+    keep, sizes, range_, cores, sides, squares, rights, scalars
+        See `linear_system.system`.
+
+    Returns
+    -------
+    ndarray, shape (draws, 3)
+        Log likelihood, mean and variance.
+    """
+    draws = thetas.shape[0]
+    out = np.zeros((draws, 3))
+    kept = keep.sum()
+    for s in range(draws):
+        core, side, square, b, log_det, quadratic = system(
+            thetas[s], keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
+            block, group, value, starts, slopes, place, cluster, bounds, p,
+        )  # fmt: skip
+        total = -0.5 * (log_det + quadratic + kept * np.log(2.0 * np.pi))
+        total -= eliminate(core, side, square, b, bounds)
+        factor = np.linalg.cholesky(core)
+        half = solve_lower(factor, b[:p])
+        for j in range(p):
+            total += 0.5 * half[j] ** 2 - np.log(factor[j, j])
+        for j in range(p, place.shape[0]):
+            total += 0.5 * b[j] ** 2
+        out[s, 0] = total
+        if contrasts.shape[0] > 0:
+            c = solve_lower(factor, contrasts[s])
+            out[s, 1] = np.sum(c * half)
+            out[s, 2] = np.sum(c * c)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def conditional_factors(
+    thetas, keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
+    block, group, value, starts, slopes, place, cluster, bounds, p,
+):  # fmt: skip
+    """Return what the moments of any contrast follow from, see `contrast_moments`.
+
+    Returns
+    -------
+    ndarray, shape (draws, p * (p + 1) / 2 + p)
+        In each row the Cholesky factor ``L`` of the core, and ``L^-1`` times its right side.
+    """
+    draws, size = thetas.shape[0], p * (p + 1) // 2
+    out = np.empty((draws, size + p))
+    for s in range(draws):
+        core, side, square, b, _, _ = system(
+            thetas[s], keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
+            block, group, value, starts, slopes, place, cluster, bounds, p,
+        )  # fmt: skip
+        eliminate(core, side, square, b, bounds)
+        factor = np.linalg.cholesky(core)
+        at = 0
+        for i in range(p):
+            for j in range(i + 1):
+                out[s, at] = factor[i, j]
+                at += 1
+        out[s, size:] = solve_lower(factor, b[:p])
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def contrast_moments(factors, contrasts):
+    """Return mean and variance of a contrast of the standardised core coefficients, shape (draws, 2).
+
+    Parameters
+    ----------
+    factors : ndarray, shape (draws, p * (p + 1) / 2 + p)
+        From `conditional_factors`.
+    contrasts : ndarray, shape (draws, p)
+        The contrast at every point.
+    """
+    draws, p = contrasts.shape
+    size = p * (p + 1) // 2
+    out = np.empty((draws, 2))
+    x = np.empty(p)
+    for s in range(draws):
+        mean, variance, at = 0.0, 0.0, 0
+        for i in range(p):
+            total = contrasts[s, i]
+            for j in range(i):
+                total -= factors[s, at + j] * x[j]
+            x[i] = total / factors[s, at + i]
+            at += i + 1
+            mean += x[i] * factors[s, size + i]
+            variance += x[i] * x[i]
+        out[s, 0], out[s, 1] = mean, variance
+    return out
+
+
+@numba.njit(cache=True)
+def normal_equations(
+    theta, y, variance, unit, slope_mean, block, group, value, starts, slopes, place, cluster, bounds, p
+):
+    """Return ``A`` and ``B' W r`` whole, in the order of the design's columns."""
+    core, side, square, b, _, _, _ = assemble(
+        theta, y, np.ones(y.shape[0]), variance, unit, slope_mean, block, group, value, starts, slopes, place,
+        cluster, bounds, p,
+    )  # fmt: skip
+    q = place.shape[0]
+    whole = np.zeros((q, q))
+    whole[:p, :p] = core
+    whole[p:, :p] = side
+    whole[:p, p:] = side.T
+    for c in range(bounds.shape[0] - 1):
+        lo, hi = bounds[c], bounds[c + 1]
+        whole[p + lo : p + hi, p + lo : p + hi] = square[lo:hi, : hi - lo]
+    a = np.empty((q, q))
+    right = np.empty(q)
+    for j in range(q):
+        right[j] = b[place[j]]
+        for k in range(q):
+            a[j, k] = whole[place[j], place[k]]
+    return a, right

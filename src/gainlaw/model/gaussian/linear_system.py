@@ -1,0 +1,369 @@
+r"""Compiled normal equations of the Gaussian model: assembled from the rows, or interpolated in the residual sd.
+
+The core of ``A = I + B' W B`` and its replicates are kept apart, see `assemble`. Without its scales ``A`` depends on
+the hyperparameters through the weights ``1 / (variance + tau^2)`` alone, so that for a law without parameters of its
+own a few tables over ``tau`` replace the pass over the rows; what they hold is smooth in ``log(v + tau^2)``.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from gainlaw.model.spec.design import UNIT
+
+__all__ = ["assemble", "back", "eliminate", "row_entries", "system", "tabulate_system"]
+
+
+@numba.njit(cache=True, nogil=True)
+def row_entries(i, block, group, value, starts, slopes, place, tau0, tau1, rho, h, columns, weights):
+    """Write row `i` of ``B`` into `columns` and `weights`; return the number of entries."""
+    count = 0
+    for k in range(block.shape[1]):
+        b = block[i, k]
+        g = group[i, k]
+        v = value[i, k]
+        if b == UNIT:
+            columns[count] = place[g]
+            weights[count] = v
+            count += 1
+        if b < 0:
+            continue
+        columns[count] = place[starts[b] + g]
+        if slopes[b] < 0:
+            weights[count] = v * tau0[b]
+            count += 1
+        else:
+            weights[count] = v * (tau0[b] + tau1[b] * rho[b] * h)
+            columns[count + 1] = place[slopes[b] + g]
+            weights[count + 1] = v * tau1[b] * np.sqrt(1.0 - rho[b] ** 2) * h
+            count += 2
+    return count
+
+
+@numba.njit(cache=True, nogil=True)
+def assemble(
+    theta, y, keep, variance, unit, slope_mean, block, group, value, starts, slopes, place, cluster, bounds, p
+):
+    """Return the parts of ``A`` and ``B' W r``, the weights ``w``, the centred data ``r`` and ``log|R|``.
+
+    ``A`` consists of a core of shape (p, p), the replicates' rows against the core, shape (R, p), and one square for
+    each cluster of replicates, stored in rows of length `widest`.
+    """
+    n = y.shape[0]
+    n_blocks = starts.shape[0]
+    tau0 = theta[:n_blocks]
+    tau1 = theta[n_blocks : 2 * n_blocks]
+    rho = theta[2 * n_blocks : 3 * n_blocks]
+    tau = theta[3 * n_blocks]
+    h = theta[3 * n_blocks + 1 :]
+    q = place.shape[0]
+    widest = 1
+    for c in range(bounds.shape[0] - 1):
+        widest = max(widest, bounds[c + 1] - bounds[c])
+    core = np.eye(p)
+    side = np.zeros((q - p, p))
+    square = np.zeros((q - p, widest))
+    for c in range(bounds.shape[0] - 1):
+        for j in range(bounds[c + 1] - bounds[c]):
+            square[bounds[c] + j, j] = 1.0
+    b = np.zeros(q)
+    w = np.zeros(n)
+    r = np.empty(n)
+    log_det = 0.0
+    columns = np.empty(2 * block.shape[1], dtype=np.int64)
+    weights = np.empty(2 * block.shape[1])
+    for i in range(n):
+        r[i] = y[i] - slope_mean * unit[i] * h[i]
+        if keep[i] == 0.0:
+            continue
+        total = variance[i] + tau * tau
+        w[i] = 1.0 / total
+        log_det += np.log(total)
+        m = row_entries(
+            i, block, group, value, starts, slopes, place, tau0, tau1, rho, h[i], columns, weights
+        )
+        first = bounds[cluster[i]]
+        for j in range(m):
+            cj = columns[j]
+            t = w[i] * weights[j]
+            b[cj] += t * r[i]
+            for k in range(m):
+                ck = columns[k]
+                if cj < p:
+                    if ck < p:
+                        core[cj, ck] += t * weights[k]
+                elif ck < p:
+                    side[cj - p, ck] += t * weights[k]
+                else:
+                    square[cj - p, ck - p - first] += t * weights[k]
+    return core, side, square, b, w, r, log_det
+
+
+@numba.njit(cache=True, nogil=True)
+def eliminate(core, side, square, b, bounds):
+    """Eliminate the replicates in place.
+
+    Afterwards `core` is the Schur complement, `square` holds the Cholesky factors ``L`` of the clusters, `side` holds
+    ``L^-1 F`` and the replicates' part of `b` holds ``L^-1 b``. Return half the log determinant of the clusters.
+    """
+    p = core.shape[0]
+    half_log_det = 0.0
+    for c in range(bounds.shape[0] - 1):
+        lo, hi = bounds[c], bounds[c + 1]
+        m = hi - lo
+        if m == 0:
+            continue
+        factor = np.linalg.cholesky(np.ascontiguousarray(square[lo:hi, :m]))
+        for i in range(m):
+            for j in range(i):
+                f = factor[i, j]
+                if f == 0.0:
+                    continue
+                b[p + lo + i] -= f * b[p + lo + j]
+                for k in range(p):
+                    side[lo + i, k] -= f * side[lo + j, k]
+            f = 1.0 / factor[i, i]
+            b[p + lo + i] *= f
+            for k in range(p):
+                side[lo + i, k] *= f
+            half_log_det -= np.log(f)
+        square[lo:hi, :m] = factor
+    if side.shape[0] > 0:
+        core -= _gram(side)
+        b[:p] -= side.T @ b[p:]
+    return half_log_det
+
+
+@numba.njit(cache=True, nogil=True)
+def _gram(side):
+    """Return ``F' F``; rows with few entries are added by these alone."""
+    size, p = side.shape
+    out = np.zeros((p, p))
+    dense = np.empty((size, p))
+    where = np.empty(p, dtype=np.int64)
+    kept = 0
+    for i in range(size):
+        count = 0
+        for k in range(p):
+            if side[i, k] != 0.0:
+                where[count] = k
+                count += 1
+        if 4 * count > p:
+            dense[kept] = side[i]
+            kept += 1
+            continue
+        for j in range(count):
+            f = side[i, where[j]]
+            for k in range(count):
+                out[where[j], where[k]] += f * side[i, where[k]]
+    if kept > 0:
+        rows = dense[:kept]
+        out += rows.T @ rows
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def back(square, side, right, core_part, bounds):
+    """Return the replicates' coefficients, given the core's: ``L^-T (right - L^-1 F core_part)``."""
+    z = right - side @ core_part
+    for c in range(bounds.shape[0] - 1):
+        lo, hi = bounds[c], bounds[c + 1]
+        for i in range(hi - lo - 1, -1, -1):
+            z[lo + i] /= square[lo + i, i]
+            for j in range(i):
+                z[lo + j] -= square[lo + i, j] * z[lo + i]
+    return z
+
+
+@numba.njit(cache=True, nogil=True)
+def tabulate_system(
+    taus,
+    keep,
+    y,
+    variance,
+    unit,
+    slope_mean,
+    block,
+    group,
+    value,
+    starts,
+    slopes,
+    place,
+    cluster,
+    bounds,
+    p,
+    h,
+):
+    """Return the unscaled normal equations at residual sds `taus`, each as one row of a table.
+
+    Returns
+    -------
+    cores, sides, squares, rights, scalars : ndarray, shape (len(taus), ...)
+        Without the identity of ``A``; the scalars are ``log|R|`` and ``r' W r``.
+    """
+    n_blocks = starts.shape[0]
+    q = place.shape[0]
+    widest = 1
+    for c in range(bounds.shape[0] - 1):
+        widest = max(widest, bounds[c + 1] - bounds[c])
+    size = taus.shape[0]
+    cores, sides = np.empty((size, p, p)), np.empty((size, q - p, p))
+    squares, rights, scalars = np.empty((size, q - p, widest)), np.empty((size, q)), np.empty((size, 2))
+    theta = np.concatenate((np.ones(2 * n_blocks), np.zeros(n_blocks + 1), h))
+    for m in range(size):
+        theta[3 * n_blocks] = taus[m]
+        core, side, square, b, w, r, log_det = assemble(
+            theta,
+            y,
+            keep,
+            variance,
+            unit,
+            slope_mean,
+            block,
+            group,
+            value,
+            starts,
+            slopes,
+            place,
+            cluster,
+            bounds,
+            p,
+        )
+        for j in range(p):
+            core[j, j] -= 1.0
+        for c in range(bounds.shape[0] - 1):
+            for j in range(bounds[c + 1] - bounds[c]):
+                square[bounds[c] + j, j] -= 1.0
+        cores[m], sides[m], squares[m], rights[m] = core, side, square, b
+        scalars[m, 0] = log_det
+        scalars[m, 1] = np.sum(w * r * r)
+    return cores, sides, squares, rights, scalars
+
+
+@numba.njit(cache=True, nogil=True)
+def _blend(table, weights, out):
+    """Write the weighted sum of a table's rows into `out`."""
+    flat = table.reshape(table.shape[0], -1)
+    target = out.reshape(-1)
+    for m in range(weights.shape[0]):
+        f = weights[m]
+        for i in range(target.shape[0]):
+            target[i] += f * flat[m, i]
+
+
+@numba.njit(cache=True, nogil=True)
+def _interpolate(theta, range_, cores, sides, squares, rights, scalars, starts, slopes, sizes, place, bounds):
+    n_blocks = starts.shape[0]
+    count, p = cores.shape[0], cores.shape[1]
+    q = place.shape[0]
+    # Barycentric weights of the Chebyshev nodes.
+    weights = np.empty(count)
+    u = (np.log(range_[0] + theta[3 * n_blocks] ** 2) - range_[1]) / range_[2]
+    total = 0.0
+    for m in range(count):
+        angle = np.pi * (m + 0.5) / count
+        away = u - np.cos(angle)
+        if abs(away) < 1e-13:
+            weights[:] = 0.0
+            weights[m] = 1.0
+            total = 1.0
+            break
+        weights[m] = (-1.0) ** m * np.sin(angle) / away
+        total += weights[m]
+    weights /= total
+    core, side = np.zeros((p, p)), np.zeros((q - p, p))
+    square, b, scalar = np.zeros(squares.shape[1:]), np.zeros(q), np.zeros(2)
+    _blend(cores, weights, core)
+    _blend(sides, weights, side)
+    _blend(squares, weights, square)
+    _blend(rights, weights, b)
+    _blend(scalars, weights, scalar)
+    # Every column of B is its own scale times a plain column, plus for intercepts a share of their slope's.
+    own, mix, partner = np.ones(q), np.zeros(q), np.full(q, -1)
+    for k in range(n_blocks):
+        for g in range(sizes[k]):
+            j = place[starts[k] + g]
+            own[j] = theta[k]
+            if slopes[k] >= 0:
+                i = place[slopes[k] + g]
+                rho = theta[2 * n_blocks + k]
+                partner[j] = i
+                mix[j] = theta[n_blocks + k] * rho
+                own[i] = theta[n_blocks + k] * np.sqrt(1.0 - rho * rho)
+    for matrix in (core, side):
+        for i in range(matrix.shape[0]):
+            for j in range(p):
+                # A partner stands behind its intercept: it is still unscaled here.
+                value = own[j] * matrix[i, j]
+                if partner[j] >= 0:
+                    value += mix[j] * matrix[i, partner[j]]
+                matrix[i, j] = value
+    for i in range(p):
+        f, other = own[i], partner[i]
+        for j in range(p):
+            value = f * core[i, j]
+            if other >= 0:
+                value += mix[i] * core[other, j]
+            core[i, j] = value
+    for i in range(q):
+        value = own[i] * b[i]
+        if partner[i] >= 0:
+            value += mix[i] * b[partner[i]]
+        b[i] = value
+    for i in range(p):
+        core[i, i] += 1.0
+    for c in range(bounds.shape[0] - 1):
+        low, high = bounds[c], bounds[c + 1]
+        for i in range(low, high):
+            f = own[p + i]
+            for j in range(p):
+                side[i, j] *= f
+            for j in range(high - low):
+                square[i, j] *= f * own[p + low + j]
+            square[i, i - low] += 1.0
+    return core, side, square, b, scalar[0], scalar[1]
+
+
+@numba.njit(cache=True, nogil=True)
+def system(
+    theta, keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean, block, group,
+    value, starts, slopes, place, cluster, bounds, p,
+):  # fmt: skip
+    """Return the normal equations at `theta`, ``log|R|`` and ``r' W r``: from the tables where they reach.
+
+    Parameters
+    ----------
+    theta : ndarray
+        Hyperparameters, see `kernels.gaussian_marginal`.
+    keep : ndarray, shape (n,)
+        1 for rows that are kept, 0 for rows left out; tables were made for the same.
+    sizes : ndarray of int, shape (n_blocks,)
+        Groups of every block.
+    range_ : ndarray, shape (5,)
+        Variance that is added to ``tau^2`` under the logarithm, middle and half length of the range of that logarithm,
+        and the smallest and largest ``tau`` covered (none if the first is above the second).
+    """
+    tau = theta[3 * starts.shape[0]]
+    if range_[3] <= tau <= range_[4]:
+        return _interpolate(
+            theta, range_, cores, sides, squares, rights, scalars, starts, slopes, sizes, place, bounds
+        )
+    core, side, square, b, w, r, log_det = assemble(
+        theta,
+        y,
+        keep,
+        variance,
+        unit,
+        slope_mean,
+        block,
+        group,
+        value,
+        starts,
+        slopes,
+        place,
+        cluster,
+        bounds,
+        p,
+    )
+    return core, side, square, b, log_det, np.sum(w * r * r)

@@ -1,0 +1,308 @@
+"""The Gaussian model with every coefficient integrated out: its likelihood, and exact draws of the coefficients."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw._threads import in_threads
+from gainlaw.model.engines.hyper import pack_points, pack_scales
+from gainlaw.model.gaussian import kernels
+from gainlaw.model.gaussian.linear_system import tabulate_system
+from gainlaw.model.gaussian.reduced import DIGITS, Reduced, reduced_model
+from gainlaw.model.spec.problem import ModelProblem
+from gainlaw.posterior.tree import add_prior_means
+
+__all__ = ["Marginal"]
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# Chebyshev nodes in the residual sd: the fewest that serve. Where all are off by more than this, none are used.
+NODES = (6, 8, 12)
+TOLERANCE = 1e-5
+# Tables of so few floats stay in the cache, and blending them costs next to nothing.
+_CACHED = 60_000
+# Floats of packed hyperparameters held at a time.
+_CHUNK = 4_000_000
+# Floats of factors that may be kept.
+_MOST_FACTORS = 30_000_000
+# Where the places of all coefficients stand among the inputs of the kernels.
+_PLACE = -4
+# Even few points are worth two threads.
+_LEAST_POINTS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marginal:
+    """The Gaussian model of one table of gains, or of its Gaussian summary.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    data : tuple
+        Inputs of the Gaussian kernels after the hyperparameters, see `problem.gaussian_data`.
+    keep : ndarray, shape (n,)
+        1 for rows that count, 0 for rows left out.
+    table : tuple of ndarray
+        Normal equations over the residual sd, see `linear_system.system`; made by `tabulated`.
+    reduced : Reduced or None
+        Those without the replicates, over two sds; made by `tabulated` where the replicates share one.
+    """
+
+    problem: ModelProblem
+    data: tuple
+    keep: Float
+    table: tuple[Float, ...] = field(default_factory=lambda: _no_table(0, 0, 1))
+    reduced: Reduced | None = None
+
+    @classmethod
+    def build(cls, problem: ModelProblem, data: tuple, keep: Float | None = None) -> Marginal:
+        """Return the model without a table."""
+        kept = np.ones(len(problem.y)) if keep is None else np.asarray(keep, dtype=float)
+        if kept.shape != (len(problem.y),) or len(data[0]) != len(problem.y):
+            raise ValueError(f"the kernels take {len(problem.y)} rows and as many marks of rows to keep")
+        return cls(problem, data, kept)
+
+    @property
+    def n_coefficients(self) -> int:
+        """The number of coefficients that are integrated out: those of the model, and of shared errors."""
+        return len(self.data[_PLACE])
+
+    def tabulated(self, ranges: Mapping[int, tuple[float, float]]) -> Marginal:
+        """Return the model with tables over sds between given ends.
+
+        A law with a parameter of its own changes the rows themselves and gets no table; nor does a model with fewer
+        rows than a table is large, or one for which it is off by more than `TOLERANCE` in log likelihood.
+
+        Parameters
+        ----------
+        ranges : mapping
+            Smallest and largest value of the sds of residual and replicates, by their positions in the packed vector,
+            see `hyper.table_ranges`.
+        """
+        if self.problem.spec.law.parameters or not self.problem.hyper:
+            return self
+        for digits in DIGITS:
+            reduced = reduced_model(self.problem, self.data, self.keep, ranges, digits)
+            if reduced is None:
+                break
+            made = replace(self, reduced=reduced)
+            if self._agrees(made, ranges):
+                return made
+        return self._over_residual(ranges) if self._pays() else self
+
+    def _over_residual(self, ranges: Mapping[int, tuple[float, float]]) -> Marginal:
+        """Return the model with a table over the residual sd alone."""
+        blocks = self.problem.n_blocks
+        low, high = ranges.get(3 * blocks, (0.0, 0.0))
+        shift = float(max(self.data[1].min(), 0.0)) + 1e-300
+        ends = np.log(shift + np.array([low, high]) ** 2)
+        middle, half = float(ends.mean()), float(max(0.5 * (ends[1] - ends[0]), 1e-9))
+        h = self.problem.base[3 * blocks + 1 :]
+        for size in NODES:
+            angles = np.pi * (np.arange(size) + 0.5) / size
+            taus = np.sqrt(np.maximum(np.exp(middle + half * np.cos(angles)) - shift, 0.0))
+            tables = tabulate_system(taus, self.keep, *(*self.data, h))
+            made = replace(self, table=(np.array([shift, middle, half, low, high]), *tables))
+            if self._agrees(made, ranges):
+                return made
+        return self
+
+    def _pays(self) -> bool:
+        """Return whether blending tables is less work than passing over the rows."""
+        p = int(self.data[-1])
+        widest = int(np.diff(self.data[-2]).max(initial=1))
+        table = p * p + (self.n_coefficients - p) * (p + widest)
+        entries = 2 * self.data[4].shape[1]
+        return bool(NODES[0] * table < _CACHED or NODES[-1] * table < entries**2 * len(self.problem.y))
+
+    def _agrees(self, other: Marginal, ranges: Mapping[int, tuple[float, float]]) -> bool:
+        """Return whether tables give the same likelihood between their nodes."""
+        problem = self.problem
+        middle = np.array(
+            [0.0 if name.startswith("rho_") else problem.spec.priors[name].scale for name in problem.hyper]
+        )
+        points = np.tile(middle, (3, 1))
+        for turn, (position, (low, high)) in enumerate(sorted(ranges.items())):
+            at = int(np.flatnonzero(problem.position == position)[0])
+            points[:, at] = [low + f * (high - low) for f in np.roll([0.0, 0.13, 0.71], turn)]
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(self.log_likelihood(points) - other.log_likelihood(points))
+        return bool((apart <= TOLERANCE * np.maximum(1.0, len(problem.y) / 1000.0)).all())
+
+    def log_likelihood(self, points: Float) -> Float:
+        """Return the log marginal likelihood of hyperparameters, shape (n, k) to (n,)."""
+        return self._moments(points, np.zeros((0, int(self.data[-1]))))[:, 0]
+
+    def moments(self, points: Float, contrasts: Float) -> Float:
+        """Return log likelihood, and mean and variance of a contrast of standardised coefficients, shape (n, 3)."""
+        return self._moments(points, contrasts)
+
+    def _moments(self, points: Float, contrasts: Float) -> Float:
+        out = np.empty((len(points), 3))
+        reached = self._reached(points)
+        if reached.any():
+            chosen = contrasts[reached] if len(contrasts) else contrasts
+            out[reached] = self._reduced_moments(points[reached], chosen)
+        rest = np.flatnonzero(~reached)
+        for rows in self._chunks(rest):
+            packed = pack_points(self.problem, points[rows])
+            out[rows] = self._in_threads(
+                partial(_moments_of, *self.arguments()),
+                packed,
+                contrasts[rows] if len(contrasts) else contrasts,
+            )
+        return out
+
+    def _reduced_moments(self, points: Float, contrasts: Float) -> Float:
+        reduced = self.reduced
+        assert reduced is not None
+        return self._in_threads(
+            partial(reduced.moments, self.problem), pack_scales(self.problem, points), contrasts
+        )
+
+    def _in_threads(
+        self, function: Callable[[Float, Float], Float], points: Float, contrasts: Float
+    ) -> Float:
+        """Return moments of many points; of hyperparameters beyond what numbers can hold the likelihood is zero."""
+
+        def part(inside: slice) -> Float:
+            picked = contrasts[inside] if len(contrasts) else contrasts
+            try:
+                return function(points[inside], picked)
+            except np.linalg.LinAlgError:
+                return _one_by_one(function, points[inside], picked)
+
+        return in_threads(part, len(points), least=_LEAST_POINTS)
+
+    def factors(self, points: Float) -> Float | None:
+        """Return what `kernels.contrast_moments` needs at every point; None where it would not fit into memory."""
+        p = int(self.data[-1])
+        if len(points) * (p * (p + 3) // 2) > _MOST_FACTORS:
+            return None
+        packed = pack_points(self.problem, points)
+
+        def part(inside: slice) -> Float:
+            return kernels.conditional_factors(packed[inside], *self.arguments())
+
+        return in_threads(part, len(points), least=_LEAST_POINTS)
+
+    def draw(self, points: Float, which: Int, rng: np.random.Generator) -> Float:
+        """Draw the coefficients at ``points[which]`` from their exact conditional, prior means included.
+
+        Parameters
+        ----------
+        points : ndarray, shape (m, k)
+            Hyperparameters.
+        which : ndarray of int, shape (n,)
+            The point of every draw.
+        rng : numpy.random.Generator
+            Random numbers.
+
+        Returns
+        -------
+        ndarray, shape (n, q)
+        """
+        normals = np.empty((len(which), self.n_coefficients))
+        # Dealt out point by point, so that they do not depend on how the draws are shuffled.
+        normals[np.argsort(which, kind="stable")] = rng.standard_normal(normals.shape)
+        return self._conditional(points, which, normals)
+
+    def around(self, points: Float, which: Int, size: int, rng: np.random.Generator) -> tuple[Float, Float]:
+        """Return the mean of the conditional that `draw` draws from, and draws less that mean.
+
+        Every point is factorised once for all of them.
+
+        Returns
+        -------
+        mean : ndarray, shape (n, q)
+        draws : ndarray, shape (size, n, q)
+        """
+        q, n = self.n_coefficients, len(which)
+        normals = np.concatenate([np.zeros((n, q)), rng.standard_normal((size * n, q))])
+        found = self._conditional(points, np.tile(which, size + 1), normals).reshape(size + 1, n, -1)
+        return found[0], found[1:] - found[0]
+
+    def _conditional(self, points: Float, which: Int, normals: Float) -> Float:
+        order = np.argsort(which, kind="stable")
+        columns = self.problem.design.n_columns
+        effects = np.empty((len(which), columns))
+        reached = self._reached(points)[which[order]]
+        for inside, draws in ((True, self._reduced_draws), (False, self._full_draws)):
+            for rows in self._chunks(order[reached == inside]):
+                used, local = np.unique(which[rows], return_inverse=True)
+                effects[rows] = draws(points[used], local, normals[rows])[:, :columns]
+        return add_prior_means(self.problem, effects)
+
+    def _full_draws(self, points: Float, which: Int, normals: Float) -> Float:
+        packed = pack_points(self.problem, points)
+
+        def part(inside: slice) -> Float:
+            return kernels.conditional_draws(packed, which[inside], normals[inside], *self.arguments())
+
+        return in_threads(part, len(which))
+
+    def _reduced_draws(self, points: Float, which: Int, normals: Float) -> Float:
+        reduced = self.reduced
+        assert reduced is not None
+        scales = pack_scales(self.problem, points)
+
+        def part(inside: slice) -> Float:
+            return reduced.draws(self.problem, self.data, self.keep, scales, which[inside], normals[inside])
+
+        return in_threads(part, len(which))
+
+    def _reached(self, points: Float) -> NDArray[np.bool_]:
+        """Return which points the reduced tables reach."""
+        if self.reduced is None:
+            return np.zeros(len(points), dtype=bool)
+        return self.reduced.covers(pack_scales(self.problem, points))
+
+    def arguments(self) -> tuple:
+        """Return what the compiled kernels take after the hyperparameters."""
+        table = self.table
+        if table[0][3] > table[0][4]:
+            bounds, p = self.data[-2], int(self.data[-1])
+            table = _no_table(p, self.n_coefficients, max(1, int(np.diff(bounds).max(initial=1))))
+        return (self.keep, self.problem.design.sizes, *table, *self.data)
+
+    def _chunks(self, rows: Int) -> list[Int]:
+        """Cut row numbers into pieces whose packed vectors fit."""
+        step = max(_CHUNK // max(len(self.problem.base), self.n_coefficients), 16)
+        return [rows[a : a + step] for a in range(0, len(rows), step)]
+
+
+def _moments_of(*inputs: Any) -> Float:
+    """Call `kernels.conditional_moments` with the points, which come last here, in front."""
+    *arguments, packed, contrasts = inputs
+    return kernels.conditional_moments(packed, contrasts, *arguments)
+
+
+def _one_by_one(function: Callable[[Float, Float], Float], points: Float, contrasts: Float) -> Float:
+    """Return moments of which some cannot be had."""
+    out = np.tile([-np.inf, 0.0, 1.0], (len(points), 1))
+    for row in range(len(points)):
+        chosen = contrasts[row : row + 1] if len(contrasts) else contrasts
+        with contextlib.suppress(np.linalg.LinAlgError):
+            out[row] = function(points[row : row + 1], chosen)[0]
+    return out
+
+
+def _no_table(p: int, q: int, widest: int) -> tuple[Float, ...]:
+    """Return a table that covers nothing."""
+    return (
+        np.array([1.0, 0.0, 1.0, 1.0, 0.0]),
+        np.zeros((0, p, p)),
+        np.zeros((0, q - p, p)),
+        np.zeros((0, q - p, widest)),
+        np.zeros((0, q)),
+        np.zeros((0, 2)),
+    )

@@ -1,0 +1,215 @@
+"""The model with its replicates eliminated, tabulated over two sds: what makes large studies quick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.model.gaussian import reduced_kernels as kernels
+from gainlaw.model.spec.problem import ModelProblem
+
+__all__ = ["Axis", "Reduced", "lone_replicate", "reduced_model"]
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# Digits that the polynomials are to give, by their rate of convergence: the fewest that serve are used.
+DIGITS = (6, 8, 10)
+_MOST_NODES = 24
+# Floats of a table: beyond this it would not stay near the processor.
+_LARGEST = 4_000_000
+# Multiply-adds that a product of matrices does while a pass over the rows writes one product.
+_DENSE = 6.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Axis:
+    r"""Chebyshev nodes in :math:`\log(s + \tau^2)`.
+
+    Parameters
+    ----------
+    position : int
+        Where the sd stands in the packed vector.
+    low, high : float
+        The sds covered.
+    shift : float
+        The variance ``s``. What is tabulated has no poles nearer to the real axis than :math:`i \pi` if ``s`` is at
+        most the least variance that stands beside :math:`\tau^2`.
+    count : int
+        The number of nodes.
+    """
+
+    position: int
+    low: float
+    high: float
+    shift: float
+    count: int
+
+    @classmethod
+    def over(cls, position: int, ends: tuple[float, float], shift: float, digits: int) -> Axis:
+        """Return the axis whose polynomials give so many digits between two sds."""
+        low, high = ends
+        axis = cls(position, low, high, shift, 1)
+        _, half = axis._logarithms()
+        if half < 1e-9:
+            return axis
+        rate = np.pi / half + np.sqrt((np.pi / half) ** 2 + 1.0)
+        return cls(position, low, high, shift, max(int(np.ceil(digits / np.log10(rate))), 2))
+
+    def _logarithms(self) -> tuple[float, float]:
+        """Return middle and half length of the range of the logarithm."""
+        ends = np.log(self.shift + np.array([self.low, self.high]) ** 2)
+        return float(ends.mean()), float(0.5 * (ends[1] - ends[0]))
+
+    @property
+    def nodes(self) -> Float:
+        """The sds at the nodes."""
+        middle, half = self._logarithms()
+        squares = np.exp(middle + half * np.cos(np.pi * (np.arange(self.count) + 0.5) / self.count))
+        return np.sqrt(np.maximum(squares - self.shift, 0.0))
+
+    def weights(self, sds: Float) -> Float:
+        """Return the barycentric weights of the nodes, shape (n, count), at sds in the range."""
+        if self.count == 1:
+            return np.ones((len(sds), 1))
+        middle, half = self._logarithms()
+        angles = np.pi * (np.arange(self.count) + 0.5) / self.count
+        away = ((np.log(self.shift + sds**2) - middle) / half)[:, None] - np.cos(angles)
+        met = np.abs(away) < 1e-13
+        weights = (-1.0) ** np.arange(self.count) * np.sin(angles) / np.where(met, 1.0, away)
+        weights = np.where(met.any(axis=1, keepdims=True), met.astype(float), weights)
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    def covers(self, sds: Float) -> NDArray[np.bool_]:
+        """Return which sds lie in the range."""
+        return (sds >= self.low) & (sds <= self.high)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reduced:
+    """Tables of the reduced normal equations.
+
+    Parameters
+    ----------
+    residual, replicate : Axis
+        The two sds.
+    table : ndarray, shape (nodes, entries)
+        From `reduced_kernels.tabulate_reduced`.
+    lone : int
+        The replicates' block, -1 if there are none.
+    """
+
+    residual: Axis
+    replicate: Axis
+    table: Float
+    lone: int
+
+    def covers(self, scales: Float) -> NDArray[np.bool_]:
+        """Return which points, given by their scales, shape (n, 3 * blocks + 1), the tables reach."""
+        return self.residual.covers(scales[:, self.residual.position]) & self.replicate.covers(
+            scales[:, self.replicate.position]
+        )
+
+    def weights(self, scales: Float) -> Float:
+        """Return the weights of the tables, shape (n, nodes)."""
+        first = self.residual.weights(scales[:, self.residual.position])
+        second = self.replicate.weights(scales[:, self.replicate.position])
+        return np.ascontiguousarray((first[:, :, None] * second[:, None, :]).reshape(len(scales), -1))
+
+    def moments(self, problem: ModelProblem, scales: Float, contrasts: Float) -> Float:
+        """Return log likelihood, and mean and variance of contrasts, shape (n, 3)."""
+        design = problem.design
+        return kernels.reduced_moments(
+            scales, self.weights(scales), contrasts, self.table, design.sizes, design.starts,
+            design.slope_starts, design.n_core,
+        )  # fmt: skip
+
+    def draws(
+        self, problem: ModelProblem, data: tuple, keep: Float, scales: Float, which: Int, normals: Float
+    ) -> Float:
+        """Return draws of all coefficients, shape (n, q), less the prior means of the fixed ones."""
+        h = problem.base[3 * problem.n_blocks + 1 :]
+        return kernels.reduced_draws(
+            scales, self.weights(scales), which, normals, self.table, problem.design.sizes, self.lone, keep, *(*data, h)
+        )  # fmt: skip
+
+
+def lone_replicate(problem: ModelProblem, data: tuple) -> int | None:
+    """Return the replicates' only block, -1 if there are no replicates, None where the model cannot be reduced.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    data : tuple
+        Inputs of the Gaussian kernels after the hyperparameters.
+    """
+    design, (place, _, bounds, p) = problem.design, data[-4:]
+    if len(place) != design.n_columns or p != design.n_core:
+        return None
+    blocks = [k for k, block in enumerate(design.blocks) if block.start >= design.n_core]
+    if problem.spec.law.parameters or not problem.hyper:
+        return None
+    if not blocks:
+        return -1
+    alone = len(blocks) == 1 and design.blocks[blocks[0]].slope_start < 0 and np.diff(bounds).max() <= 1
+    return blocks[0] if alone else None
+
+
+def reduced_model(
+    problem: ModelProblem, data: tuple, keep: Float, ranges: Mapping[int, tuple[float, float]], digits: int
+) -> Reduced | None:
+    """Tabulate the reduced model, where that is possible and saves work.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    data : tuple
+        Inputs of the Gaussian kernels after the hyperparameters.
+    keep : ndarray, shape (n,)
+        1 for rows that count, 0 for rows left out.
+    ranges : mapping
+        Smallest and largest sd to cover, by the sd's position in the packed vector.
+    digits : int
+        Digits that the polynomials are to give.
+    """
+    lone = lone_replicate(problem, data)
+    if lone is None:
+        return None
+    variance, blocks = data[1], problem.n_blocks
+    ends = ranges.get(3 * blocks, (0.0, 0.0))
+    shift = float(max(variance.min(), 0.0)) + 1e-300
+    residual = Axis.over(3 * blocks, ends, shift, digits)
+    if lone < 0:
+        replicate = Axis(3 * blocks, -np.inf, np.inf, 1.0, 1)
+    else:
+        precision = _precision(problem, data, keep, lone, ends[0])
+        replicate = Axis.over(lone, ranges[lone], 1.0 / max(precision, 1e-300), digits)
+    if max(residual.count, replicate.count) > _MOST_NODES or not _pays(problem, data, residual, replicate):
+        return None
+    h = problem.base[3 * blocks + 1 :]
+    scales = replicate.nodes if lone >= 0 else np.zeros(1)
+    table = kernels.tabulate_reduced(residual.nodes, scales, keep, *(*data, h))
+    return Reduced(residual, replicate, table, lone)
+
+
+def _precision(problem: ModelProblem, data: tuple, keep: Float, lone: int, tau: float) -> float:
+    """Return the largest precision with which the data alone would give an effect of a replicate."""
+    block, group, value = data[4:7]
+    inside = block == lone
+    each = (keep / (data[1] + tau**2))[:, None] * value**2
+    sums = np.bincount(group[inside], weights=each[inside], minlength=problem.design.blocks[lone].size)
+    return float(sums.max())
+
+
+def _pays(problem: ModelProblem, data: tuple, residual: Axis, replicate: Axis) -> bool:
+    """Return whether blending tables is less work than passing over the rows and eliminating the replicates."""
+    p, rows = problem.design.n_core, data[4]
+    table = residual.count * replicate.count * p * p / 2.0
+    replicates = problem.design.n_columns - p
+    direct = len(rows) * (2.0 * rows.shape[1]) ** 2 * _DENSE + replicates * p * p
+    return table <= _LARGEST and table < direct

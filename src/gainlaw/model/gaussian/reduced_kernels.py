@@ -1,0 +1,280 @@
+r"""Compiled kernels of the reduced model: every replicate's effect eliminated, tabulated over two sds.
+
+Where all replicates share one sd :math:`\tau_r` and no two of them share a row, eliminating them from the normal
+equations leaves ``C + diag(1 / scale^2)`` for the other coefficients, and ``C`` depends on the hyperparameters through
+the residual sd and :math:`\tau_r` alone. ``C`` is smooth in both, so that a few tables at Chebyshev nodes replace the
+pass over the rows and the elimination; blending them for many points is one product of matrices.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from gainlaw.model.gaussian.linear_system import assemble, eliminate
+from gainlaw.model.gaussian.triangular import solve_lower, solve_lower_transposed
+
+__all__ = ["reduced_draws", "reduced_moments", "tabulate_reduced"]
+
+# Points whose tables are blended at a time: always so many, filled up with zeros, so that no number depends on them.
+_BATCH = 16
+
+
+@numba.njit(cache=True, nogil=True)
+def tabulate_reduced(
+    taus, scales, keep, y, variance, unit, slope_mean, block, group, value, starts, slopes, place, cluster, bounds, p, h
+):  # fmt: skip
+    """Return the reduced normal equations at residual sds `taus` and replicates' sds `scales`.
+
+    Returns
+    -------
+    ndarray, shape (len(taus) * len(scales), p * (p + 1) / 2 + p + 1)
+        In each row the lower triangle of ``C``, the right side, and the part of the log likelihood that is free of
+        the other scales.
+    """
+    n_blocks = starts.shape[0]
+    out = np.empty((taus.shape[0] * scales.shape[0], p * (p + 1) // 2 + p + 1))
+    theta = np.concatenate((np.ones(2 * n_blocks), np.zeros(n_blocks + 1), h))
+    replicates = place.shape[0] - p
+    for m in range(taus.shape[0]):
+        theta[3 * n_blocks] = taus[m]
+        core, side, square, b, w, r, log_det = assemble(
+            theta, y, keep, variance, unit, slope_mean, block, group, value, starts, slopes, place, cluster, bounds, p
+        )  # fmt: skip
+        fixed = -0.5 * (log_det + np.sum(w * r * r) + keep.sum() * np.log(2.0 * np.pi))
+        for j in range(p):
+            core[j, j] -= 1.0
+        for k in range(scales.shape[0]):
+            c = scales[k]
+            left, right, rest = core.copy(), b.copy(), np.empty_like(square)
+            for i in range(replicates):
+                right[p + i] *= c
+                rest[i, 0] = 1.0 + c * c * (square[i, 0] - 1.0)
+            total = fixed - eliminate(left, c * side, rest, right, bounds)
+            for i in range(replicates):
+                total += 0.5 * right[p + i] ** 2
+            row = out[m * scales.shape[0] + k]
+            at = 0
+            for i in range(p):
+                for j in range(i + 1):
+                    row[at] = left[i, j]
+                    at += 1
+            row[at : at + p] = right[:p]
+            row[at + p] = total
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _scale(flat, theta, sizes, starts, slopes, p, a, b):
+    """Write ``A = I + S C S'`` and the right side, with the scales of `theta`, into `a` and `b`."""
+    n_blocks = starts.shape[0]
+    at = 0
+    for i in range(p):
+        for j in range(i + 1):
+            a[i, j] = flat[at]
+            at += 1
+    b[:] = flat[at : at + p]
+    # A column is its own scale times a plain column, plus for intercepts a share of their slope's.
+    own, mix, partner = np.ones(p), np.zeros(p), np.full(p, -1)
+    mixed = False
+    for k in range(n_blocks):
+        if starts[k] >= p:
+            continue
+        for g in range(sizes[k]):
+            i = starts[k] + g
+            own[i] = theta[k]
+            if slopes[k] >= 0:
+                j = slopes[k] + g
+                rho = theta[2 * n_blocks + k]
+                own[j] = theta[n_blocks + k] * np.sqrt(1.0 - rho * rho)
+                if rho != 0.0:
+                    partner[i], mix[i] = j, theta[n_blocks + k] * rho
+                    mixed = True
+    if mixed:
+        # Partners stand behind their intercepts: on the way up they are still plain.
+        for i in range(p):
+            for j in range(i):
+                a[j, i] = a[i, j]
+        for i in range(p):
+            if partner[i] >= 0:
+                for j in range(p):
+                    a[i, j] = own[i] * a[i, j] + mix[i] * a[partner[i], j]
+                b[i] = own[i] * b[i] + mix[i] * b[partner[i]]
+            else:
+                for j in range(p):
+                    a[i, j] *= own[i]
+                b[i] *= own[i]
+        for i in range(p):
+            for j in range(p):
+                total = own[j] * a[i, j]
+                if partner[j] >= 0:
+                    total += mix[j] * a[i, partner[j]]
+                a[i, j] = total
+    else:
+        for i in range(p):
+            f = own[i]
+            b[i] *= f
+            for j in range(i + 1):
+                a[i, j] *= f * own[j]
+        for i in range(p):
+            for j in range(i):
+                a[j, i] = a[i, j]
+    for i in range(p):
+        a[i, i] += 1.0
+
+
+@numba.njit(cache=True, nogil=True)
+def _blend(weights, first, table, padded, out):
+    """Write the blended tables of up to `_BATCH` points from `first` on into `out`; return their number."""
+    last = min(first + _BATCH, weights.shape[0])
+    padded[:] = 0.0
+    padded[: last - first] = weights[first:last]
+    np.dot(padded, table, out)
+    return last - first
+
+
+@numba.njit(cache=True, nogil=True)
+def reduced_moments(thetas, weights, contrasts, table, sizes, starts, slopes, p):
+    """Return log likelihood, and mean and variance of a contrast, see `kernels.conditional_moments`.
+
+    Parameters
+    ----------
+    thetas : ndarray, shape (points, 3 * n_blocks + 1)
+        Scales.
+    weights : ndarray, shape (points, nodes)
+        Weights of the tables at every point.
+    contrasts : ndarray, shape (points, p) or (0, p)
+        Contrasts of the standardised coefficients.
+    table : ndarray, shape (nodes, p * (p + 1) / 2 + p + 1)
+        From `tabulate_reduced`.
+    """
+    points = thetas.shape[0]
+    out = np.zeros((points, 3))
+    padded, flat = np.empty((_BATCH, weights.shape[1])), np.empty((_BATCH, table.shape[1]))
+    a, b = np.empty((p, p)), np.empty(p)
+    for first in range(0, points, _BATCH):
+        for s in range(_blend(weights, first, table, padded, flat)):
+            at = first + s
+            _scale(flat[s], thetas[at], sizes, starts, slopes, p, a, b)
+            factor = np.linalg.cholesky(a)
+            half = solve_lower(factor, b)
+            total = flat[s, -1]
+            for j in range(p):
+                total += 0.5 * half[j] ** 2 - np.log(factor[j, j])
+            out[at, 0] = total
+            if contrasts.shape[0] > 0:
+                c = solve_lower(factor, contrasts[at])
+                out[at, 1] = np.sum(c * half)
+                out[at, 2] = np.sum(c * c)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _core_effects(z, theta, sizes, starts, slopes, p, effects):
+    """Write the core's effects in the unit of the scale."""
+    n_blocks = starts.shape[0]
+    for k in range(n_blocks):
+        if starts[k] >= p:
+            continue
+        for g in range(sizes[k]):
+            first = z[starts[k] + g]
+            effects[starts[k] + g] = theta[k] * first
+            if slopes[k] >= 0:
+                rho = theta[2 * n_blocks + k]
+                second = z[slopes[k] + g]
+                effects[slopes[k] + g] = theta[n_blocks + k] * (
+                    rho * first + np.sqrt(1.0 - rho * rho) * second
+                )
+
+
+@numba.njit(cache=True, nogil=True)
+def _plain_rows(block, group, value, starts, slopes, p, h):
+    """Return the core's columns and weights of every row, without scales, and each row's weight on its replicate."""
+    n, width = block.shape
+    columns = np.zeros((n, 2 * width), dtype=np.int64)
+    weights = np.zeros((n, 2 * width))
+    replicate, own = np.full(n, -1), np.zeros(n)
+    for i in range(n):
+        count = 0
+        for k in range(width):
+            t = block[i, k]
+            if t < 0:
+                continue
+            if starts[t] >= p:
+                replicate[i] = starts[t] + group[i, k]
+                own[i] += value[i, k]
+                continue
+            columns[i, count] = starts[t] + group[i, k]
+            weights[i, count] = value[i, k]
+            count += 1
+            if slopes[t] >= 0:
+                columns[i, count] = slopes[t] + group[i, k]
+                weights[i, count] = value[i, k] * h[i]
+                count += 1
+    return columns, weights, replicate, own
+
+
+@numba.njit(cache=True, nogil=True)
+def reduced_draws(
+    thetas, weights, which, normals, table, sizes, lone, keep, y, variance, unit, slope_mean, block, group, value,
+    starts, slopes, place, cluster, bounds, p, h,
+):  # fmt: skip
+    """Draw every coefficient exactly from its conditional posterior, see `kernels.conditional_draws`.
+
+    The replicates' effects follow from the others by one pass over the rows.
+
+    Parameters
+    ----------
+    thetas, weights, table
+        As for `reduced_moments`.
+    which : ndarray of int, shape (draws,)
+        The point of each draw; draws at the same point follow each other, points in rising order.
+    normals : ndarray, shape (draws, q)
+        Standard normal numbers.
+    lone : int
+        The replicates' block; -1 if there is none.
+    """
+    q = place.shape[0]
+    n_blocks = starts.shape[0]
+    out = np.empty((normals.shape[0], q))
+    padded, flat = np.empty((_BATCH, weights.shape[1])), np.empty((_BATCH, table.shape[1]))
+    a, b = np.empty((p, p)), np.empty(p)
+    factor, half = a, b
+    columns, plain, replicate, own = _plain_rows(block, group, value, starts, slopes, p, h)
+    w, centred = np.empty(y.shape[0]), y - slope_mean * unit * h
+    pull, precision = np.zeros(q), np.zeros(q)
+    last, begin, end = -1, 0, 0
+    for s in range(normals.shape[0]):
+        theta = thetas[which[s]]
+        if which[s] != last:
+            last = which[s]
+            if last >= end:
+                begin = last
+                end = begin + _blend(weights, begin, table, padded, flat)
+            _scale(flat[last - begin], theta, sizes, starts, slopes, p, a, b)
+            factor = np.linalg.cholesky(a)
+            half = solve_lower(factor, b)
+            tau = theta[3 * n_blocks]
+            precision[:] = 0.0
+            for i in range(y.shape[0]):
+                w[i] = keep[i] * own[i] / (variance[i] + tau * tau)
+                if replicate[i] >= 0:
+                    precision[replicate[i]] += w[i] * own[i]
+        _core_effects(
+            solve_lower_transposed(factor, half + normals[s, :p]), theta, sizes, starts, slopes, p, out[s]
+        )
+        if lone < 0:
+            continue
+        pull[:] = 0.0
+        for i in range(y.shape[0]):
+            if replicate[i] < 0:
+                continue
+            left = centred[i]
+            for j in range(columns.shape[1]):
+                left -= plain[i, j] * out[s, columns[i, j]]
+            pull[replicate[i]] += w[i] * left
+        c = theta[lone]
+        for i in range(starts[lone], starts[lone] + sizes[lone]):
+            total = 1.0 + c * c * precision[i]
+            out[s, i] = c * (c * pull[i] / total + normals[s, place[i]] / np.sqrt(total))
+    return out

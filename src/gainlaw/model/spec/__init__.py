@@ -1,0 +1,1 @@
+"""What a hierarchical model is: its terms, its priors, its model matrix."""

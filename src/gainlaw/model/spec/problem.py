@@ -1,0 +1,445 @@
+"""A model specification and the arrays that an engine needs, built from a table of gains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.laws.base import Law, decades
+from gainlaw.model.gaussian.known_errors import IndependentRows, axes_of, independent_rows
+from gainlaw.model.spec.covariates import (
+    SLOPE,
+    check_identified,
+    columns_of,
+    effects_of,
+    read_covariates,
+    scaling_of,
+    standardise,
+)
+from gainlaw.model.spec.design import Design, build_design, kernel_data
+from gainlaw.model.spec.joint import FIXED, PREFIX, baseline_terms, is_joint, require_joint, scores_of
+from gainlaw.model.spec.prior_unit import gain_spread, prior_unit
+from gainlaw.model.spec.priors import Prior, baseline_fault, baseline_prior, default_priors, override_priors
+from gainlaw.model.spec.terms import Dropped, Term, choose_terms
+from gainlaw.model.spec.tree import Relations
+from gainlaw.options import Baselines, Scale, require_choice
+from gainlaw.scores.gains.requirements import require_sizes
+from gainlaw.scores.gains.scales import UNITS
+from gainlaw.scores.gains.table import Gains
+
+__all__ = [
+    "ModelProblem",
+    "ModelSpec",
+    "build_problem",
+    "gaussian_data",
+    "observations",
+    "rows_data",
+    "specify",
+]
+
+Float = NDArray[np.float64]
+Likelihood = Literal["gaussian", "binomial"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelSpec:
+    """A hierarchical model of one table of gains.
+
+    Parameters
+    ----------
+    law : Law
+        The law of the population mean and of every term with slopes.
+    scale : str
+        The scale of the gain.
+    likelihood : {"gaussian", "binomial"}
+        ``gaussian``: gains with a known sampling covariance. ``binomial``: counts of both models, the
+        baseline's own log-odds integrated out under the normal prior ``baseline``.
+    terms : tuple of Term
+        The grouping terms.
+    dropped : tuple of Dropped
+        Terms that the data cannot identify, and why.
+    residual : bool
+        Whether there is a residual sd beside the terms.
+    covariates : tuple of str
+        The effects of covariates: columns of the gains, and ``NAME:slope`` where the slope changes with one.
+    covariate_scaling : dict of str to (float, float)
+        Mean and standard deviation of every column, which were subtracted and divided by.
+    priors : dict of str to Prior
+        The prior of every top-level parameter.
+    baseline_terms : tuple of Term
+        The terms of hierarchical baselines, over the rows of `joint.scores_of`.
+    prior_unit : float
+        What the default priors were multiplied by, see `priors.prior_unit`.
+    """
+
+    law: Law
+    scale: Scale
+    likelihood: Likelihood
+    terms: tuple[Term, ...]
+    dropped: tuple[Dropped, ...]
+    residual: bool
+    covariates: tuple[str, ...]
+    covariate_scaling: dict[str, tuple[float, float]]
+    priors: dict[str, Prior]
+    baseline_terms: tuple[Term, ...] = ()
+    prior_unit: float = 1.0
+
+    @property
+    def joint(self) -> bool:
+        """Whether the rows are scores, with hierarchical baselines, rather than gains."""
+        return is_joint(self.covariates)
+
+    @property
+    def all_terms(self) -> tuple[Term, ...]:
+        """The terms of the gain and of the baselines: kinds first, then replicates."""
+        both = (*self.terms, *self.baseline_terms)
+        return (*(term for term in both if not term.replicate), *(term for term in both if term.replicate))
+
+    @property
+    def hyper_names(self) -> tuple[str, ...]:
+        """The standard deviations, correlations and shape parameters."""
+        shape = {parameter.name for parameter in self.law.parameters}
+        return tuple(name for name in self.priors if name.startswith(("tau_", "rho_")) or name in shape)
+
+    @property
+    def unit(self) -> str:
+        """The unit of the gain on this scale."""
+        return UNITS[self.scale]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelProblem:
+    """The arrays behind a `ModelSpec`.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    design : Design
+        The model matrix.
+    rows : IndependentRows
+        The model matrix and the variances with the known errors made independent.
+    alike : ndarray of int, shape (n,)
+        Rows with the same number have the same size and checkpoint.
+    x : ndarray, shape (n,)
+        Decades from 1e9 parameters.
+    y : ndarray, shape (n,)
+        Gains.
+    offset : ndarray, shape (n,)
+        Prior means of intercept and covariates at every row.
+    hyper : tuple of str
+        Names of the hyperparameters, in the engine's order.
+    position : ndarray of int
+        Where each of them stands in the packed vector; -1 for the law's parameters, which act through its shape.
+    base : ndarray
+        The packed vector with every constant in place.
+    """
+
+    spec: ModelSpec
+    design: Design
+    rows: IndependentRows
+    alike: NDArray[np.int64]
+    x: Float
+    y: Float
+    offset: Float
+    slope_mean: float
+    hyper: tuple[str, ...]
+    position: NDArray[np.int64]
+    base: Float
+
+    @property
+    def n_blocks(self) -> int:
+        """The number of coefficient blocks."""
+        return len(self.design.blocks)
+
+    def pack(self, values: Mapping[str, Float]) -> Float:
+        """Return packed vectors, shape (draws, p), from flat draws of the hyperparameters.
+
+        Parameters
+        ----------
+        values : mapping of str to ndarray, shape (draws,)
+            Draws of every hyperparameter.
+        """
+        draws = len(next(iter(values.values()))) if values else 1
+        packed = np.tile(self.base, (draws, 1))
+        for name, position in zip(self.hyper, self.position, strict=True):
+            if position >= 0:
+                packed[:, position] = values[name]
+        psi = self.spec.law.psi(values)
+        if psi is not None:
+            start = 3 * self.n_blocks + 1
+            packed[:, start:] = self.spec.law.shape(self.x[None, :], psi[:, None, :])
+        return packed
+
+
+def specify(
+    gains: Gains,
+    law: Law,
+    *,
+    terms: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    covariates: Sequence[str] = (),
+    priors: Mapping[str, str | Prior] | None = None,
+    tree: bool | Relations = False,
+    baselines: Baselines = "free",
+) -> ModelSpec:
+    """Choose the model that a table of gains supports.
+
+    Parameters
+    ----------
+    gains : Gains
+        The data.
+    law : Law
+        The law.
+    terms, exclude : sequence of str, optional
+        Consider only these terms; leave those out.
+    covariates : sequence of str
+        Numeric columns of the gains; ``NAME:slope`` where the slope is to change with one too.
+    priors : mapping, optional
+        Priors that replace the defaults.
+    tree : bool or Relations
+        Languages along their tree, see `gainlaw.model.spec.tree`, in place of families and languages.
+    baselines : {"free", "hierarchical"}
+        Whether every baseline stands for itself, or they have a hierarchy of their own (`gainlaw.model.spec.joint`).
+
+    Raises
+    ------
+    InputError
+        For sizes that cannot carry the law, unknown terms or priors, covariates that are missing, not numeric,
+        without variation, or not to be told from each other, from size or from a term.
+    """
+    frame = gains.frame
+    x = _sizes(gains, law)
+    law = law.over(x)
+    joint = require_choice(baselines, Baselines, "baselines") == "hierarchical"
+    if joint:
+        require_joint(gains, law)
+    theirs = [name for name in exclude if joint and name.startswith(PREFIX)]
+    chosen, dropped, residual = choose_terms(
+        frame,
+        x,
+        has_slope=law.has_slope,
+        include=terms,
+        exclude=[name for name in exclude if name not in theirs],
+        tree=tree,
+    )
+    names = effects_of(covariates)
+    scaling = scaling_of(gains, names)
+    check_identified(gains, names, scaling, chosen, x if law.has_slope else None)
+    own: tuple[Term, ...] = ()
+    if joint:
+        scores, _, _ = scores_of(gains)
+        own, more = baseline_terms(
+            scores, _sizes(scores, law), [each.removeprefix(PREFIX) for each in theirs]
+        )
+        dropped, names, residual = (*dropped, *more), (*names, *FIXED), True
+    gain, se = (frame[name].to_numpy(dtype=float) for name in ("gain", "se"))
+    unit = prior_unit(gain_spread(gain, se), gains.scale)
+    defaults = default_priors(
+        gains.scale,
+        (*chosen, *own),
+        names,
+        has_slope=law.has_slope,
+        shape=law.parameters,
+        unit=unit,
+        level=float(np.median(gain)),
+    )
+    if not residual:
+        defaults.pop("tau_residual")
+    counted = gains.scale == "log_odds" and _has_counts(gains)
+    if counted and not joint:
+        defaults["baseline"] = baseline_prior()
+    return ModelSpec(
+        law=law,
+        scale=gains.scale,
+        likelihood="binomial" if counted else "gaussian",
+        terms=chosen,
+        dropped=dropped,
+        residual=residual,
+        covariates=names,
+        covariate_scaling=scaling,
+        priors=_check_fixed(override_priors(defaults, priors), joint),
+        baseline_terms=own,
+        prior_unit=unit,
+    )
+
+
+def observations(gains: Gains, spec: ModelSpec) -> Gains:
+    """Return the rows of a model: the gains, or the scores behind them where the baselines have a hierarchy."""
+    return scores_of(gains)[0] if spec.joint else gains
+
+
+def _check_fixed(priors: dict[str, Prior], joint: bool) -> dict[str, Prior]:
+    wrong = {name: "the change of a slope needs the mean 0" for name in priors if name.endswith(SLOPE)}
+    if joint:
+        wrong |= dict.fromkeys(("intercept", "slope"), "hierarchical baselines need the mean 0 there")
+    wrong = {
+        name: hint for name, hint in wrong.items() if name in priors and priors[name].arguments[0] != 0.0
+    }
+    if "baseline" in priors and (limits := baseline_fault(priors["baseline"])):
+        wrong["baseline"] = limits
+    if wrong:
+        raise InputError(
+            [Problem(f"the prior of {name} is {priors[name]}", hint=hint) for name, hint in wrong.items()]
+        )
+    return priors
+
+
+def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
+    """Return the arrays of a model.
+
+    Parameters
+    ----------
+    gains : Gains
+        The data.
+    spec : ModelSpec
+        The model, from `specify` on the same data.
+    """
+    law, priors = spec.law, spec.priors
+    terms, weight = spec.terms, None
+    if spec.joint:
+        gains, origin, weight = scores_of(gains)
+        terms = _over_scores(spec, origin, weight)
+    x = _sizes(gains, law)
+    y = gains.frame["gain"].to_numpy(dtype=float)
+    names = columns_of(spec.covariates)
+    covariates = standardise(read_covariates(gains, names, constant=True), names, spec.covariate_scaling)
+    if weight is not None:
+        covariates[:, [name not in FIXED for name in names]] *= weight[:, None]
+    design = build_design(terms, covariates, spec.covariates, has_slope=law.has_slope, weight=weight)
+    alike = _alike(gains, x if law.has_slope else np.zeros(len(x)))
+    offset = np.full(len(y), priors["intercept"].arguments[0])
+    for column, name in enumerate(names):
+        offset = offset + priors[f"covariate:{name}"].arguments[0] * covariates[:, column]
+    blocks = len(design.blocks)
+    base = np.zeros(3 * blocks + 1 + len(y))
+    base[0] = priors["intercept"].scale
+    if law.has_slope:
+        base[blocks] = priors["slope"].scale
+    for position, name in enumerate(names, start=1):
+        base[position] = priors[f"covariate:{name}"].scale
+        if name + SLOPE in spec.covariates:
+            base[blocks + position] = priors[f"covariate:{name}{SLOPE}"].scale
+    if not law.parameters:
+        base[3 * blocks + 1 :] = law.shape(x, None)
+    hyper, position_of = _hyperparameters(spec, blocks)
+    return ModelProblem(
+        spec=spec,
+        design=design,
+        rows=independent_rows(design, _variances(gains), axes_of(gains.covariance.blocks), alike),
+        alike=alike,
+        x=x,
+        y=y,
+        offset=offset,
+        slope_mean=priors["slope"].arguments[0] if law.has_slope else 0.0,
+        hyper=hyper,
+        position=position_of,
+        base=base,
+    )
+
+
+def _over_scores(spec: ModelSpec, origin: NDArray[np.int64], weight: Float) -> tuple[Term, ...]:
+    """Return all terms over the rows of the scores: those of the gain count for intermediate models alone."""
+    gain = {term.name for term in spec.terms}
+    return tuple(
+        replace(term, index=term.index[origin], weight=weight) if term.name in gain else term
+        for term in spec.all_terms
+    )
+
+
+def gaussian_data(problem: ModelProblem) -> tuple:
+    """Return the inputs of the Gaussian kernels after the hyperparameters."""
+    return rows_data(problem, problem.rows, problem.y)
+
+
+def rows_data(problem: ModelProblem, rows: IndependentRows, y: Float) -> tuple:
+    """Return the inputs of the Gaussian kernels for observations `y` of every row, with errors as `rows` has them."""
+    return kernel_data(
+        rows.rotate(y - problem.offset),
+        rows.variance,
+        rows.rotate(np.ones(len(y))),
+        problem.slope_mean,
+        rows.design,
+    )
+
+
+def _hyperparameters(spec: ModelSpec, blocks: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    names: list[str] = []
+    positions: list[int] = []
+    first = 1 + len(columns_of(spec.covariates))
+    for offset, term in enumerate(spec.all_terms):
+        block = first + offset
+        names.append(f"tau_{term.name}")
+        positions.append(block)
+        if term.slope:
+            names.append(f"tau_{term.name}_slope")
+            positions.append(blocks + block)
+        if term.correlated:
+            names.append(f"rho_{term.name}")
+            positions.append(2 * blocks + block)
+    if spec.residual:
+        names.append("tau_residual")
+        positions.append(3 * blocks)
+    for parameter in spec.law.parameters:
+        names.append(parameter.name)
+        positions.append(-1)
+    return tuple(names), np.array(positions, dtype=np.int64)
+
+
+def _sizes(gains: Gains, law: Law) -> Float:
+    frame = gains.frame
+    params = (
+        frame["params"].to_numpy(dtype=float, na_value=np.nan)
+        if "params" in frame.columns
+        else np.full(len(frame), np.nan)
+    )
+    if not law.has_slope:
+        return np.nan_to_num(decades(params), nan=0.0)
+    if np.isnan(params).any():
+        raise InputError(
+            Problem(
+                f"the {law.name} law needs the model size of every row",
+                "params",
+                hint="add the column, or fit law=constant",
+            )
+        )
+    require_sizes(gains, law.name)
+    return decades(params)
+
+
+def _has_counts(gains: Gains) -> bool:
+    columns = ("k_baseline", "n_baseline", "k_intermediate", "n_intermediate", "chance")
+    known = all(name in gains.frame.columns and gains.frame[name].notna().all() for name in columns)
+    # Counts say nothing of a covariance that is not that of shared baselines.
+    return known and gains.shares_baselines
+
+
+def _variances(gains: Gains) -> Float:
+    variance = np.asarray(gains.covariance.variance, dtype=float)
+    if variance.shape != (len(gains.frame),):
+        raise InputError(f"the covariance is of {len(variance)} rows, the gains are {len(gains.frame)}")
+    wrong = np.flatnonzero(~(np.isfinite(variance) & (variance > 0)))
+    if len(wrong):
+        hint = "every gain needs a standard error above 0"
+        raise InputError(
+            Problem(
+                "the sampling variance is zero or missing", "se", tuple(int(i) + 2 for i in wrong), hint=hint
+            ),
+            source=gains.source or None,
+        )
+    gains.covariance.validate()
+    return variance
+
+
+def _alike(gains: Gains, x: Float) -> NDArray[np.int64]:
+    """Return a number for every row: equal ones share a shape of the law, and are left out together."""
+    frame = gains.frame
+    names = frame["checkpoint"].astype(str) if "checkpoint" in frame.columns else np.full(len(frame), "")
+    checkpoint = np.unique(np.asarray(names, dtype=object).astype(str), return_inverse=True)[1]
+    sizes = np.unique(x, return_inverse=True)[1]
+    return np.asarray(sizes * (int(checkpoint.max()) + 1) + checkpoint, dtype=np.int64)

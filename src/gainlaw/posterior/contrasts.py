@@ -1,0 +1,132 @@
+"""Estimands that are linear in the coefficients, as weights on the columns of the model matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw.laws.base import Law, decades
+from gainlaw.model.spec.covariates import column_of
+from gainlaw.model.spec.problem import ModelProblem
+from gainlaw.posterior.curves import observed_range
+from gainlaw.posterior.grid import FitLike, reference_weights
+
+__all__ = ["Combination", "Part", "combine"]
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An estimand times a weight: one part of a linear combination.
+
+    Parameters
+    ----------
+    name : {"slope", "gain", "effect"}
+        The estimand.
+    weight : float
+        Its weight.
+    params : float
+        Where the gain is taken, in parameters; not used for the others.
+    population : bool
+        Whether it is of the mean of the hierarchy rather than of the groups observed.
+    group : tuple of (str, str)
+        The groups held fixed, by column; for an effect ``(("covariate", name),)``.
+    """
+
+    name: Literal["slope", "gain", "effect"]
+    weight: float = 1.0
+    params: float = 1e9
+    population: bool = False
+    group: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Combination:
+    """A linear combination of estimands as a combination of coefficients.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    x_range : tuple of float
+        The observed range of sizes, over which slopes are averaged.
+    fixed : ndarray, shape (q,)
+        Weights that do not depend on the law's shape: of intercepts and covariates.
+    sloped : tuple of (float or None, ndarray of shape (q,))
+        Weights of slopes, to be multiplied by the law's shape at that size (in decades from 1e9 parameters), or, for
+        None, by the factor that averages the slope.
+    """
+
+    law: Law
+    x_range: tuple[float, float]
+    fixed: Float
+    sloped: tuple[tuple[float | None, Float], ...]
+
+    def weights(self, psi: Float | None) -> Float:
+        """Return the weight of every coefficient, one row for every row of shape parameters (one for laws without)."""
+        used = np.flatnonzero(self.fixed)
+        for _, weight in self.sloped:
+            used = np.union1d(used, np.flatnonzero(weight))
+        rows = 1 if psi is None else len(psi)
+        total = np.tile(self.fixed[used], (rows, 1))
+        size = np.abs(total)
+        for x, weight in self.sloped:
+            part = np.reshape(self._factor(x, psi), (-1, 1)) * weight[used]
+            total += part
+            size += np.abs(part)
+        # Weights that cancel leave rounding behind.
+        total[np.abs(total) <= 1e-12 * size.max(axis=1, initial=0.0, keepdims=True)] = 0.0
+        whole = np.zeros((rows, len(self.fixed)))
+        whole[:, used] = total
+        return whole
+
+    def _factor(self, x: float | None, psi: Float | None) -> Float:
+        if x is None:
+            return self.law.mean_slope_factor(*self.x_range, psi)
+        return self.law.shape(np.asarray(x), psi)
+
+
+def combine(fit: FitLike, problem: ModelProblem, parts: Sequence[Part]) -> Combination:
+    """Return a linear combination of estimands as a combination of the coefficients of a fit.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    problem : ModelProblem
+        Its arrays.
+    parts : sequence of Part
+        What is added up.
+    """
+    blocks = problem.design.blocks
+    fixed = np.zeros(problem.design.n_columns)
+    sloped: list[tuple[float | None, Float]] = []
+    for part in parts:
+        if part.name == "effect":
+            name = dict(part.group)["covariate"]
+            column = column_of(name)
+            block = next(block for block in blocks if block.name == f"covariate:{column}")
+            weight = part.weight / fit.spec.covariate_scaling.get(column, (0.0, 1.0))[1]
+            if name == column:
+                fixed[block.start] += weight
+            else:
+                sloped.append((None, np.zeros_like(fixed)))
+                sloped[-1][1][block.slope_start] = weight
+            continue
+        level = {} if part.population else reference_weights(fit.spec, fit.gains, dict(part.group))
+        tilt = np.zeros_like(fixed)
+        for block in blocks:
+            groups = np.ones(1) if block.name == "mu" else level.get(block.name)
+            if groups is None:
+                continue
+            if part.name == "gain":
+                fixed[block.start : block.start + block.size] += part.weight * groups
+            if block.slope_start >= 0:
+                tilt[block.slope_start : block.slope_start + block.size] = part.weight * groups
+        sloped.append((None if part.name == "slope" else float(decades(part.params)), tilt))
+    return Combination(fit.spec.law, observed_range(fit), fixed, tuple(sloped))

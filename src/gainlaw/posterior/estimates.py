@@ -1,0 +1,250 @@
+"""The table of estimates: every estimand at every level, summarised alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gainlaw.model.spec.covariates import column_of
+from gainlaw.posterior.curves import Curve, covariate_effect, curve, curve_at
+from gainlaw.posterior.grid import SELECTABLE, FitLike, levels_of, why_absent
+from gainlaw.posterior.prior_share import baseline_share, narrower_baselines, prior_share, prior_widening
+
+__all__ = [
+    "ESTIMATE_COLUMNS",
+    "MIN_ESS",
+    "RHAT_LIMIT",
+    "default_sizes",
+    "estimate_table",
+    "importance_ess",
+    "summarise",
+]
+
+Float = NDArray[np.float64]
+
+RHAT_LIMIT = 1.01
+MIN_ESS = 400.0
+"""Limits on every reported estimate (Vehtari et al. 2021, doi 10.1214/20-BA1221)."""
+
+ESTIMATE_COLUMNS = (
+    "estimand", "level", "group", "params", "mean", "sd", "median", "ci_low", "ci_high", "ci_prob", "ci_kind",
+    "p_positive", "p_negative", "rhat", "ess_bulk", "ess_tail", "prior_share", "status",
+)  # fmt: skip
+
+# Estimands whose posterior has no mean: a ratio of normals, and a power of one.
+_HEAVY = ("ratio", "crossing")
+
+
+def default_sizes(fit: FitLike) -> tuple[float, ...]:
+    """Return the sizes to report: powers of ten within half a decade of the observed range, and 1e10 always.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit; without sizes the answer is empty.
+    """
+    if not fit.spec.law.has_slope:
+        return ()
+    params = fit.gains.frame["params"].to_numpy(dtype=float)
+    low, high = np.log10(params.min()) - 0.5, np.log10(params.max()) + 0.5
+    powers = {float(10.0**k) for k in range(int(np.ceil(low)), int(np.floor(high)) + 1)}
+    return tuple(sorted(powers | {1e10}))
+
+
+def estimate_table(
+    fit: FitLike, *, sizes: Sequence[float] | None = None, ci_prob: float = 0.95, threshold: float = 0.0
+) -> pd.DataFrame:
+    """Return every estimate of a fit.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    sizes : sequence of float, optional
+        Where to give the gain, in parameters; by default `default_sizes`.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    threshold : float
+        The gain whose crossing size is given, in the unit of the scale.
+
+    Returns
+    -------
+    DataFrame
+        Columns `ESTIMATE_COLUMNS`; ``params`` is NaN where it does not apply. ``prior_share`` says how much of the
+        estimate is its prior, see `gainlaw.posterior.prior_share`.
+    """
+    sizes = default_sizes(fit) if sizes is None else tuple(sizes)
+    found = list(_all_draws(fit, sizes, threshold))
+    table = pd.DataFrame([row for row, _ in found], columns=["estimand", "level", "group", "params"])
+    draws = np.stack([values for _, values in found])
+    chains = fit.posterior["posterior"].sizes["chain"]
+    summary = summarise(draws, chains, ci_prob, importance_ess(fit))
+    moved = narrower_baselines(fit)
+    summary["prior_share"] = _prior_shares(
+        draws,
+        None if moved is None else np.stack([values for _, values in _all_draws(moved, sizes, threshold)]),
+        table["estimand"],
+        prior_widening(fit),
+    )
+    shape = [parameter.name for parameter in fit.spec.law.parameters]
+    heavy = table["estimand"].isin(_HEAVY)
+    summary.loc[heavy, ["mean", "sd"]] = np.nan
+    # The sign of a size, of an sd or of a shape parameter says nothing.
+    summary.loc[table["estimand"].isin(["crossing", "sd", *shape]), ["p_positive", "p_negative"]] = np.nan
+    return pd.concat([table, summary], axis=1)[list(ESTIMATE_COLUMNS)]
+
+
+def importance_ess(fit: FitLike) -> float | None:
+    """Return the effective number of draws of a fit by importance sampling, None for a sampler's chains."""
+    if "sample_stats" not in fit.posterior.children:
+        return None
+    ess = fit.posterior["sample_stats"].attrs.get("ess")
+    return None if ess is None else float(ess)
+
+
+def summarise(draws: Float, n_chains: int, ci_prob: float, ess: float | None = None) -> pd.DataFrame:
+    """Summarise draws, one row each.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (m, draws)
+        Draws, chain by chain; NaN where undefined.
+    n_chains : int
+        Chains.
+    ci_prob : float
+        Probability of the equal-tailed interval.
+    ess : float, optional
+        The effective number of draws, where the engine knows it: independent draws have no chains to compare, so
+        that rhat is NaN.
+
+    Returns
+    -------
+    DataFrame
+        mean, sd, median, ci_low, ci_high, ci_prob, ci_kind, p_positive, p_negative, rhat, ess_bulk, ess_tail and
+        status: ``ok``; ``poor`` where rhat or ess miss their limits; ``undefined`` where over half of the draws have
+        no value.
+    """
+    from arviz_stats.base import array_stats
+
+    tail = (1.0 - ci_prob) / 2.0
+    defined = np.isfinite(draws) | np.isinf(draws)
+    share = defined.mean(axis=1)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        values = np.where(share[:, None] > 0, draws, 0.0)
+        median, low, high = (_quantile(values, q) for q in (0.5, tail, 1.0 - tail))
+        finite = np.isfinite(draws).all(axis=1)
+        mean, sd = (
+            np.where(finite, f(np.where(finite[:, None], draws, 0.0), axis=1), np.nan) for f in (np.mean, _sd)
+        )
+        # Ranks are unchanged by a monotone map, so infinite sizes can take part in the diagnostics.
+        usable = np.clip(np.where(defined, draws, np.nan), -1e300, 1e300)
+    shaped = usable.reshape(len(draws), n_chains, -1)
+    whole = defined.all(axis=1)
+    constant = np.ptp(np.where(whole[:, None], usable, 0.0), axis=1) == 0
+    rhat, bulk, tail_ess = (np.full(len(draws), np.nan) for _ in range(3))
+    checked = whole & ~constant
+    if ess is not None:
+        bulk[checked] = tail_ess[checked] = ess
+    elif checked.any():
+        part = shaped[checked]
+        rhat[checked] = array_stats.rhat(part, chain_axis=-2, draw_axis=-1)
+        bulk[checked] = array_stats.ess(part, chain_axis=-2, draw_axis=-1, method="bulk")
+        tail_ess[checked] = array_stats.ess(
+            part, chain_axis=-2, draw_axis=-1, method="tail", prob=(0.05, 0.95)
+        )
+    mixed = np.nan_to_num(rhat, nan=9.0) < RHAT_LIMIT if ess is None else np.full(len(draws), True)
+    good = np.where(checked, mixed & (np.fmin(bulk, tail_ess) > MIN_ESS), True)
+    status = np.where(share < 0.5, "undefined", np.where(good, "ok", "poor"))
+    return pd.DataFrame(
+        {
+            "mean": mean,
+            "sd": sd,
+            "median": np.where(share >= 0.5, median, np.nan),
+            "ci_low": np.where(share >= 0.5, low, np.nan),
+            "ci_high": np.where(share >= 0.5, high, np.nan),
+            "ci_prob": ci_prob,
+            "ci_kind": "eti",
+            "p_positive": (draws > 0).mean(axis=1),
+            "p_negative": (draws < 0).mean(axis=1),
+            "rhat": rhat,
+            "ess_bulk": bulk,
+            "ess_tail": tail_ess,
+            "status": status,
+        }
+    )
+
+
+def _curves(fit: FitLike) -> Iterator[Curve]:
+    yield curve(fit, "population")
+    yield curve(fit, "overall")
+    for column in SELECTABLE:
+        groups = levels_of(fit.gains, column)
+        if len(groups) > 1 and not why_absent(fit.spec, fit.gains, column):
+            for group in groups:
+                yield curve_at(fit, {column: group})
+
+
+def _all_draws(
+    fit: FitLike, sizes: Sequence[float], threshold: float
+) -> Iterator[tuple[tuple[str, str, str, float], Float]]:
+    """Yield estimand, level, group and size of every estimate, and its draws."""
+    for each in _curves(fit):
+        for name, params, values in _estimands(each, sizes, threshold):
+            yield (name, each.level, each.group, params), values
+    for name in fit.spec.covariates:
+        yield ("effect", "covariate", f"covariate={name}", np.nan), covariate_effect(fit, name)
+        if column_of(name) in fit.spec.covariate_scaling:
+            per_sd = covariate_effect(fit, name, per_sd=True)
+            yield ("effect_per_sd", "covariate", f"covariate={name}", np.nan), per_sd
+    posterior = fit.posterior["posterior"]
+    names = [str(name) for name in posterior.data_vars]
+    shape = [parameter.name for parameter in fit.spec.law.parameters]
+    for name in [*(each for each in names if each.startswith(("tau_", "rho_"))), *shape]:
+        kind = "sd" if name.startswith("tau_") else "correlation" if name.startswith("rho_") else name
+        yield (kind, "model", name, np.nan), posterior[name].to_numpy().reshape(-1)
+
+
+def _estimands(each: Curve, sizes: Sequence[float], threshold: float) -> Iterator[tuple[str, float, Float]]:
+    if not each.law.has_slope:
+        yield "gain", np.nan, each.intercept
+        return
+    if not each.no_slope:
+        yield "slope", np.nan, each.slope()
+    for params in sizes:
+        yield "gain", params, each.gain(params)
+    if len(sizes) > 1:
+        yield "ratio", sizes[-1], each.ratio(sizes[-1], sizes[0])
+    yield "crossing", np.nan, each.crossing(threshold)
+    if each.psi is not None:
+        yield "asymptote", np.nan, each.asymptote()
+
+
+def _prior_shares(draws: Float, moved: Float | None, estimands: pd.Series, widening: Float) -> Float:
+    """Return the share of the priors in every estimate, of sizes on the scale of orders of magnitude."""
+    sizes = (estimands == "crossing").to_numpy()
+
+    def comparable(values: Float) -> Float:
+        values = values.copy()
+        with np.errstate(divide="ignore"):
+            values[sizes] = np.log10(values[sizes])
+        return values
+
+    draws = comparable(draws)
+    other = baseline_share(draws, None if moved is None else comparable(moved))
+    return np.fmax(prior_share(draws, widening), other)
+
+
+def _quantile(values: Float, q: float) -> Float:
+    """Quantile of every row over its defined draws; infinite draws are ordered, not interpolated with."""
+    infinite = np.isinf(values).any(axis=1)
+    result = np.nanquantile(np.where(infinite[:, None], 0.0, values), q, axis=1)
+    if infinite.any():
+        result[infinite] = np.nanquantile(values[infinite], q, axis=1, method="inverted_cdf")
+    return result
+
+
+def _sd(values: Float, axis: int) -> Float:
+    return np.std(values, axis=axis, ddof=1)

@@ -1,0 +1,1 @@
+"""From the cells of a table to gains: what they may hold, and what is wrong with them."""

@@ -1,0 +1,352 @@
+"""The experiment file: checkpoints x intermediates x targets x languages x seeds, and how each is trained."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from gainlaw._io import sha256_bytes
+from gainlaw.errors import InputError
+
+__all__ = [
+    "Budget",
+    "Checkpoint",
+    "Compute",
+    "Experiment",
+    "Intermediate",
+    "Lora",
+    "Pretraining",
+    "Prompt",
+    "Settings",
+    "Target",
+    "Training",
+    "WorldTable",
+    "parse_experiment",
+    "read_experiment",
+]
+
+_MOST = 2**31 - 1
+
+
+def _plain_task(name: str) -> str:
+    """Return a task's own name where this is another name of it; unknown names are left for the crosschecks."""
+    from gainlaw.training.phases.sources import task_called
+
+    try:
+        return task_called(name).name
+    except InputError:
+        return name
+
+
+def _plain_tasks(table: dict[str, str]) -> dict[str, str]:
+    plain: dict[str, str] = {}
+    for name, folder in table.items():
+        if _plain_task(name) in plain:
+            raise ValueError(f"{name} and another key are names of the task {_plain_task(name)}")
+        plain[_plain_task(name)] = folder
+    return plain
+
+
+Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
+Task = Annotated[str, Field(min_length=1), AfterValidator(_plain_task)]
+Text = Annotated[str, Field(min_length=1)]
+HubName = Annotated[str, Field(pattern=r"^\w[\w.-]*(/\w[\w.-]*)?$")]
+Folders = Annotated[dict[str, Text], AfterValidator(_plain_tasks)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1, le=_MOST)]
+Seed = Annotated[int, Field(ge=0, le=_MOST)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Lora(_Table):
+    """Low-rank adapters instead of all weights (Hu et al. 2021, arXiv 2106.09685)."""
+
+    rank: Count = 16
+    alpha: Annotated[float, Field(gt=0)] = 32.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+def _adapters_given(value: Any) -> str | None:
+    """Return which of the two forms of ``lora`` a value is; None is neither."""
+    return "@false" if value is False else "@table" if isinstance(value, dict | Lora) else None
+
+
+Adapters = Annotated[
+    Annotated[Lora, Tag("@table")] | Annotated[Literal[False], Tag("@false")],
+    Discriminator(_adapters_given, custom_error_type="lora_form", custom_error_message="neither form"),
+]
+
+
+class Settings(_Table):
+    """How a phase is trained; what is left out comes from the table above it, at last from the phase."""
+
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    batch_size: Count | None = None
+    epochs: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    steps: Count | None = None
+    warmup: Fraction | None = None
+    schedule: Literal["linear", "cosine", "constant"] | None = None
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    clip: Annotated[float, Field(gt=0)] | None = None
+    max_length: Annotated[int, Field(ge=8, le=_MOST)] | None = None
+    micro_batch_tokens: Annotated[int, Field(ge=64, le=_MOST)] | None = None
+    precision: Literal["auto", "fp32", "bf16"] | None = None
+    gradient_checkpointing: bool | None = None
+    patience: Annotated[int, Field(ge=0, le=_MOST)] | None = None
+    checks: Count | None = None
+    mask_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    lora: Adapters | None = None
+
+
+class Training(Settings):
+    """Settings of all phases, and of one."""
+
+    pretrain: Settings | None = None
+    intermediate: Settings | None = None
+    finetune: Settings | None = None
+
+
+class Checkpoint(_Table):
+    """A pretrained model: a hub name, a local path, or a configuration to start from scratch."""
+
+    name: Name
+    model_family: Text
+    hub: HubName | None = None
+    revision: Text | None = None
+    path: Text | None = None
+    config: dict[str, Any] | None = None
+    base_model: Name | None = None
+    intermediate: Name | None = None
+    params: Annotated[int, Field(ge=1, le=10**15)] | None = None
+    pretrain: bool = True
+    training: Training = Training()
+
+
+class Pretraining(_Table):
+    """Masked language modelling from scratch, for the checkpoints that have a configuration."""
+
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
+    corpus: Annotated[list[Text], Field(min_length=1)] | None = None
+    tokenizer: Text | None = None
+
+
+class WorldTable(_Table):
+    """The synthetic world; see `gainlaw.training.world.WorldSettings`."""
+
+    seed: Seed = 0
+    antonyms: Annotated[int, Field(ge=2, le=256)] = 16
+    verb_groups: Annotated[int, Field(ge=2, le=256)] = 16
+    per_family: Annotated[int, Field(ge=1, le=9)] = 4
+    documents: Count = 60_000
+    parallel: Fraction = 0.15
+    mixed: Fraction = 0.10
+    train: Count = 8_000
+    validation: Count = 500
+    test: Count = 500
+
+
+class Prompt(_Table):
+    """A prompt of a target: a text with the fields of an item in braces, and the answers."""
+
+    name: Name
+    text: Text
+    answers: list[str] | None = None
+
+
+def _prompt_given(value: Any) -> str | None:
+    """Return which of the two forms of a prompt a value is; None is neither."""
+    return "@name" if isinstance(value, str) else "@table" if isinstance(value, dict | Prompt) else None
+
+
+NamedOrStated = Annotated[
+    Annotated[Prompt, Tag("@table")] | Annotated[Text, Tag("@name")],
+    Discriminator(_prompt_given, custom_error_type="prompt_form", custom_error_message="neither form"),
+]
+
+
+class Intermediate(_Table):
+    """An English intermediate training, on one task or several."""
+
+    name: Name
+    tasks: Annotated[list[Task], Field(min_length=1)]
+    method: Literal["supervised", "prompt_consistency"] = "supervised"
+    sampling: Literal["proportional", "temperature"] = "proportional"
+    temperature: Annotated[float, Field(ge=1)] = 2.0
+    examples: Count | None = None
+    mlm: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    mlm_corpus: Annotated[list[Text], Field(min_length=1)] | None = None
+    data: Folders = {}
+    language: Text = "en"
+    split: Literal["train", "validation", "test"] = "train"
+    prompts: Annotated[list[NamedOrStated], Field(min_length=2)] | None = None
+    training: Settings = Settings()
+
+
+class Target(_Table):
+    """A task that is fine-tuned in English (or prompted) and scored in every language."""
+
+    task: Task
+    train: Annotated[list[Task], Field(min_length=1)] | None = None
+    languages: Annotated[list[Text], Field(min_length=1)] | None = None
+    split: Literal["validation", "test"] | None = None
+    examples: Count | None = None
+    limit: Count | None = None
+    prompts: Annotated[list[NamedOrStated], Field(min_length=1)] | None = None
+    training: Settings = Settings()
+
+
+class Compute(_Table):
+    """What it runs on. Only ``device`` and ``threads`` can change a result."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: Count | None = None
+    threads: Count = 1
+    snapshot_seconds: Annotated[float, Field(gt=0)] = 300.0
+
+
+class Budget(_Table):
+    """What may be spent; a run whose plan exceeds it does not start."""
+
+    gpu_hours: Annotated[float, Field(gt=0)] | None = None
+    disk_gb: Annotated[float, Field(gt=0)] | None = None
+    memory_gb: Annotated[float, Field(gt=0)] | None = None
+    throughput_tflops: Annotated[float, Field(ge=1e-6)] = 300.0
+    utilisation: Annotated[float, Field(ge=1e-6, le=1)] = 0.35
+
+
+class Experiment(_Table):
+    """An experiment, as its file states it.
+
+    Attributes
+    ----------
+    name, title : str
+        Its name, and a line about it.
+    protocol : {"finetune", "prompted"}
+        Fine-tuned on English and scored zero-shot, or scored from prompts without fine-tuning.
+    seeds : list of int
+        Seeds of intermediate training and fine-tuning.
+    checkpoints, intermediates, targets : list
+        What is crossed. The baseline (no intermediate) is always run.
+    training : Training
+        Settings of all checkpoints, with tables for one phase.
+    pretraining : Pretraining or None
+        For checkpoints from scratch.
+    world : WorldTable or None
+        The synthetic world, when its tasks or its corpus are used.
+    data : dict of str to str
+        Task to folder with its local files, relative to the experiment file.
+    compute, budget : Compute, Budget
+        What it runs on, and what may be spent.
+    folder : Path
+        Where the file lies; relative paths start there.
+    sha256 : str
+        Of the file's text.
+    """
+
+    name: Name
+    title: str = ""
+    protocol: Literal["finetune", "prompted"] = "finetune"
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
+    checkpoints: Annotated[list[Checkpoint], Field(min_length=1)]
+    intermediates: list[Intermediate] = []
+    targets: Annotated[list[Target], Field(min_length=1)]
+    training: Training = Training()
+    pretraining: Pretraining | None = None
+    world: WorldTable | None = None
+    data: Folders = {}
+    compute: Compute = Compute()
+    budget: Budget = Budget()
+    folder: Annotated[Path, Field(strict=False)] = Path()
+    text: str = Field("", repr=False)
+
+    @property
+    def sha256(self) -> str:
+        """Of the file's text."""
+        return sha256_bytes(self.text.encode())
+
+
+def read_experiment(path: str | os.PathLike[str]) -> Experiment:
+    """Read and validate an experiment file.
+
+    Parameters
+    ----------
+    path : path-like
+        A TOML file.
+
+    Returns
+    -------
+    Experiment
+
+    Raises
+    ------
+    InputError
+        With every fault of the file at once, each naming its key: TOML that does not parse, unknown or
+        missing keys, values outside what is allowed, names that nothing defines, local paths that are not
+        there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "tiny.toml"
+    >>> _ = file.write_text('''name = "tiny"
+    ... checkpoints = [{name = "xlmr", model_family = "XLM-R", hub = "FacebookAI/xlm-roberta-base"}]
+    ... targets = [{task = "xcopa", languages = ["sw", "tr"]}]''')
+    >>> read_experiment(file).checkpoints[0].name
+    'xlmr'
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError("there is no such file; an experiment is a .toml file", source=str(path)) from None
+    except IsADirectoryError:
+        raise InputError("a folder; an experiment is a .toml file", source=str(path)) from None
+    except UnicodeDecodeError:
+        raise InputError("not a text file; an experiment is TOML in UTF-8", source=str(path)) from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", source=str(path)) from None
+    return parse_experiment(text, file.resolve().parent, str(path))
+
+
+def parse_experiment(text: str, folder: Path, source: str) -> Experiment:
+    """Validate the text of an experiment file.
+
+    Parameters
+    ----------
+    text : str
+        TOML.
+    folder : Path
+        Where relative paths start.
+    source : str
+        What messages call it.
+
+    Returns
+    -------
+    Experiment
+
+    Raises
+    ------
+    InputError
+        As `read_experiment` does.
+    """
+    from gainlaw.training.experiment.crosschecks import find_faults
+    from gainlaw.training.experiment.validation import in_one_line, read_tables
+
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "too deep, or a number too long"
+        raise InputError(f"not valid TOML: {why}", source=source) from None
+    draft = read_tables(table, folder, text)
+    problems = [in_one_line(problem) for problem in (*draft.problems, *find_faults(draft))]
+    if problems:
+        raise InputError([replace(problem, kind="key") for problem in problems], source=source)
+    return draft.experiment

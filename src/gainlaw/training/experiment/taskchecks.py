@@ -1,0 +1,355 @@
+"""Faults of an experiment's intermediates and targets: their tasks, languages, data and prompts."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.training.experiment.configurations import MASKED_TYPES, model_type_of
+from gainlaw.training.experiment.recipes import resolve_recipe
+from gainlaw.training.experiment.schema import Experiment, Intermediate, Settings, Target
+from gainlaw.training.experiment.validation import Draft, guess
+from gainlaw.training.phases.sources import task_called
+from gainlaw.training.tasks import source_files
+from gainlaw.training.tasks.base import TrainingTask
+
+if TYPE_CHECKING:
+    from gainlaw.training.experiment.recipes import Phase
+
+__all__ = [
+    "folders_wanted",
+    "intermediate_faults",
+    "known_task",
+    "place_faults",
+    "plain_name",
+    "scored_languages",
+    "target_faults",
+    "twice",
+]
+
+_RANKED = ("classification", "choice")
+
+
+def known_task(name: str, key: str) -> list[Problem]:
+    """Return whether a name is no task's."""
+    from gainlaw.training.world.tasks import WORLD
+
+    try:
+        task_called(name)
+    except InputError as error:
+        near = difflib.get_close_matches(name, WORLD, n=1)
+        hint = f"did you mean {near[0]}?" if near and name.startswith("world") else None
+        return [Problem(p.message, key, hint=hint or p.hint) for p in error.problems]
+    return []
+
+
+def plain_name(name: str) -> str:
+    """Return a task's own name, or an unknown name as it is."""
+    return name if known_task(name, "") else task_called(name).name
+
+
+def twice(values: Sequence[object], key: str) -> list[Problem]:
+    """Return which values come more than once."""
+    found = [str(value) for value, count in Counter(values).items() if count > 1]
+    return [Problem(f"{', '.join(found)} comes more than once", key)] if found else []
+
+
+def place_faults(draft: Draft, place: str, key: str, kind: Literal["file", "folder"]) -> list[Problem]:
+    """Return whether a path of the file leads nowhere, or to what it should not."""
+    try:
+        path = draft.experiment.folder / Path(place).expanduser()
+        there = path.exists()
+    except (RuntimeError, ValueError, OSError) as error:
+        return [Problem(f"{place!r} is no path: {error}", key)]
+    if not there:
+        return [Problem(f"there is no {place!r}", key, hint=f"paths start at {draft.experiment.folder}")]
+    if kind == "folder" and not path.is_dir():
+        return [Problem(f"{place!r} is a file", key, hint="give its folder")]
+    if kind == "file" and not path.is_file():
+        return [Problem(f"{place!r} is no file", key, hint="give a file")]
+    if kind == "file" and not path.stat().st_size:
+        return [Problem(f"{place!r} is empty", key)]
+    return []
+
+
+def scored_languages(experiment: Experiment, target: Target, task: TrainingTask, split: str) -> list[str]:
+    """Return the languages that a target is scored in: those stated, else all that the task was published in."""
+    if target.languages is not None:
+        return list(target.languages)
+    return _published(experiment, task, split)
+
+
+def _published(experiment: Experiment, task: TrainingTask, split: str) -> list[str]:
+    if _of_world(task.name):
+        from gainlaw.training.world.languages import language_codes
+
+        codes = language_codes(experiment.world.per_family) if experiment.world is not None else ()
+        return list(codes) if split == "test" else ["en"]
+    return [code for code in task.languages if code in task.splits.get(split, ())]
+
+
+def _of_world(name: str) -> bool:
+    return name.startswith("world_")
+
+
+def folders_wanted(experiment: Experiment) -> list[str]:
+    """Return the tasks of an experiment that are on no hub and have no folder yet: it can be planned, not run."""
+    used: list[tuple[str, str | None]] = []
+    for each in experiment.intermediates:
+        used += [(name, each.data.get(name)) for name in each.tasks]
+    for target in experiment.targets:
+        task = task_called(target.task)
+        used.append((task.name, None))
+        if experiment.protocol == "finetune":
+            used += [(name, None) for name in target.train or task.english_side]
+    wanted = [
+        name
+        for name, own in used
+        if task_called(name).hub is None and not _of_world(name) and not (own or experiment.data.get(name))
+    ]
+    return list(dict.fromkeys(wanted))
+
+
+def _task_faults(draft: Draft, name: str, key: str) -> list[Problem]:
+    """Return whether a task is unknown, or needs a world that is not there."""
+    found = known_task(name, key)
+    if not found and _of_world(name) and not draft.has("world"):
+        found = [Problem(f"{name} is a task of the synthetic world", key, hint="add a table [world]")]
+    return found
+
+
+def _data_faults(
+    draft: Draft,
+    name: str,
+    split: str,
+    languages: Iterable[str],
+    keys: tuple[str, str],
+    own: tuple[str, str] | None = None,
+) -> list[Problem]:
+    """Return why items cannot be read: a split or language that a task lacks, or files that are not there.
+
+    `keys` are those that name the split and the languages, `own` the key of a folder of one's own and its place.
+    """
+    task = task_called(name)
+    folder, at = draft.experiment.data.get(name), f"data.{name}"
+    if own is not None:
+        at, folder = own
+    path = None if folder is None else draft.experiment.folder / Path(folder).expanduser()
+    if _of_world(name):
+        return _world_faults(draft, task, split, languages, keys)
+    if (path is None and "data" in draft.doubtful) or (path is not None and not path.is_dir()):
+        return []  # said of the folder
+    if split not in task.splits:
+        hint = f"it has: {', '.join(task.splits)}"
+        return [Problem(f"{name} has no {split} split with labels", keys[0], hint=hint)]
+    on_hub = set(getattr(task.hub, "languages", ())) or set(task.splits[split])
+    lacking: list[str] = []
+    without: list[str] = []
+    first: Problem | None = None
+    for language in languages:
+        try:
+            source_files(task, split, language, path)
+        except InputError as error:
+            if error.source is None and task.local is not None:  # not a matter of files
+                lacking.append(language)
+                continue
+            first = first or error.problems[0]
+            without.append(language)
+        else:
+            if path is None and language not in on_hub:
+                lacking.append(language)
+    found = []
+    if lacking:
+        here = on_hub if path is None else set(task.splits[split])
+        hint = f"there are: {', '.join(sorted(here))}"
+        if path is None and task.languages == ("en",):
+            hint += f"; a folder data.{name} may hold a translation"
+        elif path is None and set(lacking) & set(task.splits[split]):
+            hint += f"; a folder data.{name} may have {', '.join(sorted(set(task.splits[split]) - here))}"
+        what = f"{name} has no {split} items in {', '.join(lacking)}"
+        found.append(Problem(what, keys[1], hint=hint))
+    if first is not None:
+        more = f" (nor in {', '.join(without[1:])})" if len(without) > 1 else ""
+        found.append(Problem(f"{first.message}{more}", at, hint=first.hint))
+    return found
+
+
+def _world_faults(
+    draft: Draft, task: TrainingTask, split: str, languages: Iterable[str], keys: tuple[str, str]
+) -> list[Problem]:
+    known = _published(draft.experiment, task, split)
+    wrong = [code for code in languages if code not in known]
+    if not wrong or draft.experiment.world is None:
+        return []
+    what = f"{task.name} has no {split} items in {', '.join(wrong)}"
+    return [Problem(what, keys[1], hint=f"there are: {', '.join(known)}")]
+
+
+def _checked(draft: Draft, phase: Phase, own: Settings) -> bool:
+    """Return whether some checkpoint is trained with checks on the validation split."""
+    experiment = draft.experiment
+    return any(resolve_recipe(experiment, phase, c, own).patience for c in experiment.checkpoints)
+
+
+def intermediate_faults(draft: Draft, each: Intermediate, key: str) -> list[Problem]:
+    """Return the faults of an intermediate.
+
+    Parameters
+    ----------
+    draft : Draft
+        The experiment.
+    each : Intermediate
+        One of its intermediates.
+    key : str
+        Its key in the file.
+    """
+    found = [p for task in each.tasks for p in _task_faults(draft, task, f"{key}.tasks")]
+    unknown = bool(found)
+    found += twice(each.tasks, f"{key}.tasks")
+    if each.name == "none":
+        found.append(Problem("the name none belongs to the baseline, which needs no entry", f"{key}.name"))
+    for task, place in each.data.items():
+        at = f"{key}.data.{task}"
+        if task not in each.tasks:
+            found.append(Problem(f"{task} is not among the tasks", at, hint=guess(task, each.tasks)))
+        elif _of_world(task):
+            found.append(Problem("the world makes its own items", at, hint="leave it out"))
+        found += place_faults(draft, place, at, "folder")
+    found += _mlm_faults(draft, each, key) + _method_faults(draft, each, key, unknown)
+    if each.sampling != "temperature" and "temperature" in each.model_fields_set:
+        found.append(Problem('temperature goes with sampling = "temperature"', f"{key}.temperature"))
+    if unknown:
+        return found
+    consistency = each.method == "prompt_consistency"
+    splits: list[str] = [each.split if consistency else "train"]
+    splits += ["validation"] if not consistency and _checked(draft, "intermediate", each.training) else []
+    for task in each.tasks:
+        own = (f"{key}.data.{task}", each.data[task]) if task in each.data else None
+        keys = (f"{key}.{'split' if consistency else 'tasks'}", f"{key}.language")
+        for split in splits:
+            found += _data_faults(draft, task, split, [each.language], keys, own)
+    return found
+
+
+def _mlm_faults(draft: Draft, each: Intermediate, key: str) -> list[Problem]:
+    found: list[Problem] = []
+    for number, place in enumerate(each.mlm_corpus or (), 1):
+        found += place_faults(draft, place, f"{key}.mlm_corpus[{number}]", "file")
+    if not each.mlm:
+        if each.mlm_corpus is not None:
+            hint = "mlm is the share of steps that go on with masked language modelling"
+            found.append(Problem("mlm_corpus goes with mlm", f"{key}.mlm_corpus", hint=hint))
+        return found
+    if each.method == "prompt_consistency":
+        return [*found, Problem("mlm goes with the method supervised", f"{key}.mlm")]
+    if each.mlm_corpus is None and not draft.has("world"):
+        found.append(Problem("mlm needs a corpus", f"{key}.mlm", hint="add mlm_corpus, a list of text files"))
+    for _, checkpoint in draft.checkpoints():
+        kind = model_type_of(draft.experiment, checkpoint) if checkpoint.base_model is None else None
+        if kind is not None and kind not in MASKED_TYPES:
+            hint = f"it is for {', '.join(MASKED_TYPES)}"
+            what = f"{checkpoint.name} ({kind}) cannot go on with masked language modelling"
+            found.append(Problem(what, f"{key}.mlm", hint=hint))
+    return found
+
+
+def _method_faults(draft: Draft, each: Intermediate, key: str, unknown: bool) -> list[Problem]:
+    """Return what does not go with the method of an intermediate, or with the protocol."""
+    found: list[Problem] = []
+    consistency, protocol = each.method == "prompt_consistency", draft.experiment.protocol
+    if "protocol" not in draft.doubtful and consistency != (protocol == "prompted"):
+        hint = (
+            'prompt_consistency goes with protocol = "prompted", supervised with "finetune"; a released '
+            "pair is prompted by giving its second checkpoint base_model and intermediate"
+        )
+        what = f"{each.method} does not go with protocol {protocol}"
+        found.append(Problem(what, f"{key}.method", hint=hint))
+        return found
+    if not consistency:
+        stated = {"split": each.split != "train", "prompts": each.prompts is not None}
+        what = 'goes with method = "prompt_consistency"'
+        return [Problem(f"{name} {what}", f"{key}.{name}") for name, given in stated.items() if given]
+    for name in ("epochs", "patience"):
+        if getattr(each.training, name) is not None:
+            what, hint = f"prompt_consistency does not go by {name}", "it stops by itself, at steps at most"
+            found.append(Problem(what, f"{key}.training.{name}", hint=hint))
+    if len(each.tasks) > 1:
+        found.append(Problem("prompt_consistency takes one task", f"{key}.tasks"))
+    elif not unknown:
+        found += _prompt_faults(task_called(each.tasks[0]), each.prompts, key, f"{key}.tasks")
+    return found
+
+
+def _prompt_faults(task: TrainingTask, prompts: Sequence[object] | None, key: str, at: str) -> list[Problem]:
+    """Return what keeps a task from being prompted; `at` is the key that names it."""
+    from gainlaw.training.phases.prompts import check_prompts
+
+    if task.kind not in _RANKED:
+        return [Problem(f"{task.name} cannot be prompted by ranking answers", at)]
+    found = check_prompts(task, prompts, f"{key}.prompts")  # type: ignore[arg-type]
+    return [replace(p, message=p.message.removeprefix("prompts: ")) for p in found]
+
+
+def target_faults(draft: Draft, target: Target, key: str) -> list[Problem]:
+    """Return the faults of a target.
+
+    Parameters
+    ----------
+    draft : Draft
+        The experiment.
+    target : Target
+        One of its targets.
+    key : str
+        Its key in the file.
+    """
+    found = twice(target.languages or (), f"{key}.languages")
+    missing = [p for name in target.train or () for p in _task_faults(draft, name, f"{key}.train")]
+    found += missing + _protocol_faults(draft, target, key)
+    unknown = _task_faults(draft, target.task, f"{key}.task")
+    if unknown:
+        return found + unknown
+    task = task_called(target.task)
+    if task.kind not in _RANKED:
+        hint = "an intermediate may be any task; a target is one with a fixed set of answers"
+        what = f"{task.name} is no classification or choice task"
+        return [*found, Problem(what, f"{key}.task", hint=hint)]
+    for name in () if missing else target.train or ():
+        other = task_called(name)
+        if other.kind != task.kind or (task.kind != "choice" and other.n_classes != task.n_classes):
+            hint = "it needs the same kind and number of classes"
+            found.append(Problem(f"{name} does not train the head of {task.name}", f"{key}.train", hint=hint))
+    split = target.split or task.evaluation_split
+    keys = (f"{key}.{'split' if target.split else 'task'}", f"{key}.languages")
+    found += _data_faults(
+        draft, task.name, split, scored_languages(draft.experiment, target, task, split), keys
+    )
+    if draft.experiment.protocol == "prompted":
+        if target.prompts is not None or "protocol" not in draft.doubtful:
+            found += _prompt_faults(task, target.prompts, key, f"{key}.task")
+    elif not missing and "protocol" not in draft.doubtful:
+        splits = ["train", *(["validation"] if _checked(draft, "finetune", target.training) else [])]
+        at = f"{key}.{'train' if target.train else 'task'}"
+        for name in target.train or task.english_side or (task.name,):
+            for part in splits:
+                found += _data_faults(draft, name, part, ["en"], (at, at))
+    return found
+
+
+def _protocol_faults(draft: Draft, target: Target, key: str) -> list[Problem]:
+    """Return what a target says that the protocol has no use for."""
+    if "protocol" in draft.doubtful:
+        return []
+    if draft.experiment.protocol == "finetune":
+        hint = 'prompts go with protocol = "prompted"'
+        what = "fine-tuned models are not prompted"
+        return [Problem(what, f"{key}.prompts", hint=hint)] if target.prompts is not None else []
+    return [
+        Problem("the prompted protocol trains on nothing", f"{key}.{name}")
+        for name in ("train", "examples")
+        if getattr(target, name) is not None
+    ]

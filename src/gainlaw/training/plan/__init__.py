@@ -1,0 +1,1 @@
+"""What an experiment will do and cost, before it does."""

@@ -1,0 +1,220 @@
+"""What a training run costs before it is run: parameters, FLOPs, GPU-hours, memory and disk, without weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.training.plan.memory import MemoryEstimate, Precision, adapter_parameters, peak_memory
+from gainlaw.training.plan.shapes import ForwardFlops, Role, forward_flops, model_shape
+
+__all__ = [
+    "ForwardFlops",
+    "MemoryEstimate",
+    "ParameterCount",
+    "adapter_bytes",
+    "count_parameters",
+    "disk_bytes",
+    "flops_per_example",
+    "forward_flops",
+    "gpu_hours",
+    "peak_memory",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterCount:
+    """The parameters of a model.
+
+    Attributes
+    ----------
+    total : int
+        All, a matrix that is used twice once.
+    embedding : int
+        Look-up tables of tokens, positions and token types, and an output projection onto the vocabulary that
+        is not shared with them.
+    non_embedding : int
+        The rest: the N of scaling laws (Kaplan et al. 2020, arXiv 2001.08361).
+    """
+
+    total: int
+    embedding: int
+    non_embedding: int
+
+
+def count_parameters(config: Mapping[str, Any], role: Role = "encoder") -> ParameterCount:
+    """Count the parameters of a model that is built on the meta device, without weights.
+
+    Parameters
+    ----------
+    config : mapping
+        The model's configuration: `gainlaw.training.experiment.known.known_config`, a ``config.json``, or values of
+        one's own with ``model_type``.
+    role : {"encoder", "full", "causal"}
+        ``encoder``: the model without language-modelling head, with the pooling layer that it was published
+        with; of an encoder-decoder, the encoder and its embeddings. ``full``: with the head it was
+        pretrained with, and both sides of an encoder-decoder. ``causal``: a decoder with its head.
+
+    Returns
+    -------
+    ParameterCount
+
+    Raises
+    ------
+    InputError
+        If transformers does not know the configuration, or the role does not suit it.
+
+    Examples
+    --------
+    >>> from gainlaw.training.experiment.known import known_config
+    >>> count_parameters(known_config("FacebookAI/xlm-roberta-base"))
+    ParameterCount(total=278043648, embedding=192397056, non_embedding=85646592)
+    """
+    shape = model_shape(config, role)
+    embedding = shape.embedding_parameters
+    return ParameterCount(shape.parameters, embedding, shape.parameters - embedding)
+
+
+def flops_per_example(
+    config: Mapping[str, Any],
+    tokens: float,
+    *,
+    phase: Literal["train", "infer"] = "train",
+    gradient_checkpointing: bool = False,
+    lora: int | bool | None = False,
+    role: Role = "encoder",
+    target_tokens: float = 0.0,
+) -> float:
+    """Return the FLOPs that one example costs.
+
+    A forward pass is measured (see `gainlaw.training.plan.shapes.forward_flops`) and split into products with weights,
+    ``W``, and attention, ``A``. A product ``x w`` of the forward pass has two in the backward pass, the gradients
+    of ``x`` and of ``w``, so that
+
+    - inference costs ``W + A``,
+    - training ``3 W + 3 A``: the 6 N D of Kaplan et al. 2020 (arXiv 2001.08361) and Hoffmann et al. 2022
+      (arXiv 2203.15556) with N parameters outside the embeddings, plus attention,
+    - training of adapters (LoRA, Hu et al. 2021, arXiv 2106.09685) ``2 W + 3 A`` and three times the adapters'
+      own products, since frozen weights need no gradient,
+    - gradient checkpointing one more forward pass.
+
+    Parameters
+    ----------
+    config, role
+        As in `count_parameters`.
+    tokens : float
+        Length of the example; with padding, the padded length.
+    phase : {"train", "infer"}
+        Training, or evaluation.
+    gradient_checkpointing : bool
+        Whether the forward pass is done again during the backward pass.
+    lora : int or bool, optional
+        The rank of adapters on the queries and values of every layer; True where the rank is not known: their
+        own products (below 1 % at rank 16) are then left out.
+    target_tokens : float
+        Length of the decoder's side; of an encoder-decoder in the role ``full`` only.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        With every option that is out of range, or as `count_parameters` does.
+    """
+    faults = _range_faults(tokens=tokens)
+    if phase not in ("train", "infer"):
+        faults.append(Problem(f"{phase!r} is no phase", "phase", hint="train or infer"))
+    if lora is not None and lora < 0:
+        faults.append(Problem(f"{lora} is no rank", "lora", hint="1 or more, or None"))
+    if target_tokens < 0:
+        faults.append(Problem(f"{target_tokens} is below 0", "target_tokens"))
+    if faults:
+        raise InputError(faults)
+    forward = forward_flops(config, role)
+    weights, attention = forward.weights(tokens, target_tokens), forward.attention(tokens, target_tokens)
+    rank = 0 if lora is None or isinstance(lora, bool) else lora
+    adapters = 2.0 * adapter_parameters(model_shape(config, role), rank) * tokens if rank else 0.0
+    if phase == "infer":
+        return weights + attention + adapters
+    again = weights + attention + adapters if gradient_checkpointing else 0.0
+    return (2 if lora else 3) * weights + 3 * attention + 3 * adapters + again
+
+
+def disk_bytes(config: Mapping[str, Any], precision: Precision = "fp32", role: Role = "encoder") -> int:
+    """Return the size of the saved weights: a safetensors file, header included.
+
+    Parameters
+    ----------
+    config, role
+        As in `count_parameters`.
+    precision : {"fp32", "bf16"}
+        Of the saved weights; a training run saves fp32.
+
+    Raises
+    ------
+    InputError
+        If the precision is another, or as `count_parameters` does.
+    """
+    if precision not in ("fp32", "bf16"):
+        raise InputError(Problem(f"{precision!r} is no precision", "precision", hint="fp32 or bf16"))
+    shape = model_shape(config, role)
+    return shape.parameters * (4 if precision == "fp32" else 2) + shape.header_bytes
+
+
+def adapter_bytes(config: Mapping[str, Any], rank: int, role: Role = "encoder") -> int:
+    """Return the size of saved adapters on queries and values, in fp32.
+
+    Parameters
+    ----------
+    config, role
+        As in `count_parameters`.
+    rank : int
+        Of the adapters.
+    """
+    return 4 * adapter_parameters(model_shape(config, role), rank)
+
+
+def gpu_hours(flops: float, throughput_tflops: float, utilisation: float = 1.0) -> float:
+    """Return the hours that a number of FLOPs takes.
+
+    Parameters
+    ----------
+    flops : float
+        The work.
+    throughput_tflops : float
+        In 10^12 FLOPs a second: what the device reaches on such work, or its peak together with a
+        `utilisation`.
+    utilisation : float
+        The fraction of the throughput that is reached, in (0, 1].
+
+    Raises
+    ------
+    InputError
+        With every number that is out of range.
+
+    Examples
+    --------
+    >>> gpu_hours(3.6e18, throughput_tflops=400, utilisation=0.5)
+    5.0
+    """
+    faults = _range_faults(throughput_tflops=throughput_tflops, utilisation=utilisation)
+    if not faults and utilisation > 1:
+        faults.append(Problem(f"{utilisation} is above 1", "utilisation", hint="a fraction, such as 0.4"))
+    if not (math.isfinite(flops) and flops >= 0):
+        faults.append(Problem(f"{flops} is no number of FLOPs", "flops", hint="0 or more"))
+    if faults:
+        raise InputError(faults)
+    return flops / (throughput_tflops * 1e12 * utilisation) / 3600
+
+
+def _range_faults(**numbers: float) -> list[Problem]:
+    return [
+        Problem(f"{value} is not above 0", name, hint="a positive number")
+        for name, value in numbers.items()
+        if not (math.isfinite(value) and value > 0)
+    ]

@@ -1,0 +1,1 @@
+"""Training: models, data, objectives and the loop."""

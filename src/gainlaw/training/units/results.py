@@ -1,0 +1,168 @@
+"""From finished units to the table the statistics begin with: evaluations, and predictions beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gainlaw._io import write_frame_atomic
+from gainlaw.training.phases.sources import task_called
+from gainlaw.training.units.graph import Cell, Graph
+from gainlaw.training.units.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["collect", "write_results"]
+
+EVALUATIONS, PREDICTIONS = "evaluations.csv", "predictions.parquet"
+_KEYS = ("model", "intermediate", "task", "language", "seed", "prompt", "split", "metric", "protocol")
+
+
+def collect(graph: Graph, store: Store, source: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return evaluations and predictions of the cells whose unit is finished.
+
+    Parameters
+    ----------
+    graph : Graph
+        The design.
+    store : Store
+        The units.
+    source : str
+        What the column ``source`` says.
+
+    Returns
+    -------
+    evaluations : pandas.DataFrame
+        The columns of an evaluations table, and ``params_non_embedding``, ``run_status`` (of the training: ``ok``,
+        ``stopped early``, ``collapsed``, ``diverged``, the last two also where it went wrong before the last
+        phase; ``constant answer`` where every item got one answer) and, for prompts, ``prompt_agreement``
+        (Fleiss' kappa between the prompts of a model, task and language).
+    predictions : pandas.DataFrame
+        One row an item: the key columns, ``example`` and ``correct``.
+    """
+    import pandas as pd
+
+    families = _world_families(graph, store)
+    rows: list[dict[str, Any]] = []
+    examples: list[np.ndarray] = []
+    correct: list[np.ndarray] = []
+    cells = sorted((c for c in graph.cells if store.has(c.unit)), key=_order)
+    for cell in cells:
+        folder = store.path(cell.unit)
+        info = _read(store.path(cell.source) / "info.json")
+        task = task_called(cell.task)
+        trained = _training_status(graph, store, cell.trained)
+        answers = pd.read_parquet(folder / "predictions.parquet", columns=_columns(folder))
+        common: dict[str, Any] = {
+            "model_family": cell.model_family,
+            "model": cell.model,
+            "params": cell.params or info["params"],
+            "base_model": cell.base_model,
+            "intermediate": cell.intermediate,
+            "task": cell.task,
+            "seed": cell.seed,
+            "split": cell.split,
+            "protocol": cell.protocol,
+        }
+        scores = _read(folder / "scores.json")
+        for score in scores:
+            status = trained if trained != "ok" else score["status"]
+            here = answers[answers["language"] == score["language"]]
+            if "prompt" in answers:
+                here = here[here["prompt"].eq(score["prompt"]) & here["metric"].eq(score["metric"])]
+            row = common | {
+                "language": score["language"],
+                "prompt": score.get("prompt", ""),
+                "metric": score.get("metric", task.metric),
+                "n_correct": int(here["correct"].sum()),
+                "n_examples": int(score["n_examples"]),
+                "n_classes": task.n_classes,
+                "source": source,
+                "params_non_embedding": info["params_non_embedding"],
+                "run_status": status,
+            }
+            if "prompt_agreement" in score:
+                row["prompt_agreement"] = score["prompt_agreement"]
+            if score["language"] in families:
+                row["language_family"] = row["genus"] = families[score["language"]]
+            rows.append(row)
+            examples.append(here["example"].to_numpy(dtype=object))
+            correct.append(here["correct"].to_numpy())
+    if not rows:
+        return pd.DataFrame(), pd.DataFrame()
+    frame = pd.DataFrame(rows)
+    # Each key is written once a score, and repeated as a code: there may be millions of items.
+    row_of = np.repeat(np.arange(len(frame)), [len(each) for each in examples])
+    columns: dict[str, Any] = {}
+    for key in _KEYS:
+        if key == "seed":
+            columns[key] = frame[key].to_numpy()[row_of]
+        else:
+            kinds = pd.Categorical(frame[key])
+            columns[key] = pd.Categorical.from_codes(kinds.codes[row_of], kinds.categories)
+    columns["example"] = pd.array(np.concatenate(examples), dtype="str")
+    columns["correct"] = np.concatenate(correct).astype("int8")
+    predictions = pd.DataFrame(columns)
+    return frame[[name for name in _SHOWN if name in frame]], predictions
+
+
+_SHOWN = (
+    *("model_family", "model", "params", "params_non_embedding", "base_model", "intermediate", "task"),
+    *("language", "language_family", "genus", "n_correct", "n_examples", "seed", "prompt", "split", "metric"),
+    *("protocol", "n_classes", "run_status", "prompt_agreement", "source"),
+)
+
+
+def _training_status(graph: Graph, store: Store, name: str) -> str:
+    """Return how the training of a model ended; a phase that went wrong marks all that came after it."""
+    last = ""
+    while name:
+        record = store.path(name) / "result.json"
+        status = str(_read(record)["status"]) if record.is_file() else "ok"
+        if status in {"collapsed", "diverged"}:
+            return status
+        last = last or status
+        name = graph.units[name].parents.get("model", "")
+    return last or "ok"
+
+
+def _order(cell: Cell) -> tuple[Any, ...]:
+    return (cell.model_family, cell.task, cell.intermediate, cell.model, cell.seed)
+
+
+def _columns(folder: Path) -> list[str]:
+    import pyarrow.parquet as parquet
+
+    names = parquet.read_schema(folder / "predictions.parquet").names
+    return [name for name in ("language", "prompt", "metric", "example", "correct") if name in names]
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _world_families(graph: Graph, store: Store) -> Mapping[str, str]:
+    """Return the family of each language of the synthetic world, if there is one."""
+    for unit in graph.units.values():
+        if unit.phase == "world" and store.has(unit.name):
+            table = _read(store.path(unit.name) / "languages.json")
+            return {row["language"]: row["language_family"] for row in table}
+    return {}
+
+
+def write_results(graph: Graph, store: Store, folder: Path, source: str) -> int:
+    """Write ``evaluations.csv`` and ``predictions.parquet``; return the number of scores.
+
+    Both are derived from the finished units and written whole: a run that is not finished leaves the table of
+    what is.
+    """
+    evaluations, predictions = collect(graph, store, source)
+    if len(evaluations):
+        write_frame_atomic(predictions, folder / PREDICTIONS)
+        write_frame_atomic(evaluations, folder / EVALUATIONS)
+    return len(evaluations)
