@@ -11,7 +11,6 @@ import xarray as xr
 from scipy.special import ndtr
 
 import gainlaw.fitting
-import gainlaw.posterior
 from gainlaw.claims.assessment import assess, assess_file
 from gainlaw.claims.decision import VERDICTS, decide
 from gainlaw.claims.density import bayes_factor, density_at, directional_factor
@@ -127,16 +126,16 @@ def fake_curves(monkeypatch):
     def covariate_effect(fit, name, *, prior=False):
         return np.random.default_rng(1).normal(size=DRAWS) if prior else np.full(DRAWS, 2.0)
 
-    monkeypatch.setattr(gainlaw.posterior, "curve", curve)
-    monkeypatch.setattr(gainlaw.posterior, "covariate_effect", covariate_effect)
-    monkeypatch.setattr(gainlaw.fitting, "other_scale_fit", no_other)
+    monkeypatch.setattr("gainlaw.posterior.curves.curve", curve)
+    monkeypatch.setattr("gainlaw.posterior.curves.covariate_effect", covariate_effect)
+    monkeypatch.setattr("gainlaw.fitting.companion.other_scale_fit", no_other)
     # Stand-ins have draws but no model: their Bayes factors are estimated from the draws.
     monkeypatch.setattr(gainlaw.fitting.PointNulls, "factor", lambda *given: None)
     # Their probabilities too, of which they have no more.
     monkeypatch.setattr(gainlaw.fitting.Conditional, "inside", lambda *given: None)
-    monkeypatch.setattr(gainlaw.fitting, "more_draws", lambda *given: None)
+    monkeypatch.setattr("gainlaw.fitting.conditional.more_draws", lambda *given: None)
     # Nor do they know of their priors.
-    monkeypatch.setattr(gainlaw.posterior, "prior_widening", lambda fit: np.zeros(DRAWS))
+    monkeypatch.setattr("gainlaw.posterior.shares.prior_widening", lambda fit: np.zeros(DRAWS))
 
 
 # --- draws -----------------------------------------------------------------------------------------------
@@ -293,7 +292,7 @@ def test_the_other_fit_is_made_when_it_is_missing(monkeypatch):
         made.append(scale)
         return make_fit(scale, {(): (0.5, 1.0, 0.1)})
 
-    monkeypatch.setattr(gainlaw.fitting, "other_scale_fit", other)
+    monkeypatch.setattr("gainlaw.fitting.companion.other_scale_fit", other)
     assert assess(make_fit(), "slope < 0").verdict == "scale-dependent"
     assert made == ["log_odds"]
     assert assess(make_fit(), "slope < 0", both=False).verdict == "supported"
@@ -418,8 +417,8 @@ def test_a_difference_that_the_model_fixes_is_untested():
 
 def test_a_difference_that_is_mostly_its_prior_is_untested(monkeypatch):
     share = {"points": 0.3, "log_odds": 0.8}
-    monkeypatch.setattr(gainlaw.posterior, "prior_widening", lambda fit: fit.scale)
-    monkeypatch.setattr(gainlaw.posterior, "prior_share", lambda draws, scale: share[scale])
+    monkeypatch.setattr("gainlaw.posterior.shares.prior_widening", lambda fit: fit.scale)
+    monkeypatch.setattr("gainlaw.posterior.shares.prior_share", lambda draws, scale: share[scale])
     verdict = assess(make_fit(), "slope < 0", other=make_fit("log_odds", {(): (0.5, 1.0, 0.1)}))
     assert verdict.verdict == "supported"
     assert "on points alone: the difference is mostly its prior (80%)" in verdict.note

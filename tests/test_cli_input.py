@@ -157,7 +157,7 @@ def test_an_interrupt_ends_the_command(cli, monkeypatch: pytest.MonkeyPatch) -> 
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gainlaw.scores.gains.read_table", interrupted)
+    monkeypatch.setattr("gainlaw.scores.gains.cells.reading.read_table", interrupted)
     outcome = cli("check", "scores.csv")
     assert outcome.code == 130
     assert outcome.err == "interrupted\n"
@@ -171,7 +171,7 @@ def test_an_interrupt_that_something_swallows_ends_the_command(cli, monkeypatch:
         except KeyboardInterrupt:
             raise ValueError("too few draws") from None
 
-    monkeypatch.setattr("gainlaw.scores.gains.read_table", swallowing)
+    monkeypatch.setattr("gainlaw.scores.gains.cells.reading.read_table", swallowing)
     before = signal.getsignal(signal.SIGINT)  # Background jobs of a shell ignore it.
     outcome = cli("check", "scores.csv")
     assert outcome.code == 130
@@ -183,6 +183,6 @@ def test_a_fault_of_gainlaw_keeps_its_traceback(cli, monkeypatch: pytest.MonkeyP
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("gainlaw.scores.gains.read_table", broken)
+    monkeypatch.setattr("gainlaw.scores.gains.cells.reading.read_table", broken)
     with pytest.raises(ZeroDivisionError):
         cli("check", "scores.csv")

@@ -12,7 +12,7 @@ import gainlaw as gl
 from gainlaw.model.spec.priors import prior
 from gainlaw.posterior import prior_share
 from gainlaw.posterior.curves import curve
-from gainlaw.posterior.prior_share import narrower_baselines
+from gainlaw.posterior.shares import narrower_baselines
 from gainlaw.report.answer import answer
 from gainlaw.scores.simulate import simulate_study
 from gainlaw.tables.estimates import gain_at_table, slopes_table

@@ -490,7 +490,6 @@ def test_the_answer_and_the_comparison_of_laws_agree(bent_study):
 
 
 def test_the_answer_says_what_the_law_misses(bent_study, monkeypatch, tmp_path):
-    import gainlaw.fitting
 
     fit = bent_study["linear"]
     check = predictive_data(fit)
@@ -498,7 +497,7 @@ def test_the_answer_says_what_the_law_misses(bent_study, monkeypatch, tmp_path):
     assert ("It does not fit everywhere" in " ".join(limits_of(fit))) == missed.any()
     off = np.where(np.arange(len(check)) < 2, 1.0, -0.001)
     altered = check.assign(observed=check["high95"] + off)
-    monkeypatch.setattr(gainlaw.fitting, "predictive_data", lambda fit: altered)
+    monkeypatch.setattr("gainlaw.fitting.checks.predictive.predictive_data", lambda fit: altered)
     said = limits_of(fit)[-1]
     assert said.startswith("It does not fit everywhere.")
     assert f"Of {len(check)} statistics of the checkpoints, 2 lie outside" in said

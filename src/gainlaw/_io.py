@@ -264,8 +264,19 @@ def data_path(name: str) -> Path:
     FileNotFoundError
         If the installation lacks the file.
     """
+    return packaged("data", name)
+
+
+def packaged(folder: str, name: str) -> Path:
+    """Return where a packaged file lies: in the wheel under ``_FOLDER``, or in ``FOLDER/`` of a checkout.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the installation lacks the file.
+    """
     package = Path(__file__).resolve().parent
-    for folder in (package / "_data", package.parents[1] / "data"):
-        if (folder / name).is_file():
-            return folder / name
-    raise FileNotFoundError(f"the installation of gainlaw lacks its data file {name!r}; install it again")
+    for place in (package / f"_{folder}", package.parents[1] / folder):
+        if (place / name).is_file():
+            return place / name
+    raise FileNotFoundError(f"the installation of gainlaw lacks its file {name!r}; install it again")

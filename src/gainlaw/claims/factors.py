@@ -77,10 +77,10 @@ def _factor(
     nulls: PointNulls | None,
 ) -> tuple[float, str]:
     """Return the factor of a difference against none, and a remark on it."""
-    from gainlaw import fitting
+    from gainlaw.fitting.point_null import PointNulls
 
     rough = "the factor is an order of magnitude"
-    shared = fitting.PointNulls(fit) if nulls is None else nulls
+    shared = PointNulls(fit) if nulls is None else nulls
     found = shared.factor(parts_of(form), form.constant)
     if found is None:
         if fit.spec.law.parameters:

@@ -130,7 +130,7 @@ def _divisors(expr: Expr) -> Iterator[Expr]:
 
 def _prior(fit: Fit, claim: Claim, draws: FitDraws) -> list[str]:
     """Return whether the model fixes the difference, or the prior speaks rather than the data."""
-    from gainlaw import posterior as estimands
+    from gainlaw.posterior import shares
 
     prior = FitDraws(fit, prior=True)
     _, before = holds(claim, prior)
@@ -141,17 +141,17 @@ def _prior(fit: Fit, claim: Claim, draws: FitDraws) -> list[str]:
             "the model makes both sides differ by the same number whatever the data: it has no such difference"
         ]
     values = _comparable(claim, draws)
-    widening = estimands.prior_widening(fit)
-    share = max(float(estimands.prior_share(each, widening)) for each in values)
-    if share >= estimands.MOSTLY_PRIOR:
+    widening = shares.prior_widening(fit)
+    share = max(float(shares.prior_share(each, widening)) for each in values)
+    if share >= shares.MOSTLY_PRIOR:
         return [f"the difference is mostly its prior ({share:.0%}): these data say little about it"]
-    moved = estimands.narrower_baselines(fit)
+    moved = shares.narrower_baselines(fit)
     if moved is None:
         return []
     elsewhere = _comparable(claim, FitDraws(moved))
     pairs = zip(values, elsewhere, strict=True)
-    away = max(float(estimands.baseline_share(here, there)) for here, there in pairs)
-    if away >= estimands.MOSTLY_PRIOR:
+    away = max(float(shares.baseline_share(here, there)) for here, there in pairs)
+    if away >= shares.MOSTLY_PRIOR:
         far = "its sd or more" if away >= 1.0 else f"{away:.1f} of its sd"
         return [
             "the difference hangs on the prior of the baselines, as scores at the floor or the ceiling do: with a "

@@ -12,7 +12,7 @@ from gainlaw.posterior import prior_share
 from gainlaw.posterior.curves import Curve, curve_at, new_checkpoint, new_group
 from gainlaw.posterior.estimates import importance_ess, summarise
 from gainlaw.posterior.grid import FitLike
-from gainlaw.posterior.prior_share import baseline_share, narrower_baselines, prior_widening
+from gainlaw.posterior.shares import baseline_share, narrower_baselines, prior_widening
 from gainlaw.scores.reading.sizes import model_sizes
 
 __all__ = ["predict"]

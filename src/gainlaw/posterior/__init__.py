@@ -13,14 +13,14 @@ from gainlaw.posterior.estimates import (
     summarise,
 )
 from gainlaw.posterior.grid import SELECTABLE, FitLike, grid_cells, levels_of, reference_weights
-from gainlaw.posterior.prior_share import (
+from gainlaw.posterior.ranking import rank_groups
+from gainlaw.posterior.shares import (
     MOSTLY_PRIOR,
     baseline_share,
     narrower_baselines,
     prior_share,
     prior_widening,
 )
-from gainlaw.posterior.ranking import rank_groups
 
 __all__ = [
     "MIN_ESS",

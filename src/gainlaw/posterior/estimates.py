@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gainlaw.model.spec.covariates import column_of
 from gainlaw.posterior.curves import Curve, covariate_effect, curve, curve_at
 from gainlaw.posterior.grid import SELECTABLE, FitLike, levels_of, why_absent
-from gainlaw.posterior.prior_share import baseline_share, narrower_baselines, prior_share, prior_widening
+from gainlaw.posterior.shares import baseline_share, narrower_baselines, prior_share, prior_widening
 
 __all__ = [
     "ESTIMATE_COLUMNS",
@@ -74,7 +74,7 @@ def estimate_table(
     -------
     DataFrame
         Columns `ESTIMATE_COLUMNS`; ``params`` is NaN where it does not apply. ``prior_share`` says how much of the
-        estimate is its prior, see `gainlaw.posterior.prior_share`.
+        estimate is its prior, see `gainlaw.posterior.shares`.
     """
     sizes = default_sizes(fit) if sizes is None else tuple(sizes)
     found = list(_all_draws(fit, sizes, threshold))

@@ -24,7 +24,7 @@ from gainlaw.formats import (
     slope_unit,
 )
 from gainlaw.notes import count_of
-from gainlaw.posterior.prior_share import MOSTLY_PRIOR
+from gainlaw.posterior.shares import MOSTLY_PRIOR
 from gainlaw.tables.estimates import group_title
 
 if TYPE_CHECKING:

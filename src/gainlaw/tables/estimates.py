@@ -24,7 +24,7 @@ from gainlaw.formats import (
     title_of,
 )
 from gainlaw.notes import count_of
-from gainlaw.posterior.prior_share import MOSTLY_PRIOR
+from gainlaw.posterior.shares import MOSTLY_PRIOR
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import difflib
 import json
 from pathlib import Path
 
+from gainlaw._io import packaged
 from gainlaw.errors import InputError, Problem
 from gainlaw.training.experiment.schema import Experiment, parse_experiment, read_experiment
 
@@ -20,11 +21,10 @@ def shipped_folder() -> Path:
     InputError
         If the installation lacks them.
     """
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "_runners", package.parents[1] / "runners"):
-        if (folder / "ladder.toml").is_file():
-            return folder
-    raise InputError("the installation of gainlaw lacks its experiments; install it again")
+    try:
+        return packaged("runners", "ladder.toml").parent
+    except FileNotFoundError as error:
+        raise InputError("the installation of gainlaw lacks its experiments; install it again") from error
 
 
 def list_shipped() -> tuple[str, ...]:
