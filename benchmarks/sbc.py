@@ -23,9 +23,10 @@ import gainlaw as gl
 from gainlaw._threads import one_blas_thread
 from gainlaw.laws import law
 from gainlaw.model.binomial.quadrature import BASELINE_SD
+from gainlaw.model.effects import linear_predictor
 from gainlaw.model.spec.problem import ModelProblem, ModelSpec, build_problem, observations, specify
 from gainlaw.options import Baselines, Scale
-from gainlaw.posterior.tree import linear_predictor, prior_draws
+from gainlaw.posterior.tree import prior_draws
 from gainlaw.scores.gains.table import Gains
 
 SIZES = (7e7, 4.1e8, 1.4e9, 6.9e9, 1.2e10)

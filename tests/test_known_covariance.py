@@ -14,13 +14,14 @@ from gainlaw.laws import law
 from gainlaw.model.binomial import kernels as binomial_kernels
 from gainlaw.model.binomial import sites as binomial
 from gainlaw.model.binomial import tables as binomial_tables
+from gainlaw.model.effects import add_prior_means, linear_predictor
 from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.contrasts import coefficient_shifts, conditional_normals, factored_normals
 from gainlaw.model.gaussian.known_errors import diagonal_and_factor
 from gainlaw.model.gaussian.marginal import Marginal
 from gainlaw.model.spec.design import kernel_data
 from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
-from gainlaw.posterior.tree import add_prior_means, effects_of, linear_predictor
+from gainlaw.posterior.tree import effects_of
 from gainlaw.scores.gains.covariance import BlockCovariance
 
 SIZES = (3e8, 1e9, 7e9, 3e10)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw._threads import fill_in_threads, in_threads, pieces
+from gainlaw._threads import in_threads, pieces
+from gainlaw.model.effects import Lines, lines_of
 from gainlaw.model.gaussian.known_errors import axes_of, turned
-from gainlaw.model.gaussian.row_kernels import linear_predictors, normal_log_densities, normal_log_density
+from gainlaw.model.gaussian.row_kernels import normal_log_densities, normal_log_density
 from gainlaw.model.spec.covariates import SLOPE
 from gainlaw.model.spec.problem import ModelProblem
 from gainlaw.scores.gains.table import Gains
@@ -26,19 +26,15 @@ __all__ = [
     "MOST_VALUES",
     "PRIOR_DRAWS",
     "REPLICATES",
-    "add_prior_means",
     "build_tree",
     "effects_of",
     "hyper_points",
-    "linear_predictor",
-    "lines_of",
     "posterior_tree",
     "prior_draws",
     "row_log_likelihood",
 ]
 
 Float = NDArray[np.float64]
-Lines = Callable[[NDArray[np.int64]], Float]
 
 PRIOR_DRAWS = 4000
 """Draws of the prior kept with every fit."""
@@ -49,8 +45,7 @@ REPLICATES = 400
 MOST_VALUES = 100_000_000
 """Rows times draws of the likelihoods, or of the replicates, kept with a fit; of larger tables fewer draws are kept."""
 
-# Fewer draws than this are not worth a thread; this many are looked at together where not all are kept.
-_LEAST_DRAWS = 512
+# Draws that are looked at together where not all are kept.
 _TOGETHER = 128
 
 
@@ -118,41 +113,6 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
     return xr.DataTree.from_dict(groups)
 
 
-def linear_predictor(problem: ModelProblem, effects: Float, psi: Float | None) -> Float:
-    """Return the law plus every effect at every row, shape (draws, n), without the residual.
-
-    Parameters
-    ----------
-    problem : ModelProblem
-        The model.
-    effects : ndarray, shape (draws, q)
-        Coefficients, prior means included.
-    psi : ndarray, shape (draws, k), or None
-        Draws of the law's shape parameters, for laws with some.
-    """
-    design, law = problem.design, problem.spec.law
-    h = np.atleast_2d(law.shape(problem.x, None if psi is None else psi[:, None, :]))
-    out = np.empty((len(effects), len(problem.x)))
-
-    def part(draws: slice) -> None:
-        linear_predictors(
-            effects[draws], h[draws] if len(h) > 1 else h, design.block, design.group, design.value, design.starts,
-            design.slope_starts, out[draws],
-        )  # fmt: skip
-
-    fill_in_threads(part, len(effects), least=_LEAST_DRAWS)
-    return out
-
-
-def lines_of(problem: ModelProblem, effects: Float, psi: Float | None) -> Lines:
-    """Return a function of an array of draws that returns their linear predictors, see `linear_predictor`."""
-
-    def lines(draws: NDArray[np.int64]) -> Float:
-        return linear_predictor(problem, effects[draws], None if psi is None else psi[draws])
-
-    return lines
-
-
 def row_log_likelihood(
     problem: ModelProblem, gains: Gains, line: Float, tau: Float, summary: Summary | None
 ) -> Float:
@@ -216,20 +176,6 @@ def _total_log_likelihood(
         return np.concatenate(found)
 
     return in_threads(part, len(tau))
-
-
-def add_prior_means(problem: ModelProblem, effects: Float) -> Float:
-    """Add the prior means of the fixed effects, which the kernels work without."""
-    priors = problem.spec.priors
-    effects = effects.copy()
-    for block in problem.design.blocks:
-        if block.name == "mu":
-            effects[:, block.start] += priors["intercept"].arguments[0]
-            if block.slope_start >= 0:
-                effects[:, block.slope_start] += priors["slope"].arguments[0]
-        elif block.name.startswith("covariate:"):
-            effects[:, block.start] += priors[block.name].arguments[0]
-    return effects
 
 
 def prior_draws(problem: ModelProblem, rng: np.random.Generator) -> tuple[dict[str, Float], Float]:

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from gainlaw._threads import fill_in_threads, in_threads, pieces
 from gainlaw.model.binomial.marginal_kernels import VARIANCES, marginals, tabulate
 from gainlaw.model.binomial.tables import BinomialTables
+from gainlaw.model.effects import Lines
 
 __all__ = ["row_log_marginals", "total_log_marginals"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
-Lines = Callable[[Int], Float]
 Less = Callable[[Float, Float], Float]
 Evaluate = Callable[[slice], tuple[Float, Float]]
 Blurred = tuple[Int, Float, Float, Float]

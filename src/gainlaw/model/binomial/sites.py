@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from gainlaw.model.binomial.marginal import Kept, row_log_marginals, total_log_marginals
 from gainlaw.model.binomial.tables import BinomialTables, build_tables
+from gainlaw.model.effects import lines_of
 from gainlaw.model.engines.hyper import find_mode, named
 from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.known_errors import independent_rows
 from gainlaw.model.gaussian.row_kernels import normal_log_density
 from gainlaw.model.spec.problem import ModelProblem, rows_data
-from gainlaw.posterior.tree import lines_of
 from gainlaw.scores.gains.table import Gains
 
 __all__ = [

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from gainlaw.model.binomial import kernels as binomial_kernels
 from gainlaw.model.binomial import sites as binomial
+from gainlaw.model.effects import add_prior_means
 from gainlaw.model.engines.draws import Draws, Progress
 from gainlaw.model.engines.pymc_model import compile_model, hyper_families, hyper_order, model_data
 from gainlaw.model.gaussian.marginal import Marginal
 from gainlaw.model.spec.problem import ModelProblem, gaussian_data
-from gainlaw.posterior.tree import add_prior_means
 from gainlaw.scores.gains.table import Gains
 
 __all__ = ["sample"]

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw._threads import in_threads
+from gainlaw.model.effects import add_prior_means
 from gainlaw.model.engines.hyper import pack_points, pack_scales
 from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.linear_system import tabulate_system
 from gainlaw.model.gaussian.reduced import DIGITS, Reduced, reduced_model
 from gainlaw.model.spec.problem import ModelProblem
-from gainlaw.posterior.tree import add_prior_means
 
 __all__ = ["Marginal"]
 

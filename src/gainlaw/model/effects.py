@@ -1,0 +1,70 @@
+"""Coefficients in the unit of the scale: their prior means, and what they add up to at every row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gainlaw._threads import fill_in_threads
+from gainlaw.model.gaussian.row_kernels import linear_predictors
+from gainlaw.model.spec.problem import ModelProblem
+
+__all__ = ["Lines", "add_prior_means", "linear_predictor", "lines_of"]
+
+Float = NDArray[np.float64]
+Lines = Callable[[NDArray[np.int64]], Float]
+"""Linear predictors, shape (m, n), of some draws, an array of m indices."""
+
+# Fewer draws than this are not worth a thread.
+_LEAST_DRAWS = 512
+
+
+def add_prior_means(problem: ModelProblem, effects: Float) -> Float:
+    """Add the prior means of the fixed effects, which the kernels work without."""
+    priors = problem.spec.priors
+    effects = effects.copy()
+    for block in problem.design.blocks:
+        if block.name == "mu":
+            effects[:, block.start] += priors["intercept"].arguments[0]
+            if block.slope_start >= 0:
+                effects[:, block.slope_start] += priors["slope"].arguments[0]
+        elif block.name.startswith("covariate:"):
+            effects[:, block.start] += priors[block.name].arguments[0]
+    return effects
+
+
+def linear_predictor(problem: ModelProblem, effects: Float, psi: Float | None) -> Float:
+    """Return the law plus every effect at every row, shape (draws, n), without the residual.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    effects : ndarray, shape (draws, q)
+        Coefficients, prior means included.
+    psi : ndarray, shape (draws, k), or None
+        Draws of the law's shape parameters, for laws with some.
+    """
+    design, law = problem.design, problem.spec.law
+    h = np.atleast_2d(law.shape(problem.x, None if psi is None else psi[:, None, :]))
+    out = np.empty((len(effects), len(problem.x)))
+
+    def part(draws: slice) -> None:
+        linear_predictors(
+            effects[draws], h[draws] if len(h) > 1 else h, design.block, design.group, design.value, design.starts,
+            design.slope_starts, out[draws],
+        )  # fmt: skip
+
+    fill_in_threads(part, len(effects), least=_LEAST_DRAWS)
+    return out
+
+
+def lines_of(problem: ModelProblem, effects: Float, psi: Float | None) -> Lines:
+    """Return a function of an array of draws that returns their linear predictors, see `linear_predictor`."""
+
+    def lines(draws: NDArray[np.int64]) -> Float:
+        return linear_predictor(problem, effects[draws], None if psi is None else psi[draws])
+
+    return lines
