@@ -25,8 +25,9 @@ from gainlaw.laws import law
 from gainlaw.model.binomial.quadrature import BASELINE_SD
 from gainlaw.model.effects import linear_predictor
 from gainlaw.model.spec.problem import ModelProblem, ModelSpec, build_problem, observations, specify
-from gainlaw.options import Baselines, Scale
+from gainlaw.options import Baselines
 from gainlaw.posterior.tree import prior_draws
+from gainlaw.scales import Scale
 from gainlaw.scores.gains.table import Gains
 
 SIZES = (7e7, 4.1e8, 1.4e9, 6.9e9, 1.2e10)

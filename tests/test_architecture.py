@@ -29,8 +29,9 @@ FLOORS = (
     ("laws",),
     ("scores",),
     ("training",),
-    ("formats",),
-    ("errors", "notes", "options", "_compiled", "_directory", "_io", "_provenance", "_threads"),
+    ("formats", "sizes"),
+    ("numbers", "options"),
+    ("errors", "notes", "scales", "_compiled", "_directory", "_io", "_provenance", "_threads"),
 )
 
 #: Thin methods that hand over to a part above, from inside a function or for type checkers only.

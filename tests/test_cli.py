@@ -14,7 +14,6 @@ import gainlaw as gl
 from conftest import Cli, Study, write_effects
 from gainlaw.claims.decision import VERDICTS
 from gainlaw.fitting.companion import other_scale_fit
-from gainlaw.formats import decimals
 
 CLAIMS = """
 version = 1
@@ -89,7 +88,7 @@ def test_summary_prints_the_estimates(study: Study, cli: Cli) -> None:
     assert f"{fit.n_rows} gains from {fit.n_checkpoints} checkpoints at {fit.n_sizes} sizes" in outcome.out
     slopes = fit.estimates.query("estimand == 'slope' and level == 'task'")
     for mean in slopes["mean"]:
-        assert f"{mean:.{decimals(fit)}f}" in outcome.out
+        assert f"{mean:.{fit.spec.decimals()}f}" in outcome.out
     whole = pd.read_csv(io.StringIO(cli("summary", study.linear, "--format", "csv").out))
     np.testing.assert_allclose(whole["mean"], fit.estimates["mean"], rtol=1e-12)
     arguments = ("--format", "json", "--estimand", "slope", "--level", "population")

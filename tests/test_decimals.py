@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,20 +61,19 @@ def small() -> gl.Fit:
     ],
 )
 def test_decimals_go_with_scale_and_unit(scale: str, unit: float, shown: int) -> None:
-    fit: Any = SimpleNamespace(scale=scale, spec=SimpleNamespace(prior_unit=unit))
-    assert decimals(fit) == shown
+    assert decimals(unit, scale) == shown
 
 
 @pytest.mark.parametrize("intermediates", [None, "xP3", "P3"])
 def test_bundled_data_are_shown_as_their_scale_is(intermediates: str | None) -> None:
     gains = gl.load_dataset("bloomz", intermediates=intermediates).gains()
     scales = ("points", "log_odds", "normalized", "error_reduction")
-    assert [decimals(gains.to_scale(scale)) for scale in scales] == [1, 2, 1, 1]
+    assert [gains.to_scale(scale).decimals() for scale in scales] == [1, 2, 1, 1]
     assert gains_table(gains).columns[-1].decimals == 1
 
 
 def test_gains_and_their_fit_have_the_same_decimals(small: gl.Fit) -> None:
-    assert decimals(small.gains) == decimals(small) == 3
+    assert small.gains.decimals() == small.spec.decimals() == 3
 
 
 def tell_apart(text: str, least: int) -> None:

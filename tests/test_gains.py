@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gainlaw import load_dataset
 from gainlaw.errors import InputError
-from gainlaw.options import Scale, choices
+from gainlaw.options import choices
+from gainlaw.scales import Scale
 from gainlaw.scores.evaluations.table import Evaluations, evaluations_from_frame
 from gainlaw.scores.gains.bootstrap import language_bootstrap_slope
 from gainlaw.scores.gains.cells.reading import gains_from_frame, read_gains, read_table

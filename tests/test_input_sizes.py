@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.scores.reading.sizes import parse_size, read_numbers, read_sizes
+from gainlaw.numbers import read_numbers
+from gainlaw.sizes import parse_size, read_sizes
 
 
 def test_sizes_are_read_as_the_shell_reads_them() -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 import gainlaw as gl
 from gainlaw.errors import InputError
 from gainlaw.laws import LAWS, law
-from gainlaw.laws.base import decades
 from gainlaw.posterior.curves import curve
 from gainlaw.scores.simulate import simulate_study
+from gainlaw.sizes import decades
 
 X = np.linspace(-2.0, 2.5, 19)
 

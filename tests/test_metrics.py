@@ -10,7 +10,8 @@ import pytest
 
 from gainlaw.errors import InputError
 from gainlaw.figures.scores import plot_scores
-from gainlaw.options import Scale, choices
+from gainlaw.options import choices
+from gainlaw.scales import Scale
 from gainlaw.scores.evaluations.table import evaluations_from_frame
 from gainlaw.scores.gains.cells.reading import gains_from_frame
 from gainlaw.scores.gains.table import Gains

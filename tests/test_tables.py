@@ -15,8 +15,9 @@ import pytest
 from gainlaw.claims.decision import VERDICTS
 from gainlaw.claims.verdict import Verdict
 from gainlaw.errors import InputError
-from gainlaw.formats import format_interval, format_number, format_params, format_probability, parameter_title
+from gainlaw.formats import format_interval, format_number, format_probability, parameter_title
 from gainlaw.scores.gains.cells.reading import gains_from_frame
+from gainlaw.sizes import format_params
 from gainlaw.tables.data import checkpoints_table, data_table, gains_table
 from gainlaw.tables.html import slug
 from gainlaw.tables.latex import LONG, escape_latex

@@ -1,4 +1,4 @@
-"""How numbers, intervals, probabilities and model sizes are written in tables, figures and prose."""
+"""How numbers, intervals, probabilities and names are written in tables, figures and prose."""
 
 from __future__ import annotations
 
@@ -6,35 +6,25 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from gainlaw.laws.base import N0
-from gainlaw.scores.tasks import TASKS
+from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.fitting.core import Fit
-    from gainlaw.laws.base import Law
-    from gainlaw.scores.gains.table import Gains
-
 __all__ = [
     "MINUS",
     "MISSING",
-    "centre_text",
     "decimals",
     "format_count",
     "format_general",
     "format_interval",
     "format_number",
-    "format_params",
     "format_probability",
     "interval_title",
     "level_title",
     "parameter_title",
     "percent",
-    "scale_title",
-    "slope_unit",
     "tails",
-    "title_of",
 ]
 
 #: What stands where a value is missing.
@@ -45,15 +35,6 @@ MINUS = "\u2212"
 
 # From here on a number is written with an exponent.
 _LARGE = 1e6
-
-_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
-
-#: Tasks that are printed as published, under the titles that they have in `gainlaw.scores.tasks`.
-_PRINTED = (
-    *("world_nli", "world_copa", "world_siqa", "xnli", "xcopa", "xstory_cloze", "xwinograd", "pawsx"),
-    *("anli_r1", "anli_r2", "anli_r3", "rte", "copa", "story_cloze", "winogrande"),
-)
-_TITLES = {name: TASKS[name].title for name in _PRINTED} | {"paws-x": TASKS["pawsx"].title, "cb": "CB"}
 
 _LEVELS = {
     "population": "population mean",
@@ -67,51 +48,28 @@ _LEVELS = {
 }
 
 
-_SCALES = {
-    "points": "percentage points",
-    "log_odds": "chance-corrected log-odds",
-    "normalized": "chance-corrected points",
-    "error_reduction": "percent of the baseline's errors",
-}
-
-_SLOPE_UNITS = {
-    "points": "points per decade",
-    "log_odds": "log-odds per decade",
-    "normalized": "chance-corrected points per decade",
-    "error_reduction": "percent of errors per decade",
-}
-
-
-def decimals(of: Fit | Gains, base: int | None = None) -> int:
-    """Return how many decimals numbers in the unit of a fit, or of gains, are shown with.
+def decimals(unit: float, scale: str, base: int | None = None) -> int:
+    """Return how many decimals numbers in the unit of a gain are shown with.
 
     As many as the scale has (1 on points, 2 on log-odds) where the unit of the default priors, which goes with the
     spread of the gains, is 1 or a few; one more for every factor of ten smaller, one fewer, down to 0, for larger.
 
     Parameters
     ----------
-    of : Fit or Gains
-        What the numbers are of.
+    unit : float
+        The unit of the default priors (`gainlaw.scores.gains.spread.prior_unit`).
+    scale : str
+        The scale of the gains.
     base : int, optional
         Decimals at a unit of 1, where these are not those of the scale.
 
     Examples
     --------
-    >>> import gainlaw as gl
-    >>> gains = gl.load_dataset("bloomz", intermediates="xP3").gains()
-    >>> decimals(gains), decimals(gains.to_scale("log_odds")), decimals(gains, base=2)
-    (1, 2, 2)
+    >>> decimals(1.0, "points"), decimals(2.0, "log_odds"), decimals(10.0, "points", base=2)
+    (1, 2, 1)
     """
-    from gainlaw.model.spec.prior_unit import POINT, gain_spread, prior_unit
-    from gainlaw.scores.gains.table import Gains
-
-    if isinstance(of, Gains):
-        gain, se = (of.frame[name].to_numpy(dtype=float) for name in ("gain", "se"))
-        unit = prior_unit(gain_spread(gain, se), of.scale)
-    else:
-        unit = of.spec.prior_unit
     if base is None:
-        base = 1 - _power(POINT[of.scale])
+        base = 1 - _power(SCALES[scale].point)
     return max(base - _power(unit), 0)
 
 
@@ -254,37 +212,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.6g}%"
 
 
-def format_params(params: float) -> str:
-    """Write a number of parameters as people say it, with three significant digits at most.
-
-    Examples
-    --------
-    >>> [format_params(n) for n in (560e6, 1.1e9, 176e9, 1_247_000_000)]
-    ['560M', '1.1B', '176B', '1.25B']
-    >>> format_params(1e19), format_params(3.0)
-    ('> 1000T', '< 1K')
-    """
-    if params is None or math.isnan(params):
-        return MISSING
-    if params > 1e15 or params < 999.5:
-        return "> 1000T" if params > 1e15 else "< 1K"
-    for size, suffix in _SUFFIXES:
-        if params >= size * 0.9995:
-            return f"{float(f'{params / size:.3g}'):g}{suffix}"
-    return "1K"
-
-
-def title_of(name: str) -> str:
-    """Return the name of a task or group as it is printed: known tasks as published, others unchanged.
-
-    Examples
-    --------
-    >>> title_of("xstory_cloze"), title_of("Indo-European")
-    ('XStoryCloze', 'Indo-European')
-    """
-    return _TITLES.get(name, name)
-
-
 def level_title(level: str) -> str:
     """Return the words for a level of the hierarchy.
 
@@ -294,42 +221,6 @@ def level_title(level: str) -> str:
     'population mean'
     """
     return _LEVELS.get(level, level.replace("_", " "))
-
-
-def scale_title(scale: str) -> str:
-    """Return the words for a scale.
-
-    Examples
-    --------
-    >>> scale_title("log_odds")
-    'chance-corrected log-odds'
-    """
-    return _SCALES.get(scale, scale.replace("_", " "))
-
-
-def centre_text(law: Law) -> str:
-    """Return the size at which a law's constant is the gain, in words.
-
-    Examples
-    --------
-    >>> from gainlaw.laws import law
-    >>> centre_text(law("linear"))
-    '1B parameters, the centre of the sizes'
-    """
-    if not law.has_slope:
-        return "every size"
-    return f"{format_params(float(f'{N0 * 10.0**law.centre:.2g}'))} parameters, the centre of the sizes"
-
-
-def slope_unit(scale: str) -> str:
-    """Return the unit of a slope on a scale.
-
-    Examples
-    --------
-    >>> slope_unit("points")
-    'points per decade'
-    """
-    return _SLOPE_UNITS.get(scale, f"{scale.replace('_', ' ')} per decade")
 
 
 _WORDS = {

@@ -12,13 +12,11 @@ __all__ = [
     "LawName",
     "Level",
     "ParamsUnit",
-    "Scale",
     "Unit",
     "choices",
     "require_choice",
 ]
 
-Scale = Literal["points", "log_odds", "normalized", "error_reduction"]
 LawName = Literal["constant", "linear", "offset_power", "saturating", "logistic"]
 Unit = Literal["fraction", "points"]
 ParamsUnit = Literal["1", "K", "M", "B"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from gainlaw.claims.chance import Chances
-from gainlaw.claims.decision import DEFAULT_THRESHOLD, MARGIN, SCALE_NAMES, decide
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, MARGIN, decide
 from gainlaw.claims.describe import caveats_of, disagreement, rope_of, summary_of, unit_of
 from gainlaw.claims.evaluate import FitDraws, holds
 from gainlaw.claims.factors import bayes_factors
@@ -24,7 +24,8 @@ from gainlaw.claims.rows import count_replicates, missing_rows
 from gainlaw.claims.untested import why_untested
 from gainlaw.claims.verdict import Judgement, Verdict
 from gainlaw.errors import InputError, Problem
-from gainlaw.options import Scale, require_choice
+from gainlaw.options import require_choice
+from gainlaw.scales import SCALES, Scale
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
@@ -202,7 +203,7 @@ def _assess(
     for each in asked:
         partners.want(each)
     if primary not in partners.fits and (kind.bound or request.scale is not None):
-        lacks = f"gains on {SCALE_NAMES[primary]} ({partners.reasons[primary]})"
+        lacks = f"gains on {SCALES[primary].name} ({partners.reasons[primary]})"
         return _untested((lacks,), request.threshold, labels)
     there = [each for each in asked if each in partners.fits]
     said = {each: twin if twin is not None and each != there[0] else claim for each in there}
@@ -210,7 +211,7 @@ def _assess(
     if reasons[there[0]]:
         return _untested(reasons[there[0]], request.threshold, labels)
     why = partners.reasons | {each: "; ".join(found) for each, found in reasons.items() if found}
-    notes += [f"on {SCALE_NAMES[there[0]]} alone: {why[each]}" for each in asked if each in why]
+    notes += [f"on {SCALES[there[0]].name} alone: {why[each]}" for each in asked if each in why]
     judged = {each: said[each] for each in there if each not in why}
     return _judge(partners, judged, kind, request, notes, labels)
 
@@ -236,13 +237,13 @@ def _scales(
     """Return the scale that carries the estimate, the second scale, and notes."""
     if scale is not None:
         second = "log_odds" if twin is not None and scale != "log_odds" else None
-        notes = [] if kind.bound or second else [f"on {SCALE_NAMES[scale]} alone, as asked"]
+        notes = [] if kind.bound or second else [f"on {SCALES[scale].name} alone, as asked"]
         return scale, second, notes
     if kind.bound:
         notes = [] if twin is not None else ["on points alone: its number is in points"]
         return "points", "log_odds" if twin is not None and both else None, notes
     primary = fit.scale if fit.scale != "log_odds" else "points"
-    notes = [] if both else [f"on {SCALE_NAMES[primary]} alone, as asked"]
+    notes = [] if both else [f"on {SCALES[primary].name} alone, as asked"]
     return primary, "log_odds" if both else None, notes
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.claims.decision import DEFAULT_THRESHOLD, SCALE_NAMES, VerdictWord, decide
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, VerdictWord, decide
 from gainlaw.claims.evaluate import holds
 from gainlaw.claims.grammar.certain import refuse_certain
 from gainlaw.claims.grammar.forms import measure
@@ -16,7 +16,8 @@ from gainlaw.claims.grammar.parse import parse_claim
 from gainlaw.claims.grammar.syntax import Claim, Term
 from gainlaw.claims.verdict import DEFAULT_ROPE
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws.base import decades
+from gainlaw.scales import SCALES
+from gainlaw.sizes import decades
 
 if TYPE_CHECKING:
     from gainlaw.curves.fit import CurveFit
@@ -25,7 +26,7 @@ __all__ = ["CurveVerdict", "assess_curve"]
 
 Float = NDArray[np.float64]
 
-_SCALES = {unit: scale for scale, unit in SCALE_NAMES.items()}
+_SCALES = {facts.unit: scale for scale, facts in SCALES.items()}
 # Sizes at which a crossing is looked for, over the observed range.
 _GRID = 400
 

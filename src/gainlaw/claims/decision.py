@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gainlaw.scales import SCALES
+
 __all__ = [
     "DEFAULT_THRESHOLD",
     "MARGIN",
-    "SCALE_NAMES",
     "VERDICTS",
     "Decision",
     "VerdictWord",
@@ -45,13 +46,6 @@ number: claims, curves and the answer of a report take it from here."""
 
 MARGIN = 2.0
 """A probability that lies within so many Monte Carlo errors of a threshold has not passed it."""
-
-SCALE_NAMES = {
-    "points": "points",
-    "log_odds": "log-odds",
-    "normalized": "normalized points",
-    "error_reduction": "error reduction",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +102,14 @@ def decide(judged: Sequence[tuple[str, float, float]], threshold: float) -> Deci
         supported, refuted = p - MARGIN * error >= threshold, p + MARGIN * error <= 1.0 - threshold
         words.append("supported" if supported else "refuted" if refuted else "inconclusive")
     near = [
-        f"P = {p:.3f} on {SCALE_NAMES[scale]} is within two Monte Carlo errors ({error:.2g}) of the threshold"
+        f"P = {p:.3f} on {SCALES[scale].name} is within two Monte Carlo errors ({error:.2g}) of the threshold"
         for scale, p, error in judged
         if is_near(p, error, threshold)
     ]
     if len(set(words)) == 1:
         return Decision(words[0], tuple(words), "", "; ".join(near))
     said = ", ".join(
-        f"{word} on {SCALE_NAMES[scale]} ({probability_words(p)})"
+        f"{word} on {SCALES[scale].name} ({probability_words(p)})"
         for word, (scale, p, _) in zip(words, judged, strict=True)
     )
     note = "; ".join([said, *near])

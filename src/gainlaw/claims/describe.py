@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gainlaw.claims.decision import SCALE_NAMES, VerdictWord
+from gainlaw.claims.decision import VerdictWord
 from gainlaw.claims.grammar.forms import Measure, linear_form
 from gainlaw.claims.grammar.syntax import Claim, format_number
 from gainlaw.claims.untested import beyond, observed_sizes
 from gainlaw.claims.verdict import DEFAULT_ROPE, Companion
+from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
@@ -46,7 +47,7 @@ def rope_of(rope: float | Mapping[str, float] | None, scale: str, claim: Claim, 
 def caveats_of(fits: Mapping[str, Fit], scales: Sequence[str], claim: Claim, undefined: float) -> list[str]:
     """Return what a reader must know: failed diagnostics, draws without a value, sizes outside those seen."""
     out = [
-        f"the diagnostics of the fit on {SCALE_NAMES[scale]} failed: do not trust this"
+        f"the diagnostics of the fit on {SCALES[scale].name} failed: do not trust this"
         for scale in scales
         if fits[scale].status == "failed"
     ]

@@ -25,8 +25,8 @@ from gainlaw.errors import InputError
 from gainlaw.frequentist.mixed import MixedFit, fit_mixed
 from gainlaw.frequentist.robust import RobustTest, cr2_test
 from gainlaw.frequentist.small_sample import ContrastTest, contrast_test, holm, t_probability
-from gainlaw.laws.base import decades
 from gainlaw.model.spec.covariates import SLOPE, column_of, scaling_of
+from gainlaw.sizes import decades
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit

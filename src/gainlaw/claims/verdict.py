@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gainlaw.claims.decision import DEFAULT_THRESHOLD, SCALE_NAMES, VerdictWord, probability_words
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, VerdictWord, probability_words
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import count_of
+from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["DEFAULT_ROPE", "Companion", "Judgement", "Verdict", "verdicts_frame", "write_verdicts"]
 
-DEFAULT_ROPE: dict[str, float] = {"points": 1.0, "log_odds": 0.1, "normalized": 2.0, "error_reduction": 2.0}
+DEFAULT_ROPE: dict[str, float] = {name: scale.point for name, scale in SCALES.items()}
 """Half width of practical equivalence: one point, and about as much on the other scales."""
 
 _NAN = float("nan")
@@ -198,7 +199,7 @@ class Verdict:
         if self.verdict == "untested":
             return f"{label} -> untested: {self.reason}"
         odds = ", ".join(
-            f"{probability_words(j.probability, j.mcse)} on {SCALE_NAMES[j.scale]}" for j in self.judgements
+            f"{probability_words(j.probability, j.mcse)} on {SCALES[j.scale].name}" for j in self.judgements
         )
         size = (
             f"{_number(self.estimate)} [{_number(self.ci_low)}, {_number(self.ci_high)}] {self.unit}".strip()

@@ -98,7 +98,7 @@ def _typed(frame: pd.DataFrame, column: str, values: list[str]) -> list[object]:
     """Return the values as the column holds them, so that 560M finds 560000000 and true finds True."""
     import pandas as pd
 
-    from gainlaw.scores.reading.sizes import parse_size
+    from gainlaw.sizes import parse_size
 
     types, dtype = pd.api.types, frame[column].dtype
     blank = pd.NA if types.is_extension_array_dtype(dtype) else float("nan")

@@ -17,7 +17,7 @@ from gainlaw.options import ParamsUnit, Unit
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
-    from gainlaw.options import Scale
+    from gainlaw.scales import Scale
     from gainlaw.scores.evaluations.table import Evaluations
     from gainlaw.scores.gains.table import Gains
 

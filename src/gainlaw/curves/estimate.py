@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gainlaw.curves.absolute import settle
 from gainlaw.curves.kernels.problem import Task, jacobian, refit, residuals, robust_sd
 from gainlaw.errors import InputError, Problem
-from gainlaw.scores.reading.sizes import read_number
+from gainlaw.numbers import read_number
 
 __all__ = ["STEEP", "Optimum", "minimise"]
 

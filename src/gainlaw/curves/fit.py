@@ -18,11 +18,12 @@ from gainlaw.curves.points import CurvePoints, checkpoint_points, points_from_ar
 from gainlaw.curves.robust import robust_covariance
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws import curve_law
-from gainlaw.laws.base import Law, decades
+from gainlaw.laws.base import Law
 from gainlaw.laws.curve_law import CurveLaw
 from gainlaw.notes import count_of
+from gainlaw.numbers import read_number
 from gainlaw.scores.gains.table import Gains
-from gainlaw.scores.reading.sizes import read_number
+from gainlaw.sizes import decades
 
 if TYPE_CHECKING:
     from gainlaw.curves.identifiability import Finding

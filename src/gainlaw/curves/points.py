@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws.base import decades
+from gainlaw.numbers import read_numbers
 from gainlaw.scores.gains.table import Gains
-from gainlaw.scores.reading.sizes import read_numbers, read_sizes
+from gainlaw.sizes import decades, read_sizes
 
 __all__ = [
     "CurvePoints",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gainlaw.curves.kernels import problem as kernel
 from gainlaw.errors import InputError, Problem
-from gainlaw.scores.reading.sizes import read_number
+from gainlaw.numbers import read_number
 
 if TYPE_CHECKING:
     from gainlaw.curves.fit import CurveFit

@@ -14,7 +14,7 @@ from gainlaw.curves.kernels import problem as kernel
 from gainlaw.curves.points import read_variables
 from gainlaw.curves.robust import smoothing
 from gainlaw.errors import InputError, Problem
-from gainlaw.scores.reading.sizes import read_number
+from gainlaw.numbers import read_number
 
 if TYPE_CHECKING:
     from gainlaw.curves.fit import CurveFit

@@ -23,8 +23,8 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
-from gainlaw.formats import title_of
-from gainlaw.scores.reading.sizes import read_number
+from gainlaw.numbers import read_number
+from gainlaw.scores.tasks import task_title
 
 if TYPE_CHECKING:
     from gainlaw.curves.fit import CurveFit
@@ -81,7 +81,7 @@ def curves_data(
         n = fit.points.variables["N"] if fit.sized else fit.sizes
         sizes = np.geomspace(n.min(), n.max() * 10.0**beyond, points)
         panel = (
-            f"{title_of(fit.points.name)}: {fit.law.name.replace('_', ' ')}"
+            f"{task_title(fit.points.name)}: {fit.law.name.replace('_', ' ')}"
             if fit.points.name
             else fit.law.name
         )

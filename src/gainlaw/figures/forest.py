@@ -8,16 +8,9 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.formats import (
-    MINUS,
-    decimals,
-    format_interval,
-    format_number,
-    format_probability,
-    percent,
-    slope_unit,
-    title_of,
-)
+from gainlaw.formats import MINUS, format_interval, format_number, format_probability, percent
+from gainlaw.scales import SCALES
+from gainlaw.scores.tasks import task_title
 from gainlaw.tables.estimates import group_labels
 
 if TYPE_CHECKING:
@@ -54,9 +47,9 @@ def plot_forest(fit: Fit, level: str = "task", estimand: str = "slope") -> Paper
     >>> figure = plot_forest(fit, level="language_family")  # doctest: +SKIP
     >>> figure.plot_data.head()  # doctest: +SKIP
     """
-    unit = slope_unit(fit.scale) if estimand == "slope" else fit.unit
+    unit = SCALES[fit.scale].per_decade if estimand == "slope" else fit.unit
     rows = forest_data(fit, level, estimand)
-    return draw_forest(rows, unit=f"{estimand} ({unit})", digits=decimals(fit))
+    return draw_forest(rows, unit=f"{estimand} ({unit})", digits=fit.spec.decimals())
 
 
 def forest_data(fit: Fit, level: str = "task", estimand: str = "slope") -> pd.DataFrame:
@@ -99,7 +92,7 @@ def forest_data(fit: Fit, level: str = "task", estimand: str = "slope") -> pd.Da
             {
                 "level": name,
                 "group": group,
-                "label": labels.get(group, title_of(group)) if group else _TOP[name],
+                "label": labels.get(group, task_title(group)) if group else _TOP[name],
                 "mean": float(draws.mean()),
                 "low50": low50,
                 "high50": high50,

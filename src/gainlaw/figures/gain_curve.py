@@ -20,7 +20,9 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
-from gainlaw.formats import decimals, percent, tails, title_of
+from gainlaw.formats import percent, tails
+from gainlaw.scales import SCALES
+from gainlaw.scores.tasks import task_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +57,7 @@ def plot_gain(fit: Fit, by: str | None = "task", *, points: int = 60) -> PaperFi
     >>> figure.plot_data.head()  # doctest: +SKIP
     """
     bands, cells = gain_data(fit, by, points=points)
-    return draw_gain(bands, cells, unit=_gain_label(fit.scale), digits=decimals(fit))
+    return draw_gain(bands, cells, unit=f"gain ({SCALES[fit.scale].axis})", digits=fit.spec.decimals())
 
 
 def gain_data(fit: Fit, by: str | None = "task", *, points: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -160,8 +162,8 @@ def draw_gain(
             handlelength=1.4,
             columnspacing=1.2,
         )
-    alt = f"{unit} against model size for {', '.join(title_of(panel) for panel in panels)}. " + " ".join(
-        describe_band(bands[bands["panel"] == panel], title_of(panel), digits) for panel in panels
+    alt = f"{unit} against model size for {', '.join(task_title(panel) for panel in panels)}. " + " ".join(
+        describe_band(bands[bands["panel"] == panel], task_title(panel), digits) for panel in panels
     )
     return finish(figure, {"band": bands, "cell": cells, "checkpoint": means}, alt)
 
@@ -191,7 +193,7 @@ def _draw_panel(
     axes.scatter(
         mean["params"], mean["gain"], s=16, marker="D", color=INK, zorder=6, label="mean of a checkpoint"
     )
-    axes.set_title(title_of(panel))
+    axes.set_title(task_title(panel))
     axes.margins(y=0.06)
 
 
@@ -204,13 +206,3 @@ def describe_band(band: pd.DataFrame, name: str, digits: int) -> str:
     """Return in words where a band begins and ends."""
     first, last = band["mean"].iloc[0], band["mean"].iloc[-1]
     return f"{name}: {first:.{digits}f} at the smallest size, {last:.{digits}f} at the largest."
-
-
-def _gain_label(scale: str) -> str:
-    labels = {
-        "points": "gain (percentage points)",
-        "log_odds": "gain (log-odds)",
-        "normalized": "gain (chance-corrected points)",
-        "error_reduction": "gain (% of errors)",
-    }
-    return labels.get(scale, f"gain ({scale})")

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.formats import MINUS, decimals, format_number, format_params, percent, slope_unit
+from gainlaw.formats import MINUS, format_number, percent
+from gainlaw.scales import SCALES
+from gainlaw.sizes import format_params
 from gainlaw.tables.checks import diagnostics_of
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def plot_influence(fit: Fit) -> PaperFigure:
     >>> figure.plot_data.head()  # doctest: +SKIP
     """
     rows, full = influence_data(fit)
-    return draw_influence(rows, full, unit=slope_unit(fit.scale), digits=decimals(fit, 2))
+    return draw_influence(rows, full, unit=SCALES[fit.scale].per_decade, digits=fit.spec.decimals(2))
 
 
 def influence_data(fit: Fit) -> tuple[pd.DataFrame, dict[str, float]]:

@@ -21,7 +21,6 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
-from gainlaw.formats import decimals
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
@@ -56,7 +55,7 @@ def plot_laws(fits: Mapping[str, Fit], *, points: int = 60) -> PaperFigure:
     """
     first = next(iter(fits.values()))
     bands, means = laws_data(fits, points=points)
-    return draw_laws(bands, means, unit=f"gain ({first.unit})", digits=decimals(first))
+    return draw_laws(bands, means, unit=f"gain ({first.unit})", digits=first.spec.decimals())
 
 
 def laws_data(fits: Mapping[str, Fit], *, points: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.formats import format_params
+from gainlaw.sizes import format_params
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, DOUBLE, GREY, PaperFigure, finish, new_figure, style
-from gainlaw.formats import decimals, parameter_title, percent, tails
+from gainlaw.formats import parameter_title, percent, tails
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
@@ -36,7 +36,7 @@ def plot_priors(fit: Fit) -> PaperFigure:
     >>> figure = plot_priors(fit)  # doctest: +SKIP
     >>> figure.plot_data.head()  # doctest: +SKIP
     """
-    return draw_priors(priors_data(fit), unit=fit.unit, digits=decimals(fit, 2))
+    return draw_priors(priors_data(fit), unit=fit.unit, digits=fit.spec.decimals(2))
 
 
 def priors_data(fit: Fit) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from gainlaw.figures.forest import forest_data
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.formats import decimals, scale_title, slope_unit
+from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
@@ -41,7 +41,7 @@ def plot_scales(fit: Fit, other: Fit, level: str = "task") -> PaperFigure:
     >>> other = gl.fit(fit.gains, scale="log_odds")  # doctest: +SKIP
     >>> plot_scales(fit, other).alt  # doctest: +SKIP
     """
-    digits: dict[str, int] = {each.scale: decimals(each, 2) for each in (fit, other)}
+    digits: dict[str, int] = {each.scale: each.spec.decimals(2) for each in (fit, other)}
     return draw_scales(scales_data(fit, other, level), digits=digits)
 
 
@@ -90,15 +90,15 @@ def draw_scales(rows: pd.DataFrame, *, digits: Mapping[str, int] = MappingProxyT
                     markeredgecolor="white",
                     markeredgewidth=0.5,
                 )
-            axes.set_title(scale_title(scale))
-            axes.set_xlabel(f"slope ({slope_unit(scale)})")
+            axes.set_title(SCALES[scale].title)
+            axes.set_xlabel(f"slope ({SCALES[scale].per_decade})")
             axes.set_yticks(list(heights.values()), list(heights))
             axes.tick_params(axis="y", length=0)
             axes.set_ylim(-0.6, len(labels) - 0.4)
             axes.spines["left"].set_visible(False)
-    alt = "Slopes of the same groups on " + " and ".join(scale_title(scale) for scale in scales) + ". "
+    alt = "Slopes of the same groups on " + " and ".join(SCALES[scale].title for scale in scales) + ". "
     alt += " ".join(
-        f"{row['label']}, {scale_title(row['scale'])}: {row['mean']:.{places}f} "
+        f"{row['label']}, {SCALES[row['scale']].title}: {row['mean']:.{places}f} "
         f"[{row['ci_low']:.{places}f}, {row['ci_high']:.{places}f}]."
         for row in rows.to_dict("records")
         for places in (digits.get(row["scale"], 2),)

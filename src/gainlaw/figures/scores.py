@@ -19,8 +19,8 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
-from gainlaw.formats import title_of
 from gainlaw.scores.metrics import metric_facts, spoken_metric
+from gainlaw.scores.tasks import task_title
 
 if TYPE_CHECKING:
     from gainlaw.scores.gains.table import Gains
@@ -129,7 +129,7 @@ def draw_scores(rows: pd.DataFrame) -> PaperFigure:
                 markersize=3,
                 label="after intermediate training",
             )
-            axes.set_title(title_of(task))
+            axes.set_title(task_title(task))
         for axes in flat[len(tasks) :]:
             axes.set_visible(False)
         params_axis(flat[0], rows["params"].to_numpy(), label=False)
@@ -142,7 +142,7 @@ def draw_scores(rows: pd.DataFrame) -> PaperFigure:
     ends = rows.sort_values("params").groupby("task", sort=False).agg(["first", "last"])
     sign = unit if unit == "%" else f" {unit}"
     alt = f"Mean {name} before and after intermediate training by model size. " + " ".join(
-        f"{title_of(str(task))}: {row[('baseline', 'first')]:.0f} to {row[('intermediate', 'first')]:.0f}{sign} "
+        f"{task_title(str(task))}: {row[('baseline', 'first')]:.0f} to {row[('intermediate', 'first')]:.0f}{sign} "
         f"at the smallest size, {row[('baseline', 'last')]:.0f} to {row[('intermediate', 'last')]:.0f}{sign} "
         "at the largest."
         for task, row in ends.iterrows()

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.style import ACCENT, GREY, INK, SINGLE, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.formats import decimals, slope_unit, tails
+from gainlaw.formats import tails
+from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,13 +46,13 @@ def plot_slope(fit: Fit, *, rope: tuple[float, float] | None = None) -> PaperFig
     >>> figure.plot_data.head()  # doctest: +SKIP
     """
     if rope is None:
-        rope = (-0.1, 0.1) if fit.scale == "log_odds" else (-1.0, 1.0)
+        rope = (-SCALES[fit.scale].point, SCALES[fit.scale].point)
     return draw_slope(
         slope_data(fit),
         rope=rope,
-        unit=slope_unit(fit.scale),
+        unit=SCALES[fit.scale].per_decade,
         ci_prob=fit.ci_prob,
-        digits=decimals(fit, 2),
+        digits=fit.spec.decimals(2),
     )
 
 

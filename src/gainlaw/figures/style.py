@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from gainlaw.formats import format_params
+from gainlaw.sizes import format_params
 
 __all__ = [
     "ACCENT",

@@ -10,7 +10,7 @@ from gainlaw._directory import locked
 from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.core import Fit, Progress, fit
 from gainlaw.fitting.storage import load_fit, read_record
-from gainlaw.options import Scale
+from gainlaw.scales import Scale
 
 __all__ = ["CompanionError", "companion_path", "other_scale", "other_scale_fit"]
 

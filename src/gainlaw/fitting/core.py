@@ -27,11 +27,12 @@ from gainlaw.laws.curve_law import CurveLaw
 from gainlaw.model.spec.priors import Prior
 from gainlaw.model.spec.problem import ModelProblem, ModelSpec, build_problem, observations, specify
 from gainlaw.model.spec.tree import Relations, read_relations
-from gainlaw.options import Baselines, Engine, LawName, Scale, require_choice
+from gainlaw.options import Baselines, Engine, LawName, require_choice
 from gainlaw.posterior.estimates import MIN_ESS, estimate_table
+from gainlaw.scales import Scale
 from gainlaw.scores.evaluations.table import Evaluations
 from gainlaw.scores.gains.table import Gains
-from gainlaw.scores.reading.sizes import model_sizes
+from gainlaw.sizes import model_sizes
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import overload
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws.base import N0, Law, ShapeParameter, centre_of, decades
+from gainlaw.laws.base import Law, ShapeParameter
 from gainlaw.laws.constant import CONSTANT
 from gainlaw.laws.curve_law import CurveLaw, CurveParameter, formula_law
 from gainlaw.laws.curves import CURVE_LAWS
@@ -14,6 +14,7 @@ from gainlaw.laws.linear import LINEAR
 from gainlaw.laws.offset_power import OFFSET_POWER
 from gainlaw.laws.sigmoid import LOGISTIC, SATURATING
 from gainlaw.options import LawName, require_choice
+from gainlaw.sizes import N0, centre_of, decades
 
 __all__ = [
     "CURVE_LAWS",

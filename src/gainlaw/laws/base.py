@@ -8,51 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["N0", "Array", "Definition", "Law", "ShapeParameter", "centre_of", "decades", "size_text"]
+from gainlaw.sizes import N0, centre_of, format_params
+
+__all__ = ["Array", "Definition", "Law", "ShapeParameter"]
 
 Array = NDArray[np.float64]
-
-N0 = 1e9
-"""The reference size: positions on the size axis are ``x = log10(params / N0)``."""
-
-
-def centre_of(x: Array) -> float:
-    """Return the mean of the distinct sizes, given and returned in decades.
-
-    Examples
-    --------
-    >>> centre_of(np.array([0.0, 0.0, 3.0]))
-    1.5
-    """
-    return float(np.unique(np.round(np.asarray(x, dtype=float), 9)).mean())
-
-
-def size_text(x: float) -> str:
-    """Return a size, given in decades from 1e9 parameters, as formulas print it.
-
-    Examples
-    --------
-    >>> size_text(0.0), size_text(0.5)
-    ('1e9', '3.16e9')
-    """
-    digits, exponent = f"{N0 * 10.0**x:.2e}".split("e")
-    return f"{float(digits):g}e{int(exponent)}"
-
-
-def decades(params: float | Array) -> Array:
-    """Return ``x = log10(params / 1e9)``, the position on the size axis in decades.
-
-    Parameters
-    ----------
-    params : float or array
-        Model sizes, in parameters.
-
-    Examples
-    --------
-    >>> float(decades(1e10))
-    1.0
-    """
-    return np.log10(np.asarray(params, dtype=float) / N0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +112,13 @@ class Law:
     curve: str = ""
     centre: float = 0.0
     placed: Callable[[float, float, float], Law] | None = None
+
+    @property
+    def centre_words(self) -> str:
+        """The size at which the law's constant is the gain, in words: ``1B parameters, the centre of the sizes``."""
+        if not self.has_slope:
+            return "every size"
+        return f"{format_params(float(f'{N0 * 10.0**self.centre:.2g}'))} parameters, the centre of the sizes"
 
     def over(self, x: Array) -> Law:
         """Return the law for observed sizes: scaled to their range, centred at the mean of the distinct ones.

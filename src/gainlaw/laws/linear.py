@@ -6,7 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from gainlaw.laws.base import Array, Law, size_text
+from gainlaw.laws.base import Array, Law
+from gainlaw.sizes import size_text
 
 __all__ = ["LINEAR", "linear_law"]
 

@@ -16,7 +16,8 @@ from functools import partial
 
 import numpy as np
 
-from gainlaw.laws.base import Array, Definition, Law, ShapeParameter, size_text
+from gainlaw.laws.base import Array, Definition, Law, ShapeParameter
+from gainlaw.sizes import size_text
 
 __all__ = ["OFFSET_POWER", "offset_power_law"]
 

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, log_expit, logit
 
-from gainlaw.laws.base import Array, Definition, Law, ShapeParameter, size_text
+from gainlaw.laws.base import Array, Definition, Law, ShapeParameter
+from gainlaw.sizes import size_text
 
 __all__ = ["LOGISTIC", "SATURATING", "logistic_law", "saturating_law"]
 

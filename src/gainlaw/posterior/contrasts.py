@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.laws.base import Law, decades
+from gainlaw.laws.base import Law
 from gainlaw.model.spec.covariates import column_of
 from gainlaw.model.spec.problem import ModelProblem
 from gainlaw.posterior.curves import observed_range
 from gainlaw.posterior.grid import FitLike, reference_weights
+from gainlaw.sizes import decades
 
 __all__ = ["Combination", "Part", "combine"]
 

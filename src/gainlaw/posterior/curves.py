@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws.base import N0, Law, decades
+from gainlaw.laws.base import Law
 from gainlaw.model.spec.covariates import column_of
 from gainlaw.model.spec.terms import TREE
 from gainlaw.posterior.grid import (
@@ -20,7 +20,7 @@ from gainlaw.posterior.grid import (
     replicate_shares,
     why_no_slope,
 )
-from gainlaw.scores.reading.sizes import model_sizes
+from gainlaw.sizes import N0, decades, model_sizes
 
 __all__ = ["Curve", "covariate_effect", "curve", "curve_at", "new_checkpoint", "new_group", "observed_range"]
 

@@ -12,19 +12,11 @@ import pandas as pd
 from gainlaw.claims.chance import Chances
 from gainlaw.claims.decision import DEFAULT_THRESHOLD, Decision, decide
 from gainlaw.claims.grammar.parse import parse_claim
-from gainlaw.formats import (
-    MINUS,
-    decimals,
-    format_interval,
-    format_number,
-    format_params,
-    format_probability,
-    percent,
-    scale_title,
-    slope_unit,
-)
+from gainlaw.formats import MINUS, format_interval, format_number, format_probability, percent
 from gainlaw.notes import count_of
 from gainlaw.posterior.shares import MOSTLY_PRIOR
+from gainlaw.scales import SCALES
+from gainlaw.sizes import format_params
 from gainlaw.tables.estimates import group_title
 
 if TYPE_CHECKING:
@@ -179,7 +171,7 @@ def _headline(decision: Decision, scales: Sequence[str]) -> str:
     words = [_DIRECTIONS[word] for word in decision.words]
     if decision.word in ("supported", "refuted"):
         return f"{seen} {words[0]} with model size."
-    on = [f"in {scale_title(scale)}" for scale in scales]
+    on = [f"in {SCALES[scale].title}" for scale in scales]
     if decision.word == "scale-dependent":
         return f"{seen} {words[0]} with model size {on[0]} and {words[1]} {on[1]}: the answer is scale-dependent."
     if decision.decided_on:
@@ -193,7 +185,7 @@ def _headline(decision: Decision, scales: Sequence[str]) -> str:
 
 def numbers(row: pd.Series, fit: Fit) -> str:
     """Return mean and interval of an estimate with the decimals of the fit."""
-    digits = decimals(fit)
+    digits = fit.spec.decimals()
     mean = format_number(row["mean"], digits, MINUS)
     return f"{mean} {format_interval(row['ci_low'], row['ci_high'], digits, MINUS)}"
 
@@ -207,7 +199,7 @@ def _slope_sentence(fit: Fit, slope: pd.Series, values: dict[str, float]) -> str
     prob = percent(slope["ci_prob"])
     likely, word = max((slope["p_positive"], "grows"), (slope["p_negative"], "shrinks"))
     return (
-        f"The slope is {numbers(slope, fit)} {slope_unit(fit.scale)} of parameters (mean and "
+        f"The slope is {numbers(slope, fit)} {SCALES[fit.scale].per_decade} of parameters (mean and "
         f"{prob} interval; a decade is a factor of ten), with probability "
         f"{format_probability(float(likely))} that the gain {word}."
         + (
@@ -294,7 +286,7 @@ def _twin_sentence(twin: Fit, row: pd.Series, decision: Decision, values: dict[s
     else:
         verdict = "which settles the direction on that scale alone"
     return (
-        f"On {scale_title(twin.scale)} the slope is {numbers(row, twin)} (probability "
+        f"On {SCALES[twin.scale].title} the slope is {numbers(row, twin)} (probability "
         f"{format_probability(float(likely))} that the gain {word}), {verdict}."
     )
 

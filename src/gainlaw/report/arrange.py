@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gainlaw.errors import InputError
-from gainlaw.formats import scale_title
 from gainlaw.report.answer import estimate_row
+from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
@@ -66,7 +66,7 @@ def arrange_fits(fits: Fit | Sequence[Fit] | Mapping[str, Fit]) -> Fits:
 
 
 def _describe(fit: Fit) -> str:
-    return f"{law_title(fit)}, {scale_title(fit.scale)}"
+    return f"{law_title(fit)}, {SCALES[fit.scale].title}"
 
 
 def _are_twins(first: Fit, second: Fit) -> bool:

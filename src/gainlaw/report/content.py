@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gainlaw import tables as make
-from gainlaw.formats import title_of
 from gainlaw.report.answer import Answer, answer
 from gainlaw.report.arrange import Fits, has_slope, levels, wider_fit
 from gainlaw.report.exhibits import Exhibit, basis_of, draw_exhibits
 from gainlaw.report.limits import limits_of
+from gainlaw.scores.tasks import task_title
 
 if TYPE_CHECKING:
     from gainlaw.claims.verdict import Verdict
@@ -98,7 +98,7 @@ def collect(
         {table.name: table for table in tables},
         {exhibit.name: exhibit for exhibit in exhibits},
         basis.width,
-        {title_of(name): text for name, text in words.items()},
+        {task_title(name): text for name, text in words.items()},
         {name: answer(fit, None) for name, fit in (beside or {}).items()},
     )
 

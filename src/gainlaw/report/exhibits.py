@@ -13,9 +13,10 @@ import pandas as pd
 from gainlaw import figures as plots
 from gainlaw import tables as make
 from gainlaw.errors import InputError
-from gainlaw.formats import decimals, level_title, percent, slope_unit
+from gainlaw.formats import level_title, percent
 from gainlaw.report.answer import estimate_row
 from gainlaw.report.arrange import Fits, has_slope, law_title, levels, wider_fit
+from gainlaw.scales import SCALES
 from gainlaw.scores.metrics import spoken_metric
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _width(fit: Fit) -> pd.DataFrame:
 
 
 def _main(fits: Fits, width: pd.DataFrame) -> list[Exhibit]:
-    main, unit, wide = fits.main, slope_unit(fits.main.scale), percent(fits.main.ci_prob)
+    main, unit, wide = fits.main, SCALES[fits.main.scale].per_decade, percent(fits.main.ci_prob)
     sized = main.gains.frame["params"].notna().all() and main.n_sizes > 1
     exhibits = []
     scores = plots.plot_scores(main.gains) if sized else None
@@ -222,7 +223,9 @@ def _main(fits: Fits, width: pd.DataFrame) -> list[Exhibit]:
         caption = (
             "One slope, three questions: what is taken as the replicate decides how wide the interval is."
         )
-        exhibits.append(_drawn("width", plots.draw_width(width, unit=unit, digits=decimals(main)), caption))
+        exhibits.append(
+            _drawn("width", plots.draw_width(width, unit=unit, digits=main.spec.decimals()), caption)
+        )
     if has_slope(main) and len(make.diagnostics_of(main).influence):
         caption = f"Overall slope with each checkpoint left out. Grey: mean and {wide} interval on all data."
         exhibits.append(_drawn("influence", plots.plot_influence(main), caption))

@@ -10,9 +10,11 @@ import pandas as pd
 
 from gainlaw.errors import InputError
 from gainlaw.fitting.checks.diagnostics import speaks
-from gainlaw.formats import decimals, format_number, format_params, slope_unit
+from gainlaw.formats import format_number
 from gainlaw.report.answer import estimate_row, numbers
 from gainlaw.report.words import predictive_words
+from gainlaw.scales import SCALES
+from gainlaw.sizes import format_params
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
@@ -115,13 +117,13 @@ def _bend(fit: Fit) -> str:
     slopes = [
         float(np.median(line.gain(high) - line.gain(low)) / np.log10(high / low)) for low, high in steps
     ]
-    digits = decimals(fit)
+    digits = fit.spec.decimals()
     first, last = (format_number(slope, digits, "\u2212") for slope in slopes)
     if first == last:
         return ""
     return (
-        f" but {first} {slope_unit(fit.scale)} at {format_params(ends[0])} and {last} at {format_params(ends[1])}: one "
-        "slope hides a bend"
+        f" but {first} {SCALES[fit.scale].per_decade} at {format_params(ends[0])} and {last} at "
+        f"{format_params(ends[1])}: one slope hides a bend"
     )
 
 

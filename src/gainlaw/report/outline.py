@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gainlaw.formats import decimals
 from gainlaw.report.arrange import has_slope, levels
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.words import (
@@ -76,7 +75,7 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
         Chapter(
             "width",
             "Why the interval is wide",
-            f"{width_words(content.width, decimals(main))} {influence_words(main)}".strip(),
+            f"{width_words(content.width, main.spec.decimals())} {influence_words(main)}".strip(),
             ("width", "sds", "influence", "influence_table"),
         ),
         Chapter(

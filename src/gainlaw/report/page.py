@@ -12,16 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gainlaw
 from gainlaw.figures.style import inline_svg
-from gainlaw.formats import (
-    MINUS,
-    centre_text,
-    decimals,
-    format_interval,
-    format_number,
-    format_probability,
-    scale_title,
-    slope_unit,
-)
+from gainlaw.formats import MINUS, format_interval, format_number, format_probability
 from gainlaw.notes import count_of
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.exhibits import Exhibit
@@ -37,6 +28,7 @@ from gainlaw.report.words import (
     shape_words,
     term_words,
 )
+from gainlaw.scales import SCALES
 from gainlaw.tables.html import slug
 from gainlaw.tables.verdicts import claims_frame
 
@@ -92,9 +84,9 @@ def render_page(content: Content, verdicts: Verdicts, title: str) -> str:
 
 
 def _named(content: Content) -> dict[str, Fit]:
-    fits = {scale_title(content.fits.main.scale): content.fits.main}
+    fits = {SCALES[content.fits.main.scale].title: content.fits.main}
     if content.fits.twin is not None:
-        fits[scale_title(content.fits.twin.scale)] = content.fits.twin
+        fits[SCALES[content.fits.twin.scale].title] = content.fits.twin
     return fits | dict(content.fits.others)
 
 
@@ -207,10 +199,10 @@ def _facts(content: Content) -> str:
     ):
         if f"{name}_mean" not in values:
             continue
-        digits = decimals(fit)
+        digits = fit.spec.decimals()
         mean = format_number(values[f"{name}_mean"], digits, MINUS)
         interval = format_interval(values[f"{name}_ci_low"], values[f"{name}_ci_high"], digits, MINUS)
-        unit = slope_unit(fit.scale) if name.startswith("slope") else fit.unit
+        unit = SCALES[fit.scale].per_decade if name.startswith("slope") else fit.unit
         share = format_probability(values[f"{name}_p_positive"])
         facts.append((title, mean, f"{interval} {unit}; P(> 0) {share}"))
     replicates = count_of(main.n_checkpoints, "checkpoint").split(" ", 1)
@@ -233,7 +225,7 @@ def _method(fit: Fit) -> list[str]:
             "N:"
         ),
         f'<div class="equation">{equation_mathml(fit)}</div>',
-        f"<p>with <i>a</i> the gain at {escape(centre_text(law))}{shape}. The <i>u</i> and <i>v</i> "
+        f"<p>with <i>a</i> the gain at {escape(law.centre_words)}{shape}. The <i>u</i> and <i>v</i> "
         "are deviations of the groups of each term, normal around zero with standard deviations learned "
         "from the data (partial pooling); <i>e</i> is the sampling error, whose covariance is known. The "
         "terms:</p>",

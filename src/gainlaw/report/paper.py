@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import gainlaw
-from gainlaw.formats import centre_text, scale_title
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.outline import outline
 from gainlaw.report.words import (
@@ -20,6 +19,7 @@ from gainlaw.report.words import (
     shape_words,
     term_words,
 )
+from gainlaw.scales import SCALES
 from gainlaw.tables.latex import escape_latex
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def render_paper(content: Content, verdicts: Verdicts, title: str) -> str:
         comment_end_string="#>",
         trim_blocks=True,
     )
-    fits = {scale_title(content.fits.main.scale): content.fits.main, **content.fits.others}
+    fits = {SCALES[content.fits.main.scale].title: content.fits.main, **content.fits.others}
     return environment.get_template("paper.tex.j2").render(
         version=gainlaw.__version__,
         title=escape_latex(title),
@@ -150,7 +150,7 @@ def _method(fit: Fit) -> list[str]:
             "parameters:"
         )
         + f"\n\\begin{{equation}}\n{equation_latex(fit)}\n\\end{{equation}}\n"
-        + f"with $a$ the gain at {centre_text(law)}{shape}. The $u$ and $v$ are deviations of the groups "
+        + f"with $a$ the gain at {law.centre_words}{shape}. The $u$ and $v$ are deviations of the groups "
         "of each term, normal around zero with standard deviations learned from the data; $e$ is the "
         "sampling error, whose covariance is known.",
         f"\\begin{{description}}\\setlength{{\\itemsep}}{{0pt}}\n{terms}\\end{{description}}"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import gainlaw
-from gainlaw.formats import MINUS, decimals, format_interval, format_number, format_params, parameter_title
+from gainlaw.formats import MINUS, format_interval, format_number, parameter_title
 from gainlaw.notes import count_of
 from gainlaw.posterior.estimates import importance_ess
+from gainlaw.sizes import format_params
 from gainlaw.tables.checks import diagnostics_of
 
 if TYPE_CHECKING:
@@ -278,7 +279,7 @@ def influence_words(fit: Fit) -> str:
     rows = diagnostics_of(fit).influence
     if rows.empty or not fit.spec.law.has_slope:
         return ""
-    digits = decimals(fit)
+    digits = fit.spec.decimals()
     row = rows.iloc[int(rows["shift"].abs().to_numpy().argmax())]
     slope = (
         f"{format_number(row['slope_mean'], digits, MINUS)} "

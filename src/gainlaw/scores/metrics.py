@@ -17,7 +17,7 @@ from gainlaw.scores.tasks import find_task
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.options import Scale
+    from gainlaw.scales import Scale
 
 __all__ = [
     "DECLARED",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["TASKS", "Task", "find_task"]
+__all__ = ["TASKS", "Task", "find_task", "task_title"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ _LIST = (
     Task("anli_r1", "ANLI R1", 3),
     Task("anli_r2", "ANLI R2", 3),
     Task("anli_r3", "ANLI R3", 3),
-    Task("cb", "CommitmentBank", 3),
+    Task("cb", "CB", 3),
     Task("rte", "RTE", 2),
     Task("pawsx", "PAWS-X", 2),
     Task("xcopa", "XCOPA", 2),
@@ -108,3 +108,15 @@ def find_task(name: str) -> Task | None:
     """
     plain = name.strip().casefold().replace("-", "_").replace(" ", "_")
     return TASKS.get(_ALIASES.get(plain, plain))
+
+
+def task_title(name: str) -> str:
+    """Return the name of a task or group as it is printed: known tasks as published, others unchanged.
+
+    Examples
+    --------
+    >>> task_title("xstory_cloze"), task_title("Indo-European")
+    ('XStoryCloze', 'Indo-European')
+    """
+    known = TASKS.get(_ALIASES.get(name.replace("-", "_"), name))
+    return name if known is None else known.title

@@ -8,16 +8,9 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError
-from gainlaw.formats import (
-    centre_text,
-    decimals,
-    format_general,
-    format_number,
-    parameter_title,
-    percent,
-    slope_unit,
-)
+from gainlaw.formats import format_general, format_number, parameter_title, percent
 from gainlaw.model.spec.covariates import SLOPE, column_of
+from gainlaw.scales import SCALES
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -117,7 +110,7 @@ def influence_table(fit: Fit) -> Table:
     >>> print(influence_table(fit).to_markdown())  # doctest: +SKIP
     """
     frame = diagnostics_of(fit).influence.sort_values("params", kind="stable").reset_index(drop=True)
-    digits = decimals(fit, 2)
+    digits = fit.spec.decimals(2)
     columns = (
         Column("checkpoint", "Checkpoint left out"),
         Column("params", "Parameters", "params"),
@@ -126,7 +119,7 @@ def influence_table(fit: Fit) -> Table:
         Column("shift", "Shift", "number", 2),
         Column("pareto_k", "Pareto k", "number", 2),
     )
-    caption = f"Overall slope ({slope_unit(fit.scale)}) with each checkpoint left out."
+    caption = f"Overall slope ({SCALES[fit.scale].per_decade}) with each checkpoint left out."
     notes = (
         "Shift is the change of the mean against all data, in posterior standard deviations. Above a "
         "Pareto k of 0.7 the reweighted posterior is not reliable and a refit without that checkpoint is "
@@ -198,7 +191,7 @@ def sensitivity_table(fit: Fit) -> Table | None:
     frame = diagnostics_of(fit).sensitivity
     if frame.empty:
         return None
-    digits = decimals(fit, 2)
+    digits = fit.spec.decimals(2)
     frame = frame.reset_index(drop=True)
     frame = frame.assign(meaning=[_component(str(name)) for name in frame["component"]])
     columns = (
@@ -285,7 +278,7 @@ def _number(value: object) -> float:
 
 def _meaning(fit: Fit, name: str) -> str:
     fixed = {
-        "intercept": f"gain at {centre_text(fit.spec.law)}",
+        "intercept": f"gain at {fit.spec.law.centre_words}",
         "slope": "slope per decade of parameters",
         "baseline": "log-odds of every baseline",
     }
@@ -306,4 +299,4 @@ def _unit(fit: Fit, name: str) -> str:
         return shape[name]
     if name.startswith("rho_"):
         return "1"
-    return slope_unit(fit.scale) if name == "slope" or name.endswith(("_slope", SLOPE)) else fit.unit
+    return SCALES[fit.scale].per_decade if name == "slope" or name.endswith(("_slope", SLOPE)) else fit.unit

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gainlaw.formats import decimals, format_general, slope_unit
+from gainlaw.formats import format_general
 from gainlaw.model.spec.covariates import column_of
+from gainlaw.scales import SCALES
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def effects_table(fit: Fit) -> Table:
         for mean, low, high in zip(frame["mean"], frame["ci_low"], frame["ci_high"], strict=True)
     ]
     frame["prior"] = [str(fit.spec.priors[f"covariate:{name}"]) for name in frame["covariate"]]
-    digits = decimals(fit)
+    digits = fit.spec.decimals()
     columns = (
         Column("covariate", "Covariate"),
         Column("mean_of", "Mean", "general"),
@@ -57,9 +58,8 @@ def effects_table(fit: Fit) -> Table:
         Column("prior", "Prior, one s.d.", "code"),
     )
     prob = f"{100 * float(frame['ci_prob'].iloc[0]):g}% intervals" if len(frame) else "intervals"
-    caption = (
-        f"Effects of covariates on the gain ({fit.unit}; on its slope: {slope_unit(fit.scale)}), with {prob}."
-    )
+    units = f"{fit.unit}; on its slope: {SCALES[fit.scale].per_decade}"
+    caption = f"Effects of covariates on the gain ({units}), with {prob}."
     notes = (
         "Mean and s.d. are over the rows; all other estimates are those at the means of the covariates.",
     )

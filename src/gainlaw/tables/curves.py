@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gainlaw.formats import percent, title_of
+from gainlaw.formats import percent
 from gainlaw.notes import count_of
+from gainlaw.scores.tasks import task_title
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def curve_laws_table(study: CurveStudy) -> Table:
     leader = frame.groupby("curve")["delta_aicc"].transform("min") == frame["delta_aicc"]
     verdict = np.where(frame["aicc"].isna(), "not judged", np.where(frame["close"], "close", "worse"))
     frame["verdict"] = np.where(leader & frame["aicc"].notna(), "best", verdict)
-    frame["curve"] = frame["curve"].map(title_of)
+    frame["curve"] = frame["curve"].map(task_title)
     frame["shown"] = frame["law"].str.replace("_", " ")
     unit = next(iter(study.fits.values())).points.unit
     columns = (
@@ -83,7 +84,7 @@ def curve_parameters_table(study: CurveStudy) -> Table:
     ['a', 'b']
     """
     frame = study.estimates
-    frame["curve"] = frame["curve"].map(title_of)
+    frame["curve"] = frame["curve"].map(task_title)
     frame["shown"] = frame["law"].str.replace("_", " ")
     probability = next(iter(study.fits.values())).ci_prob
     columns = (
@@ -118,7 +119,7 @@ def curve_claims_table(rows: Sequence[tuple[str, str, CurveVerdict]]) -> Table:
     ['refuted']
     """
     frame = pd.DataFrame(
-        [{"curve": title_of(curve), "law": law, **asdict(each)} for curve, law, each in rows]
+        [{"curve": task_title(curve), "law": law, **asdict(each)} for curve, law, each in rows]
     )
     frame["shown"] = frame["law"].str.replace("_", " ")
     columns = (

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gainlaw.formats import decimals, format_params, title_of
 from gainlaw.notes import count_of
 from gainlaw.scores.metrics import metric_facts, spoken_metric
+from gainlaw.scores.tasks import task_title
+from gainlaw.sizes import format_params
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def data_table(gains: Gains) -> Table:
         examples = part["n_intermediate"] if "n_intermediate" in part else pd.Series(dtype=float)
         rows.append(
             {
-                "task": title_of(str(name)),
+                "task": task_title(str(name)),
                 "rows": len(part),
                 "languages": _distinct(part, "language"),
                 "families": _distinct(part, "language_family"),
@@ -63,7 +64,7 @@ def data_table(gains: Gains) -> Table:
         Column("chance", "Chance (%)", "number", 1),
         Column("examples_low", "Items, min", "count"),
         Column("examples_high", "Items, max", "count"),
-        Column("median_se", "Median s.e.", "number", decimals(gains)),
+        Column("median_se", "Median s.e.", "number", gains.decimals()),
     )
     caption = "The data: gains by target task, with the languages and the checkpoints behind them."
     notes = (
@@ -118,7 +119,7 @@ def checkpoints_table(gains: Gains) -> Table:
         Column("rows", "Gains", "count"),
         Column("baseline", f"Before ({unit})", "number", 1),
         Column("after", f"After ({unit})", "number", 1),
-        Column("gain", "Mean gain", "number", decimals(gains)),
+        Column("gain", "Mean gain", "number", gains.decimals()),
     )
     caption = (
         f"{count_of(len(frame), 'checkpoint')}. Each is one replicate for a statement about scale, however many "
@@ -159,9 +160,9 @@ def gains_table(gains: Gains) -> Table:
     if languages is not None:
         frame["languages"] = [int(languages.loc[key]) for key in means.index]
     if "task" in frame:
-        frame["task"] = [title_of(str(name)) for name in frame["task"]]
+        frame["task"] = [task_title(str(name)) for name in frame["task"]]
     titles = {"intermediate": "Intermediate", "task": "Task", "group": ""}
-    digits = decimals(gains)
+    digits = gains.decimals()
     columns = [Column(key, titles[key]) for key in keys]
     if languages is not None:
         columns.append(Column("languages", "Languages", "count"))

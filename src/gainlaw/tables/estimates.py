@@ -12,19 +12,18 @@ import pandas as pd
 from gainlaw.errors import InputError, Problem
 from gainlaw.formats import (
     MISSING,
-    decimals,
     format_number,
-    format_params,
     interval_title,
     level_title,
     parameter_title,
     percent,
-    slope_unit,
     tails,
-    title_of,
 )
 from gainlaw.notes import count_of
 from gainlaw.posterior.shares import MOSTLY_PRIOR
+from gainlaw.scales import SCALES
+from gainlaw.scores.tasks import task_title
+from gainlaw.sizes import format_params
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def group_title(level: str, group: str, labels: Mapping[str, str] | None = None)
     if level == "model":
         return f"sd of {parameter_title(group)}" if group.startswith("tau_") else parameter_title(group)
     names = [part.split("=", 1)[-1] for part in re.split(r", ?(?=\w+=)", group)]
-    return ", ".join((labels or {}).get(name, title_of(name)) for name in names)
+    return ", ".join((labels or {}).get(name, task_title(name)) for name in names)
 
 
 def slopes_table(fit: Fit, level: str = "task") -> Table:
@@ -110,7 +109,7 @@ def slopes_table(fit: Fit, level: str = "task") -> Table:
     frame = _ordered(kept, level)
     frame = _with_counts(_with_titles(frame, group_labels(fit)), fit.gains.frame)
     frame, marked = mark_prior(frame)
-    unit, digits = slope_unit(fit.scale), decimals(fit)
+    unit, digits = SCALES[fit.scale].per_decade, fit.spec.decimals()
     columns = (
         Column("title", level_title(level).capitalize()),
         Column("mean", "Slope", "number", digits),
@@ -165,7 +164,7 @@ def gain_at_table(fit: Fit, level: str = "task") -> Table:
             record |= {f"gain_{key}": row["mean"], f"low_{key}": row["ci_low"], f"high_{key}": row["ci_high"]}
         records.append(record | {"prior_share": part["prior_share"].max()})
     frame, marked = mark_prior(pd.DataFrame(records))
-    digits = decimals(fit)
+    digits = fit.spec.decimals()
     columns = [Column("title", level_title(level).capitalize())]
     for size in sizes:
         key = _size_key(size)
@@ -208,7 +207,7 @@ def estimates_table(fit: Fit) -> Table:
     """
     frame = fit.estimates[fit.estimates["level"] != "language"].reset_index(drop=True)
     frame = _with_titles(frame, group_labels(fit))
-    digits = decimals(fit)
+    digits = fit.spec.decimals()
     frame["shown"] = [_shown(row, "median", digits) for row in frame.to_dict("records")]
     frame["shown_interval"] = [_shown_interval(row, digits) for row in frame.to_dict("records")]
     frame["block"] = frame["row"].where(frame["level"] != "model", "model")
@@ -291,7 +290,7 @@ def sds_table(fit: Fit) -> Table:
             }
         )
     frame = pd.DataFrame(rows)
-    digits = decimals(fit)
+    digits = fit.spec.decimals()
     columns = (
         Column("term", "Standard deviation of"),
         Column("median", "Median", "number", digits),
@@ -299,7 +298,9 @@ def sds_table(fit: Fit) -> Table:
         Column("ci_low", f"{percent(fit.ci_prob)} interval", "interval", digits, high="ci_high"),
         Column("prior", "Prior", "code"),
     )
-    caption = f"Standard deviations of the model's terms ({fit.unit}; slopes: {slope_unit(fit.scale)})."
+    caption = (
+        f"Standard deviations of the model's terms ({fit.unit}; slopes: {SCALES[fit.scale].per_decade})."
+    )
     return Table("sds", caption, frame, columns)
 
 

@@ -17,9 +17,9 @@ from gainlaw.formats import (
     format_general,
     format_interval,
     format_number,
-    format_params,
     format_probability,
 )
+from gainlaw.sizes import format_params
 
 __all__ = ["Column", "Kind", "Table"]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gainlaw.formats import MISSING, decimals, format_interval, format_number, format_params, interval_title
+from gainlaw.formats import MISSING, format_interval, format_number, interval_title
+from gainlaw.sizes import format_params
 from gainlaw.tables.table import Column, Table
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[Fit]
 
 
 def _digits(fits: Sequence[Fit]) -> int:
-    return max((decimals(fit, 2) for fit in fits), default=2)
+    return max((fit.spec.decimals(2) for fit in fits), default=2)
 
 
 def _shown(row: dict[Hashable, Any], digits: int) -> tuple[str, str]:

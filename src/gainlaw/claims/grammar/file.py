@@ -37,7 +37,8 @@ from gainlaw.claims.grammar.syntax import Claim
 from gainlaw.claims.rows import NEED_COLUMNS, Needs, Where
 from gainlaw.claims.verdict import DEFAULT_ROPE
 from gainlaw.errors import InputError, Problem
-from gainlaw.options import Scale, choices
+from gainlaw.options import choices
+from gainlaw.scales import Scale
 
 __all__ = ["ClaimEntry", "ClaimFile", "read_claims"]
 

@@ -70,7 +70,7 @@ def check(
 
 
 def _print_check(found: Check) -> None:
-    from gainlaw.formats import format_params
+    from gainlaw.sizes import format_params
     from gainlaw.tables.table import Column
     from gainlaw.tables.table import Table as Printed
 

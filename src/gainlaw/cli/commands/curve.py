@@ -20,7 +20,7 @@ from gainlaw.cli.sources import (
     open_table,
 )
 from gainlaw.errors import InputError, Problem
-from gainlaw.options import Scale
+from gainlaw.scales import Scale
 
 if TYPE_CHECKING:
     from gainlaw.curves.study import CurveStudy
@@ -86,8 +86,8 @@ def curve(
     is 1 where the best law of a curve cannot be trusted.
     """
     from gainlaw.curves.study import DEFAULT_LAWS, fit_curves
-    from gainlaw.formats import title_of
     from gainlaw.scores.gains.table import Gains
+    from gainlaw.scores.tasks import task_title
     from gainlaw.tables.curves import curve_laws_table, curve_parameters_table
 
     if loss not in ("squared", "gls"):
@@ -115,7 +115,7 @@ def curve(
     show(curve_parameters_table(study) if parameters else curve_laws_table(study), form, safe=safe_csv)
     if form == "table":
         for name, words in study.words.items():
-            typer.echo(f"\n{title_of(name)}: {words}")
+            typer.echo(f"\n{task_title(name)}: {words}")
     if claim:
         if form == "table":
             typer.echo()

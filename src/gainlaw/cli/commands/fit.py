@@ -23,7 +23,8 @@ from gainlaw.cli.sources import (
     parse_pairs,
 )
 from gainlaw.errors import InputError, Problem
-from gainlaw.options import Baselines, Engine, LawName, Scale
+from gainlaw.options import Baselines, Engine, LawName
+from gainlaw.scales import Scale
 
 __all__ = ["fit"]
 
@@ -146,7 +147,7 @@ def fit(
 def _sizes(texts: list[str] | None) -> list[float] | None:
     if not texts:
         return None
-    from gainlaw.scores.reading.sizes import parse_size
+    from gainlaw.sizes import parse_size
 
     sizes = [parse_size(text) for text in texts]
     wrong = [text for text, size in zip(texts, sizes, strict=True) if size <= 0]

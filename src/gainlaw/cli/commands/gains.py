@@ -22,7 +22,7 @@ from gainlaw.cli.sources import (
     refuse_same_file,
 )
 from gainlaw.errors import InputError, Problem
-from gainlaw.options import Scale
+from gainlaw.scales import Scale
 
 __all__ = ["gains"]
 

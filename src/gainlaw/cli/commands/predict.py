@@ -47,7 +47,7 @@ def predict(
 
     For every size: the mean curve, and one more checkpoint of that size.
     """
-    from gainlaw.scores.reading.sizes import parse_size
+    from gainlaw.sizes import parse_size
 
     fit = open_fit(directory)
     given = {
@@ -74,12 +74,12 @@ def predict(
 
 
 def _print_prediction(fit: Fit, frame: pd.DataFrame, ci_prob: float) -> None:
-    from gainlaw.formats import decimals, percent
+    from gainlaw.formats import percent
     from gainlaw.tables.estimates import mark_prior
     from gainlaw.tables.table import Column
     from gainlaw.tables.table import Table as Printed
 
-    digits = decimals(fit)
+    digits = fit.spec.decimals()
     columns = (
         Column("params", "Size", "params"),
         Column("title", "Of"),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gainlaw.curves.points import CurvePoints
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws.curve_law import CurveLaw
-from gainlaw.scores.reading.sizes import read_number
+from gainlaw.numbers import read_number
 
 __all__ = [
     "LOSSES",

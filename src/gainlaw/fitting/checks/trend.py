@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from gainlaw.fitting.checks.diagnostics import Check
 from gainlaw.fitting.exploration import shape_values
-from gainlaw.laws.base import size_text
 from gainlaw.model.effects import linear_predictor
 from gainlaw.model.spec.problem import ModelProblem, observations
 from gainlaw.model.spec.smooth import LEAST_SIZES, SMOOTH, families_of
 from gainlaw.posterior.curves import curve
 from gainlaw.posterior.grid import FitLike
 from gainlaw.posterior.tree import effects_of, hyper_points
+from gainlaw.sizes import size_text
 
 __all__ = ["checkpoint_deviations", "trend_checks"]
 

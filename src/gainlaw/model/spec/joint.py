@@ -22,11 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws.base import Law, centre_of, decades
+from gainlaw.laws.base import Law
 from gainlaw.model.spec.terms import Dropped, Term, choose_terms
 from gainlaw.scores.evaluations.sampling import accuracy_variance
 from gainlaw.scores.gains.covariance import BlockCovariance
 from gainlaw.scores.gains.table import Gains
+from gainlaw.sizes import centre_of, decades
 
 __all__ = ["FIXED", "PREFIX", "baseline_terms", "is_joint", "require_joint", "scores_of"]
 

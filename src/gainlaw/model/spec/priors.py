@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.model.spec.covariates import column_of
-from gainlaw.model.spec.prior_unit import POINT, nice
-from gainlaw.options import Scale
+from gainlaw.scales import SCALES, Scale
+from gainlaw.scores.gains.spread import nice
 
 if TYPE_CHECKING:
     from gainlaw.laws.base import ShapeParameter
@@ -245,7 +245,7 @@ def default_priors(
     level : float
         How large gains are, in the unit of the scale: the intercept's prior reaches twice as far at least.
     """
-    point = POINT[scale]
+    point = SCALES[scale].point
     unit = point * unit
     reach = max(_POINTS["intercept"] * unit, min(nice(2.0 * abs(level)), 1e6))
     priors = {"intercept": Prior("normal", (0.0, reach))}

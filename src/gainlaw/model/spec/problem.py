@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws.base import Law, decades
+from gainlaw.formats import decimals
+from gainlaw.laws.base import Law
 from gainlaw.model.gaussian.known_errors import IndependentRows, axes_of, independent_rows
 from gainlaw.model.spec.covariates import (
     SLOPE,
@@ -23,14 +24,14 @@ from gainlaw.model.spec.covariates import (
 )
 from gainlaw.model.spec.design import Design, build_design, kernel_data
 from gainlaw.model.spec.joint import FIXED, PREFIX, baseline_terms, is_joint, require_joint, scores_of
-from gainlaw.model.spec.prior_unit import gain_spread, prior_unit
 from gainlaw.model.spec.priors import Prior, baseline_fault, baseline_prior, default_priors, override_priors
 from gainlaw.model.spec.terms import Dropped, Term, choose_terms
 from gainlaw.model.spec.tree import Relations
-from gainlaw.options import Baselines, Scale, require_choice
+from gainlaw.options import Baselines, require_choice
+from gainlaw.scales import SCALES, Scale
 from gainlaw.scores.gains.requirements import require_sizes
-from gainlaw.scores.gains.scales import UNITS
 from gainlaw.scores.gains.table import Gains
+from gainlaw.sizes import decades
 
 __all__ = [
     "ModelProblem",
@@ -109,7 +110,11 @@ class ModelSpec:
     @property
     def unit(self) -> str:
         """The unit of the gain on this scale."""
-        return UNITS[self.scale]
+        return SCALES[self.scale].unit
+
+    def decimals(self, base: int | None = None) -> int:
+        """Return how many decimals gains are shown with, see `gainlaw.formats.decimals`."""
+        return decimals(self.prior_unit, self.scale, base)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -238,16 +243,14 @@ def specify(
             scores, _sizes(scores, law), [each.removeprefix(PREFIX) for each in theirs]
         )
         dropped, names, residual = (*dropped, *more), (*names, *FIXED), True
-    gain, se = (frame[name].to_numpy(dtype=float) for name in ("gain", "se"))
-    unit = prior_unit(gain_spread(gain, se), gains.scale)
     defaults = default_priors(
         gains.scale,
         (*chosen, *own),
         names,
         has_slope=law.has_slope,
         shape=law.parameters,
-        unit=unit,
-        level=float(np.median(gain)),
+        unit=gains.prior_unit,
+        level=float(frame["gain"].median()),
     )
     if not residual:
         defaults.pop("tau_residual")
@@ -265,7 +268,7 @@ def specify(
         covariate_scaling=scaling,
         priors=_check_fixed(override_priors(defaults, priors), joint),
         baseline_terms=own,
-        prior_unit=unit,
+        prior_unit=gains.prior_unit,
     )
 
 

@@ -25,7 +25,8 @@ from gainlaw.scores.reading.frames import RawTable, raw_from_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.options import ParamsUnit, Scale, Unit
+    from gainlaw.options import ParamsUnit, Unit
+    from gainlaw.scales import Scale
     from gainlaw.scores.evaluations.check import Check
     from gainlaw.scores.gains.table import Gains
 

@@ -5,11 +5,9 @@ from gainlaw.scores.gains.cells.reading import gains_from_frame, read_gains, rea
 from gainlaw.scores.gains.compute import compute_gains
 from gainlaw.scores.gains.covariance import BlockCovariance
 from gainlaw.scores.gains.requirements import require_sizes
-from gainlaw.scores.gains.scales import UNITS
 from gainlaw.scores.gains.table import Gains
 
 __all__ = [
-    "UNITS",
     "BlockCovariance",
     "Gains",
     "SlopeBootstrap",

@@ -9,15 +9,16 @@ import numpy as np
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import sort_notes
-from gainlaw.options import Scale, require_choice
+from gainlaw.options import require_choice
+from gainlaw.scales import Scale
 from gainlaw.scores.evaluations.columns import CANONICAL, COMPUTED, KEYS
 from gainlaw.scores.evaluations.pairing import Pairing, pair_rows
 from gainlaw.scores.evaluations.predictions import item_groups
 from gainlaw.scores.evaluations.sampling import chance_of_rows, score_variance
+from gainlaw.scores.gains.contrast import Contrast, adjusted_accuracy, contrast
 from gainlaw.scores.gains.covariance import BlockCovariance
 from gainlaw.scores.gains.findings import unsized_notes
 from gainlaw.scores.gains.sampling import joint_covariance, mcnemar_variance
-from gainlaw.scores.gains.scales import Contrast, adjusted_accuracy, contrast
 from gainlaw.scores.gains.table import Gains, order_columns
 from gainlaw.scores.metrics import MetricFacts, metric_facts
 

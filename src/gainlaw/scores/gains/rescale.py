@@ -15,7 +15,7 @@ from gainlaw.scores.metrics import metric_facts
 from gainlaw.scores.reading.cells import group_codes
 
 if TYPE_CHECKING:
-    from gainlaw.options import Scale
+    from gainlaw.scales import Scale
 
 __all__ = ["rescale"]
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from gainlaw._io import write_frame_atomic
 from gainlaw.errors import InputError, Problem
+from gainlaw.formats import decimals
 from gainlaw.notes import Note, sort_notes
-from gainlaw.options import Scale, require_choice
+from gainlaw.options import require_choice
+from gainlaw.scales import SCALES, Scale
 from gainlaw.scores.gains.cells.checks import SIZES_HINT, several_sizes
 from gainlaw.scores.gains.covariance import BlockCovariance
 from gainlaw.scores.gains.findings import find_gain_notes, unsized_notes
-from gainlaw.scores.gains.scales import UNITS
+from gainlaw.scores.gains.spread import gain_spread, prior_unit
 from gainlaw.scores.metrics import metric_facts
 
 if TYPE_CHECKING:
@@ -123,7 +125,17 @@ class Gains:
     @property
     def unit(self) -> str:
         """The unit of the gains, for print."""
-        return UNITS[self.scale]
+        return SCALES[self.scale].unit
+
+    @property
+    def prior_unit(self) -> float:
+        """What the default priors are multiplied by for these gains, see `spread.prior_unit`."""
+        gain, se = (self.frame[name].to_numpy(dtype=float) for name in ("gain", "se"))
+        return prior_unit(gain_spread(gain, se), self.scale)
+
+    def decimals(self, base: int | None = None) -> int:
+        """Return how many decimals gains are shown with, see `gainlaw.formats.decimals`."""
+        return decimals(self.prior_unit, self.scale, base)
 
     @property
     def shares_baselines(self) -> bool:

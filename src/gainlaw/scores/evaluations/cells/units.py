@@ -8,6 +8,7 @@ import numpy as np
 
 from gainlaw.scores.evaluations.sampling import score_variance
 from gainlaw.scores.metrics import MetricFacts
+from gainlaw.sizes import SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,6 @@ __all__ = ["CONTRADICTION", "check_sampling_errors", "fractions_of", "parameters
 CONTRADICTION = 30.0
 """A standard error this many times too large or too small for its number of items is in another unit."""
 
-_FACTORS = {"1": 1.0, "K": 1e3, "M": 1e6, "B": 1e9}
 _SMALLEST = 1e4  # the smallest models of published ladders have 1e4 to 1e5 parameters
 _FEWEST = 7.0  # a standard error without its n that says fewer items than this
 
@@ -38,7 +38,7 @@ def parameters_of(values: np.ndarray, unit: ParamsUnit | None, faults: Faults) -
         Where sizes go that no model has.
     """
     if unit is not None:
-        scaled = values * _FACTORS[unit]
+        scaled = values * 10.0 ** SUFFIXES.get(unit, 0)
         whole = np.round(scaled)  # 0.56 billions are 560000000, though not in binary
         return np.where(np.abs(scaled - whole) <= 1e-6 * np.abs(scaled), whole, scaled)
     small = (values > 0) & (values < _SMALLEST)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gainlaw.scores.gains.scales import contrast
+from gainlaw.scores.gains.contrast import contrast
 from gainlaw.scores.metrics import metric_facts
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.options import Scale
+    from gainlaw.scales import Scale
     from gainlaw.scores.reading.cells import Faults
 
 __all__ = ["WRITTEN", "check_agreement", "check_variance"]

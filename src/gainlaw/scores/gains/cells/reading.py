@@ -12,7 +12,8 @@ import numpy as np
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import Note, sort_notes
-from gainlaw.options import ParamsUnit, Scale, Unit
+from gainlaw.options import ParamsUnit, Unit
+from gainlaw.scales import Scale
 from gainlaw.scores.evaluations.cells.codes import language_notes, one_spelling
 from gainlaw.scores.evaluations.cells.declare import Declared, declare_metrics
 from gainlaw.scores.evaluations.cells.units import parameters_of

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from gainlaw.notes import Note
-from gainlaw.options import Scale, choices
+from gainlaw.options import choices
+from gainlaw.scales import Scale
 from gainlaw.scores.evaluations.cells.units import CONTRADICTION
 from gainlaw.scores.evaluations.sampling import score_variance
 from gainlaw.scores.metrics import metric_facts

@@ -6,17 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gainlaw.options import Scale
+from gainlaw.scales import Scale
 
-__all__ = ["UNITS", "Contrast", "adjusted_accuracy", "contrast"]
-
-UNITS: dict[str, str] = {
-    "points": "points",
-    "normalized": "chance-corrected points",
-    "error_reduction": "% of errors",
-    "log_odds": "log-odds",
-}
-"""The unit in which a gain of each scale is printed."""
+__all__ = ["Contrast", "adjusted_accuracy", "contrast"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,21 +1,13 @@
-"""The unit of the default priors: they go with the spread of the gains, so that any size of gain is treated alike."""
+"""The spread of gains, and the unit of the default priors, which goes with it."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.options import Scale
+from gainlaw.scales import SCALES, Scale
 
-__all__ = ["POINT", "gain_spread", "nice", "prior_unit"]
-
-# One point on each scale, roughly, for accuracies in the middle of the range: it carries the defaults over.
-POINT: Mapping[str, float] = MappingProxyType(
-    {"points": 1.0, "log_odds": 0.1, "normalized": 2.0, "error_reduction": 2.0}
-)
+__all__ = ["gain_spread", "nice", "prior_unit"]
 
 _SPREAD = 3.5
 """The spread of gains, in points, for which the defaults are written."""
@@ -64,7 +56,7 @@ def prior_unit(spread: float, scale: Scale) -> float:
     >>> prior_unit(3.0, "points"), prior_unit(40.0, "points"), prior_unit(0.3, "log_odds")
     (1.0, 10.0, 1.0)
     """
-    return min(max(nice(spread / (_SPREAD * POINT[scale])) or 1.0, _LEAST), _MOST)
+    return min(max(nice(spread / (_SPREAD * SCALES[scale].point)) or 1.0, _LEAST), _MOST)
 
 
 def nice(value: float) -> float:
