@@ -43,7 +43,7 @@ HAND_OVERS: set[tuple[str, str]] = {
 #: Imported by the function that needs them, never when a module is loaded.
 HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "peft", "datasets"}
 HEAVY |= {"pymc", "pytensor", "nutpie", "numba", "arviz", "arviz_stats", "arviz_base"}
-HEAVY |= {"matplotlib", "seaborn", "statsmodels", "pandera", "jinja2", "rich"}
+HEAVY |= {"matplotlib", "seaborn", "statsmodels", "jinja2", "rich"}
 
 #: Modules that are nothing but work for a heavy package; whoever needs them imports them late.
 ENGINE_ROOM = {

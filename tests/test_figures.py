@@ -108,19 +108,13 @@ def prior_rows() -> pd.DataFrame:
 
 def score_rows() -> pd.DataFrame:
     rows = [
-        {
-            "task": task,
-            "params": size,
-            "baseline": 40.0 + i,
-            "intermediate": 45.0 + 4 * i,
-            "chance": 33.3,
-            "n_rows": 5,
-            "metric": "accuracy",
-            "unit": "%",
-        }
+        {"task": task, "language": f"l{k}", "params": size, "stage": stage, "score": score + rise * i + 2 * k,
+         "chance": 33.3, "metric": "accuracy", "unit": "%"}
+        for stage, score, rise in (("baseline", 40.0, 1), ("after intermediate training", 45.0, 4))
         for task in TASKS
         for i, size in enumerate(SIZES)
-    ]
+        for k in range(5)
+    ]  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -310,6 +304,19 @@ def test_forest_draws_the_intervals_of_its_rows_and_marks_the_means():
     texts = [text.get_text() for text in side.texts]
     assert "8.0 [5.0, 11.0]" in texts
     assert texts.count("6") == len(rows)
+
+
+def test_scores_draw_means_and_the_middle_half_of_the_languages():
+    rows = score_rows()
+    figure = draw_scores(rows)
+    for axes, task in zip(figure.axes, sorted(TASKS), strict=True):
+        mine = rows[rows["task"] == task].groupby(["stage", "params"])["score"]
+        drawn = {tuple(np.round(line.get_ydata(), 6)) for line in axes.lines}
+        halves = [set(np.round(band.get_paths()[0].vertices[:, 1], 6)) for band in axes.collections]
+        for stage in ("baseline", "after intermediate training"):
+            assert tuple(mine.mean()[stage].round(6)) in drawn
+            middle = {*mine.quantile(0.25)[stage].round(6), *mine.quantile(0.75)[stage].round(6)}
+            assert middle in halves
 
 
 def test_slope_shares_add_up_and_are_those_of_the_draws():

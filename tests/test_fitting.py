@@ -88,6 +88,15 @@ def test_posterior_has_the_groups_of_the_contract(directory: Path) -> None:
         assert tree["posterior"]["task"].dims == ("chain", "draw", "task_group", "coef")
 
 
+def test_arviz_opens_the_posterior(directory: Path, fit: gl.Fit) -> None:
+    import arviz
+
+    with arviz.from_netcdf(directory / "posterior.nc") as tree:
+        summary = arviz.summary(tree, var_names=["tau_checkpoint"], kind="stats", round_to="none")
+    draws = fit.posterior["posterior"]["tau_checkpoint"]
+    assert summary["mean"].item() == pytest.approx(float(draws.mean()))
+
+
 @pytest.mark.parametrize(
     "damage",
     ["no posterior", "changed estimates", "bad json", "newer", "older", "not a directory", "empty directory"],

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterable
 from email.parser import HeaderParser
 from pathlib import Path
 
@@ -62,34 +61,65 @@ def test_installed_versions_have_their_requirements_pinned() -> None:
                 assert canonicalize_name(requirement.name) in pins, f"{name} needs {requirement.name}"
 
 
-def imported_by(paths: Iterable[Path]) -> set[str]:
-    """Return the packages that some modules import, under the names they are installed by."""
-    brought_by = {"pytensor": "pymc", "arviz_stats": "arviz", "arviz_base": "arviz", "markupsafe": "jinja2"}
-    brought_by |= {"huggingface_hub": "transformers"}
+#: What needs no import of its own to be used: where it is named instead, and the words it is named by.
+NAMED = {
+    "h5netcdf": ("src/gainlaw/fitting/storage.py", 'engine="h5netcdf"'),
+    "pytest-xdist": ("Makefile", "-n logical"),
+    "ruff": ("Makefile", "ruff check"),
+    "mypy": ("Makefile", "/mypy"),
+    "pandas-stubs": ("pyproject.toml", "[tool.mypy]"),
+    "ipykernel": ("tests/test_notebooks.py", 'kernel_name="python3"'),
+    "jupyterlab": ("README.md", "jupyter lab"),
+}
+
+
+def imported_by(*folders: str) -> set[str]:
+    """Return the distributions that modules, or all those of folders, import: by name or through `import_module`."""
+    ours = {path.stem for path in (*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"))}
+    ours |= {"gainlaw", "analysis", "tests"} | set(sys.stdlib_module_names)
     imported: set[str] = set()
-    for path in paths:
+    places = [ROOT / folder for folder in folders]
+    modules = [path for place in places for path in (place, *place.rglob("*.py")) if path.suffix == ".py"]
+    for path in modules:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                imported |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                imported.add(node.module.split(".")[0])
-    imported -= set(sys.stdlib_module_names) | {"gainlaw"}
-    return {canonicalize_name(brought_by.get(name, name)) for name in imported}
+            match node:
+                case ast.Import():
+                    imported |= {alias.name.split(".")[0] for alias in node.names}
+                case ast.ImportFrom(module=str(name), level=0):
+                    imported.add(name.split(".")[0])
+                case ast.Call(func=ast.Name("import_module"), args=[ast.Constant(str(name))]):
+                    imported.add(name.split(".")[0])
+    return {{"yaml": "pyyaml"}.get(name, canonicalize_name(name)) for name in imported - ours}
 
 
-def test_what_is_imported_is_required() -> None:
-    """Every package that the code imports is named in pyproject.toml, or comes with one that is."""
-    runner = set((ROOT / "src" / "gainlaw" / "training").rglob("*.py"))
-    statistics = set((ROOT / "src").rglob("*.py")) - runner
-    plain, extra = (
-        {canonicalize_name(Requirement(line).name) for line in lines}
-        for lines in (
-            PROJECT["project"]["dependencies"],
-            PROJECT["project"]["optional-dependencies"]["train"],
-        )
-    )
-    assert imported_by(statistics) <= plain
-    assert imported_by(runner) <= plain | extra
+def declared(*tables: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(line).name) for table in tables for line in table}
+
+
+PLAIN = declared(PROJECT["project"]["dependencies"])
+EXTRAS = {name: declared(lines) for name, lines in PROJECT["project"]["optional-dependencies"].items()}
+GROUPS = {name: declared(lines) for name, lines in PROJECT["dependency-groups"].items()}
+
+
+def test_what_is_imported_is_declared() -> None:
+    statistics = {path.name for path in (ROOT / "src" / "gainlaw").iterdir()} - {"training"}
+    assert imported_by(*(f"src/gainlaw/{name}" for name in statistics)) <= PLAIN
+    assert imported_by("src") <= PLAIN | EXTRAS["train"]
+    assert imported_by("tests", "analysis") <= PLAIN | EXTRAS["train"] | GROUPS["dev"]
+    assert imported_by("notebooks") <= PLAIN | EXTRAS["notebooks"]
+
+
+def test_what_is_declared_is_used() -> None:
+    """Everything declared is imported by the part that it is declared for, or named where it is used."""
+    for name, (path, words) in NAMED.items():
+        assert words in (ROOT / path).read_text(encoding="utf-8"), f"{path} no longer names {name}"
+    named = set(NAMED)
+    assert imported_by("src") | named >= PLAIN
+    assert EXTRAS["train"] <= imported_by("src/gainlaw/training") | named
+    assert EXTRAS["notebooks"] <= imported_by("notebooks", "tests") | named
+    assert GROUPS["dev"] <= imported_by("tests") | named
+    assert GROUPS["bench"] <= imported_by("benchmarks") | named
+    assert not EXTRAS["train"] & PLAIN
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +166,7 @@ def test_plain_install_does_not_need_torch(wheel: Path) -> None:
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
     }
     assert "numpy" in needed
-    assert not needed & {"torch", "transformers", "accelerate", "jupyterlab"}
+    assert not needed & {"torch", "transformers", "jupyterlab"}
 
 
 def test_wheel_works_away_from_the_checkout(wheel: Path, tmp_path: Path) -> None:

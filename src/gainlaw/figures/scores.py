@@ -25,7 +25,10 @@ from gainlaw.scores.tasks import task_title
 if TYPE_CHECKING:
     from gainlaw.scores.gains.table import Gains
 
-__all__ = ["draw_scores", "plot_scores", "scores_data"]
+__all__ = ["STAGES", "draw_scores", "plot_scores", "scores_data"]
+
+#: The columns of the scores that a gain is the difference of, and what they are called.
+STAGES = {"baseline_score": "baseline", "intermediate_score": "after intermediate training"}
 
 
 def plot_scores(gains: Gains) -> PaperFigure | None:
@@ -53,42 +56,36 @@ def plot_scores(gains: Gains) -> PaperFigure | None:
 
 
 def scores_data(gains: Gains) -> pd.DataFrame:
-    """Return the mean score in points (percent of an accuracy) before and after, by task and size.
+    """Return the scores before and after in points (percent of an accuracy), one row a score.
 
     Returns
     -------
     pandas.DataFrame
-        task, params, baseline, intermediate, chance (points; NaN when unknown), n_rows, metric (the name of the
-        scores' metric, "score" where there are several), unit ("%" or "points"); empty when the scores are not in
-        the table.
+        task, params, stage ("baseline" or "after intermediate training"), score, chance (points; NaN when unknown),
+        metric (the name of the scores' metric, "score" where there are several), unit ("%" or "points"), and language
+        where the gains have one; empty when the scores are not in the table.
     """
     frame = gains.frame
-    needed = ["params", "baseline_score", "intermediate_score"]
+    needed = ["params", *STAGES]
     if any(name not in frame for name in needed) or frame[needed].isna().all().any():
         return pd.DataFrame()
     task = frame["task"].astype(str) if "task" in frame else "all"
     chance = frame["chance"] if "chance" in frame else float("nan")
     cells = frame.assign(task=task, chance=chance).dropna(subset=needed)
-    scores = ["baseline_score", "intermediate_score", "chance"]
-    cells[scores] = 0.01 * cells[scores].div(metric_facts(cells).of_rows("point"), axis=0)
-    table = (
-        cells.groupby(["task", "params"], as_index=False)
-        .agg(
-            baseline=("baseline_score", "mean"),
-            intermediate=("intermediate_score", "mean"),
-            chance=("chance", "mean"),
-            n_rows=("baseline_score", "size"),
-        )
-        .sort_values(["task", "params"])
-    )
-    percent = ["baseline", "intermediate", "chance"]
-    table[percent] = 100 * table[percent]
+    scores = [*STAGES, "chance"]
+    cells[scores] = cells[scores].div(metric_facts(cells).of_rows("point"), axis=0)
     name, unit = spoken_metric(cells)
-    return table.assign(metric=name, unit=unit).reset_index(drop=True)
+    rows = cells.rename(columns=STAGES).melt(
+        id_vars=[key for key in ("task", "language", "params", "chance") if key in cells],
+        value_vars=list(STAGES.values()),
+        var_name="stage",
+        value_name="score",
+    )
+    return rows.assign(metric=name, unit=unit)
 
 
 def draw_scores(rows: pd.DataFrame) -> PaperFigure:
-    """Draw the scores from their numbers.
+    """Draw the scores from their numbers: their mean at each size, and the range of the middle half of them.
 
     Parameters
     ----------
@@ -99,8 +96,10 @@ def draw_scores(rows: pd.DataFrame) -> PaperFigure:
     -------
     PaperFigure
     """
+    import seaborn as sns
+
     name, unit = str(rows["metric"].iloc[0]), str(rows["unit"].iloc[0])
-    tasks = list(dict.fromkeys(rows["task"]))
+    tasks = sorted(set(rows["task"]))
     columns = min(len(tasks), 4)
     lines = math.ceil(len(tasks) / columns)
     with style():
@@ -115,36 +114,45 @@ def draw_scores(rows: pd.DataFrame) -> PaperFigure:
                 axes.axhline(
                     part["chance"].mean(), color=INK, linewidth=0.7, linestyle=(0, (3, 2)), label="chance"
                 )
-            axes.fill_between(
-                part["params"], part["baseline"], part["intermediate"], color=ACCENT, alpha=0.12
+            sns.lineplot(
+                part,
+                x="params",
+                y="score",
+                hue="stage",
+                style="stage",
+                palette=dict(zip(STAGES.values(), (GREY, ACCENT), strict=True)),
+                markers=dict(zip(STAGES.values(), ("o", "D"), strict=True)),
+                dashes=False,
+                estimator="mean",
+                errorbar=("pi", 50),
+                markersize=4,
+                ax=axes,
             )
-            axes.plot(
-                part["params"], part["baseline"], color=GREY, marker="o", markersize=3, label="baseline"
-            )
-            axes.plot(
-                part["params"],
-                part["intermediate"],
-                color=ACCENT,
-                marker="D",
-                markersize=3,
-                label="after intermediate training",
-            )
-            axes.set_title(task_title(task))
+            axes.set(title=task_title(task), xlabel="", ylabel="")
+            handles, labels = axes.get_legend_handles_labels()
+            axes.get_legend().remove()
         for axes in flat[len(tasks) :]:
             axes.set_visible(False)
         params_axis(flat[0], rows["params"].to_numpy(), label=False)
         figure.supxlabel("parameters", fontsize=7.5, color=INK)
         figure.supylabel(f"mean {name} ({unit})", fontsize=7.5, color=INK)
-        handles, labels = flat[0].get_legend_handles_labels()
         figure.legend(
             handles, labels, loc="outside upper right", ncols=3 if columns > 1 else 1, handlelength=1.6
         )
-    ends = rows.sort_values("params").groupby("task", sort=False).agg(["first", "last"])
+    return finish(figure, {"score": rows}, _words(rows, name, unit))
+
+
+def _words(rows: pd.DataFrame, name: str, unit: str) -> str:
+    """Say the means at the smallest and at the largest size of each task."""
+    means = rows.pivot_table(index=["task", "params"], columns="stage", values="score")
     sign = unit if unit == "%" else f" {unit}"
-    alt = f"Mean {name} before and after intermediate training by model size. " + " ".join(
-        f"{task_title(str(task))}: {row[('baseline', 'first')]:.0f} to {row[('intermediate', 'first')]:.0f}{sign} "
-        f"at the smallest size, {row[('baseline', 'last')]:.0f} to {row[('intermediate', 'last')]:.0f}{sign} "
-        "at the largest."
-        for task, row in ends.iterrows()
-    )
-    return finish(figure, {"score": rows}, alt)
+    said = [f"Mean {name} before and after intermediate training by model size."]
+    for task, of_task in means.groupby(level="task"):
+        first, last = (
+            [float(row[stage]) for stage in STAGES.values()] for _, row in of_task.iloc[[0, -1]].iterrows()
+        )
+        said.append(
+            f"{task_title(str(task))}: {first[0]:.0f} to {first[1]:.0f}{sign} at the smallest size, "
+            f"{last[0]:.0f} to {last[1]:.0f}{sign} at the largest."
+        )
+    return " ".join(said)

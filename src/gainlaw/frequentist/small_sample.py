@@ -198,12 +198,12 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     >>> holm([0.01, 0.04, 0.03, float("nan")]).tolist()
     [0.03, 0.06, 0.06, nan]
     """
+    from statsmodels.stats.multitest import multipletests
+
     values = np.asarray(p, dtype=float).reshape(-1)
+    tested = np.isfinite(values)
     out = np.full(len(values), np.nan)
-    tested = np.flatnonzero(np.isfinite(values))
-    order = tested[np.argsort(values[tested], kind="stable")]
-    steps = values[order] * (len(order) - np.arange(len(order)))
-    out[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(order) else steps
+    out[tested] = multipletests(values[tested], method="holm")[1]
     return out
 
 

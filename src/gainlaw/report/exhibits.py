@@ -189,7 +189,10 @@ def _main(fits: Fits, width: pd.DataFrame) -> list[Exhibit]:
     scores = plots.plot_scores(main.gains) if sized else None
     if scores is not None:
         name, _ = spoken_metric(main.gains.frame)
-        caption = f"Mean {name} before and after intermediate training, over the languages of each task."
+        caption = (
+            f"Mean {name} before and after intermediate training, over the languages of each task; the bands hold "
+            "the middle half of them."
+        )
         exhibits.append(_drawn("scores", scores, caption))
     if has_slope(main):
         by = "task" if "task" in levels(main) else None

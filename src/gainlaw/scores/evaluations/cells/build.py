@@ -11,7 +11,7 @@ from gainlaw.notes import Note
 from gainlaw.scores.evaluations.cells.agreement import check_agreement
 from gainlaw.scores.evaluations.cells.codes import one_spelling
 from gainlaw.scores.evaluations.cells.declare import Declared, declare_metrics
-from gainlaw.scores.evaluations.cells.schema import report_schema_faults
+from gainlaw.scores.evaluations.cells.ranges import report_range_faults
 from gainlaw.scores.evaluations.cells.units import (
     check_sampling_errors,
     fractions_of,
@@ -155,7 +155,7 @@ def _parse(raw: RawTable, declared: Declared, faults: Faults, notes: list[Note])
         )
         notes.append(Note("own_columns", what, standing=True))
     fractions_of(frame, metric_facts(frame), declared.unit, faults)
-    report_schema_faults(frame[list(NUMBERS)], faults)
+    report_range_faults(frame[list(NUMBERS)], faults)
     _check_missing(frame, bad, faults)
     loose = frame["intermediate"].str.casefold().eq(BASELINE) & frame["intermediate"].ne(BASELINE)
     if loose.any():
