@@ -36,7 +36,6 @@ FLOORS = (
 
 #: Thin methods that hand over to a part above, from inside a function or for type checkers only.
 HAND_OVERS: set[tuple[str, str]] = {
-    ("evaluations", "gains"),
     ("fitting", "figures"),
 }
 

@@ -10,7 +10,6 @@ import pytest
 import xarray as xr
 from scipy.special import ndtr
 
-import gainlaw.fitting
 from gainlaw.claims.assessment import assess, assess_file
 from gainlaw.claims.decision import VERDICTS, decide
 from gainlaw.claims.density import bayes_factor, density_at, directional_factor
@@ -130,9 +129,9 @@ def fake_curves(monkeypatch):
     monkeypatch.setattr("gainlaw.posterior.curves.covariate_effect", covariate_effect)
     monkeypatch.setattr("gainlaw.fitting.companion.other_scale_fit", no_other)
     # Stand-ins have draws but no model: their Bayes factors are estimated from the draws.
-    monkeypatch.setattr(gainlaw.fitting.PointNulls, "factor", lambda *given: None)
+    monkeypatch.setattr("gainlaw.fitting.point_null.PointNulls.factor", lambda *given: None)
     # Their probabilities too, of which they have no more.
-    monkeypatch.setattr(gainlaw.fitting.Conditional, "inside", lambda *given: None)
+    monkeypatch.setattr("gainlaw.fitting.conditional.Conditional.inside", lambda *given: None)
     monkeypatch.setattr("gainlaw.fitting.conditional.more_draws", lambda *given: None)
     # Nor do they know of their priors.
     monkeypatch.setattr("gainlaw.posterior.shares.prior_widening", lambda fit: np.zeros(DRAWS))

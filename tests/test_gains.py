@@ -17,10 +17,9 @@ from gainlaw.scales import Scale
 from gainlaw.scores.evaluations.table import Evaluations, evaluations_from_frame
 from gainlaw.scores.gains.bootstrap import language_bootstrap_slope
 from gainlaw.scores.gains.cells.reading import gains_from_frame, read_gains, read_table
-from gainlaw.scores.gains.compute import compute_gains
 from gainlaw.scores.gains.covariance import BlockCovariance
 from gainlaw.scores.gains.sampling import mcnemar_variance
-from gainlaw.scores.gains.table import Gains
+from gainlaw.scores.gains.table import Gains, compute_gains
 
 SCALES = choices(Scale)
 EXACT = 1e-12  # closed forms in double precision

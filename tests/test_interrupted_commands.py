@@ -249,7 +249,7 @@ def test_a_fault_of_ours_is_one_line_and_exits_70(tmp_path: Path, scores: Path) 
     code = (
         "import sys; import gainlaw.scores.gains; from gainlaw.cli import main\n"
         "def broken(*args, **kwargs): raise RuntimeError('of two\\nminds')\n"
-        "gainlaw.scores.gains.read_table = broken\n"
+        "gainlaw.scores.gains.cells.reading.read_table = broken\n"
         "main()\n"
     )
     for options, lines in (((), 1), (("--debug",), 5)):

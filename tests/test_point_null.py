@@ -12,8 +12,7 @@ from gainlaw.claims import density
 from gainlaw.claims.evaluate import FitDraws, holds
 from gainlaw.claims.factors import bayes_factors
 from gainlaw.claims.grammar.parse import parse_claim
-from gainlaw.fitting import point_null
-from gainlaw.fitting.point_null import PointNull, PointNulls
+from gainlaw.fitting.point_null import PointNull, PointNulls, point_null
 from gainlaw.model.gaussian import marginal
 from gainlaw.posterior.contrasts import Part
 from gainlaw.scores.simulate import simulate_study
@@ -218,15 +217,14 @@ def test_no_difference_and_no_linear_form_have_no_factor(study) -> None:
 
 
 def test_rough_factors_are_called_so(monkeypatch: pytest.MonkeyPatch, study) -> None:
-    import gainlaw.fitting
 
     fit = gl.fit(study.evaluations.gains(), terms=["checkpoint"], draws=500)
     assert "order of magnitude" not in factor(fit, "slope < 0")[1]
-    monkeypatch.setattr(gainlaw.fitting.PointNulls, "factor", lambda *given: PointNull(3.0, 0.5, 0.4, False))
+    monkeypatch.setattr(PointNulls, "factor", lambda *given: PointNull(3.0, 0.5, 0.4, False))
     value, note = factor(fit, "slope < 0")
     assert value == pytest.approx(np.exp(3.0))
     assert "order of magnitude" in note
-    monkeypatch.setattr(gainlaw.fitting.PointNulls, "factor", lambda *given: None)
+    monkeypatch.setattr(PointNulls, "factor", lambda *given: None)
     claim = parse_claim("slope < 0")
     posterior, prior = (holds(claim, FitDraws(fit, prior=prior))[1] for prior in (False, True))
     assert factor(fit, "slope < 0")[0] == density.bayes_factor(posterior, prior).value

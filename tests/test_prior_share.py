@@ -10,9 +10,8 @@ from scipy import stats
 
 import gainlaw as gl
 from gainlaw.model.spec.priors import prior
-from gainlaw.posterior import prior_share
 from gainlaw.posterior.curves import curve
-from gainlaw.posterior.shares import narrower_baselines
+from gainlaw.posterior.shares import narrower_baselines, prior_share
 from gainlaw.report.answer import answer
 from gainlaw.scores.simulate import simulate_study
 from gainlaw.tables.estimates import gain_at_table, slopes_table

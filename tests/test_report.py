@@ -20,7 +20,7 @@ from gainlaw.claims.verdict import Companion, Verdict, verdicts_frame
 from gainlaw.errors import InputError
 from gainlaw.fitting.checks.predictive import predictive_data
 from gainlaw.formats import MINUS, format_interval, format_number
-from gainlaw.report import answer
+from gainlaw.report.answer import answer
 from gainlaw.report.arrange import arrange_fits
 from gainlaw.report.limits import limits_of
 from gainlaw.report.write import Report, draw_figures, write_report

@@ -23,34 +23,34 @@ _EXPORTS = {
     "GainlawError": "errors",
     "InputError": "errors",
     "DiagnosticsError": "errors",
-    "Evaluations": "scores.evaluations",
-    "read_evaluations": "scores.evaluations",
-    "evaluations_from_frame": "scores.evaluations",
-    "Gains": "scores.gains",
-    "compute_gains": "scores.gains",
-    "gains_from_frame": "scores.gains",
-    "read_gains": "scores.gains",
-    "read_table": "scores.gains",
+    "Evaluations": "scores.evaluations.table",
+    "read_evaluations": "scores.evaluations.table",
+    "evaluations_from_frame": "scores.evaluations.table",
+    "Gains": "scores.gains.table",
+    "compute_gains": "scores.gains.table",
+    "gains_from_frame": "scores.gains.cells.reading",
+    "read_gains": "scores.gains.cells.reading",
+    "read_table": "scores.gains.cells.reading",
     "load_dataset": "scores.datasets",
     "list_datasets": "scores.datasets",
     "load_languages": "scores.languages",
     "law": "laws",
-    "Fit": "fitting",
-    "fit": "fitting",
-    "load_fit": "fitting",
-    "compare": "fitting",
+    "Fit": "fitting.core",
+    "fit": "fitting.core",
+    "load_fit": "fitting.storage",
+    "compare": "fitting.comparison",
     "prior": "model.spec.priors",
-    "curve": "posterior",
-    "fit_curve": "curves",
+    "curve": "posterior.curves",
+    "fit_curve": "curves.fit",
     "curve_law": "laws",
     "formula_law": "laws",
-    "assess": "claims",
-    "assess_file": "claims",
-    "assess_curve": "claims",
-    "parse_claim": "claims",
+    "assess": "claims.assessment",
+    "assess_file": "claims.assessment",
+    "assess_curve": "claims.curves",
+    "parse_claim": "claims.grammar.parse",
     "simulate": "scores.simulate",
-    "draw_figures": "report",
-    "write_report": "report",
+    "draw_figures": "report.write",
+    "write_report": "report.write",
 }
 
 __all__ = ["__version__", *_EXPORTS]
@@ -72,8 +72,7 @@ if TYPE_CHECKING:
     from gainlaw.scores.datasets import list_datasets, load_dataset
     from gainlaw.scores.evaluations.table import Evaluations, evaluations_from_frame, read_evaluations
     from gainlaw.scores.gains.cells.reading import gains_from_frame, read_gains, read_table
-    from gainlaw.scores.gains.compute import compute_gains
-    from gainlaw.scores.gains.table import Gains
+    from gainlaw.scores.gains.table import Gains, compute_gains
     from gainlaw.scores.languages import load_languages
 
 

@@ -52,7 +52,7 @@ def assess(
     """Judge one claim.
 
     A claim without a number in the unit of a scale (``slope < 0``) is judged on the fit's scale and on
-    chance-corrected log-odds; what the two come to says `gainlaw.claims.decide`. A claim with such a number
+    chance-corrected log-odds; what the two come to says `gainlaw.claims.decision.decide`. A claim with such a number
     (``gain(10B) < 1``) is judged on the scale it means, points unless said otherwise, and on log-odds too when
     `log_odds` says what it means there.
 
@@ -117,7 +117,7 @@ def assess_file(fits: Fit | Sequence[Fit], path: str | os.PathLike[str]) -> list
     fits : Fit or sequence of Fit
         The fits, the preferred one first.
     path : path-like
-        The file; see `gainlaw.claims.read_claims`.
+        The file; see `gainlaw.claims.grammar.file.read_claims`.
 
     Returns
     -------

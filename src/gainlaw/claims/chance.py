@@ -2,7 +2,7 @@
 
 A verdict is a property of the data and the model, not of the seed of the draws. A claim that is linear in its
 estimands, or bounds the absolute value of one that is, gets its probability as an average of conditional normal
-probabilities (`gainlaw.fitting.Conditional`); any other as a share of draws. Where that lies within
+probabilities (`gainlaw.fitting.conditional.Conditional`); any other as a share of draws. Where that lies within
 `gainlaw.claims.decision.MARGIN` errors of a threshold more draws are taken, with a seed of their own, until it does
 not or `MOST_DRAWS` are there.
 """

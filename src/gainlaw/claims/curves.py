@@ -40,7 +40,7 @@ class CurveVerdict:
     claim : str
         The claim in canonical form.
     verdict : VerdictWord
-        What the refits say, see `gainlaw.claims.decide`.
+        What the refits say, see `gainlaw.claims.decision.decide`.
     share : float
         Share of the refits in which the claim holds.
     share_twin : float
@@ -94,8 +94,8 @@ def assess_curve(
         In ``slope``, ``gain(10B)``, ``ratio(10B, 1B)`` and ``crossing(0)``, the smallest observed size at which the
         curve takes a value; no groups, because a curve is one group.
     twin : CurveFit, optional
-        The same curve on the other scale; what the two come to says `gainlaw.claims.decide`. A claim with a number of a
-        unit is judged on the first scale only.
+        The same curve on the other scale; what the two come to says `gainlaw.claims.decision.decide`. A claim with a
+        number of a unit is judged on the first scale only.
     threshold : float
         Share from which a claim is supported; it is refuted at one minus it.
     rope : float, optional

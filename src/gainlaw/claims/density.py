@@ -5,7 +5,7 @@ Both densities are estimated from draws by a one-dimensional Gaussian mixture (e
 to four components chosen by the Bayesian information criterion). A mixture has smooth tails, where a kernel
 estimate is all noise, and hierarchical posteriors are mixtures of Gaussians to begin with.
 
-This is the last resort: `gainlaw.fitting.point_null` has the factor without estimating a density.
+This is the last resort: `gainlaw.fitting.point_null.point_null` has the factor without estimating a density.
 
 References
 ----------

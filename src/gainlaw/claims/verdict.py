@@ -141,8 +141,8 @@ class Verdict:
     negligible : bool
         Whether `p_rope` reaches the threshold.
     bayes_factor : float
-        Savage-Dickey ``BF10`` of a difference against none, see `gainlaw.fitting.point_null`; NaN where the claim is
-        not linear in its estimands.
+        Savage-Dickey ``BF10`` of a difference against none, see `gainlaw.fitting.point_null.point_null`; NaN where the
+        claim is not linear in its estimands.
     bayes_factor_direction : float
         Posterior odds of the claim over its prior odds; NaN where it does not apply.
     prior_note : str

@@ -47,7 +47,7 @@ def draw_predictive(check: pd.DataFrame, *, unit: str = "points") -> PaperFigure
     Parameters
     ----------
     check : pandas.DataFrame
-        As `gainlaw.fitting.predictive_data` returns it.
+        As `gainlaw.fitting.checks.predictive.predictive_data` returns it.
     unit : str
         Unit of the gain.
 

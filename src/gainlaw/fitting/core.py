@@ -62,7 +62,7 @@ class Fit:
         Draws: groups ``posterior``, ``prior``, ``sample_stats``, ``log_likelihood``, ``posterior_predictive`` and
         ``observed_data``.
     estimates : DataFrame
-        Every estimand at every level, see `gainlaw.posterior.estimate_table`.
+        Every estimand at every level, see `gainlaw.posterior.estimates.estimate_table`.
     diagnostics : Diagnostics
         Checks, influence of checkpoints, prior sensitivity.
     record : dict

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from gainlaw.posterior import prior_share
 from gainlaw.posterior.curves import Curve, curve_at, new_checkpoint, new_group
 from gainlaw.posterior.estimates import importance_ess, summarise
 from gainlaw.posterior.grid import FitLike
-from gainlaw.posterior.shares import baseline_share, narrower_baselines, prior_widening
+from gainlaw.posterior.shares import baseline_share, narrower_baselines, prior_share, prior_widening
 from gainlaw.sizes import decades, model_sizes
 
 __all__ = ["predict"]

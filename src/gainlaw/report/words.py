@@ -298,7 +298,7 @@ def predictive_words(check: pd.DataFrame) -> str:
     Parameters
     ----------
     check : pandas.DataFrame
-        As `gainlaw.fitting.predictive_data` returns it.
+        As `gainlaw.fitting.checks.predictive.predictive_data` returns it.
     """
     missed = check[(check["observed"] < check["low95"]) | (check["observed"] > check["high95"])]
     text = (

@@ -30,7 +30,7 @@ def claims_frame(verdicts: Sequence[Verdict] | pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        As `gainlaw.claims.verdicts_frame` makes it, with `words`: the claim in plain words, or its name.
+        As `gainlaw.claims.verdict.verdicts_frame` makes it, with `words`: the claim in plain words, or its name.
 
     Examples
     --------

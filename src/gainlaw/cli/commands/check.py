@@ -26,7 +26,7 @@ from gainlaw.notes import Note, count_of, name_lines
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gainlaw.scores.evaluations.check import Check
+    from gainlaw.scores.evaluations.check import Overview
     from gainlaw.scores.gains.table import Gains
 
 __all__ = ["check"]
@@ -69,7 +69,7 @@ def check(
         raise InputError(Problem("nothing pairs, so there is no gain to compute"), source=found.source)
 
 
-def _print_check(found: Check) -> None:
+def _print_check(found: Overview) -> None:
     from gainlaw.sizes import format_params
     from gainlaw.tables.table import Column
     from gainlaw.tables.table import Table as Printed
@@ -142,7 +142,7 @@ def _print_check(found: Check) -> None:
     _print_notes(found.notes, out)
 
 
-def _print_unpaired(found: Check, out: Console) -> None:
+def _print_unpaired(found: Overview, out: Console) -> None:
     if found.unpaired.empty:
         return
     out.print("\nRows without a baseline", style="bold")

@@ -17,13 +17,13 @@ from gainlaw.scores.tasks import find_task
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.scores.evaluations.table import Evaluations
+    from gainlaw.scores.evaluations.record import EvaluationsRecord
 
-__all__ = ["Check", "check_evaluations"]
+__all__ = ["Overview", "check_evaluations"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Check:
+class Overview:
     """What `gainlaw check` prints.
 
     Attributes
@@ -90,17 +90,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def check_evaluations(evals: Evaluations) -> Check:
+def check_evaluations(evals: EvaluationsRecord) -> Overview:
     """Look through an evaluations table; `Evaluations.check` is the short way here.
 
     Parameters
     ----------
-    evals : Evaluations
+    evals : EvaluationsRecord
         The scores.
 
     Returns
     -------
-    Check
+    Overview
         Counts, tables and notes.
 
     Examples
@@ -118,7 +118,7 @@ def check_evaluations(evals: Evaluations) -> Check:
     known = frame.assign(paired=paired)
     base = frame.iloc[pairing.baseline]
     sizes = tuple(int(n) for n in np.unique(base["params"])) if len(base) else ()
-    return Check(
+    return Overview(
         source=evals.source,
         n_rows=len(frame),
         n_baselines=int(frame["intermediate"].eq(BASELINE).sum()),

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gainlaw._io import write_frame_atomic
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import Note, sort_notes
 from gainlaw.scores.evaluations.cells.build import build_frame
 from gainlaw.scores.evaluations.cells.declare import Declared
-from gainlaw.scores.evaluations.columns import BASELINE, DERIVED
+from gainlaw.scores.evaluations.check import Overview, check_evaluations
+from gainlaw.scores.evaluations.columns import BASELINE
 from gainlaw.scores.evaluations.flags import find_notes
 from gainlaw.scores.evaluations.pairing import pair_rows
 from gainlaw.scores.evaluations.predictions import build_predictions
+from gainlaw.scores.evaluations.record import EvaluationsRecord
+from gainlaw.scores.gains.table import Gains, compute_gains
 from gainlaw.scores.reading.files import read_raw
 from gainlaw.scores.reading.frames import RawTable, raw_from_frame
 
@@ -27,51 +29,25 @@ if TYPE_CHECKING:
 
     from gainlaw.options import ParamsUnit, Unit
     from gainlaw.scales import Scale
-    from gainlaw.scores.evaluations.check import Check
-    from gainlaw.scores.gains.table import Gains
 
 __all__ = ["Evaluations", "evaluations_from_frame", "read_evaluations"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Evaluations:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Evaluations(EvaluationsRecord):
     """Scores of models with and without intermediate training.
 
-    Attributes
-    ----------
-    frame : pandas.DataFrame
-        One row a score. Columns ``model_family, model, params`` (int64), ``base_model`` (empty on baselines),
-        ``intermediate`` (``none`` on baselines), ``task, language, score`` (fraction), ``n_correct,
-        n_examples, stderr`` (float, NaN when unknown; counts are rounded from the score where the file has
-        none), ``seed`` (Int64), ``prompt, split, metric, protocol`` (empty when absent), ``n_classes,
-        chance`` (as given, NaN otherwise), ``source, language_name, language_family, genus``, ``row`` (the
-        line in the file), then the user's own columns.
-    source : str
-        The file, dataset or name of the frame.
-    sha256 : str or None
-        Of the file's bytes.
-    notes : tuple of Note
-        What the reader mended or dropped, and what deserves a look in the rows; warnings first.
-    predictions : pandas.DataFrame or None
-        Item-level answers, with ``position``: the row of `frame` each belongs to.
+    The attributes are those of `EvaluationsRecord`.
 
     Examples
     --------
     >>> import gainlaw as gl
     >>> evals = gl.load_dataset("bloomz")
-    >>> len(evals), len(evals.gains())
-    (672, 420)
+    >>> evals
+    <Evaluations 'bloomz': 672 scores; 16 models, 4 tasks, 26 languages>
+    >>> evals.gains()
+    <Gains 'bloomz' in points: 420 gains; 6 checkpoints of 6 sizes, 4 tasks, 26 languages>
     """
-
-    frame: pd.DataFrame
-    source: str = ""
-    sha256: str | None = None
-    notes: tuple[Note, ...] = ()
-    predictions: pd.DataFrame | None = None
-
-    def __len__(self) -> int:
-        """Return the number of scores."""
-        return len(self.frame)
 
     def gains(
         self, scale: Scale = "points", variance: Literal["auto", "paired", "unpaired"] = "auto"
@@ -80,14 +56,10 @@ class Evaluations:
 
         A thin wrapper of `gainlaw.compute_gains`, which see.
         """
-        from gainlaw.scores.gains.compute import compute_gains
-
         return compute_gains(self, scale=scale, variance=variance)
 
-    def check(self) -> Check:
+    def check(self) -> Overview:
         """Return what is in the table, what pairs, what does not and why, and rows worth a look."""
-        from gainlaw.scores.evaluations.check import check_evaluations
-
         return check_evaluations(self)
 
     def select(self, **wanted: Any) -> Evaluations:
@@ -162,43 +134,6 @@ class Evaluations:
         frame = self.frame[mask].reset_index(drop=True)
         notes = _all_notes([note for note in self.notes if note.standing], frame)
         return replace(self, frame=frame, predictions=predictions, notes=notes)
-
-    def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write the table so that `read_evaluations` gives it back.
-
-        Parameters
-        ----------
-        path : path-like
-            A ``.csv`` or ``.parquet`` file; anything else is a folder, which gets ``evaluations.csv`` and,
-            when items are kept, ``predictions.parquet``.
-
-        Returns
-        -------
-        pathlib.Path
-            The table written.
-        """
-        import pandas as pd
-
-        target = Path(path)
-        folder = target.suffix.lower() not in {".csv", ".parquet", ".pq"}
-        frame = self.frame.drop(columns=[c for c in DERIVED if c in self.frame and c != "language_family"])
-        ratio = frame["n_correct"] / frame["n_examples"]
-        exact = (
-            ratio - frame["score"]
-        ).abs() <= 1e-12  # counts rounded from a score are not written as given
-        frame["n_correct"] = frame["n_correct"].where(exact)
-        for column in ("n_correct", "n_examples", "n_classes"):
-            frame[column] = frame[column].astype("Int64")
-        empty = [
-            c
-            for c in frame
-            if frame[c].isna().all() or (pd.api.types.is_string_dtype(frame[c]) and frame[c].eq("").all())
-        ]
-        frame = frame.drop(columns=[c for c in empty if c not in {"base_model", "n_examples"}])
-        written = write_frame_atomic(frame, target / "evaluations.csv" if folder else target)
-        if folder and self.predictions is not None:
-            write_frame_atomic(self.predictions.drop(columns="position"), target / "predictions.parquet")
-        return written
 
 
 def read_evaluations(

@@ -14,50 +14,28 @@ from gainlaw.scales import Scale
 from gainlaw.scores.evaluations.columns import CANONICAL, COMPUTED, KEYS
 from gainlaw.scores.evaluations.pairing import Pairing, pair_rows
 from gainlaw.scores.evaluations.predictions import item_groups
+from gainlaw.scores.evaluations.record import EvaluationsRecord
 from gainlaw.scores.evaluations.sampling import chance_of_rows, score_variance
 from gainlaw.scores.gains.contrast import Contrast, adjusted_accuracy, contrast
 from gainlaw.scores.gains.covariance import BlockCovariance
 from gainlaw.scores.gains.findings import unsized_notes
+from gainlaw.scores.gains.record import GainsRecord, order_columns
 from gainlaw.scores.gains.sampling import joint_covariance, mcnemar_variance
-from gainlaw.scores.gains.table import Gains, order_columns
 from gainlaw.scores.metrics import MetricFacts, metric_facts
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.scores.evaluations.table import Evaluations
 
-__all__ = ["Variance", "compute_gains", "scale_contrast"]
+__all__ = ["Variance", "pair_gains", "scale_contrast"]
 
 Variance = Literal["auto", "paired", "unpaired"]
 
 
-def compute_gains(evals: Evaluations, scale: Scale = "points", variance: Variance = "auto") -> Gains:
-    """Return the gain of every row with an intermediate over its baseline row.
+def pair_gains(evals: EvaluationsRecord, scale: Scale = "points", variance: Variance = "auto") -> GainsRecord:
+    """Return the record of the gain of every row with an intermediate over its baseline row.
 
-    Parameters
-    ----------
-    evals : Evaluations
-        The scores.
-    scale : {"points", "log_odds", "normalized", "error_reduction"}, default "points"
-        ``points`` are percentage points; ``normalized`` divides them by ``1 - chance``;
-        ``error_reduction`` is the share of the baseline's errors removed, in %; ``log_odds`` is the
-        difference of chance-corrected log-odds, of accuracies moved off the edges (for the table: the
-        hierarchical model takes the counts).
-    variance : {"auto", "paired", "unpaired"}, default "auto"
-        ``paired`` takes the items that both models answered (McNemar) and needs predictions; ``unpaired``
-        adds the two binomial variances, which is conservative when both answer the same items; ``auto`` is
-        paired where the items are kept and the same, unpaired elsewhere.
-
-    Returns
-    -------
-    Gains
-        One row a pair, with the sampling covariance of the rows that share a baseline.
-
-    Raises
-    ------
-    InputError
-        If nothing pairs, a scale needs a guess rate that is not known, or ``variance="paired"`` lacks items.
+    `gainlaw.compute_gains` is the public way here; its parameters and errors are these.
 
     Notes
     -----
@@ -65,14 +43,6 @@ def compute_gains(evals: Evaluations, scale: Scale = "points", variance: Varianc
     items are shared. With the loadings a_i = dg_i/dp_i and b_i = dg_i/dp0 of the scale,
     Cov(g_i, g_j) = a_i a_j S_ij + a_i b_j S_i0 + b_i a_j S_0j + b_i b_j S_00. On points and unpaired that
     is Var(p0) off the diagonal. Gains of different checkpoints on the same items are taken as independent.
-
-    Examples
-    --------
-    >>> import gainlaw as gl
-    >>> gains = gl.compute_gains(gl.load_dataset("bloomz"))
-    >>> xnli = gains.frame.query("task == 'xnli' and intermediate == 'xP3'")
-    >>> xnli.groupby("params")["gain"].mean().round(1).tolist()
-    [5.9, 4.0, 9.5, 10.4, 13.1, 18.5]
     """
     require_choice(scale, Scale, "scale")
     require_choice(variance, Variance, "variance")
@@ -102,10 +72,12 @@ def compute_gains(evals: Evaluations, scale: Scale = "points", variance: Varianc
     frame = frame.drop(columns=["baseline_variance", "intermediate_variance"])
     lines = evals.frame["row"].to_numpy()[pairing.intermediate]
     notes = sort_notes([*(note.stand() for note in evals.notes), *unsized_notes(frame, lines)])
-    return Gains(order_columns(frame), scale, covariance, evals.source, evals.sha256, evals, notes, lines)
+    return GainsRecord(
+        order_columns(frame), scale, covariance, evals.source, evals.sha256, evals, notes, lines
+    )
 
 
-def _why_nothing(evals: Evaluations, pairing: Pairing) -> Problem:
+def _why_nothing(evals: EvaluationsRecord, pairing: Pairing) -> Problem:
     if not len(pairing.unpaired):
         what = "no row has an intermediate, so there is no gain to compute"
         return Problem(what, "intermediate", hint="add rows with an intermediate and its base_model")

@@ -9,8 +9,9 @@ import numpy as np
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.scores.evaluations.sampling import score_variance
+from gainlaw.scores.gains.compute import pair_gains, scale_contrast
 from gainlaw.scores.gains.covariance import BlockCovariance
-from gainlaw.scores.gains.table import IDENTITY, Gains
+from gainlaw.scores.gains.record import IDENTITY, GainsRecord
 from gainlaw.scores.metrics import metric_facts
 from gainlaw.scores.reading.cells import group_codes
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["rescale"]
 
 
-def rescale(gains: Gains, scale: Scale) -> Gains:
+def rescale(gains: GainsRecord, scale: Scale) -> GainsRecord:
     """Return `gains` on `scale`; `Gains.to_scale` is the public way here.
 
     With the evaluations at hand the gains are computed anew. Without, ``points`` and ``normalized`` are
@@ -50,15 +51,13 @@ def rescale(gains: Gains, scale: Scale) -> Gains:
     return _from_scores(gains, scale)
 
 
-def _from_evaluations(gains: Gains, scale: Scale) -> Gains:
+def _from_evaluations(gains: GainsRecord, scale: Scale) -> GainsRecord:
     import pandas as pd
-
-    from gainlaw.scores.gains.compute import compute_gains
 
     evals = gains.evaluations
     assert evals is not None
     paired = gains.frame["variance"].eq("paired").any()
-    whole = compute_gains(evals, scale, "auto" if paired else "unpaired")
+    whole = pair_gains(evals, scale, "auto" if paired else "unpaired")
     keys = [key for key in IDENTITY if key in gains.frame and key in whole.frame]
     codes = group_codes(pd.concat([whole.frame[keys], gains.frame[keys]], ignore_index=True), keys)
     there, wanted = codes[: len(whole)], codes[len(whole) :]
@@ -73,7 +72,7 @@ def _from_evaluations(gains: Gains, scale: Scale) -> Gains:
     return replace(part, notes=gains.notes, source=gains.source, sha256=gains.sha256, lines=gains.lines)
 
 
-def _reordered(gains: Gains, position: np.ndarray) -> Gains:
+def _reordered(gains: GainsRecord, position: np.ndarray) -> GainsRecord:
     where = np.argsort(position)
     blocks = []
     for rows, cov in gains.covariance.blocks:
@@ -86,9 +85,7 @@ def _reordered(gains: Gains, position: np.ndarray) -> Gains:
     return replace(gains, frame=frame, covariance=covariance, lines=lines)
 
 
-def _from_scores(gains: Gains, scale: Scale) -> Gains:
-    from gainlaw.scores.gains.compute import scale_contrast
-
+def _from_scores(gains: GainsRecord, scale: Scale) -> GainsRecord:
     frame = gains.frame
     lost = f"the gains cannot be put on the scale {scale!r}"
     needed = ("baseline_score", "intermediate_score", "n_baseline", "n_intermediate")

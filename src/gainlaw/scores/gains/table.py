@@ -1,9 +1,9 @@
-"""The Gains record: gains, their standard errors, and the covariance of the rows that share a baseline."""
+"""Gains, and how they are made from evaluations, put on another scale, and written."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,42 +11,20 @@ import numpy as np
 
 from gainlaw._io import write_frame_atomic
 from gainlaw.errors import InputError, Problem
-from gainlaw.formats import decimals
-from gainlaw.notes import Note, sort_notes
+from gainlaw.notes import sort_notes
 from gainlaw.options import require_choice
-from gainlaw.scales import SCALES, Scale
-from gainlaw.scores.gains.cells.checks import SIZES_HINT, several_sizes
-from gainlaw.scores.gains.covariance import BlockCovariance
-from gainlaw.scores.gains.findings import find_gain_notes, unsized_notes
-from gainlaw.scores.gains.spread import gain_spread, prior_unit
-from gainlaw.scores.metrics import metric_facts
+from gainlaw.scales import Scale
+from gainlaw.scores.evaluations.record import EvaluationsRecord
+from gainlaw.scores.gains.cells.given import attach_covariance
+from gainlaw.scores.gains.compute import Variance, pair_gains
+from gainlaw.scores.gains.findings import unsized_notes
+from gainlaw.scores.gains.record import GainsRecord
+from gainlaw.scores.gains.rescale import rescale
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.scores.evaluations.table import Evaluations
-
-__all__ = ["IDENTITY", "Gains", "covariance_path", "order_columns"]
-
-IDENTITY = (  # what tells the contrasts of one study apart
-    *("base_model", "model", "intermediate", "task", "language"),
-    *("seed", "prompt", "split", "metric", "protocol"),
-)
-
-
-_ORDER = (
-    *("params", "model_family", "base_model", "model", "intermediate", "checkpoint"),
-    *("task", "language", "language_name", "language_family", "genus"),
-    *("seed", "prompt", "split", "metric", "protocol"),
-    *("gain", "se", "scale", "baseline_score", "intermediate_score", "n_baseline", "n_intermediate"),
-    *("k_baseline", "k_intermediate", "chance", "variance", "block", "baseline_se", "row", "baseline_row"),
-)
-
-
-def order_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of a gains table in their usual order, the user's own last, rows numbered anew."""
-    first = [column for column in _ORDER if column in frame]
-    return frame[[*first, *(column for column in frame if column not in first)]].reset_index(drop=True)
+__all__ = ["Gains", "compute_gains", "covariance_path"]
 
 
 def covariance_path(path: str | os.PathLike[str]) -> Path:
@@ -54,37 +32,11 @@ def covariance_path(path: str | os.PathLike[str]) -> Path:
     return Path(f"{path}.cov.parquet")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Gains:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Gains(GainsRecord):
     """Gains of intermediate training with their sampling covariance.
 
-    Attributes
-    ----------
-    frame : pandas.DataFrame
-        One row a contrast. Always there: ``params`` (of the baseline checkpoint; NaN in a table without),
-        ``checkpoint`` (the label of the replicate: ``base_model``, or ``model_family:params``, or empty),
-        ``gain``, ``se`` (in the unit of the scale), ``scale``, ``variance`` (``paired``, ``unpaired`` or
-        ``given``), ``block`` (rows with the same number share a baseline), ``baseline_se`` (what the
-        baseline's sampling error adds to ``se``, NaN when unknown). Where known: ``model_family,
-        base_model, model, intermediate, task, language, language_name, language_family, genus``, the key
-        columns, ``baseline_score, intermediate_score`` (fractions), ``n_baseline, n_intermediate,
-        k_baseline, k_intermediate`` (counts), ``chance``, ``row`` and ``baseline_row`` (lines of the
-        evaluations), and the user's own columns.
-    scale : str
-        ``points``, ``log_odds``, ``normalized`` or ``error_reduction``. A point is a percentage point of an
-        accuracy, 0.01 of most other metrics, 1 of those that go to 100; positive is better.
-    covariance : BlockCovariance
-        Of the gains' sampling errors, in squared units of the scale.
-    source : str
-        The file or dataset.
-    sha256 : str or None
-        Of the file's bytes.
-    evaluations : Evaluations or None
-        The scores behind the gains.
-    notes : tuple of Note
-        What was mended, dropped or assumed, in these rows and in the scores behind them; warnings first.
-    lines : numpy.ndarray of int, shape (rows,), or None
-        The line of `source` that each row stands on, for messages; None where it is not known.
+    The attributes are those of `GainsRecord`.
 
     Examples
     --------
@@ -93,66 +45,6 @@ class Gains:
     >>> len(gains), gains.unit, len(gains.covariance.blocks)
     (420, 'points', 84)
     """
-
-    frame: pd.DataFrame
-    scale: Scale
-    covariance: BlockCovariance
-    source: str = ""
-    sha256: str | None = None
-    evaluations: Evaluations | None = None
-    notes: tuple[Note, ...] = ()
-    lines: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse checkpoints of several sizes: they are the replicates of a law over size."""
-        if not {"checkpoint", "params"} <= set(self.frame):
-            return
-        where = several_sizes(self.frame)
-        if where.any():
-            labels = self.frame.loc[where, "checkpoint"].unique()
-            shown = ", ".join(repr(str(label)) for label in labels[:6])
-            problem = Problem(f"{shown} has several sizes", "checkpoint", self.lines_of(where), SIZES_HINT)
-            raise InputError(problem, self.source or None)
-
-    def lines_of(self, where: np.ndarray) -> tuple[int, ...]:
-        """Return the lines of the rows that a mask, shape (rows,), is True for; none where lines are not known."""
-        return () if self.lines is None else tuple(int(line) for line in self.lines[where])
-
-    def __len__(self) -> int:
-        """Return the number of contrasts."""
-        return len(self.frame)
-
-    @property
-    def unit(self) -> str:
-        """The unit of the gains, for print."""
-        return SCALES[self.scale].unit
-
-    @property
-    def prior_unit(self) -> float:
-        """What the default priors are multiplied by for these gains, see `spread.prior_unit`."""
-        gain, se = (self.frame[name].to_numpy(dtype=float) for name in ("gain", "se"))
-        return prior_unit(gain_spread(gain, se), self.scale)
-
-    def decimals(self, base: int | None = None) -> int:
-        """Return how many decimals gains are shown with, see `gainlaw.formats.decimals`."""
-        return decimals(self.prior_unit, self.scale, base)
-
-    @property
-    def shares_baselines(self) -> bool:
-        """Whether errors that rows have in common are those of one baseline each, as the rows' own columns say."""
-        frame = self.frame
-        paired = frame["variance"].eq("paired").to_numpy()
-        known = np.isfinite(frame["baseline_se"].to_numpy(float))
-        same = [
-            np.nan_to_num(frame[name].to_numpy(float, na_value=np.nan), nan=-1.0)
-            for name in ("k_baseline", "n_baseline", "chance")
-            if name in frame
-        ]
-        return all(
-            paired[rows].any()
-            or (known[rows].all() and all((each[rows] == each[rows[0]]).all() for each in same))
-            for rows, _ in self.covariance.blocks
-        )
 
     def with_covariance(self, covariance: str | os.PathLike[str] | np.ndarray | pd.DataFrame) -> Gains:
         """Return the same gains with a sampling covariance of your own, whatever rows it connects.
@@ -178,52 +70,7 @@ class Gains:
         >>> gains.with_covariance(np.array([[4.0, 0.5], [0.5, 1.0]])).covariance.matrix().tolist()
         [[4.0, 0.5], [0.5, 1.0]]
         """
-        from gainlaw.scores.gains.cells.given import attach_covariance
-
         return attach_covariance(self, covariance)
-
-    def missing_scale(self, scale: Scale) -> str:
-        """Return why these gains do not exist on a scale, whatever is known of them; empty where they do.
-
-        Parameters
-        ----------
-        scale : {"points", "log_odds", "normalized", "error_reduction"}
-            The scale asked about.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from gainlaw.scores.gains import gains_from_frame
-        >>> effects = pd.DataFrame({"metric": ["mcc"], "gain": [2.8], "se": [1.5]})
-        >>> gains_from_frame(effects).missing_scale("log_odds")
-        'mcc is no share of items answered rightly'
-        """
-        reasons = (metric.missing_scale(scale) for metric in metric_facts(self.frame).metrics)
-        return "; ".join(reason for reason in reasons if reason)
-
-    def subset(self, mask: np.ndarray | pd.Series) -> Gains:
-        """Keep some rows, with their covariance.
-
-        Parameters
-        ----------
-        mask : array of bool, shape (rows,)
-            True for the rows to keep.
-
-        Raises
-        ------
-        InputError
-            If no row is left or the mask has another length.
-        """
-        keep = np.asarray(mask, bool)
-        if keep.shape != (len(self.frame),):
-            raise InputError(f"the mask has shape {keep.shape}, the gains have {len(self.frame)} rows")
-        if not keep.any():
-            raise InputError("no row is left", self.source or None)
-        frame = self.frame[keep].reset_index(drop=True)
-        standing = [note for note in self.notes if note.standing]
-        lines = None if self.lines is None else self.lines[keep]
-        notes = sort_notes([*standing, *find_gain_notes(frame, lines)])
-        return replace(self, frame=frame, covariance=self.covariance.subset(keep), notes=notes, lines=lines)
 
     def to_scale(self, scale: Scale) -> Gains:
         """Return the same contrasts on another scale, from the scores behind them.
@@ -248,11 +95,10 @@ class Gains:
         require_choice(scale, Scale, "scale")
         if scale == self.scale:
             return self
-        from gainlaw.scores.gains.rescale import rescale
-
         there = rescale(self, scale)
         others = [note for note in there.notes if note.kind != "unsized"]
-        return replace(there, notes=sort_notes([*others, *unsized_notes(there.frame, there.lines)]))
+        notes = sort_notes([*others, *unsized_notes(there.frame, there.lines)])
+        return _gains(replace(there, notes=notes))
 
     def write(self, path: str | os.PathLike[str], *, safe: bool = False) -> Path:
         """Write the table, and ``PATH.cov.parquet`` where its columns cannot tell the covariance.
@@ -305,3 +151,49 @@ class Gains:
                 parts.append(pd.DataFrame({"i": rows[i], "j": rows[j], "cov": cov[i, j]}))
             write_frame_atomic(pd.concat(parts, ignore_index=True), side)
         return write_frame_atomic(frame, target, safe=safe)
+
+
+def compute_gains(evals: EvaluationsRecord, scale: Scale = "points", variance: Variance = "auto") -> Gains:
+    """Return the gain of every row with an intermediate over its baseline row.
+
+    Parameters
+    ----------
+    evals : Evaluations
+        The scores.
+    scale : {"points", "log_odds", "normalized", "error_reduction"}, default "points"
+        ``points`` are percentage points; ``normalized`` divides them by ``1 - chance``;
+        ``error_reduction`` is the share of the baseline's errors removed, in %; ``log_odds`` is the
+        difference of chance-corrected log-odds, of accuracies moved off the edges (for the table: the
+        hierarchical model takes the counts).
+    variance : {"auto", "paired", "unpaired"}, default "auto"
+        ``paired`` takes the items that both models answered (McNemar) and needs predictions; ``unpaired``
+        adds the two binomial variances, which is conservative when both answer the same items; ``auto`` is
+        paired where the items are kept and the same, unpaired elsewhere.
+
+    Returns
+    -------
+    Gains
+        One row a pair, with the sampling covariance of the rows that share a baseline.
+
+    Raises
+    ------
+    InputError
+        If nothing pairs, a scale needs a guess rate that is not known, or ``variance="paired"`` lacks items.
+
+    Notes
+    -----
+    See `gainlaw.scores.gains.compute.pair_gains` for the covariance.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> gains = gl.compute_gains(gl.load_dataset("bloomz"))
+    >>> xnli = gains.frame.query("task == 'xnli' and intermediate == 'xP3'")
+    >>> xnli.groupby("params")["gain"].mean().round(1).tolist()
+    [5.9, 4.0, 9.5, 10.4, 13.1, 18.5]
+    """
+    return _gains(pair_gains(evals, scale, variance))
+
+
+def _gains(record: GainsRecord) -> Gains:
+    return Gains(*(getattr(record, each.name) for each in fields(record)))

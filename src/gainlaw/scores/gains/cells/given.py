@@ -20,7 +20,7 @@ from gainlaw.scores.gains.covariance import BlockCovariance
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.scores.gains.table import Gains
+    from gainlaw.scores.gains.record import GainsRecord
 
 __all__ = ["GivenMatrix", "attach_covariance", "read_covariance"]
 
@@ -186,16 +186,16 @@ def _checked(values: np.ndarray, key: str, labels: tuple[str, ...], source: str)
     return GivenMatrix(values, key, labels, source)
 
 
-def attach_covariance(
-    gains: Gains,
+def attach_covariance[G: GainsRecord](
+    gains: G,
     given: str | os.PathLike[str] | np.ndarray | pd.DataFrame | GivenMatrix,
     lines: np.ndarray | None = None,
-) -> Gains:
+) -> G:
     """Return gains with the sampling covariance that was given; `Gains.with_covariance` is the public way here.
 
     Parameters
     ----------
-    gains : Gains
+    gains : GainsRecord
         The gains.
     given : path-like, ndarray or DataFrame
         See `read_covariance`; in squared units of the gains' scale.

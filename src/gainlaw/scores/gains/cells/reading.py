@@ -32,7 +32,8 @@ from gainlaw.scores.gains.cells.rebuild import rebuild_covariance
 from gainlaw.scores.gains.cells.units import check_errors, points_of, scale_of
 from gainlaw.scores.gains.covariance import BlockCovariance
 from gainlaw.scores.gains.findings import find_gain_notes
-from gainlaw.scores.gains.table import Gains, covariance_path, order_columns
+from gainlaw.scores.gains.record import order_columns
+from gainlaw.scores.gains.table import Gains, covariance_path
 from gainlaw.scores.metrics import metric_notes
 from gainlaw.scores.reading.cells import Faults, parse_free, parse_numbers, parse_text
 from gainlaw.scores.reading.digits import half_units
