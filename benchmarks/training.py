@@ -24,7 +24,7 @@ EXAMPLES, BATCH, LENGTH = 3_000, 32, 192
 
 def items(count: int, seed: int) -> list[Any]:
     """Return inference items whose texts have between 5 and 180 words, most of them short."""
-    from gainlaw.training.tasks.base import ClassItem
+    from gainlaw.training.items.items import ClassItem
     from gainlaw.training.world.corpus import WorldSettings, documents, make_world_and_languages
 
     settings = WorldSettings(documents=count * 8)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gainlaw.training.tasks.base import ChoiceItem, ClassItem, Item, SpanItem, TagItem
+from gainlaw.training.items.items import ChoiceItem, ClassItem, Item, SpanItem, TagItem
 
 # Every sentence was written for these tests.
 

@@ -31,7 +31,7 @@ FLOORS = (
     ("training",),
     ("formats", "sizes"),
     ("numbers", "options"),
-    ("errors", "notes", "scales", "_compiled", "_directory", "_io", "_provenance", "_threads"),
+    ("errors", "notes", "scales", "tasks", "_compiled", "_directory", "_io", "_provenance", "_threads"),
 )
 
 #: Thin methods that hand over to a part above, from inside a function or for type checkers only.
@@ -131,7 +131,7 @@ def test_imports_point_down(path: Path) -> None:
 
 
 def test_the_runner_and_the_statistics_never_import_each_other() -> None:
-    plain = {"errors", "options", "_compiled", "_directory", "_io", "_provenance", "_threads"}
+    plain = {"errors", "options", "tasks", "_compiled", "_directory", "_io", "_provenance", "_threads"}
     for path in MODULES:
         targets = {target for target, _ in part_imports(path)} - {part_of(path)}
         if part_of(path) == "training":

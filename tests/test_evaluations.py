@@ -20,7 +20,7 @@ from gainlaw.scores.evaluations.pairing import pair_rows
 from gainlaw.scores.evaluations.table import Evaluations, evaluations_from_frame
 from gainlaw.scores.languages import describe_languages, load_languages
 from gainlaw.scores.metrics import chance
-from gainlaw.scores.tasks import TASKS, find_task
+from gainlaw.tasks import TASKS, find_task
 
 BASE = {"model_family": "A", "params": 10**9, "task": "xnli", "language": "sw", "n_examples": 1000}
 

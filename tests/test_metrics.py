@@ -16,8 +16,8 @@ from gainlaw.scores.evaluations.table import evaluations_from_frame
 from gainlaw.scores.gains.cells.reading import gains_from_frame
 from gainlaw.scores.gains.table import Gains
 from gainlaw.scores.metrics import METRICS, Metric, chance, find_metric, metric_of_row
-from gainlaw.scores.tasks import TASKS
 from gainlaw.tables.data import checkpoints_table
+from gainlaw.tasks import TASKS
 from gainlaw.training.prompting.protocol import METRICS as PROMPTED
 
 CELL = {"model_family": "B", "params": 560_000_000, "task": "xnli", "language": "sw"}

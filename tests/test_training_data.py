@@ -22,8 +22,8 @@ import torch
 
 from gainlaw.errors import InputError
 from gainlaw.training.experiment.recipes import DEFAULTS
+from gainlaw.training.items.items import ChoiceItem, ClassItem, SpanItem, TagItem
 from gainlaw.training.phases.evaluate import predict, span_text
-from gainlaw.training.tasks.base import ChoiceItem, ClassItem, SpanItem, TagItem
 from gainlaw.training.train.backbones import make_model
 from gainlaw.training.train.batches import epoch_batches, micro_batches, sorted_batches
 from gainlaw.training.train.data import IGNORED, Encoded, encode, encode_texts, pad

@@ -23,7 +23,7 @@ import torch
 
 from gainlaw.errors import GainlawError
 from gainlaw.training.experiment.recipes import DEFAULTS, Recipe
-from gainlaw.training.tasks.base import ChoiceItem, ClassItem
+from gainlaw.training.items.items import ChoiceItem, ClassItem
 from gainlaw.training.train import loop
 from gainlaw.training.train.adapters import add_adapters, merge_saved, save_adapters
 from gainlaw.training.train.backbones import make_model, recompute_activations

@@ -25,6 +25,8 @@ pytest.importorskip("transformers", reason="needs the extra train")
 import torch
 
 from gainlaw.errors import GainlawError, InputError
+from gainlaw.training.items.items import ChoiceItem, ClassItem, SpanItem
+from gainlaw.training.items.registry import TASKS
 from gainlaw.training.prompting.agreement import (
     count_labels,
     fleiss_kappa,
@@ -41,17 +43,15 @@ from gainlaw.training.prompting.consistency import (
 )
 from gainlaw.training.prompting.distillation import swarm_loss
 from gainlaw.training.prompting.encoding import encode_requests, longest_input
-from gainlaw.training.prompting.english import builtin_templates, find_templates
 from gainlaw.training.prompting.likelihood import score_options
 from gainlaw.training.prompting.protocol import evaluate_prompts
 from gainlaw.training.prompting.ranking import RankedItem, choose, encode_for, rank_items
+from gainlaw.training.prompting.stated import builtin_templates, find_templates
 from gainlaw.training.prompting.templates import Request, Template
-from gainlaw.training.tasks.base import ChoiceItem, ClassItem, SpanItem
 
 DATA = Path(__file__).resolve().parent / "data" / "harness"
 CAUSAL = ("gpt2", "bloom", "xglm", "qwen2")
 MODELS = (*CAUSAL, "t5", "mt5")
-NLI = ("entailment", "neutral", "contradiction")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -290,39 +290,34 @@ def test_longest_input_comes_from_the_configuration_first() -> None:
 
 # --- prompts ------------------------------------------------------------------------------------------------
 
-TASKS: dict[str, tuple[str, tuple[str, ...], int | None]] = {
-    "xnli": ("classification", NLI, None),
-    "mnli": ("classification", NLI, None),
-    "anli": ("classification", NLI, None),
-    "pawsx": ("classification", ("different", "same"), None),
-    "qqp": ("classification", ("different", "same"), None),
-    "xcopa": ("choice", (), 2),
-    "copa": ("choice", (), 2),
-    "siqa": ("choice", (), 3),
-    "hellaswag": ("choice", (), 4),
-    "xstory_cloze": ("choice", (), 2),
-    "commonsense_qa": ("choice", (), None),
-    "cosmos_qa": ("choice", (), 4),
-    "something_else": ("choice", (), 3),
-}
+PROMPTED = [name for name, task in TASKS.items() if task.prompts]
+#: A task without prompts of its own.
+BARE = dataclasses.replace(TASKS["xcopa"], prompts=())
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_every_task_has_five_prompts_that_render(task: str) -> None:
-    kind, classes, n_options = TASKS[task]
-    templates = find_templates(None, task=task, kind=kind, classes=classes, n_options=n_options)
+def test_which_tasks_have_prompts_of_their_own() -> None:
+    lacking = {"squad_v1", "squad_v2", "ccg", "world_nli", "world_copa", "world_siqa"}
+    assert set(PROMPTED) == set(TASKS) - lacking
+    assert builtin_templates(TASKS["world_nli"]) == ()
+    assert builtin_templates(BARE) == builtin_templates(TASKS["world_siqa"]) != ()
+
+
+@pytest.mark.parametrize("name", [*PROMPTED, "world_copa"])
+def test_every_task_has_five_prompts_that_render(name: str) -> None:
+    task = TASKS[name]
+    templates = find_templates(None, task)
     assert len(templates) >= 5
-    assert templates == builtin_templates(task, kind, classes)
+    assert templates == builtin_templates(task)
     assert len({template.text for template in templates}) == len(templates)
-    options = tuple(f"Option {k} {{x}}." for k in range(n_options or 5))
+    options = tuple(f"Option {k} {{x}}." for k in range(task.n_options or 5))
     item = (
         ClassItem("1", "First text {a}.", "Second text.", 0)
-        if kind == "classification"
+        if task.kind == "classification"
         else ChoiceItem("1", "The context {a}.", options, 0)
     )
     for template in templates:
         request = template.render(item)
-        assert len(request.continuations) == (len(classes) or len(options))
+        assert len(request.continuations) == (len(task.classes) or len(options))
         assert len(set(request.continuations)) == len(request.continuations)
         shown = request.prompt + "".join(request.continuations)
         for text in (item.first, item.second) if isinstance(item, ClassItem) else (item.context,):
@@ -331,16 +326,13 @@ def test_every_task_has_five_prompts_that_render(task: str) -> None:
         assert request.prompt == request.prompt.rstrip()
 
 
-def test_answers_follow_the_order_of_the_classes() -> None:
-    usual = builtin_templates("xnli", "classification", NLI)
-    turned = builtin_templates("xnli", "classification", NLI[::-1])
-    assert [template.answers for template in turned] == [template.answers[::-1] for template in usual]
-    assert builtin_templates("pawsx", "classification", ("different", "same"))[0].answers == ("no", "yes")
-    assert builtin_templates("pawsx", "classification", ("Paraphrase", "not paraphrase"))[0].answers == (
-        "yes",
-        "no",
-    )
-    assert builtin_templates("xnli", "classification", ("a", "b", "c")) == ()
+def test_answers_stand_in_the_order_of_the_classes() -> None:
+    for name in ("xnli", "mnli", "anli", "anli_mnli", "sick"):
+        assert TASKS[name].classes == ("entailment", "neutral", "contradiction")
+        assert builtin_templates(TASKS[name])[0].answers == ("yes", "maybe", "no")
+    for name in ("pawsx", "qqp"):
+        assert TASKS[name].classes == ("different", "same")
+        assert builtin_templates(TASKS[name])[0].answers == ("no", "yes")
 
 
 def test_prompts_of_an_experiment_file() -> None:
@@ -350,19 +342,17 @@ def test_prompts_of_an_experiment_file() -> None:
         "answers": ["Yes", "Perhaps", "No, {first}"],
     }
     alike = SimpleNamespace(name="other", text="{first}: {second}", answers=["a", "b", "c"])
-    found = find_templates(["follows", stated, alike], task="xnli", kind="classification", classes=NLI)
+    found = find_templates(["follows", stated, alike], TASKS["xnli"])
     assert [template.name for template in found] == ["follows", "mine", "other"]
     request = found[1].render(ClassItem("1", "A {x}", "B", 0))
     assert request == Request("A {x} So B? {so}", ("Yes", "Perhaps", "No, A {x}"))
     lettered = find_templates(
         [{"name": "l", "text": "{context}\n{lettered}\n{options}\n", "answers": ["A", "B", "C"]}],
-        task="siqa", kind="choice", n_options=3,
-    )  # fmt: skip
+        TASKS["siqa"],
+    )
     item = ChoiceItem("1", "Who?", ("He.", "She."), 0)
     assert lettered[0].render(item) == Request("Who?\nA. He.\nB. She.\n- He.\n- She.\n", ("A", "B"))
-    pattern = find_templates(
-        [{"name": "p", "text": "{context}", "answers": ["I say {option}"]}], task="t", kind="choice"
-    )
+    pattern = find_templates([{"name": "p", "text": "{context}", "answers": ["I say {option}"]}], BARE)
     assert pattern[0].render(item).continuations == ("I say He.", "I say She.")
 
 
@@ -375,7 +365,7 @@ def test_faults_of_prompts_are_reported_together() -> None:
         {"name": "c", "text": "{first!r} {0}", "answers": ["x", "y", "z"]},
     ]
     with pytest.raises(InputError) as caught:
-        find_templates(prompts, task="xnli", kind="classification", classes=NLI, source="my.toml")
+        find_templates(prompts, TASKS["xnli"], source="my.toml")
     text = str(caught.value)
     for part in (
         "my.toml: ", "did you mean follows?", "{frist}; did you mean {first}? the fields are {first}, {second}",
@@ -384,14 +374,14 @@ def test_faults_of_prompts_are_reported_together() -> None:
         "formats the field {first}", "unknown field {0}", "two prompts have this name",
     ):  # fmt: skip
         assert part in text, part
-    with pytest.raises(InputError, match="no prompts come with the task sts"):
-        find_templates(None, task="sts", kind="classification", classes=("a", "b"))
+    with pytest.raises(InputError, match="no prompts come with the task world_nli"):
+        find_templates(None, TASKS["world_nli"])
     with pytest.raises(InputError, match=r"does not use \{option\}"):
-        find_templates([{"name": "a", "text": "{context}", "answers": ["x"]}], task="t", kind="choice")
+        find_templates([{"name": "a", "text": "{context}", "answers": ["x"]}], BARE)
     with pytest.raises(InputError, match="cannot ask for a span task"):
-        find_templates([{"name": "a", "text": "x"}], task="t", kind="span")
+        find_templates([{"name": "a", "text": "x"}], TASKS["squad_v1"])
     with pytest.raises(InputError, match="no prompt is given"):
-        find_templates([], task="xcopa", kind="choice")
+        find_templates([], TASKS["xcopa"])
     with pytest.raises(InputError, match="SpanItem"):
         Template("a", "x").render(SpanItem("1", "q", "c", ()))
     with pytest.raises(InputError, match="2 answers for 3 options of item 7"):

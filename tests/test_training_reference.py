@@ -13,7 +13,7 @@ import pytest
 
 import gainlaw as gl
 from gainlaw.training.experiment.schema import read_experiment
-from gainlaw.training.tasks import load_items
+from gainlaw.training.items.loading import load_items
 from gainlaw.training.train.backbones import make_model, save_model
 from gainlaw.training.units.graph import Graph
 from tiny_training import config_of, run_here, toml, wordpiece

@@ -24,7 +24,7 @@ from gainlaw.figures.style import (
     style,
 )
 from gainlaw.numbers import read_number
-from gainlaw.scores.tasks import task_title
+from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
     from gainlaw.curves.fit import CurveFit

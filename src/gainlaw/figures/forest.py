@@ -10,8 +10,8 @@ import pandas as pd
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.formats import MINUS, format_interval, format_number, format_probability, percent
 from gainlaw.scales import SCALES
-from gainlaw.scores.tasks import task_title
 from gainlaw.tables.estimates import group_labels
+from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

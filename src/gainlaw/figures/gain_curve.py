@@ -22,7 +22,7 @@ from gainlaw.figures.style import (
 )
 from gainlaw.formats import percent, tails
 from gainlaw.scales import SCALES
-from gainlaw.scores.tasks import task_title
+from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,7 +20,7 @@ from gainlaw.figures.style import (
     style,
 )
 from gainlaw.scores.metrics import metric_facts, spoken_metric
-from gainlaw.scores.tasks import task_title
+from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
     from gainlaw.scores.gains.table import Gains

@@ -13,7 +13,7 @@ from gainlaw.report.answer import Answer, answer
 from gainlaw.report.arrange import Fits, has_slope, levels, wider_fit
 from gainlaw.report.exhibits import Exhibit, basis_of, draw_exhibits
 from gainlaw.report.limits import limits_of
-from gainlaw.scores.tasks import task_title
+from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
     from gainlaw.claims.verdict import Verdict

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from gainlaw.notes import Note
-from gainlaw.scores.tasks import find_task
+from gainlaw.tasks import find_task
 
 if TYPE_CHECKING:
     import pandas as pd

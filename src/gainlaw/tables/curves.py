@@ -11,8 +11,8 @@ import pandas as pd
 
 from gainlaw.formats import percent
 from gainlaw.notes import count_of
-from gainlaw.scores.tasks import task_title
 from gainlaw.tables.table import Column, Table
+from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
     from gainlaw.claims.curves import CurveVerdict

@@ -9,9 +9,9 @@ import pandas as pd
 
 from gainlaw.notes import count_of
 from gainlaw.scores.metrics import metric_facts, spoken_metric
-from gainlaw.scores.tasks import task_title
 from gainlaw.sizes import format_params
 from gainlaw.tables.table import Column, Table
+from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
     from gainlaw.scores.gains.table import Gains

@@ -22,9 +22,9 @@ from gainlaw.formats import (
 from gainlaw.notes import count_of
 from gainlaw.posterior.shares import MOSTLY_PRIOR
 from gainlaw.scales import SCALES
-from gainlaw.scores.tasks import task_title
 from gainlaw.sizes import format_params
 from gainlaw.tables.table import Column, Table
+from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit

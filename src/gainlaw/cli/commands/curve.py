@@ -87,8 +87,8 @@ def curve(
     """
     from gainlaw.curves.study import DEFAULT_LAWS, fit_curves
     from gainlaw.scores.gains.table import Gains
-    from gainlaw.scores.tasks import task_title
     from gainlaw.tables.curves import curve_laws_table, curve_parameters_table
+    from gainlaw.tasks import task_title
 
     if loss not in ("squared", "gls"):
         raise InputError(Problem(f"--loss is {loss!r}", hint="allowed: squared, gls"))

@@ -12,7 +12,7 @@ from gainlaw.scores.evaluations.columns import BASELINE, KEYS
 from gainlaw.scores.evaluations.pairing import Pairing, pair_rows
 from gainlaw.scores.evaluations.sampling import chance_of_rows
 from gainlaw.scores.metrics import metric_facts
-from gainlaw.scores.tasks import find_task
+from gainlaw.tasks import find_task
 
 if TYPE_CHECKING:
     import pandas as pd

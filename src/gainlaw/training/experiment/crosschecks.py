@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gainlaw.errors import InputError, Problem
+from gainlaw.tasks import plain_name
 from gainlaw.training.experiment.configurations import configuration_faults, length_faults, vocabulary_of
 from gainlaw.training.experiment.schema import Checkpoint, Settings
 from gainlaw.training.experiment.taskchecks import (
     intermediate_faults,
     known_task,
     place_faults,
-    plain_name,
     target_faults,
     twice,
 )
 from gainlaw.training.experiment.validation import Draft, guess
+from gainlaw.training.items.registry import find_task
 
 __all__ = ["find_faults"]
 
@@ -53,9 +54,10 @@ def find_faults(draft: Draft) -> list[Problem]:
         what = f"parallel and mixed are shares of the documents, {world.parallel + world.mixed:g} together"
         found.append(Problem(what, "world.mixed", hint="at most 1 together"))
     for task, place in draft.experiment.data.items():
-        if task.startswith("world_"):
+        unknown = known_task(task, f"data.{task}")
+        if not unknown and find_task(task).made:
             found.append(Problem("the world makes its own items", f"data.{task}", hint="leave it out"))
-        found += known_task(task, f"data.{task}") + place_faults(draft, place, f"data.{task}", "folder")
+        found += unknown + place_faults(draft, place, f"data.{task}", "folder")
     faulty = {p.column or "" for p in (*draft.problems, *found)}
     if not any(key.endswith(".name") for key in faulty):
         found += _same_models(draft)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 
 from gainlaw._io import sha256_bytes
 from gainlaw.errors import InputError
+from gainlaw.tasks import find_task
 
 __all__ = [
     "Budget",
@@ -35,12 +36,8 @@ _MOST = 2**31 - 1
 
 def _plain_task(name: str) -> str:
     """Return a task's own name where this is another name of it; unknown names are left for the crosschecks."""
-    from gainlaw.training.phases.sources import task_called
-
-    try:
-        return task_called(name).name
-    except InputError:
-        return name
+    known = find_task(name)
+    return name if known is None else known.name
 
 
 def _plain_tasks(table: dict[str, str]) -> dict[str, str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,9 +12,10 @@ from gainlaw.training.experiment.configurations import MASKED_TYPES, model_type_
 from gainlaw.training.experiment.recipes import resolve_recipe
 from gainlaw.training.experiment.schema import Experiment, Intermediate, Settings, Target
 from gainlaw.training.experiment.validation import Draft, guess
-from gainlaw.training.phases.sources import task_called
-from gainlaw.training.tasks import source_files
-from gainlaw.training.tasks.base import TrainingTask
+from gainlaw.training.items.loading import source_files
+from gainlaw.training.items.registry import find_task
+from gainlaw.training.items.task import TrainingTask
+from gainlaw.training.prompting.stated import find_templates
 
 if TYPE_CHECKING:
     from gainlaw.training.experiment.recipes import Phase
@@ -26,7 +25,6 @@ __all__ = [
     "intermediate_faults",
     "known_task",
     "place_faults",
-    "plain_name",
     "scored_languages",
     "target_faults",
     "twice",
@@ -37,20 +35,11 @@ _RANKED = ("classification", "choice")
 
 def known_task(name: str, key: str) -> list[Problem]:
     """Return whether a name is no task's."""
-    from gainlaw.training.world.tasks import WORLD
-
     try:
-        task_called(name)
+        find_task(name)
     except InputError as error:
-        near = difflib.get_close_matches(name, WORLD, n=1)
-        hint = f"did you mean {near[0]}?" if near and name.startswith("world") else None
-        return [Problem(p.message, key, hint=hint or p.hint) for p in error.problems]
+        return [Problem(p.message, key, hint=p.hint) for p in error.problems]
     return []
-
-
-def plain_name(name: str) -> str:
-    """Return a task's own name, or an unknown name as it is."""
-    return name if known_task(name, "") else task_called(name).name
 
 
 def twice(values: Sequence[object], key: str) -> list[Problem]:
@@ -85,16 +74,12 @@ def scored_languages(experiment: Experiment, target: Target, task: TrainingTask,
 
 
 def _published(experiment: Experiment, task: TrainingTask, split: str) -> list[str]:
-    if _of_world(task.name):
+    if task.made:
         from gainlaw.training.world.languages import language_codes
 
         codes = language_codes(experiment.world.per_family) if experiment.world is not None else ()
         return list(codes) if split == "test" else ["en"]
     return [code for code in task.languages if code in task.splits.get(split, ())]
-
-
-def _of_world(name: str) -> bool:
-    return name.startswith("world_")
 
 
 def folders_wanted(experiment: Experiment) -> list[str]:
@@ -103,14 +88,14 @@ def folders_wanted(experiment: Experiment) -> list[str]:
     for each in experiment.intermediates:
         used += [(name, each.data.get(name)) for name in each.tasks]
     for target in experiment.targets:
-        task = task_called(target.task)
+        task = find_task(target.task)
         used.append((task.name, None))
         if experiment.protocol == "finetune":
             used += [(name, None) for name in target.train or task.english_side]
     wanted = [
         name
         for name, own in used
-        if task_called(name).hub is None and not _of_world(name) and not (own or experiment.data.get(name))
+        if find_task(name).hub is None and not find_task(name).made and not (own or experiment.data.get(name))
     ]
     return list(dict.fromkeys(wanted))
 
@@ -118,7 +103,7 @@ def folders_wanted(experiment: Experiment) -> list[str]:
 def _task_faults(draft: Draft, name: str, key: str) -> list[Problem]:
     """Return whether a task is unknown, or needs a world that is not there."""
     found = known_task(name, key)
-    if not found and _of_world(name) and not draft.has("world"):
+    if not found and find_task(name).made and not draft.has("world"):
         found = [Problem(f"{name} is a task of the synthetic world", key, hint="add a table [world]")]
     return found
 
@@ -135,12 +120,12 @@ def _data_faults(
 
     `keys` are those that name the split and the languages, `own` the key of a folder of one's own and its place.
     """
-    task = task_called(name)
+    task = find_task(name)
     folder, at = draft.experiment.data.get(name), f"data.{name}"
     if own is not None:
         at, folder = own
     path = None if folder is None else draft.experiment.folder / Path(folder).expanduser()
-    if _of_world(name):
+    if task.made:
         return _world_faults(draft, task, split, languages, keys)
     if (path is None and "data" in draft.doubtful) or (path is not None and not path.is_dir()):
         return []  # said of the folder
@@ -155,7 +140,7 @@ def _data_faults(
         try:
             source_files(task, split, language, path)
         except InputError as error:
-            if error.source is None and task.local is not None:  # not a matter of files
+            if error.source is None:  # not a matter of files
                 lacking.append(language)
                 continue
             first = first or error.problems[0]
@@ -217,7 +202,7 @@ def intermediate_faults(draft: Draft, each: Intermediate, key: str) -> list[Prob
         at = f"{key}.data.{task}"
         if task not in each.tasks:
             found.append(Problem(f"{task} is not among the tasks", at, hint=guess(task, each.tasks)))
-        elif _of_world(task):
+        elif not unknown and find_task(task).made:
             found.append(Problem("the world makes its own items", at, hint="leave it out"))
         found += place_faults(draft, place, at, "folder")
     found += _mlm_faults(draft, each, key) + _method_faults(draft, each, key, unknown)
@@ -281,18 +266,26 @@ def _method_faults(draft: Draft, each: Intermediate, key: str, unknown: bool) ->
     if len(each.tasks) > 1:
         found.append(Problem("prompt_consistency takes one task", f"{key}.tasks"))
     elif not unknown:
-        found += _prompt_faults(task_called(each.tasks[0]), each.prompts, key, f"{key}.tasks")
+        found += _prompt_faults(find_task(each.tasks[0]), each.prompts, key, f"{key}.tasks")
     return found
 
 
 def _prompt_faults(task: TrainingTask, prompts: Sequence[object] | None, key: str, at: str) -> list[Problem]:
     """Return what keeps a task from being prompted; `at` is the key that names it."""
-    from gainlaw.training.phases.prompts import check_prompts
-
     if task.kind not in _RANKED:
         return [Problem(f"{task.name} cannot be prompted by ranking answers", at)]
-    found = check_prompts(task, prompts, f"{key}.prompts")  # type: ignore[arg-type]
-    return [replace(p, message=p.message.removeprefix("prompts: ")) for p in found]
+    try:
+        find_templates(prompts, task)
+    except InputError as error:
+        return [
+            Problem(
+                p.message if p.column in (None, "prompts") else f"{p.column}: {p.message}",
+                f"{key}.prompts",
+                hint=p.hint,
+            )
+            for p in error.problems
+        ]
+    return []
 
 
 def target_faults(draft: Draft, target: Target, key: str) -> list[Problem]:
@@ -313,13 +306,13 @@ def target_faults(draft: Draft, target: Target, key: str) -> list[Problem]:
     unknown = _task_faults(draft, target.task, f"{key}.task")
     if unknown:
         return found + unknown
-    task = task_called(target.task)
+    task = find_task(target.task)
     if task.kind not in _RANKED:
         hint = "an intermediate may be any task; a target is one with a fixed set of answers"
         what = f"{task.name} is no classification or choice task"
         return [*found, Problem(what, f"{key}.task", hint=hint)]
     for name in () if missing else target.train or ():
-        other = task_called(name)
+        other = find_task(name)
         if other.kind != task.kind or (task.kind != "choice" and other.n_classes != task.n_classes):
             hint = "it needs the same kind and number of classes"
             found.append(Problem(f"{name} does not train the head of {task.name}", f"{key}.train", hint=hint))

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gainlaw._io import write_text_atomic
-from gainlaw.training.phases.prompts import templates_of
 from gainlaw.training.phases.sources import MODEL, load_parent_model, load_parent_tokenizer, unit_items
 from gainlaw.training.prompting.consistency import ConsistencySettings, train_consistency
+from gainlaw.training.prompting.stated import templates_of
 from gainlaw.training.train.backbones import save_model
 from gainlaw.training.units.store import Store
 from gainlaw.training.units.units import Unit

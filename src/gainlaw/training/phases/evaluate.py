@@ -11,8 +11,10 @@ import torch
 
 from gainlaw._io import write_frame_atomic, write_text_atomic
 from gainlaw.errors import GainlawError
-from gainlaw.training.phases.sources import load_parent_model, load_parent_tokenizer, task_called, unit_items
-from gainlaw.training.tasks.base import Item, SpanItem, TrainingTask
+from gainlaw.training.items.items import Item, SpanItem
+from gainlaw.training.items.registry import find_task
+from gainlaw.training.items.task import TrainingTask
+from gainlaw.training.phases.sources import load_parent_model, load_parent_tokenizer, unit_items
 from gainlaw.training.train.batches import sorted_batches
 from gainlaw.training.train.data import IGNORED, Encoded, encode
 from gainlaw.training.train.heads import HeadShape, TaskModel, load_head, read_head, require_positions
@@ -52,7 +54,7 @@ def run(unit: Unit, store: Store, part: Path, device: str) -> None:
     import pandas as pd
 
     spec = unit.spec
-    task = task_called(spec["task"])
+    task = find_task(spec["task"])
     folder = store.path(unit.parents["model"])
     head = read_head(folder)
     tokenizer = load_parent_tokenizer(unit, store)
@@ -233,7 +235,7 @@ def _right(task: TrainingTask, items: list[Item], encoded: Encoded, outcome: Out
     """Return the score of each item: for spans, whether the text is one of the accepted answers."""
     if task.kind != "span":
         return outcome.right
-    from gainlaw.training.tasks.metrics import exact_match
+    from gainlaw.training.items.metrics import exact_match
 
     assert outcome.spans is not None
     return np.array(

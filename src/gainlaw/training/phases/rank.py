@@ -11,10 +11,10 @@ import torch
 
 from gainlaw._io import write_frame_atomic, write_text_atomic
 from gainlaw.errors import GainlawError
-from gainlaw.training.phases.prompts import templates_of
+from gainlaw.training.items.items import Item
 from gainlaw.training.phases.sources import load_parent_model, load_parent_tokenizer, unit_items
 from gainlaw.training.prompting.protocol import PromptScores, evaluate_prompts
-from gainlaw.training.tasks.base import Item
+from gainlaw.training.prompting.stated import templates_of
 from gainlaw.training.train.loop import use_bf16
 from gainlaw.training.units.store import Store, dump_json
 from gainlaw.training.units.units import Unit

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gainlaw.training.tasks.base import Item, TrainingTask
+from gainlaw.training.items.items import Item
+from gainlaw.training.items.loading import load_items
+from gainlaw.training.items.registry import find_task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -18,25 +20,11 @@ if TYPE_CHECKING:
     from gainlaw.training.units.store import Store
     from gainlaw.training.units.units import Unit
 
-__all__ = ["load_parent_model", "load_parent_tokenizer", "task_called", "unit_items"]
+__all__ = ["load_parent_model", "load_parent_tokenizer", "unit_items"]
 
 MODEL = "model"
 ADAPTERS = "adapters"
 ORIGIN = "origin.json"
-
-
-def task_called(name: str) -> TrainingTask:
-    """Return a task of the registry or of the synthetic world.
-
-    Raises
-    ------
-    InputError
-        If there is none of that name.
-    """
-    from gainlaw.training.tasks import find_task
-    from gainlaw.training.world.tasks import WORLD
-
-    return WORLD[name] if name in WORLD else find_task(name)
 
 
 def _origin(store: Store, name: str) -> tuple[str | Path, str | None]:
@@ -89,17 +77,13 @@ def unit_items(unit: Unit, store: Store, entry: Mapping[str, Any], split: str, l
     split, language : str
         Which items.
     """
-    from gainlaw.training.tasks import load_items
-    from gainlaw.training.world.tasks import WORLD
-
-    name, limit = entry["task"], entry["limit"]
-    if name in WORLD:
-        source = WORLD[name].local
-        assert source is not None
-        items = source.parse(source.find(store.path(unit.parents["world"]), split, language), split, language)
+    task, limit = find_task(entry["task"]), entry["limit"]
+    if task.made:
+        files = task.local.find(store.path(unit.parents["world"]), split, language)
+        items = task.local.parse(files, split, language)
     else:
-        folder = unit.where.get(name)
-        items = load_items(name, split, language, None if folder is None else Path(folder))
+        folder = unit.where.get(task.name)
+        items = load_items(task, split, language, None if folder is None else Path(folder))
     if limit is None or limit >= len(items):
         return items
     rng = np.random.default_rng([entry["sample"], 17])

@@ -12,6 +12,9 @@ import torch
 
 from gainlaw._io import write_text_atomic
 from gainlaw.training.experiment.recipes import Recipe
+from gainlaw.training.items.items import Item, TagItem
+from gainlaw.training.items.registry import find_task
+from gainlaw.training.items.task import TrainingTask
 from gainlaw.training.phases.evaluate import predict
 from gainlaw.training.phases.pretrain import masked_text, read_corpus
 from gainlaw.training.phases.sources import (
@@ -19,10 +22,8 @@ from gainlaw.training.phases.sources import (
     MODEL,
     load_parent_model,
     load_parent_tokenizer,
-    task_called,
     unit_items,
 )
-from gainlaw.training.tasks.base import Item, TagItem, TrainingTask
 from gainlaw.training.train.adapters import add_adapters, save_adapters
 from gainlaw.training.train.backbones import recompute_activations, save_model
 from gainlaw.training.train.data import Encoded, encode
@@ -53,7 +54,7 @@ def run(unit: Unit, store: Store, part: Path, device: str, snapshot_seconds: flo
     spec = unit.spec
     recipe = Recipe.from_record(spec["recipe"])
     tokenizer = load_parent_tokenizer(unit, store)
-    tasks = {entry["task"]: task_called(entry["task"]) for entry in spec["tasks"]}
+    tasks = {entry["task"]: find_task(entry["task"]) for entry in spec["tasks"]}
     items = {
         entry["task"]: unit_items(unit, store, entry, "train", entry["language"]) for entry in spec["tasks"]
     }
@@ -145,7 +146,7 @@ def _held_out(
     return {
         entry["task"]: encode(
             unit_items(unit, store, entry | {"limit": spec_limit(entry)}, "validation", entry["language"]),
-            task_called(entry["task"]).kind,
+            find_task(entry["task"]).kind,
             tokenizer,
             recipe.max_length,
             tags[entry["task"]],

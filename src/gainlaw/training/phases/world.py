@@ -13,10 +13,10 @@ from gainlaw.training.world.corpus import (
     Corpus,
     WorldSettings,
     documents,
+    items_file,
     make_world_and_languages,
     task_items,
 )
-from gainlaw.training.world.tasks import items_file
 
 __all__ = ["run", "world_tokenizer", "write_world"]
 

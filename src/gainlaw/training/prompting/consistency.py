@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from gainlaw.errors import InputError, Problem
+from gainlaw.training.items.items import Item
 from gainlaw.training.prompting.agreement import (
     count_labels,
     fleiss_kappa,
@@ -17,7 +18,6 @@ from gainlaw.training.prompting.agreement import (
     observed_agreement,
 )
 from gainlaw.training.prompting.templates import Template
-from gainlaw.training.tasks.base import Item
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from gainlaw.errors import GainlawError
+from gainlaw.training.items.items import Item
 from gainlaw.training.prompting.consistency import (
     Check,
     ConsistencySettings,
@@ -24,7 +25,6 @@ from gainlaw.training.prompting.encoding import Encoded
 from gainlaw.training.prompting.likelihood import score_options
 from gainlaw.training.prompting.ranking import choose, encode_for, evaluating, rank_items
 from gainlaw.training.prompting.templates import Template
-from gainlaw.training.tasks.base import Item
 from gainlaw.training.train.adapters import add_adapters
 
 if TYPE_CHECKING:

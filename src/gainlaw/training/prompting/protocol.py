@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gainlaw.errors import InputError, Problem
+from gainlaw.training.items.items import ChoiceItem, ClassItem, Item
 from gainlaw.training.prompting.agreement import count_labels, fleiss_kappa
 from gainlaw.training.prompting.ranking import Normalise, choose, rank_items
 from gainlaw.training.prompting.templates import Template
-from gainlaw.training.tasks.base import ChoiceItem, ClassItem, Item
 
 if TYPE_CHECKING:
     import torch

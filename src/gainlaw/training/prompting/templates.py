@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.tasks.base import ChoiceItem, ClassItem, Item
+from gainlaw.training.items.items import ChoiceItem, ClassItem, Item
 
 __all__ = ["FIELDS", "Request", "Template", "read_template", "template_faults"]
 

@@ -11,16 +11,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gainlaw.training.tasks._files import find_file, parse_with, read_csv, read_jsonl, read_lines, read_xml
-from gainlaw.training.tasks._hub import PARQUET, HubSource
-from gainlaw.training.tasks._rows import Faults, NoLabelError, Row, RowError, identity, option_index, text_of
-from gainlaw.training.tasks.base import ChoiceItem, Item, LocalSource, TrainingTask
+from gainlaw.training.items.files import (
+    find_file,
+    one_of,
+    parse_with,
+    read_csv,
+    read_jsonl,
+    read_lines,
+    read_xml,
+)
+from gainlaw.training.items.hub import PARQUET, HubSource
+from gainlaw.training.items.items import ChoiceItem, Item
+from gainlaw.training.items.rows import Faults, NoLabelError, Row, RowError, identity, option_index, text_of
+from gainlaw.training.items.task import LocalSource, TrainingTask
+from gainlaw.training.prompting.english import CAUSES, ENDINGS, KNOWLEDGE, READING, SOCIAL
 
-__all__ = ["COMMONSENSE_QA", "COPA", "COSMOS_QA", "HELLASWAG", "SIQA", "XCOPA"]
+__all__ = ["TASKS"]
 
 _ENGLISH = ("en",)
 _TRAINED = {"train": _ENGLISH, "validation": _ENGLISH}
-_HUB_TRAINED = {name: (name,) for name in _TRAINED}
 _NO_TEST = "The published test file has no answers; validation is the split to score."
 
 
@@ -58,27 +67,18 @@ _XCOPA_LAYOUT = (
 )
 
 
-def _xcopa_files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
+def _xcopa_names(split: str, language: str) -> list[str]:
     name = f"{'val' if split == 'validation' else split}.{language}.jsonl"
-    names = [f"data/{language}/{name}", f"{language}/{name}", name]
-    return (find_file(folder, names, f"the {split} split of XCOPA in {language!r}"),)
+    return [f"data/{language}/{name}", f"{language}/{name}", name]
 
 
-XCOPA = TrainingTask(
+_XCOPA = TrainingTask(
     "xcopa",
-    "XCOPA",
     "choice",
     _XCOPA_LANGUAGES,
     {"validation": _XCOPA_LANGUAGES, "test": _XCOPA_LANGUAGES},
-    LocalSource(_xcopa_files, parse_with(read_jsonl, _json_plausible), _XCOPA_LAYOUT),
-    HubSource(
-        "cambridgeltl/xcopa",
-        "{language}",
-        {"validation": ("validation",), "test": ("test",)},
-        _json_plausible,
-        _XCOPA_LAYOUT,
-    ),
-    n_options=2,
+    LocalSource(one_of("XCOPA", _xcopa_names), parse_with(read_jsonl, _json_plausible), _XCOPA_LAYOUT),
+    HubSource("cambridgeltl/xcopa", "{language}", _json_plausible, _XCOPA_LAYOUT),
     english_side=("siqa", "copa"),
     licence="CC BY 4.0",
     citation="Ponti et al. 2020, XCOPA: A Multilingual Dataset for Causal Commonsense Reasoning, arXiv:2005.00333",
@@ -87,6 +87,8 @@ XCOPA = TrainingTask(
         "The question is added to the premise in English words.",
         "The authors' machine translations into English (data-gmt) are read from that folder in the same way.",
     ),
+    sizes={"validation": (100, 2, 28), "test": (500, 2, 28)},
+    prompts=CAUSES,
 )
 
 _COPA_LAYOUT = (
@@ -95,16 +97,14 @@ _COPA_LAYOUT = (
     "datasets or COPA"
 )
 _COPA_IDS = {"train": (1, 400), "validation": (401, 500), "test": (501, 1000)}
-_COPA_SPLITS = dict.fromkeys(_COPA_IDS, _ENGLISH)
 
 
-def _copa_files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
+def _copa_names(split: str, language: str) -> list[str]:
     part = "test" if split == "test" else "dev"
     names = [f"copa-{part}.xml", "copa-all.xml", f"copa-{part}-all.xml"]
     names += ["balanced-copa-dev-all.xml"] if part == "dev" else []
     plain = f"{'val' if split == 'validation' else split}.jsonl"
-    names = [f"{into}{name}" for into in ("", "datasets/") for name in names] + [plain, f"COPA/{plain}"]
-    return (find_file(folder, names, f"the {split} split of COPA"),)
+    return [f"{into}{name}" for into in ("", "datasets/") for name in names] + [plain, f"COPA/{plain}"]
 
 
 def _xml_plausible(row: Row) -> ChoiceItem:
@@ -133,17 +133,13 @@ def _parse_copa(files: tuple[Path, ...], split: str, language: str) -> list[Item
     return parse_with(of_split, _xml_plausible)(files, split, language)
 
 
-COPA = TrainingTask(
+_COPA = TrainingTask(
     "copa",
-    "COPA",
     "choice",
     _ENGLISH,
-    _COPA_SPLITS,
-    LocalSource(_copa_files, _parse_copa, _COPA_LAYOUT),
-    HubSource(
-        "aps/super_glue", "copa", {name: (name,) for name in _COPA_IDS}, _superglue_plausible, _COPA_LAYOUT
-    ),
-    n_options=2,
+    dict.fromkeys(_COPA_IDS, _ENGLISH),
+    LocalSource(one_of("COPA", _copa_names), _parse_copa, _COPA_LAYOUT),
+    HubSource("aps/super_glue", "copa", _superglue_plausible, _COPA_LAYOUT),
     evaluation_split="validation",
     licence="BSD 2-clause",
     citation="Roemmele et al. 2011, Choice of Plausible Alternatives, AAAI Spring Symposium",
@@ -152,6 +148,8 @@ COPA = TrainingTask(
         "the English side of XCOPA; mirrored items (from 1001) are left out.",
         "SuperGLUE has the items in an order of its own: their ids begin with superglue, its test has no labels.",
     ),
+    sizes={"train": (400, 2, 24), "validation": (100, 2, 24)},
+    prompts=CAUSES,
 )
 
 # Social IQa -----------------------------------------------------------------------------------------------------
@@ -193,19 +191,19 @@ def _parse_siqa(files: tuple[Path, ...], split: str, language: str) -> list[Item
     return list(items)
 
 
-SIQA = TrainingTask(
+_SIQA = TrainingTask(
     "siqa",
-    "Social IQa",
     "choice",
     _ENGLISH,
     _TRAINED,
     LocalSource(_siqa_files, _parse_siqa, _SIQA_LAYOUT),
-    HubSource("lighteval/siqa", None, _HUB_TRAINED, _siqa_item, _SIQA_LAYOUT),
-    n_options=3,
+    HubSource("lighteval/siqa", None, _siqa_item, _SIQA_LAYOUT),
     evaluation_split="validation",
     licence="CC BY 4.0",
     citation="Sap et al. 2019, Social IQa: Commonsense Reasoning about Social Interactions, arXiv:1904.09728",
     notes=("The question follows the context. The id of an item is its line.",),
+    sizes={"train": (33_410, 3, 36), "validation": (1_954, 3, 36)},
+    prompts=SOCIAL,
 )
 
 # HellaSwag ------------------------------------------------------------------------------------------------------
@@ -215,9 +213,9 @@ _HELLASWAG_LAYOUT = (
 )
 
 
-def _hellaswag_files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
+def _hellaswag_names(split: str, language: str) -> list[str]:
     name = f"hellaswag_{ {'train': 'train', 'validation': 'val'}[split] }.jsonl"
-    return (find_file(folder, [name, f"data/{name}"], f"the {split} split of HellaSwag"),)
+    return [name, f"data/{name}"]
 
 
 def _hellaswag_item(row: Row) -> ChoiceItem:
@@ -230,15 +228,15 @@ def _hellaswag_item(row: Row) -> ChoiceItem:
     return _choice(str(row.number), context, options, option_index(row, "label", len(options)))
 
 
-HELLASWAG = TrainingTask(
+_HELLASWAG = TrainingTask(
     "hellaswag",
-    "HellaSwag",
     "choice",
     _ENGLISH,
     _TRAINED,
-    LocalSource(_hellaswag_files, parse_with(read_jsonl, _hellaswag_item), _HELLASWAG_LAYOUT),
-    HubSource("Rowan/hellaswag", None, _HUB_TRAINED, _hellaswag_item, _HELLASWAG_LAYOUT),
-    n_options=4,
+    LocalSource(
+        one_of("HellaSwag", _hellaswag_names), parse_with(read_jsonl, _hellaswag_item), _HELLASWAG_LAYOUT
+    ),
+    HubSource("Rowan/hellaswag", None, _hellaswag_item, _HELLASWAG_LAYOUT),
     evaluation_split="validation",
     licence="MIT",
     citation="Zellers et al. 2019, HellaSwag: Can a Machine Really Finish Your Sentence?, arXiv:1905.07830",
@@ -246,6 +244,8 @@ HELLASWAG = TrainingTask(
         "The context is ctx_a; each option is the begun sentence ctx_b with an ending. The id is the line.",
         _NO_TEST,
     ),
+    sizes={"train": (39_905, 4, 100), "validation": (10_042, 4, 100)},
+    prompts=ENDINGS,
 )
 
 # CommonsenseQA --------------------------------------------------------------------------------------------------
@@ -255,9 +255,8 @@ _CSQA_LAYOUT = (
 )
 
 
-def _csqa_files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
-    part = "train" if split == "train" else "dev"
-    return (find_file(folder, [f"{part}_rand_split.jsonl"], f"the {split} split of CommonsenseQA"),)
+def _csqa_names(split: str, language: str) -> list[str]:
+    return [f"{'train' if split == 'train' else 'dev'}_rand_split.jsonl"]
 
 
 def _csqa_item(row: Row) -> ChoiceItem:
@@ -283,18 +282,20 @@ def _csqa_item(row: Row) -> ChoiceItem:
     return _choice(identity(row, "id"), [question.strip()], options, letters.index(key))
 
 
-COMMONSENSE_QA = TrainingTask(
+_COMMONSENSE_QA = TrainingTask(
     "commonsense_qa",
-    "CommonsenseQA",
     "choice",
     _ENGLISH,
     _TRAINED,
-    LocalSource(_csqa_files, parse_with(read_jsonl, _csqa_item), _CSQA_LAYOUT),
-    HubSource("tau/commonsense_qa", None, _HUB_TRAINED, _csqa_item, _CSQA_LAYOUT),
+    LocalSource(one_of("CommonsenseQA", _csqa_names), parse_with(read_jsonl, _csqa_item), _CSQA_LAYOUT),
+    HubSource("tau/commonsense_qa", None, _csqa_item, _CSQA_LAYOUT),
+    varies=True,
     evaluation_split="validation",
     licence="MIT",
     citation="Talmor et al. 2019, CommonsenseQA, arXiv:1811.00937",
     notes=("Version 1.0 has three options an item, version 1.11 (the hub's) five.", _NO_TEST),
+    sizes={"train": (9_741, 5, 24), "validation": (1_221, 5, 24)},
+    prompts=KNOWLEDGE,
 )
 
 # CosmosQA -------------------------------------------------------------------------------------------------------
@@ -304,10 +305,9 @@ _COSMOS_LAYOUT = (
 )
 
 
-def _cosmos_files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
+def _cosmos_names(split: str, language: str) -> list[str]:
     part = "train" if split == "train" else "valid"
-    names = [f"{into}{part}.{kind}" for kind in ("csv", "jsonl") for into in ("", "data/")]
-    return (find_file(folder, names, f"the {split} split of CosmosQA"),)
+    return [f"{into}{part}.{kind}" for kind in ("csv", "jsonl") for into in ("", "data/")]
 
 
 def _cosmos_item(row: Row) -> ChoiceItem:
@@ -320,17 +320,19 @@ def _read_cosmos(path: Path, faults: Faults) -> Iterator[Row]:
     yield from (read_jsonl if ".jsonl" in path.name else read_csv)(path, faults)
 
 
-COSMOS_QA = TrainingTask(
+_COSMOS_QA = TrainingTask(
     "cosmos_qa",
-    "CosmosQA",
     "choice",
     _ENGLISH,
     _TRAINED,
-    LocalSource(_cosmos_files, parse_with(_read_cosmos, _cosmos_item), _COSMOS_LAYOUT),
-    HubSource("allenai/cosmos_qa", None, _HUB_TRAINED, _cosmos_item, _COSMOS_LAYOUT, PARQUET),
-    n_options=4,
+    LocalSource(one_of("CosmosQA", _cosmos_names), parse_with(_read_cosmos, _cosmos_item), _COSMOS_LAYOUT),
+    HubSource("allenai/cosmos_qa", None, _cosmos_item, _COSMOS_LAYOUT, revision=PARQUET),
     evaluation_split="validation",
     licence="CC BY 4.0",
     citation="Huang et al. 2019, Cosmos QA, arXiv:1909.00277",
     notes=("The question follows the context.", _NO_TEST),
+    sizes={"train": (25_262, 4, 115), "validation": (2_985, 4, 115)},
+    prompts=READING,
 )
+
+TASKS = (_XCOPA, _COPA, _SIQA, _HELLASWAG, _COMMONSENSE_QA, _COSMOS_QA)

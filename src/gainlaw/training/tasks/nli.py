@@ -13,17 +13,20 @@ from functools import partial
 from pathlib import Path
 
 from gainlaw.errors import InputError
-from gainlaw.training.tasks._files import find_file, parse_with, read_jsonl, read_pairs, read_table
-from gainlaw.training.tasks._hub import PARQUET, HubSource
-from gainlaw.training.tasks._rows import Faults, Row, RowError, class_item, class_label, identity, text_of
-from gainlaw.training.tasks.base import ClassItem, Item, LocalSource, TrainingTask
+from gainlaw.training.items.files import find_file, one_of, parse_with, read_jsonl, read_pairs, read_table
+from gainlaw.training.items.hub import PARQUET, HubSource
+from gainlaw.training.items.items import ClassItem, Item
+from gainlaw.training.items.rows import Faults, Row, RowError, class_item, class_label, identity, text_of
+from gainlaw.training.items.task import LocalSource, TrainingTask
+from gainlaw.training.prompting.english import INFERENCE
 
-__all__ = ["ANLI", "ANLI_MNLI", "MNLI", "SICK", "XNLI"]
+__all__ = ["TASKS"]
 
 _CLASSES = ("entailment", "neutral", "contradiction")
 _NAMES = {name: index for index, name in enumerate(_CLASSES)} | {"contradictory": 2}
 _NUMBERED = {str(index): index for index in range(3)}
 _ENGLISH = ("en",)
+_TRAINED = {"train": _ENGLISH, "validation": _ENGLISH}
 
 
 # XNLI -----------------------------------------------------------------------------------------------------------
@@ -37,16 +40,13 @@ _XNLI_LAYOUT = (
 _SHORT = {"train": "train", "validation": "dev", "test": "test"}
 
 
-def _xnli_files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
+def _xnli_names(split: str, language: str) -> list[str]:
     names = [f"{_SHORT[split]}-{language}.tsv"]
-    if split == "train":
-        file = f"multinli.train.{language}.tsv"
-        names += [file, f"multinli/{file}", f"XNLI-MT-1.0/multinli/{file}"]
-        names += _mnli_names(split) if language == "en" else []
-    else:
+    if split != "train":
         file = f"xnli.{_SHORT[split]}"
-        names += [f"{into}{file}.{kind}" for kind in ("tsv", "jsonl") for into in ("", "XNLI-1.0/")]
-    return (find_file(folder, names, f"the {split} split of XNLI in {language!r}"),)
+        return names + [f"{into}{file}.{kind}" for kind in ("tsv", "jsonl") for into in ("", "XNLI-1.0/")]
+    names += [f"{into}multinli.train.{language}.tsv" for into in ("", "multinli/", "XNLI-MT-1.0/multinli/")]
+    return names + (_mnli_names(split, language) if language == "en" else [])
 
 
 def _plain_pair(row: Row) -> ClassItem | None:
@@ -77,7 +77,7 @@ def _xnli_all_languages(path: Path, language: str, faults: Faults) -> Iterator[R
 
 
 def _parse_xnli(files: tuple[Path, ...], split: str, language: str) -> list[Item]:
-    if files[0].name.removesuffix(".gz") in {Path(name).name for name in _mnli_names("train")}:
+    if files[0].name.removesuffix(".gz") in {Path(name).name for name in _mnli_names("train", "en")}:
         return _PARSE_MNLI(files, split, language)
     if not files[0].name.startswith("xnli."):
         return parse_with(read_pairs, _plain_pair)(files, split, language)
@@ -92,9 +92,8 @@ def _hub_pair(row: Row) -> ClassItem | None:
     return class_item(str(row.number), text_of(row, "premise"), text_of(row, "hypothesis"), label)
 
 
-XNLI = TrainingTask(
+_XNLI = TrainingTask(
     "xnli",
-    "XNLI",
     "classification",
     _XNLI_LANGUAGES,
     {
@@ -102,15 +101,9 @@ XNLI = TrainingTask(
         "validation": (*_XNLI_LANGUAGES, "ko"),
         "test": (*_XNLI_LANGUAGES, "ko", "my"),
     },
-    LocalSource(_xnli_files, _parse_xnli, _XNLI_LAYOUT),
+    LocalSource(one_of("XNLI", _xnli_names), _parse_xnli, _XNLI_LAYOUT),
     HubSource(
-        "facebook/xnli",
-        "{language}",
-        {name: (name,) for name in _SHORT},
-        _hub_pair,
-        _XNLI_LAYOUT,
-        classes=_CLASSES,
-        languages=_XNLI_LANGUAGES,
+        "facebook/xnli", "{language}", _hub_pair, _XNLI_LAYOUT, classes=_CLASSES, languages=_XNLI_LANGUAGES
     ),
     _CLASSES,
     english_side=("mnli",),
@@ -125,6 +118,8 @@ XNLI = TrainingTask(
         "layout.",
         "Local files may add Korean (KorNLI) and Burmese (myXNLI, test only); the hub has the fifteen languages.",
     ),
+    sizes={"validation": (2_490, 1, 45), "test": (5_010, 1, 45)},
+    prompts=INFERENCE,
 )
 
 # MultiNLI -------------------------------------------------------------------------------------------------------
@@ -135,15 +130,12 @@ _MNLI_LAYOUT = (
 )
 
 
-def _mnli_names(split: str) -> list[str]:
+def _mnli_names(split: str, language: str) -> list[str]:
     part = "train" if split == "train" else "dev_matched"
-    original = [f"multinli_1.0_{part}.{kind}" for kind in ("jsonl", "txt")]
-    names = [*original, *(f"multinli_1.0/{name}" for name in original)]
-    return [*names, f"{part}.tsv", f"MNLI/{part}.tsv"]
-
-
-def _mnli_files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
-    return (find_file(folder, _mnli_names(split), f"the {split} split of MultiNLI"),)
+    original = [
+        f"{into}multinli_1.0_{part}.{kind}" for into in ("", "multinli_1.0/") for kind in ("jsonl", "txt")
+    ]
+    return [*original, f"{part}.tsv", f"MNLI/{part}.tsv"]
 
 
 def _mnli_item(row: Row) -> ClassItem | None:
@@ -160,22 +152,23 @@ def _read_mnli(path: Path, faults: Faults) -> Iterator[Row]:
     yield from (read_jsonl if ".jsonl" in path.name else read_table)(path, faults)
 
 
+_FIND_MNLI = one_of("MultiNLI", _mnli_names)
 _PARSE_MNLI = parse_with(_read_mnli, _mnli_item)
-MNLI = TrainingTask(
+_HUB_MNLI = HubSource(
+    "nyu-mll/multi_nli",
+    None,
+    _hub_mnli,
+    _MNLI_LAYOUT,
+    {"validation": ("validation_matched",)},
+    classes=_CLASSES,
+)
+_MNLI = TrainingTask(
     "mnli",
-    "MultiNLI",
     "classification",
     _ENGLISH,
-    {"train": _ENGLISH, "validation": _ENGLISH},
-    LocalSource(_mnli_files, _PARSE_MNLI, _MNLI_LAYOUT),
-    HubSource(
-        "nyu-mll/multi_nli",
-        None,
-        {"train": ("train",), "validation": ("validation_matched",)},
-        _hub_mnli,
-        _MNLI_LAYOUT,
-        classes=_CLASSES,
-    ),
+    _TRAINED,
+    LocalSource(_FIND_MNLI, _PARSE_MNLI, _MNLI_LAYOUT),
+    _HUB_MNLI,
     _CLASSES,
     evaluation_split="validation",
     licence="OANC, CC BY-SA 3.0, CC BY 3.0 and others, by genre",
@@ -184,6 +177,8 @@ MNLI = TrainingTask(
         "Items without a gold label ('-') are left out.",
         "Validation is the matched development set; the test labels were never released.",
     ),
+    sizes={"train": (392_702, 1, 40), "validation": (9_815, 1, 40)},
+    prompts=INFERENCE,
 )
 
 # ANLI -----------------------------------------------------------------------------------------------------------
@@ -208,25 +203,27 @@ def _anli_item(row: Row, labels: dict[str, int]) -> ClassItem | None:
 
 
 _PARSE_ANLI = parse_with(read_jsonl, partial(_anli_item, labels=_LETTERS | _NAMES))
-ANLI = TrainingTask(
+_HUB_ANLI = HubSource(
+    "facebook/anli",
+    None,
+    partial(_anli_item, labels=_NUMBERED),
+    _ANLI_LAYOUT,
+    {name: tuple(f"{short}_r{turn}" for turn in (1, 2, 3)) for name, short in _SHORT.items()},
+    classes=_CLASSES,
+)
+_ANLI = TrainingTask(
     "anli",
-    "ANLI",
     "classification",
     _ENGLISH,
-    {"train": _ENGLISH, "validation": _ENGLISH, "test": _ENGLISH},
+    _TRAINED | {"test": _ENGLISH},
     LocalSource(_anli_files, _PARSE_ANLI, _ANLI_LAYOUT),
-    HubSource(
-        "facebook/anli",
-        None,
-        {name: tuple(f"{short}_r{turn}" for turn in (1, 2, 3)) for name, short in _SHORT.items()},
-        partial(_anli_item, labels=_NUMBERED),
-        _ANLI_LAYOUT,
-        classes=_CLASSES,
-    ),
+    _HUB_ANLI,
     _CLASSES,
     licence="CC BY-NC 4.0",
     citation="Nie et al. 2020, Adversarial NLI, arXiv:1910.14599",
     notes=("The three rounds together, the id of an item begins with its round.",),
+    sizes={"train": (162_865, 1, 100), "validation": (3_200, 1, 100), "test": (3_200, 1, 100)},
+    prompts=INFERENCE,
 )
 
 # ANLI and MultiNLI ----------------------------------------------------------------------------------------------
@@ -239,7 +236,7 @@ def _union_files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
         own = folder / name
         return find(own if own.is_dir() else folder, split, language)
 
-    return inside("anli", _anli_files) + inside("mnli", _mnli_files)
+    return inside("anli", _anli_files) + inside("mnli", _FIND_MNLI)
 
 
 def _named(prefix: str, items: list[Item]) -> list[Item]:
@@ -252,24 +249,23 @@ def _parse_union(files: tuple[Path, ...], split: str, language: str) -> list[Ite
 
 
 def _hub_union(split: str, language: str) -> list[Item]:
-    assert ANLI.hub is not None
-    assert MNLI.hub is not None
-    return _named("anli", ANLI.hub(split, language)) + _named("mnli", MNLI.hub(split, language))
+    return _named("anli", _HUB_ANLI(split, language)) + _named("mnli", _HUB_MNLI(split, language))
 
 
-ANLI_MNLI = TrainingTask(
+_ANLI_MNLI = TrainingTask(
     "anli_mnli",
-    "ANLI and MultiNLI",
     "classification",
     _ENGLISH,
-    {"train": _ENGLISH, "validation": _ENGLISH},
+    _TRAINED,
     LocalSource(_union_files, _parse_union, f"the folders anli ({_ANLI_LAYOUT}) and mnli ({_MNLI_LAYOUT})"),
     _hub_union,
     _CLASSES,
     evaluation_split="validation",
-    licence=f"ANLI {ANLI.licence}; MultiNLI {MNLI.licence}",
-    citation=f"{ANLI.citation}; {MNLI.citation}",
-    notes=("The union of the two, first ANLI; the id of an item begins with anli or mnli.", *MNLI.notes),
+    licence=f"ANLI {_ANLI.licence}; MultiNLI {_MNLI.licence}",
+    citation=f"{_ANLI.citation}; {_MNLI.citation}",
+    notes=("The union of the two, first ANLI; the id of an item begins with anli or mnli.", *_MNLI.notes),
+    sizes={"train": (555_567, 1, 58), "validation": (13_015, 1, 55)},
+    prompts=INFERENCE,
 )
 
 # SICK -----------------------------------------------------------------------------------------------------------
@@ -282,37 +278,36 @@ _SICK_FILES = {
 _SICK_LAYOUT = "SICK_train.txt, SICK_trial.txt and SICK_test_annotated.txt of SemEval 2014 task 1"
 
 
-def _sick_files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
-    return (find_file(folder, [_SICK_FILES[split]], f"the {split} split of SICK"),)
+def _sick_item(row: Row, column: str, labels: dict[str, int], name: str) -> ClassItem | None:
+    label = class_label(row, [column], labels)
+    return class_item(identity(row, name), text_of(row, "sentence_A"), text_of(row, "sentence_B"), label)
 
 
-def _sick_item(row: Row) -> ClassItem | None:
-    label = class_label(row, ["entailment_judgment"], _NAMES)
-    return class_item(identity(row, "pair_ID"), text_of(row, "sentence_A"), text_of(row, "sentence_B"), label)
-
-
-def _hub_sick(row: Row) -> ClassItem | None:
-    label = class_label(row, ["label"], _NUMBERED)
-    return class_item(identity(row, "id"), text_of(row, "sentence_A"), text_of(row, "sentence_B"), label)
-
-
-SICK = TrainingTask(
+_SICK = TrainingTask(
     "sick",
-    "SICK",
     "classification",
     _ENGLISH,
-    {"train": _ENGLISH, "validation": _ENGLISH, "test": _ENGLISH},
-    LocalSource(_sick_files, parse_with(read_table, _sick_item), _SICK_LAYOUT),
+    _TRAINED | {"test": _ENGLISH},
+    LocalSource(
+        one_of("SICK", lambda split, _: [_SICK_FILES[split]]),
+        parse_with(
+            read_table, partial(_sick_item, column="entailment_judgment", labels=_NAMES, name="pair_ID")
+        ),
+        _SICK_LAYOUT,
+    ),
     HubSource(
         "RobZamp/sick",
         None,
-        {name: (name,) for name in _SHORT},
-        _hub_sick,
+        partial(_sick_item, column="label", labels=_NUMBERED, name="id"),
         _SICK_LAYOUT,
-        PARQUET,
+        revision=PARQUET,
         classes=_CLASSES,
     ),
     _CLASSES,
     licence="CC BY-NC-SA 3.0",
     citation="Marelli et al. 2014, A SICK cure for the evaluation of compositional models, LREC 2014",
+    sizes={"train": (4_500, 1, 30), "validation": (500, 1, 30), "test": (4_927, 1, 30)},
+    prompts=INFERENCE,
 )
+
+TASKS = (_XNLI, _MNLI, _ANLI, _ANLI_MNLI, _SICK)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from gainlaw.training.items.files import one_of, parse_with, read_pairs, read_table
+from gainlaw.training.items.hub import HubSource
+from gainlaw.training.items.items import ClassItem
+from gainlaw.training.items.rows import Row, class_item, class_label, identity, text_of
+from gainlaw.training.items.task import LocalSource, TrainingTask
+from gainlaw.training.prompting.english import PARAPHRASE, QUESTIONS
 
-from gainlaw.training.tasks._files import find_file, parse_with, read_pairs, read_table
-from gainlaw.training.tasks._hub import HubSource
-from gainlaw.training.tasks._rows import Row, class_item, class_label, identity, text_of
-from gainlaw.training.tasks.base import ClassItem, LocalSource, TrainingTask
-
-__all__ = ["PAWSX", "QQP"]
+__all__ = ["TASKS"]
 
 _CLASSES = ("different", "same")
 _NAMES = {"0": 0, "1": 1}
@@ -23,14 +23,10 @@ _PAWSX_LAYOUT = (
 _SHORT = {"train": "train", "validation": "dev", "test": "test"}
 
 
-def _pawsx_files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
-    if split == "train":
-        own = ["train.tsv"] if language == "en" else ["translated_train.tsv"]
-    else:
-        own = [f"{_SHORT[split]}_2k.tsv"]
-    names = [f"{into}{language}/{name}" for name in own for into in ("", "x-final/")]
-    names.append(f"{_SHORT[split]}-{language}.tsv")
-    return (find_file(folder, names, f"the {split} split of PAWS-X in {language!r}"),)
+def _pawsx_names(split: str, language: str) -> list[str]:
+    own = "train.tsv" if language == "en" else "translated_train.tsv"
+    own = own if split == "train" else f"{_SHORT[split]}_2k.tsv"
+    return [f"{language}/{own}", f"x-final/{language}/{own}", f"{_SHORT[split]}-{language}.tsv"]
 
 
 def _pawsx_item(row: Row) -> ClassItem | None:
@@ -39,20 +35,13 @@ def _pawsx_item(row: Row) -> ClassItem | None:
     return class_item(name, text_of(row, "first", "sentence1"), text_of(row, "second", "sentence2"), label)
 
 
-PAWSX = TrainingTask(
+_PAWSX = TrainingTask(
     "pawsx",
-    "PAWS-X",
     "classification",
     _LANGUAGES,
     {"train": _LANGUAGES, "validation": _LANGUAGES, "test": _LANGUAGES},
-    LocalSource(_pawsx_files, parse_with(read_pairs, _pawsx_item), _PAWSX_LAYOUT),
-    HubSource(
-        "google-research-datasets/paws-x",
-        "{language}",
-        {name: (name,) for name in _SHORT},
-        _pawsx_item,
-        _PAWSX_LAYOUT,
-    ),
+    LocalSource(one_of("PAWS-X", _pawsx_names), parse_with(read_pairs, _pawsx_item), _PAWSX_LAYOUT),
+    HubSource("google-research-datasets/paws-x", "{language}", _pawsx_item, _PAWSX_LAYOUT),
     _CLASSES,
     licence="free for any purpose, acknowledgement of Google LLC asked for",
     citation="Yang et al. 2019, PAWS-X: A Cross-lingual Adversarial Dataset, arXiv:1908.11828",
@@ -63,6 +52,8 @@ PAWSX = TrainingTask(
         "Pairs that the hub marks as unlabelled (-1) are left out.",
         "The labels of the test pairs differ between languages in a few places, as published.",
     ),
+    sizes={"train": (49_401, 1, 65), "validation": (2_000, 1, 70), "test": (2_000, 1, 70)},
+    prompts=PARAPHRASE,
 )
 
 _ENGLISH = ("en",)
@@ -70,9 +61,8 @@ _QQP_LAYOUT = "train.tsv and dev.tsv as in GLUE; also in the folder QQP"
 _BROKEN = 10
 
 
-def _qqp_files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
-    name = f"{_SHORT[split]}.tsv"
-    return (find_file(folder, [name, f"QQP/{name}"], f"the {split} split of QQP"),)
+def _qqp_names(split: str, language: str) -> list[str]:
+    return [f"{_SHORT[split]}.tsv", f"QQP/{_SHORT[split]}.tsv"]
 
 
 def _qqp_item(row: Row) -> ClassItem | None:
@@ -86,20 +76,13 @@ def _hub_qqp(row: Row) -> ClassItem | None:
     return class_item(name, text_of(row, "question1"), text_of(row, "question2"), label)
 
 
-QQP = TrainingTask(
+_QQP = TrainingTask(
     "qqp",
-    "Quora Question Pairs",
     "classification",
     _ENGLISH,
     {"train": _ENGLISH, "validation": _ENGLISH},
-    LocalSource(_qqp_files, parse_with(read_table, _qqp_item, _BROKEN), _QQP_LAYOUT),
-    HubSource(
-        "nyu-mll/glue",
-        "qqp",
-        {"train": ("train",), "validation": ("validation",)},
-        _hub_qqp,
-        _QQP_LAYOUT,
-    ),
+    LocalSource(one_of("QQP", _qqp_names), parse_with(read_table, _qqp_item, _BROKEN), _QQP_LAYOUT),
+    HubSource("nyu-mll/glue", "qqp", _hub_qqp, _QQP_LAYOUT),
     _CLASSES,
     evaluation_split="validation",
     licence="Quora's terms of service",
@@ -109,4 +92,8 @@ QQP = TrainingTask(
         "The hub numbers the pairs in its own way, its ids begin with glue.",
         "The test labels were never released.",
     ),
+    sizes={"train": (363_846, 1, 32), "validation": (40_430, 1, 32)},
+    prompts=QUESTIONS,
 )
+
+TASKS = (_PAWSX, _QQP)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.tasks._files import find_file, parse_with, read_json
-from gainlaw.training.tasks._hub import HubSource
-from gainlaw.training.tasks._rows import Faults, NoLabelError, Row, RowError, identity, text_of
-from gainlaw.training.tasks.base import LocalSource, SpanItem, TrainingTask
+from gainlaw.training.items.files import one_of, parse_with, read_json
+from gainlaw.training.items.hub import HubSource
+from gainlaw.training.items.items import SpanItem
+from gainlaw.training.items.rows import Faults, NoLabelError, Row, RowError, identity, text_of
+from gainlaw.training.items.task import LocalSource, TrainingTask
 
-__all__ = ["SQUAD_V1", "SQUAD_V2", "locate"]
-
-_ENGLISH = ("en",)
+__all__ = ["TASKS", "locate"]
 
 
 def locate(context: str, start: int, text: str) -> int | None:
@@ -104,42 +103,47 @@ def _item(unanswerable: bool) -> Callable[[Row], SpanItem]:
     return convert
 
 
-def _squad(version: str, title: str, hub: str, unanswerable: bool, citation: str) -> TrainingTask:
+def _squad(
+    version: str, hub: str, unanswerable: bool, citation: str, sizes: Mapping[str, tuple[int, float, float]]
+) -> TrainingTask:
     layout = f"train-v{version}.json and dev-v{version}.json as published"
 
-    def files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
-        name = f"{'train' if split == 'train' else 'dev'}-v{version}.json"
-        return (find_file(folder, [name], f"the {split} split of {title}"),)
+    def names(split: str, language: str) -> list[str]:
+        return [f"{'train' if split == 'train' else 'dev'}-v{version}.json"]
 
     convert = _item(unanswerable)
-    notes = (
-        "An answer that does not stand where the file says is taken where it occurs nearest; one that does not occur "
-        "is refused.",
-        "The test answers were never released; validation is the split to score.",
-    )
     return TrainingTask(
         f"squad_v{version[0]}",
-        title,
         "span",
-        _ENGLISH,
-        {"train": _ENGLISH, "validation": _ENGLISH},
-        LocalSource(files, parse_with(_questions, convert), layout),
-        HubSource(hub, None, {name: (name,) for name in ("train", "validation")}, convert, layout),
-        metric="exact_match",
+        ("en",),
+        {"train": ("en",), "validation": ("en",)},
+        LocalSource(one_of(f"SQuAD {version}", names), parse_with(_questions, convert), layout),
+        HubSource(hub, None, convert, layout),
         evaluation_split="validation",
         licence="CC BY-SA 4.0",
         citation=citation,
-        notes=notes,
+        notes=(
+            "An answer that does not stand where the file says is taken where it occurs nearest; one that does not "
+            "occur is refused.",
+            "The test answers were never released; validation is the split to score.",
+        ),
+        sizes=sizes,
     )
 
 
-SQUAD_V1 = _squad(
-    "1.1", "SQuAD 1.1", "rajpurkar/squad", False, "Rajpurkar et al. 2016, SQuAD, arXiv:1606.05250"
-)
-SQUAD_V2 = _squad(
-    "2.0",
-    "SQuAD 2.0",
-    "rajpurkar/squad_v2",
-    True,
-    "Rajpurkar et al. 2018, Know What You Don't Know: Unanswerable Questions for SQuAD, arXiv:1806.03822",
+TASKS = (
+    _squad(
+        "1.1",
+        "rajpurkar/squad",
+        False,
+        "Rajpurkar et al. 2016, SQuAD, arXiv:1606.05250",
+        {"train": (87_599, 1.1, 180), "validation": (10_570, 1.1, 185)},
+    ),
+    _squad(
+        "2.0",
+        "rajpurkar/squad_v2",
+        True,
+        "Rajpurkar et al. 2018, Know What You Don't Know: Unanswerable Questions for SQuAD, arXiv:1806.03822",
+        {"train": (130_319, 1.1, 180), "validation": (11_873, 1.1, 190)},
+    ),
 )

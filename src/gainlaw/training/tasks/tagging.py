@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.tasks._files import find_file, parse_with, read_lines
-from gainlaw.training.tasks._rows import Faults, Row, RowError
-from gainlaw.training.tasks.base import LocalSource, TagItem, TrainingTask
+from gainlaw.training.items.files import find_file, parse_with, read_lines
+from gainlaw.training.items.items import TagItem
+from gainlaw.training.items.rows import Faults, Row, RowError
+from gainlaw.training.items.task import LocalSource, TrainingTask
 
-__all__ = ["CCG"]
+__all__ = ["TASKS"]
 
 _ENGLISH = ("en",)
 _SECTIONS = {
@@ -83,9 +84,8 @@ def _item(row: Row) -> TagItem:
     return TagItem(row.cells["id"], tuple(row.cells["words"]), tuple(row.cells["tags"]))
 
 
-CCG = TrainingTask(
+_CCG = TrainingTask(
     "ccg",
-    "CCG supertagging",
     "tagging",
     _ENGLISH,
     {"train": _ENGLISH, "validation": _ENGLISH, "test": _ENGLISH},
@@ -96,4 +96,8 @@ CCG = TrainingTask(
         "Sections 02 to 21 are the training split, 00 validation and 23 test.",
         "The tags are the lexical categories; the score is the share of words whose tag is right.",
     ),
+    # Sizes as in Pruksachatkun et al. 2020, arXiv:2005.00628.
+    sizes={"train": (38_015, 1, 35), "validation": (5_484, 1, 35)},
 )
+
+TASKS = (_CCG,)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gainlaw.training.tasks.base import ChoiceItem, ClassItem, Item, SpanItem, TagItem
+from gainlaw.training.items.items import ChoiceItem, ClassItem, Item, SpanItem, TagItem
 
 if TYPE_CHECKING:
     import torch

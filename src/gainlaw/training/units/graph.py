@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gainlaw.training.experiment.schema import Checkpoint, Experiment
-from gainlaw.training.phases.sources import task_called
+from gainlaw.training.items.registry import find_task
 from gainlaw.training.units.requests import (
     Builder,
     consistency_unit,
@@ -122,7 +122,7 @@ def _cells(
         baseline = intermediate == "none"
         shown = name if baseline or released else f"{name}+{intermediate}"
         for target in experiment.targets:
-            task = task_called(target.task)
+            task = find_task(target.task)
             split = target.split or task.evaluation_split
             label = f"{shown} -> {task.name}"
             if experiment.protocol == "prompted":

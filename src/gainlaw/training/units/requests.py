@@ -10,8 +10,9 @@ from gainlaw._io import sha256_bytes, sha256_file
 from gainlaw.training.experiment.recipes import Recipe, resolve_recipe
 from gainlaw.training.experiment.schema import Checkpoint, Experiment, Intermediate, Target
 from gainlaw.training.experiment.taskchecks import scored_languages
-from gainlaw.training.phases.sources import task_called
-from gainlaw.training.tasks.base import TrainingTask
+from gainlaw.training.items.loading import source_files
+from gainlaw.training.items.registry import MODULES, find_task
+from gainlaw.training.items.task import TrainingTask
 from gainlaw.training.units.units import Unit, make_unit, modules_version
 
 __all__ = [
@@ -151,8 +152,6 @@ def _entry(
     data, where = "", {}
     if known is not None:
         path = builder.place(known)
-        from gainlaw.training.tasks import source_files
-
         splits = (split, "validation") if checked else (split,)
         files = [file for each in splits for file in source_files(task, each, language, path)]
         data, where = (
@@ -165,11 +164,8 @@ def _entry(
 
 def _reader(task: str, local: bool) -> str:
     """Return the version of the code that reads a task's items."""
-    source = task_called(task).local
-    assert source is not None
-    own = source.find.__module__.removeprefix("gainlaw.training.")
-    shared = () if task.startswith("world_") else ("tasks._rows", "tasks._files" if local else "tasks._hub")
-    return modules_version((own, *shared))
+    shared = () if find_task(task).made else ("items.rows", "items.files" if local else "items.hub")
+    return modules_version((MODULES[task], *shared))
 
 
 def _base_parents(builder: Builder, start: Unit, tasks: list[str]) -> tuple[dict[str, Unit], dict[str, str]]:
@@ -180,7 +176,7 @@ def _base_parents(builder: Builder, start: Unit, tasks: list[str]) -> tuple[dict
         parents, where, _ = _tokenizer(builder)
     else:
         parents = {"tokenizer": start}
-    if any(task.startswith("world_") for task in tasks):
+    if any(find_task(task).made for task in tasks):
         parents = parents | {"world": _world(builder)}
     return parents, where
 
@@ -228,7 +224,7 @@ def consistency_unit(
     builder: Builder, checkpoint: Checkpoint, each: Intermediate, name: str, start: Unit, seed: int
 ) -> Unit:
     """Return the unit that trains a model to agree with itself over prompts."""
-    from gainlaw.training.phases.prompts import prompt_records
+    from gainlaw.training.prompting.stated import prompt_records
 
     parents, where = _base_parents(builder, start, each.tasks)
     task = each.tasks[0]
@@ -237,7 +233,7 @@ def consistency_unit(
     recipe = resolve_recipe(builder.experiment, "intermediate", checkpoint, each.training)
     spec = {
         "tasks": entries,
-        "prompts": prompt_records(task_called(each.tasks[0]), each.prompts),
+        "prompts": prompt_records(find_task(each.tasks[0]), each.prompts),
         "settings": _consistency_settings(builder.experiment, checkpoint, each, recipe),
         "seed": seed,
     }
@@ -364,7 +360,7 @@ def rank_unit(
     label: str,
 ) -> Unit:
     """Return the unit that scores a model from prompts in every language of a target."""
-    from gainlaw.training.phases.prompts import prompt_records
+    from gainlaw.training.prompting.stated import prompt_records
 
     start = model
     while "model" in start.parents:

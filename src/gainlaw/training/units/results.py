@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gainlaw._io import write_frame_atomic
-from gainlaw.training.phases.sources import task_called
+from gainlaw.training.items.registry import find_task
 from gainlaw.training.units.graph import Cell, Graph
 from gainlaw.training.units.store import Store
 
@@ -55,7 +55,7 @@ def collect(graph: Graph, store: Store, source: str) -> tuple[pd.DataFrame, pd.D
     for cell in cells:
         folder = store.path(cell.unit)
         info = _read(store.path(cell.source) / "info.json")
-        task = task_called(cell.task)
+        task = find_task(cell.task)
         trained = _training_status(graph, store, cell.trained)
         answers = pd.read_parquet(folder / "predictions.parquet", columns=_columns(folder))
         common: dict[str, Any] = {

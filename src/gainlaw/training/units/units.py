@@ -28,11 +28,13 @@ _MODELS = ("backbones", "adapters", "phases.sources")
 _SCORES = (*_MODELS, "data", "batches", "heads", "objectives", "loop")
 _CORE = (*_SCORES, "masking", "sampling", "snapshots", "recipes", "execute", "phases.load")
 _PROMPTS = (
-    "phases.prompts",
-    *(f"prompting.{name}" for name in ("templates", "encoding", "likelihood", "ranking", "agreement")),
+    *(
+        f"prompting.{name}"
+        for name in ("stated", "templates", "encoding", "likelihood", "ranking", "agreement")
+    ),
 )
 PHASES: Mapping[str, tuple[str, ...]] = {
-    "world": ("world.meaning", "world.languages", "world.corpus", "world.tasks", "phases.world"),
+    "world": ("world.meaning", "world.languages", "world.corpus", "phases.world"),
     "load": ("phases.load", *_MODELS),
     "pretrain": ("phases.pretrain", *_CORE),
     "intermediate": ("phases.supervised", "phases.pretrain", "phases.evaluate", *_CORE),

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 
 from gainlaw.training.world.languages import Language, make_languages
 from gainlaw.training.world.meaning import Clause, World, make_world
 
-__all__ = ["WORLD_TASKS", "Corpus", "WorldSettings", "documents", "make_world_and_languages", "task_items"]
+__all__ = [
+    "WORLD_TASKS",
+    "Corpus",
+    "WorldSettings",
+    "documents",
+    "items_file",
+    "make_world_and_languages",
+    "task_items",
+]
 
 Part = Clause | str
 Document = tuple[list[Part], list[Part]]
@@ -209,3 +218,8 @@ WORLD_TASKS: dict[str, Callable[[World, Random], Made]] = {
     "world_siqa": _plausible,
 }
 """Maker of each task."""
+
+
+def items_file(folder: Path, task: str, split: str, language: str) -> Path:
+    """Return the file of a task's items in the folder of a world."""
+    return folder / "items" / task / f"{split}.{language}.jsonl"

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.tasks.base import Item, SpanItem, TagItem, TrainingTask
+from gainlaw.training.items.items import Item, SpanItem, TagItem
+from gainlaw.training.items.task import TrainingTask
 
 __all__ = ["Scores", "exact_match", "normalize_answer", "score_items", "token_f1"]
 
@@ -144,8 +145,8 @@ def score_items(task: TrainingTask, items: Sequence[Item], predictions: Sequence
 
     Examples
     --------
-    >>> from gainlaw.training.tasks import TASKS
-    >>> from gainlaw.training.tasks.base import ClassItem, TagItem
+    >>> from gainlaw.training.items.registry import TASKS
+    >>> from gainlaw.training.items.items import ClassItem, TagItem
     >>> pairs = [ClassItem("1", "It rains.", "It is wet.", 0), ClassItem("2", "It rains.", "It is dry.", 2)]
     >>> score_items(TASKS["xnli"], pairs, [0, 1])
     Scores(metric='accuracy', score=0.5, n_examples=2, n_correct=1, examples=('1', '2'), values=(1.0, 0.0), f1=None)

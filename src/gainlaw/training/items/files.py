@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.tasks._rows import Faults, Row, RowError
-from gainlaw.training.tasks.base import Item
+from gainlaw.training.items.items import Item
+from gainlaw.training.items.rows import Faults, Row, RowError
 
 __all__ = [
     "find_file",
+    "one_of",
     "open_text",
     "parse_with",
     "read_csv",
@@ -61,6 +62,25 @@ def find_file(folder: Path, names: Sequence[str], what: str) -> Path:
     holds = f"{', '.join(there[:_SHOWN])}{more}" if there else "nothing"
     hint = f"looked for: {', '.join(names)} (or the same with .gz); the folder holds: {holds}"
     raise InputError(Problem(f"no file with {what}", hint=hint), source=str(folder))
+
+
+def one_of(
+    title: str, names: Callable[[str, str], Sequence[str]]
+) -> Callable[[Path, str, str], tuple[Path, ...]]:
+    """Return the ``find`` of a `gainlaw.training.items.task.LocalSource` with one file a split and language.
+
+    Parameters
+    ----------
+    title : str
+        What messages call the task.
+    names : callable
+        ``names(split, language)`` -> paths inside the folder, the most wanted first.
+    """
+
+    def find(folder: Path, split: str, language: str) -> tuple[Path, ...]:
+        return (find_file(folder, names(split, language), f"the {split} split of {title} in {language!r}"),)
+
+    return find
 
 
 def open_text(path: Path) -> IO[str]:
@@ -311,7 +331,7 @@ def read_xml(path: Path, element: str, faults: Faults) -> Iterator[Row]:
 def parse_with(
     read: Callable[[Path, Faults], Iterable[Row]], convert: Callable[[Row], Item | None], spare: int = 0
 ) -> Callable[[tuple[Path, ...], str, str], list[Item]]:
-    """Return the ``parse`` of a `gainlaw.training.tasks.base.LocalSource` whose files all read alike.
+    """Return the ``parse`` of a `gainlaw.training.items.task.LocalSource` whose files all read alike.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.tasks.base import ClassItem, Item
+from gainlaw.training.items.items import ClassItem, Item
 
 __all__ = [
     "PLACEHOLDERS",

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.tasks.base import ChoiceItem, ClassItem, Item, LocalSource, TrainingTask
+from gainlaw.training.items.items import ChoiceItem, ClassItem, Item
+from gainlaw.training.items.task import LocalSource, TrainingTask
+from gainlaw.training.world.corpus import items_file
 
-__all__ = ["WORLD", "items_file"]
-
-
-def items_file(folder: Path, task: str, split: str, language: str) -> Path:
-    """Return the file of a task's items in the folder of a world."""
-    return folder / "items" / task / f"{split}.{language}.jsonl"
+__all__ = ["TASKS"]
 
 
 def _source(task: str) -> LocalSource:
@@ -38,29 +33,22 @@ def _source(task: str) -> LocalSource:
     return LocalSource(find, parse, f"items/{task}/SPLIT.LANGUAGE.jsonl, written by the unit of the world")
 
 
-def _task(name: str, title: str, classes: tuple[str, ...], options: int | None) -> TrainingTask:
+def _task(name: str, classes: tuple[str, ...] = ()) -> TrainingTask:
     return TrainingTask(
-        name=name,
-        title=title,
-        kind="classification" if classes else "choice",
-        languages=(),
-        splits=MappingProxyType({"train": ("en",), "validation": ("en",), "test": ()}),
-        local=_source(name),
+        name,
+        "classification" if classes else "choice",
+        (),
+        {"train": ("en",), "validation": ("en",), "test": ()},
+        _source(name),
         classes=classes,
-        n_options=options,
         licence="Apache-2.0",
         citation="gainlaw's synthetic world",
+        made=True,
     )
 
 
-WORLD: Mapping[str, TrainingTask] = MappingProxyType(
-    {
-        task.name: task
-        for task in (
-            _task("world_nli", "World NLI", ("entailment", "neutral", "contradiction"), None),
-            _task("world_copa", "World COPA", (), 2),
-            _task("world_siqa", "World SIQA", (), 3),
-        )
-    }
+TASKS = (
+    _task("world_nli", ("entailment", "neutral", "contradiction")),
+    _task("world_copa"),
+    _task("world_siqa"),
 )
-"""The tasks by name. Their languages are those of the world at hand."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.tasks._rows import Faults, Row
-from gainlaw.training.tasks.base import Item
+from gainlaw.training.items.items import Item
+from gainlaw.training.items.rows import Faults, Row
 
 __all__ = ["PARQUET", "HubSource"]
 
@@ -27,12 +27,12 @@ class HubSource:
         The data set's name.
     config : str or None
         Its configuration; ``{language}`` stands for the language asked for.
-    splits : mapping of str to tuple of str
-        ``train``, ``validation``, ``test`` -> the hub's splits that together make it.
     convert : callable
         Record -> item, or None for a record that is left out.
     layout : str
         The local files that serve instead, for messages.
+    splits : mapping of str to tuple of str
+        Where the hub calls a split otherwise: its splits that together make it.
     revision : str or None
         The branch or commit; None for the main branch.
     classes : tuple of str
@@ -43,9 +43,9 @@ class HubSource:
 
     name: str
     config: str | None
-    splits: Mapping[str, tuple[str, ...]]
     convert: Callable[[Row], Item | None]
     layout: str
+    splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     revision: str | None = None
     classes: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
@@ -67,12 +67,12 @@ class HubSource:
             records are not what they were.
         """
         local = f"or give a folder of local files: {self.layout}"
-        if split not in self.splits or (self.languages and language not in self.languages):
+        if self.languages and language not in self.languages:
             message = f"the hub's {self.name!r} has no {split} split in {language!r}"
             raise InputError(Problem(message, hint=local.removeprefix("or ")))
         faults = Faults()
         items: list[Item] = []
-        for part in self.splits[split]:
+        for part in self.splits.get(split, (split,)):
             data = self._load(part, language, local)
             source = f"{self.name} ({', '.join(filter(None, (self._config(language), part)))})"
             self._check_names(data, source)

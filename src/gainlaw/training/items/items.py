@@ -1,0 +1,93 @@
+"""Items of the four kinds of tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["ChoiceItem", "ClassItem", "Item", "Kind", "SpanItem", "TagItem"]
+
+Kind = Literal["classification", "choice", "span", "tagging"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassItem:
+    """One or two texts and their class.
+
+    Attributes
+    ----------
+    id : str
+        The same for every model, and in every language that has the item.
+    first, second : str
+        The texts; `second` is empty where there is one text only.
+    label : int
+        Index into the task's `classes`.
+    """
+
+    id: str
+    first: str
+    second: str
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceItem:
+    """A context and the options of which one is right; a model scores each pair of context and option.
+
+    Attributes
+    ----------
+    id : str
+        The same for every model, and in every language that has the item.
+    context : str
+        What the options share.
+    options : tuple of str
+        In the order of the file.
+    label : int
+        Index of the right option.
+    """
+
+    id: str
+    context: str
+    options: tuple[str, ...]
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpanItem:
+    """A question whose answer is a piece of the context, or is not there.
+
+    Attributes
+    ----------
+    id : str
+        The same for every model.
+    question, context : str
+        The texts.
+    answers : tuple of (int, str)
+        Where each accepted answer starts in `context` (in characters), and its text; empty when the
+        context has no answer.
+    """
+
+    id: str
+    question: str
+    context: str
+    answers: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TagItem:
+    """Words, each with its tag.
+
+    Attributes
+    ----------
+    id : str
+        The same for every model.
+    words, tags : tuple of str
+        As many tags as words.
+    """
+
+    id: str
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+Item = ClassItem | ChoiceItem | SpanItem | TagItem
