@@ -13,17 +13,23 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from analysis.ladder import NAME as LADDER
-from analysis.ladder import ladder_steps
-from analysis.runner import Outcome, Step, StepError, run_steps
+from analysis.ladder import ladder_data, ladder_fit, ladder_steps
+from analysis.step import Steps, do, store_at
+from gainlaw.errors import GainlawError
+from gainlaw.units.schedule import Ended, run_units
+from gainlaw.units.store import Store
+from gainlaw.units.unit import Unit
 
 ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "data"
 
 TITLE = "The gain of intermediate-task training from BLOOM to BLOOMZ, 560M to 176B parameters"
 
@@ -38,78 +44,72 @@ MAIN, TWIN, OFFSET, WIDER = (
 )
 
 
-def steps(out: Path) -> list[Step]:
-    """Return the steps of the paper, each after those it reads from."""
-    data, fits, claims = out / "data", out / "fits", Path(__file__).parent / "claims.toml"
-    main, wider, offset = fits / "main", fits / "mixtures", fits / "offset_power"
-    twin, wider_twin = main / "scale_log_odds", wider / "scale_log_odds"
-    linear = {"law": "linear", "intermediates": ["xP3"], "source": SOURCE}
-    three = {
-        "law": "linear",
-        "intermediates": ["xP3", "P3", "xP3mt"],
-        "source": SOURCE,
-        "covariates": ["seen_in_pretraining"],
-    }
-    curved = {"law": "offset_power", "intermediates": ["xP3"], "source": SOURCE}
-    read = {"data": data}
+def paper_steps() -> Steps:
+    """Return the steps of the paper, each after those it reads from.
+
+    The first of those that can be done is done first: the longest way to the report leads.
+    """
+    steps = Steps()
+    data = steps.add(
+        "prepare",
+        "analysis.steps.prepare",
+        "data",
+        {"scores": DATA / "bloomz.csv", "languages": DATA / "languages.csv"},
+        {"dataset": "bloomz"},
+        floor="scores",
+    )
+    one, three = {"source": SOURCE, "intermediates": ["xP3"]}, ["xP3", "P3", "xP3mt"]
+    wider = steps.fit(
+        "fit_mixtures",
+        "fits/mixtures",
+        data,
+        law="linear",
+        intermediates=three,
+        source=SOURCE,
+        covariates=["seen_in_pretraining"],
+    )
+    wider_twin = steps.other_scale("fit_mixtures_log_odds", wider)
+    main = steps.fit("fit_main", "fits/main", data, law="linear", **one)
+    twin = steps.other_scale("fit_log_odds", main)
+    offset = steps.fit("fit_offset_power", "fits/offset_power", data, law="offset_power", **one)
     # Of the synthetic world one fit stands beside; its whole report is that of `--study ladder`.
-    ladder = [
-        step for step in ladder_steps(out / "ladder") if step.name in {"ladder_prepare", "fit_ladder_nli"}
-    ]
-    beside = ladder[-1].output
-    all_fits = {"main": main, "twin": twin, "offset": offset, "wider": wider, "ladder": beside}
+    ladder = ladder_fit(steps, ladder_data(steps, "ladder/"), "nli", "ladder/")
+    all_fits = {"main": main, "twin": twin, "offset": offset, "wider": wider, "ladder": ladder}
     shown = {
         "fits": {"main": MAIN, "twin": TWIN, "offset": OFFSET, "wider": WIDER},
         "beside": {"ladder": LADDER},
     }
-    drawn = out / "drawn"
-    # The first of those that can run is run first: the longest way to the report leads.
-    return [
-        Step(
-            "prepare",
-            "analysis.steps.prepare",
-            data,
-            {"scores": ROOT / "data" / "bloomz.csv", "languages": ROOT / "data" / "languages.csv"},
-            {"dataset": "bloomz"},
-            floor="scores",
-        ),
-        Step("fit_mixtures", "analysis.steps.fit", wider, read, three, floor="fitting"),
-        Step(
-            "fit_mixtures_log_odds",
-            "analysis.steps.other_scale",
-            wider_twin,
-            {"fit": wider},
-            floor="fitting",
-        ),
-        Step("fit_main", "analysis.steps.fit", main, read, linear, floor="fitting"),
-        Step("fit_log_odds", "analysis.steps.other_scale", twin, {"fit": main}, floor="fitting"),
-        Step("fit_offset_power", "analysis.steps.fit", offset, read, curved, floor="fitting"),
-        *ladder,
-        Step(
-            "claims",
-            "analysis.steps.claims",
-            out / "claims.csv",
-            {"claims": claims, "main": main, "wider": wider, "twin": twin, "wider_twin": wider_twin},
-            {"fits": {"main": MAIN, "wider": WIDER}},
-            floor="claims",
-        ),
-        Step(
-            "compare",
-            "analysis.steps.compare",
-            out / "compare.csv",
-            {"main": main, "offset": offset},
-            {"fits": {"main": MAIN, "offset": OFFSET}},
-            floor="fitting",
-        ),
-        Step("figures", "analysis.steps.figures", drawn, all_fits, shown),
-        Step(
-            "report",
-            "analysis.steps.report",
-            out / "answer.txt",
-            {**all_fits, "claims": out / "claims.csv", "compare": out / "compare.csv", "figures": drawn},
-            {**shown, "title": TITLE},
-        ),
-    ]
+    claims = steps.add(
+        "claims",
+        "analysis.steps.claims",
+        "claims.csv",
+        {
+            "claims": Path(__file__).parent / "claims.toml",
+            "main": main,
+            "wider": wider,
+            "twin": twin,
+            "wider_twin": wider_twin,
+        },
+        {"fits": {"main": MAIN, "wider": WIDER}},
+        floor="claims",
+    )
+    compare = steps.add(
+        "compare",
+        "analysis.steps.compare",
+        "compare.csv",
+        {"main": main, "offset": offset},
+        {"fits": {"main": MAIN, "offset": OFFSET}},
+        floor="fitting",
+    )
+    drawn = steps.add("figures", "analysis.steps.figures", "drawn", all_fits, shown)
+    steps.add(
+        "report",
+        "analysis.steps.report",
+        "answer.txt",
+        {**all_fits, "claims": claims, "compare": compare, "figures": drawn},
+        {**shown, "title": TITLE},
+    )
+    return steps
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,24 +128,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out = (options.out or ROOT / options.study).resolve()
     if options.scores is not None and (options.study != "ladder" or not options.scores.is_file()):
         parser.error(f"--scores goes with --study ladder and names a file; there is no {options.scores}")
-    todo = steps(out) if options.study == "paper" else ladder_steps(out, options.scores)
+    steps = paper_steps() if options.study == "paper" else ladder_steps(options.scores)
+    store = store_at(out)
+    if options.force:
+        for unit in steps.units.values():
+            store.forget(unit)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # the steps themselves run side by side
     console = Console()
-    out.mkdir(parents=True, exist_ok=True)
     try:
         with _Screen(console) as screen:
-            run_steps(
-                todo,
-                out / ".stamps",
-                jobs=options.jobs,
-                force=options.force,
-                started=screen.started,
-                finished=screen.finished,
+            ends = run_units(
+                steps.units, store, do, workers=options.jobs, started=screen.started, ended=screen.ended
             )
-    except StepError as error:
+    except GainlawError as error:
         console.print(f"[bold red]failed[/] {error}", highlight=False)
         return 2
+    if any(end.state == "failed" for end in ends):
+        return 2
     _compile(out, console)
-    failed = _failed(out, todo)
+    failed = _failed(store, steps.units.values())
     console.print()
     console.print((out / "answer.txt").read_text(encoding="utf-8").strip(), highlight=False)
     console.print(f"\nReport: {out / 'report.html'}", highlight=False, soft_wrap=True)
@@ -169,25 +171,28 @@ class _Screen:
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def started(self, name: str) -> None:
+    def started(self, unit: Unit) -> None:
         """Show a step that began."""
-        self.tasks[name] = self.progress.add_task(name, total=None)
+        self.tasks[unit.name] = self.progress.add_task(unit.label, total=None)
 
-    def finished(self, outcome: Outcome) -> None:
-        """Show a step that ended."""
-        if outcome.name in self.tasks:
-            self.progress.remove_task(self.tasks.pop(outcome.name))
-        took = f"{outcome.seconds:6.1f} s" if outcome.ran else "unchanged"
-        self.progress.console.print(f"{outcome.name:<22} {took:>9}  [dim]{outcome.line}[/]", highlight=False)
+    def ended(self, end: Ended) -> None:
+        """Show what became of a step."""
+        if end.unit.name in self.tasks:
+            self.progress.remove_task(self.tasks.pop(end.unit.name))
+        word = {"kept": "unchanged", "failed": "[bold red]failed[/]", "left": "not begun"}.get(end.state)
+        took = word or f"{end.seconds:6.1f} s"
+        self.progress.console.print(
+            f"{end.unit.label:<22} {took:>9}  [dim]{escape(end.said)}[/]", highlight=False
+        )
 
 
-def _failed(out: Path, todo: Sequence[Step]) -> list[str]:
+def _failed(store: Store, units: Iterable[Unit]) -> list[str]:
     """Return the fits whose diagnostics failed."""
-    folders = [step.output for step in todo if step.name.startswith("fit_")]
+    fits = [unit.name for unit in units if unit.label.startswith("fit_")]
     return [
-        str(folder.relative_to(out))
-        for folder in folders
-        if json.loads((folder / "diagnostics.json").read_text(encoding="utf-8"))["status"] != "ok"
+        name
+        for name in fits
+        if json.loads((store.path(name) / "diagnostics.json").read_text(encoding="utf-8"))["status"] != "ok"
     ]
 
 

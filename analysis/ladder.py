@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.runner import Step
+from analysis.step import Steps
+from gainlaw.units.unit import Unit
 
-__all__ = ["NAME", "ladder_steps"]
+__all__ = ["NAME", "ladder_data", "ladder_fit", "ladder_steps"]
 
-ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(__file__).resolve().parent.parent / "data"
 NAME = "Ladder: models from scratch on a synthetic world"
 TITLE = "A synthetic world: the gain of intermediate-task training in models pretrained from scratch"
 SOURCE = "gainlaw's ladder: models pretrained from scratch on a made-up world in 17 made-up languages"
@@ -18,75 +19,65 @@ PREFACE = (
 )
 
 
-def ladder_steps(out: Path, scores: Path | None = None) -> list[Step]:
+def ladder_data(steps: Steps, place: str = "", scores: Path | None = None) -> Unit:
+    """Add the step that prepares the scores, those packaged or the ``evaluations.csv`` of a run, and return it."""
+    given = {"scores": DATA / "ladder.csv", "predictions": DATA / "ladder_predictions.parquet"}
+    if scores is not None:
+        given = {"scores": scores, "predictions": scores.parent / "predictions.parquet"}
+    dataset = {} if scores is not None else {"dataset": "ladder"}
+    return steps.add(
+        "ladder_prepare",
+        "analysis.steps.prepare",
+        f"{place}data",
+        given,
+        dataset | {"where": {"model_family": "ladder"}},
+        floor="scores",
+    )
+
+
+def ladder_fit(steps: Steps, data: Unit, intermediate: str, place: str = "") -> Unit:
+    """Add the fit of one intermediate task, and return it."""
+    return steps.fit(
+        f"fit_ladder_{intermediate}",
+        f"{place}fits/{intermediate}",
+        data,
+        law="linear",
+        source=SOURCE,
+        intermediates=[intermediate],
+    )
+
+
+def ladder_steps(scores: Path | None = None) -> Steps:
     """Return the steps of the study, each after those it reads from.
 
     Parameters
     ----------
-    out : Path
-        Where everything goes.
     scores : Path, optional
         The ``evaluations.csv`` of a run; by default the packaged scores.
     """
-    data, fits = out / "data", out / "fits"
-    nli, siqa = fits / "nli", fits / "siqa"
-    twin = nli / "scale_log_odds"
-    dataset = {} if scores is not None else {"dataset": "ladder"}
-    packaged = {
-        "scores": ROOT / "data" / "ladder.csv",
-        "predictions": ROOT / "data" / "ladder_predictions.parquet",
-    }
-    given = (
-        packaged
-        if scores is None
-        else {"scores": scores, "predictions": scores.parent / "predictions.parquet"}
-    )
-    common = {"law": "linear", "source": SOURCE}
+    steps = Steps()
+    data = ladder_data(steps, scores=scores)
+    nli, siqa = ladder_fit(steps, data, "nli"), ladder_fit(steps, data, "siqa")
+    twin = steps.other_scale("fit_ladder_log_odds", nli)
     all_fits = {"nli": nli, "siqa": siqa, "twin": twin}
     shown = {
         "fits": {"nli": "intermediate nli", "twin": "intermediate nli, log-odds"},
         "beside": {"siqa": "The other intermediate task, siqa"},
     }
-    return [
-        Step(
-            "ladder_prepare",
-            "analysis.steps.prepare",
-            data,
-            given,
-            dataset | {"where": {"model_family": "ladder"}},
-            floor="scores",
-        ),
-        Step(
-            "fit_ladder_nli",
-            "analysis.steps.fit",
-            nli,
-            {"data": data},
-            common | {"intermediates": ["nli"]},
-            floor="fitting",
-        ),
-        Step(
-            "fit_ladder_siqa",
-            "analysis.steps.fit",
-            siqa,
-            {"data": data},
-            common | {"intermediates": ["siqa"]},
-            floor="fitting",
-        ),
-        Step("fit_ladder_log_odds", "analysis.steps.other_scale", twin, {"fit": nli}, floor="fitting"),
-        Step(
-            "ladder_claims",
-            "analysis.steps.claims",
-            out / "claims.csv",
-            {"claims": Path(__file__).parent / "ladder_claims.toml", "nli": nli, "siqa": siqa, "twin": twin},
-            {"fits": {"nli": "intermediate nli", "siqa": "intermediate siqa"}},
-            floor="claims",
-        ),
-        Step("ladder_figures", "analysis.steps.figures", out / "drawn", all_fits, shown),
-        Step(
-            "ladder_report",
-            "analysis.steps.report",
-            out / "answer.txt",
-            {**all_fits, "claims": out / "claims.csv", "figures": out / "drawn"},
-            {**shown, "title": TITLE, "preface": PREFACE},
-        ),
-    ]
+    claims = steps.add(
+        "ladder_claims",
+        "analysis.steps.claims",
+        "claims.csv",
+        {"claims": Path(__file__).parent / "ladder_claims.toml", **all_fits},
+        {"fits": {"nli": "intermediate nli", "siqa": "intermediate siqa"}},
+        floor="claims",
+    )
+    drawn = steps.add("ladder_figures", "analysis.steps.figures", "drawn", all_fits, shown)
+    steps.add(
+        "ladder_report",
+        "analysis.steps.report",
+        "answer.txt",
+        {**all_fits, "claims": claims, "figures": drawn},
+        {**shown, "title": TITLE, "preface": PREFACE},
+    )
+    return steps
