@@ -18,8 +18,12 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from gainlaw.errors import InputError
-from gainlaw.training.experiment.schema import parse_experiment, read_experiment
-from gainlaw.training.experiment.shipped import list_shipped, open_experiment
+from gainlaw.training.experiment.reading import (
+    list_shipped,
+    open_experiment,
+    parse_experiment,
+    read_experiment,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import Cli, Outcome
@@ -806,7 +810,7 @@ def test_a_file_that_cannot_be_read(cli: Cli, folder: Path, monkeypatch: pytest.
 
 def test_experiments_of_hub_models_are_read_without_torch() -> None:
     code = (
-        "import sys; from gainlaw.training.experiment.shipped import open_experiment; "
+        "import sys; from gainlaw.training.experiment.reading import open_experiment; "
         "open_experiment('xtreme_r'); print(*(set(sys.modules) & {'torch', 'transformers', 'pandas'}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

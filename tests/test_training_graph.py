@@ -17,9 +17,9 @@ pytest.importorskip("pydantic")
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from gainlaw.training.experiment.reading import list_shipped, open_experiment, parse_experiment
 from gainlaw.training.experiment.recipes import DEFAULTS, Phase, Recipe, resolve_recipe
-from gainlaw.training.experiment.schema import Experiment, parse_experiment
-from gainlaw.training.experiment.shipped import list_shipped, open_experiment
+from gainlaw.training.experiment.schema import Experiment
 from gainlaw.training.plan.costs import flops_per_example
 from gainlaw.training.plan.report import make_plan
 from gainlaw.training.units import units

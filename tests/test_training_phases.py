@@ -14,8 +14,8 @@ import pytest
 
 import gainlaw as gl
 from gainlaw.errors import GainlawError, InputError
-from gainlaw.training.experiment.schema import Experiment, parse_experiment
-from gainlaw.training.experiment.shipped import open_experiment
+from gainlaw.training.experiment.reading import open_experiment, parse_experiment
+from gainlaw.training.experiment.schema import Experiment
 from gainlaw.training.items.loading import load_items
 from gainlaw.training.items.registry import TASKS, find_task
 from gainlaw.training.units.graph import Graph

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.training.experiment.schema import read_experiment
+from gainlaw.training.experiment.reading import read_experiment
 from gainlaw.training.items.loading import load_items
 from gainlaw.training.train.backbones import make_model, save_model
 from gainlaw.training.units.graph import Graph

@@ -44,7 +44,7 @@ def plan(
     Nothing is downloaded and no weights are loaded. Exits 1 when the budget of the experiment is exceeded.
     """
     require_train()
-    from gainlaw.training.experiment.shipped import open_experiment
+    from gainlaw.training.experiment.reading import open_experiment
     from gainlaw.training.plan.report import make_plan
     from gainlaw.training.train.machine import resolve_device
     from gainlaw.training.units.graph import build_graph

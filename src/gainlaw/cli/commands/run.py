@@ -46,7 +46,7 @@ def run(
     unit failed; a run that collapsed is named, and marked in the table.
     """
     require_train()
-    from gainlaw.training.experiment.shipped import open_experiment
+    from gainlaw.training.experiment.reading import open_experiment
     from gainlaw.training.units.run import run_experiment
 
     asked = open_experiment(experiment)

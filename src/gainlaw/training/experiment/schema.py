@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from gainlaw._io import sha256_bytes
-from gainlaw.errors import InputError
 from gainlaw.tasks import find_task
 
 __all__ = [
@@ -27,8 +23,6 @@ __all__ = [
     "Target",
     "Training",
     "WorldTable",
-    "parse_experiment",
-    "read_experiment",
 ]
 
 _MOST = 2**31 - 1
@@ -268,82 +262,3 @@ class Experiment(_Table):
     def sha256(self) -> str:
         """Of the file's text."""
         return sha256_bytes(self.text.encode())
-
-
-def read_experiment(path: str | os.PathLike[str]) -> Experiment:
-    """Read and validate an experiment file.
-
-    Parameters
-    ----------
-    path : path-like
-        A TOML file.
-
-    Returns
-    -------
-    Experiment
-
-    Raises
-    ------
-    InputError
-        With every fault of the file at once, each naming its key: TOML that does not parse, unknown or
-        missing keys, values outside what is allowed, names that nothing defines, local paths that are not
-        there.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "tiny.toml"
-    >>> _ = file.write_text('''name = "tiny"
-    ... checkpoints = [{name = "xlmr", model_family = "XLM-R", hub = "FacebookAI/xlm-roberta-base"}]
-    ... targets = [{task = "xcopa", languages = ["sw", "tr"]}]''')
-    >>> read_experiment(file).checkpoints[0].name
-    'xlmr'
-    """
-    file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError("there is no such file; an experiment is a .toml file", source=str(path)) from None
-    except IsADirectoryError:
-        raise InputError("a folder; an experiment is a .toml file", source=str(path)) from None
-    except UnicodeDecodeError:
-        raise InputError("not a text file; an experiment is TOML in UTF-8", source=str(path)) from None
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", source=str(path)) from None
-    return parse_experiment(text, file.resolve().parent, str(path))
-
-
-def parse_experiment(text: str, folder: Path, source: str) -> Experiment:
-    """Validate the text of an experiment file.
-
-    Parameters
-    ----------
-    text : str
-        TOML.
-    folder : Path
-        Where relative paths start.
-    source : str
-        What messages call it.
-
-    Returns
-    -------
-    Experiment
-
-    Raises
-    ------
-    InputError
-        As `read_experiment` does.
-    """
-    from gainlaw.training.experiment.crosschecks import find_faults
-    from gainlaw.training.experiment.validation import in_one_line, read_tables
-
-    try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "too deep, or a number too long"
-        raise InputError(f"not valid TOML: {why}", source=source) from None
-    draft = read_tables(table, folder, text)
-    problems = [in_one_line(problem) for problem in (*draft.problems, *find_faults(draft))]
-    if problems:
-        raise InputError([replace(problem, kind="key") for problem in problems], source=source)
-    return draft.experiment
