@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -216,10 +215,3 @@ def test_command_line_starts_without_numerical_packages() -> None:
         ).stdout.split()
     )
     assert not loaded & (HEAVY | {"numpy", "scipy", "pandas", "xarray"})
-
-
-def test_architecture_page_lists_every_module() -> None:
-    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    listed = set(re.findall(r"^\| `([\w/]+\.py)` \|", text, flags=re.MULTILINE))
-    present = {str(path.relative_to(PACKAGE)) for path in MODULES}
-    assert listed == present

@@ -22,7 +22,8 @@ from gainlaw.tables.data import checkpoints_table, data_table, gains_table
 from gainlaw.tables.html import slug
 from gainlaw.tables.latex import LONG, escape_latex
 from gainlaw.tables.markdown import escape_markdown
-from gainlaw.tables.table import Column, Table
+from gainlaw.tables.record import Column
+from gainlaw.tables.table import Table
 from gainlaw.tables.verdicts import claims_table
 
 PREAMBLE = r"""\documentclass{article}

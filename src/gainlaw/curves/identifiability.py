@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from gainlaw.curves.estimate import ENOUGH
 from gainlaw.curves.kernels import problem as kernel
 from gainlaw.curves.points import size_variables
+from gainlaw.curves.profile import profile
 from gainlaw.notes import count_of
 
 if TYPE_CHECKING:
-    from gainlaw.curves.fit import CurveFit
+    from gainlaw.curves.record import CurveRecord
 
 __all__ = ["Finding", "condition", "examine", "leave_one_out", "without_largest"]
 
@@ -49,7 +50,7 @@ class Finding:
     message: str
 
 
-def condition(fit: CurveFit) -> float:
+def condition(fit: CurveRecord) -> float:
     """Return the condition number of the derivatives at the points, each scaled to length one."""
     _, slope = kernel.predict(fit.task, fit.optimum.theta)
     length = np.sqrt((slope**2).sum(axis=0))
@@ -58,7 +59,7 @@ def condition(fit: CurveFit) -> float:
     return float(np.linalg.cond(slope / length))
 
 
-def leave_one_out(fit: CurveFit, chosen: Sequence[str] | None = None) -> tuple[list[str], Float]:
+def leave_one_out(fit: CurveRecord, chosen: Sequence[str] | None = None) -> tuple[list[str], Float]:
     """Return checkpoints, all by default, and the parameters without each of them, shape (checkpoints, p)."""
     names, place = np.unique(fit.points.groups, return_inverse=True)
     left = np.arange(len(names)) if chosen is None else np.flatnonzero(np.isin(names, chosen))
@@ -71,7 +72,7 @@ def leave_one_out(fit: CurveFit, chosen: Sequence[str] | None = None) -> tuple[l
     return [str(name) for name in names[left]], theta
 
 
-def without_largest(fit: CurveFit) -> Float | None:
+def without_largest(fit: CurveRecord) -> Float | None:
     """Return the parameters without the largest size, shape (p,); None where the other sizes are too few, or none."""
     n = fit.points.variables.get("N")
     if n is None or fit.points.n_sizes - 1 <= len(fit.law.parameters) or n.min() == n.max():
@@ -80,7 +81,7 @@ def without_largest(fit: CurveFit) -> Float | None:
     return theta[0]
 
 
-def examine(fit: CurveFit) -> tuple[Finding, ...]:
+def examine(fit: CurveRecord) -> tuple[Finding, ...]:
     """Look at all that can keep a law from being told: see the messages.
 
     Examples
@@ -149,7 +150,7 @@ def examine(fit: CurveFit) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _dead(fit: CurveFit) -> list[str]:
+def _dead(fit: CurveRecord) -> list[str]:
     """Return the parameters that have no effect on the curve at the points."""
     slope = kernel.jacobian(fit.task, fit.optimum.theta)
     effect = np.sqrt((slope**2).sum(axis=0)) * np.maximum(np.abs(fit.optimum.theta), 1.0)
@@ -157,11 +158,11 @@ def _dead(fit: CurveFit) -> list[str]:
     return [each.name for each, size in zip(fit.law.parameters, effect, strict=True) if size <= least]
 
 
-def _ridges(fit: CurveFit) -> list[Finding]:
+def _ridges(fit: CurveRecord) -> list[Finding]:
     """Return the parameters whose profile interval has no end."""
     open_ended = []
     for parameter, linear in zip(fit.law.parameters, fit.law.linear, strict=True):
-        if not linear and not fit.profile(parameter.name, points=25).bounded:
+        if not linear and not profile(fit, parameter.name, points=25).bounded:
             open_ended.append(parameter.name)
     if not open_ended:
         return []
@@ -169,7 +170,7 @@ def _ridges(fit: CurveFit) -> list[Finding]:
     return [Finding("profile", False, f"the data put no end to the {fit.ci_prob:.0%} interval of {names}")]
 
 
-def _one_checkpoint(fit: CurveFit) -> list[Finding]:
+def _one_checkpoint(fit: CurveRecord) -> list[Finding]:
     """Return whether one checkpoint decides the sign of the slope."""
     if fit.points.n_groups - 1 < len(fit.law.parameters):
         return []
@@ -186,7 +187,7 @@ def _one_checkpoint(fit: CurveFit) -> list[Finding]:
     return [Finding("influence", False, f"without {' or '.join(turned)} the slope changes its sign")]
 
 
-def _suspects(fit: CurveFit, whole: float) -> list[str]:
+def _suspects(fit: CurveRecord, whole: float) -> list[str]:
     """Return the checkpoints without which the slope's sign is likeliest to change, by one Newton step each."""
     names, place = np.unique(fit.points.groups, return_inverse=True)
     share, hessian = kernel.curvature(fit.task, fit.optimum.theta)

@@ -14,7 +14,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.numbers import read_number
 
 if TYPE_CHECKING:
-    from gainlaw.curves.fit import CurveFit
+    from gainlaw.curves.record import CurveRecord
 
 __all__ = ["Profile", "profile"]
 
@@ -52,7 +52,7 @@ class Profile:
     bounded: bool
 
 
-def profile(fit: CurveFit, parameter: str, *, points: int = 41) -> Profile:
+def profile(fit: CurveRecord, parameter: str, *, points: int = 41) -> Profile:
     r"""Profile one parameter.
 
     With an estimated spread the interval holds the values for which :math:`(S - S_{min}) / \hat\sigma^2 \le t^2`, of
@@ -60,7 +60,7 @@ def profile(fit: CurveFit, parameter: str, *, points: int = 41) -> Profile:
 
     Parameters
     ----------
-    fit : CurveFit
+    fit : CurveRecord
         The curve; any loss but least absolute deviation and Huber's.
     parameter : str
         A parameter of its law.
@@ -112,7 +112,9 @@ def profile(fit: CurveFit, parameter: str, *, points: int = 41) -> Profile:
     )
 
 
-def _side(fit: CurveFit, k: int, sign: float, reach: float, count: int, scale: float) -> tuple[Float, Float]:
+def _side(
+    fit: CurveRecord, k: int, sign: float, reach: float, count: int, scale: float
+) -> tuple[Float, Float]:
     """Follow the ridge to one side; each point starts where the last one ended."""
     p = len(fit.law.parameters)
     theta, roots = np.empty((count, p)), np.empty(count)

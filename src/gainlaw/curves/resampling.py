@@ -17,7 +17,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.numbers import read_number
 
 if TYPE_CHECKING:
-    from gainlaw.curves.fit import CurveFit
+    from gainlaw.curves.record import CurveRecord
 
 __all__ = ["CurveBootstrap", "bootstrap"]
 
@@ -42,7 +42,7 @@ class CurveBootstrap:
 
     Parameters
     ----------
-    fit : CurveFit
+    fit : CurveRecord
         The curve.
     kind : {"pairs", "wild", "smooth"}
         Whether checkpoints were drawn with replacement, their residuals multiplied by random numbers, or residuals
@@ -53,7 +53,7 @@ class CurveBootstrap:
         Refits tried.
     """
 
-    fit: CurveFit
+    fit: CurveRecord
     kind: str
     theta: Float
     draws: int
@@ -95,12 +95,12 @@ class CurveBootstrap:
         return self.fit.slope(self.theta)
 
 
-def bootstrap(fit: CurveFit, draws: int = 4000, *, kind: str | None = None) -> CurveBootstrap:
+def bootstrap(fit: CurveRecord, draws: int = 4000, *, kind: str | None = None) -> CurveBootstrap:
     """Refit a curve to resampled checkpoints.
 
     Parameters
     ----------
-    fit : CurveFit
+    fit : CurveRecord
         The curve.
     draws : int
         Refits.
@@ -144,7 +144,7 @@ def bootstrap(fit: CurveFit, draws: int = 4000, *, kind: str | None = None) -> C
     return CurveBootstrap(fit, chosen, kept, draws)
 
 
-def _kind(fit: CurveFit, kind: str | None) -> str:
+def _kind(fit: CurveRecord, kind: str | None) -> str:
     """Return how to resample: as asked for, or as suits loss and points."""
     counts = fit.points.trials is not None
     robust = fit.loss in ("huber", "lad")
@@ -171,7 +171,7 @@ def _kind(fit: CurveFit, kind: str | None) -> str:
     return kind
 
 
-def _refits(fit: CurveFit, kind: str, draws: int, rng: np.random.Generator) -> Float:
+def _refits(fit: CurveRecord, kind: str, draws: int, rng: np.random.Generator) -> Float:
     """Return the parameters of the refits that can be used, shape (kept, p)."""
     names, place = np.unique(fit.points.groups, return_inverse=True)
     enough = np.ones(draws, dtype=bool)
@@ -197,7 +197,7 @@ def _refits(fit: CurveFit, kind: str, draws: int, rng: np.random.Generator) -> F
     return theta[usable]
 
 
-def _distinct(fit: CurveFit, weight: Float) -> NDArray[np.int64]:
+def _distinct(fit: CurveRecord, weight: Float) -> NDArray[np.int64]:
     """Return the number of distinct places on the axes in every resample."""
     stacked = np.stack([np.round(each, 12) for each in fit.points.variables.values()])
     _, place = np.unique(stacked, axis=1, return_inverse=True)

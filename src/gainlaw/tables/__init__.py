@@ -14,7 +14,8 @@ from gainlaw.tables.covariates import effects_table
 from gainlaw.tables.curves import curve_claims_table, curve_laws_table, curve_parameters_table
 from gainlaw.tables.data import checkpoints_table, data_table, gains_table
 from gainlaw.tables.estimates import estimates_table, gain_at_table, sds_table, slopes_table
-from gainlaw.tables.table import Column, Table
+from gainlaw.tables.record import Column
+from gainlaw.tables.table import Table
 from gainlaw.tables.verdicts import claims_frame, claims_table, companions_table
 
 __all__ = [

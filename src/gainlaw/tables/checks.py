@@ -11,7 +11,8 @@ from gainlaw.errors import InputError
 from gainlaw.formats import format_general, format_number, parameter_title, percent
 from gainlaw.model.spec.covariates import SLOPE, column_of
 from gainlaw.scales import SCALES
-from gainlaw.tables.table import Column, Table
+from gainlaw.tables.record import Column
+from gainlaw.tables.table import Table
 
 if TYPE_CHECKING:
     from gainlaw.fitting.checks.diagnostics import Diagnostics

@@ -9,7 +9,8 @@ import numpy as np
 from gainlaw.formats import format_general
 from gainlaw.model.spec.covariates import column_of
 from gainlaw.scales import SCALES
-from gainlaw.tables.table import Column, Table
+from gainlaw.tables.record import Column
+from gainlaw.tables.table import Table
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit

@@ -11,7 +11,8 @@ import pandas as pd
 
 from gainlaw.formats import percent
 from gainlaw.notes import count_of
-from gainlaw.tables.table import Column, Table
+from gainlaw.tables.record import Column
+from gainlaw.tables.table import Table
 from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pandas as pd
 from gainlaw.notes import count_of
 from gainlaw.scores.metrics import metric_facts, spoken_metric
 from gainlaw.sizes import format_params
-from gainlaw.tables.table import Column, Table
+from gainlaw.tables.record import Column
+from gainlaw.tables.table import Table
 from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:

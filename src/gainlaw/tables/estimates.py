@@ -23,7 +23,8 @@ from gainlaw.notes import count_of
 from gainlaw.posterior.shares import MOSTLY_PRIOR
 from gainlaw.scales import SCALES
 from gainlaw.sizes import format_params
-from gainlaw.tables.table import Column, Table
+from gainlaw.tables.record import Column
+from gainlaw.tables.table import Table
 from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:

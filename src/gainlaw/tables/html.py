@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gainlaw.formats import MINUS
 
 if TYPE_CHECKING:
-    from gainlaw.tables.table import Column, Table
+    from gainlaw.tables.record import Column, TableRecord
 
 __all__ = ["render_html", "slug"]
 
@@ -29,7 +29,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
 
 
-def render_html(table: Table) -> str:
+def render_html(table: TableRecord) -> str:
     """Return a `Table` as an HTML fragment (`Table.to_html`)."""
     name = slug(table.label)
     described = f' aria-describedby="{name}-notes"' if table.notes else ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gainlaw.formats import MISSING, format_number, format_probability
 
 if TYPE_CHECKING:
-    from gainlaw.tables.table import Column, Table
+    from gainlaw.tables.record import Column, TableRecord
 
 __all__ = ["escape_latex", "render_latex"]
 
@@ -172,7 +172,7 @@ def _escape_character(character: str) -> str:
     return " " if character.isspace() else f"{{[}}U+{code:04X}{{]}}"
 
 
-def render_latex(table: Table, *, floating: bool = True) -> str:
+def render_latex(table: TableRecord, *, floating: bool = True) -> str:
     r"""Return a `Table` as LaTeX source (`Table.to_latex`)."""
     long = _printed_lines(table) > LONG
     spec = "".join(_column_spec(table, column) for column in table.columns)
@@ -198,7 +198,7 @@ def render_latex(table: Table, *, floating: bool = True) -> str:
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def _notes(table: Table) -> list[str]:
+def _notes(table: TableRecord) -> list[str]:
     words = " ".join(escape_latex(note) for note in table.notes)
     return [rf"\begin{{minipage}}{{\linewidth}}\footnotesize {words}\end{{minipage}}"]
 
@@ -210,7 +210,7 @@ def _heading(column: Column) -> str:
     return rf"\multicolumn{{1}}{{r}}{{{text}}}" if column.kind in _RIGHT else f"{{{text}}}"
 
 
-def _printed_lines(table: Table) -> int:
+def _printed_lines(table: TableRecord) -> int:
     """Return about how many lines a table takes, wrapped text included."""
     letters = _LETTERS[table.size]
     wrapped = [(column, column.width * letters) for column in table.columns if column.width is not None]
@@ -220,7 +220,7 @@ def _printed_lines(table: Table) -> int:
     )
 
 
-def _column_spec(table: Table, column: Column) -> str:
+def _column_spec(table: TableRecord, column: Column) -> str:
     if column.width is not None:
         return rf">{{\raggedright\arraybackslash}}p{{{column.width:g}\linewidth}}"
     if column.left:
@@ -230,7 +230,7 @@ def _column_spec(table: Table, column: Column) -> str:
     return f"S[table-format={_table_format(table, column)}]"
 
 
-def _table_format(table: Table, column: Column) -> str:
+def _table_format(table: TableRecord, column: Column) -> str:
     """Return siunitx's table-format: the room that the widest number of the column takes."""
     digits = 0 if column.kind == "count" else column.decimals
     shown = [_number(column, float(value)) for value in table.frame[column.key] if not _missing(value)]
@@ -249,7 +249,7 @@ def _missing(value: object) -> bool:
     return value is None or not math.isfinite(float(value))  # type: ignore[arg-type]
 
 
-def _body(table: Table) -> list[str]:
+def _body(table: TableRecord) -> list[str]:
     breaks = table.breaks()
     lines = []
     for position, row in enumerate(table.rows()):

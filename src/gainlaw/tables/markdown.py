@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gainlaw.tables.table import Table
+    from gainlaw.tables.record import TableRecord
 
 __all__ = ["escape_markdown", "render_markdown"]
 
@@ -23,7 +23,7 @@ def escape_markdown(text: str) -> str:
     return "".join(f"\\{letter}" if letter in _SPECIAL else letter for letter in " ".join(text.split()))
 
 
-def render_markdown(table: Table) -> str:
+def render_markdown(table: TableRecord) -> str:
     """Return a `Table` as GitHub Markdown (`Table.to_markdown`)."""
     heads = [escape_markdown(column.title) for column in table.columns]
     rows = [

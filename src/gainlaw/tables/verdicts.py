@@ -10,7 +10,8 @@ import pandas as pd
 
 from gainlaw.formats import MISSING, format_interval, format_number, interval_title
 from gainlaw.sizes import format_params
-from gainlaw.tables.table import Column, Table
+from gainlaw.tables.record import Column
+from gainlaw.tables.table import Table
 
 if TYPE_CHECKING:
     from gainlaw.claims.verdict import Verdict

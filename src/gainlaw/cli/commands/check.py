@@ -71,7 +71,7 @@ def check(
 
 def _print_check(found: Overview) -> None:
     from gainlaw.sizes import format_params
-    from gainlaw.tables.table import Column
+    from gainlaw.tables.record import Column
     from gainlaw.tables.table import Table as Printed
 
     out = console()

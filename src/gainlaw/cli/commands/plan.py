@@ -82,7 +82,8 @@ def require_train() -> None:
 def _tables(made: Plan, units: bool) -> list[Table]:
     import pandas as pd
 
-    from gainlaw.tables.table import Column, Table
+    from gainlaw.tables.record import Column
+    from gainlaw.tables.table import Table
 
     hours = 1.0 / (made.throughput_tflops * 3.6e15)
     models = pd.DataFrame([asdict(model) for model in made.models])

@@ -76,7 +76,7 @@ def predict(
 def _print_prediction(fit: Fit, frame: pd.DataFrame, ci_prob: float) -> None:
     from gainlaw.formats import percent
     from gainlaw.tables.estimates import mark_prior
-    from gainlaw.tables.table import Column
+    from gainlaw.tables.record import Column
     from gainlaw.tables.table import Table as Printed
 
     digits = fit.spec.decimals()
