@@ -29,7 +29,7 @@ from gainlaw.training.train.adapters import add_adapters, merge_saved, save_adap
 from gainlaw.training.train.backbones import make_model, recompute_activations
 from gainlaw.training.train.data import encode, encode_texts
 from gainlaw.training.train.heads import HeadShape, MaskedHead, TaskModel
-from gainlaw.training.train.loop import TrainingResult, learning_rate, train, use_bf16
+from gainlaw.training.train.loop import Checks, TrainingResult, learning_rate, train, use_bf16
 from gainlaw.training.train.objectives import MaskedText, Piece, Supervised, task_batch
 
 STEPS = 9
@@ -135,9 +135,8 @@ def finish(
 ) -> tuple[TrainingResult, Any]:
     folder.mkdir(exist_ok=True)
     with repeatable():
-        result = train(
-            run.objective, recipe, seed=5, folder=folder, check=run.check, snapshot_seconds=seconds
-        )
+        checks = Checks.of_epochs(run.objective, recipe, run.check)
+        result = train(run.objective, recipe, seed=5, folder=folder, checks=checks, snapshot_seconds=seconds)
     return result, weights(run.objective.model)
 
 
@@ -396,6 +395,33 @@ def test_an_early_stop_keeps_the_best_weights(tmp_path: Path) -> None:
     assert result.steps == len(scores) < STEPS  # four checks in an epoch of four steps
     assert same(found, history[best][1])
     assert not same(found, history[-1][1])
+
+
+@pytest.mark.parametrize(
+    ("scores", "first", "best", "steps"),
+    [
+        (
+            (0.9, 0.2, 0.4, 0.4, -math.inf),
+            2,
+            4,
+            8,
+        ),  # the first one comes too early, of two the earlier is kept
+        ((0.9, 0.2, 0.4, 0.4, -math.inf), 0, 0, 4),
+        ((-math.inf,) * 5, 0, 0, 4),
+        ((0.9, 0.2, 0.3, 0.4, 0.5, 0.6), 50, None, 9),
+    ],
+)
+def test_the_stopping_rule(
+    scores: tuple[float, ...], first: int, best: int | None, steps: int, tmp_path: Path
+) -> None:
+    given = iter(scores)
+    checks = Checks(lambda: {"score": next(given)}, every=2, patience=2, first=first, at_start=True)
+    with repeatable():
+        result = train(plain().objective, RECIPE, seed=5, folder=tmp_path, checks=checks)
+    assert (result.best, result.steps) == (best, steps)
+    assert [check["step"] for check in result.checks] == [0, 2, 4, 6, 8, 9][: len(result.checks)]
+    assert result.checks[1]["loss"] == pytest.approx(result.loss, rel=0.5)
+    assert math.isnan(result.checks[0]["loss"])
 
 
 def test_the_best_weights_are_kept_to_the_end_and_without_patience_the_last(tmp_path: Path) -> None:

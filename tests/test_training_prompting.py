@@ -33,15 +33,8 @@ from gainlaw.training.prompting.agreement import (
     majority_share,
     observed_agreement,
 )
-from gainlaw.training.prompting.consistency import (
-    Check,
-    ConsistencySettings,
-    best_check,
-    judge_predictions,
-    out_of_patience,
-    train_consistency,
-)
-from gainlaw.training.prompting.distillation import swarm_loss
+from gainlaw.training.prompting.consistency import ConsistencySettings, judge_predictions
+from gainlaw.training.prompting.distillation import Swarm, swarm_loss, train_consistency
 from gainlaw.training.prompting.encoding import encode_requests, longest_input
 from gainlaw.training.prompting.likelihood import score_options
 from gainlaw.training.prompting.protocol import evaluate_prompts
@@ -499,30 +492,16 @@ def test_the_loss_is_the_mean_over_pairs_of_different_prompts(normalised: bool) 
     assert float(student.grad.norm()) > 0
 
 
-def checks(*criteria: float) -> list[Check]:
-    return [Check(10 * k, math.nan, value, value, 1.0, 0.5, 0.5) for k, value in enumerate(criteria)]
-
-
-def test_the_stopping_rule() -> None:
-    history = checks(0.9, 0.2, 0.4, 0.4, math.nan)
-    assert best_check(history, 10) is history[2]
-    assert best_check(history, 0) is history[0]
-    assert best_check(history, 50) is None
-    assert [out_of_patience(history[:k], 10, 2) for k in (1, 3, 4, 5)] == [False, False, False, True]
-    nothing = checks(math.nan, math.nan)
-    assert best_check(nothing, 0) is nothing[0]
-
-
 def test_a_collapse_is_told_from_agreement() -> None:
     rng = np.random.default_rng(2)
     answers = rng.integers(3, size=60)
-    agreed = judge_predictions(np.tile(answers, (5, 1)), 3, step=7, loss=0.5)
+    agreed = judge_predictions(np.tile(answers, (5, 1)), 3)
     collapsed = judge_predictions(np.zeros((5, 60), dtype=int), 3)
-    assert (agreed.step, agreed.loss, agreed.kappa, agreed.agreement) == (7, 0.5, 1.0, 1.0)
-    assert agreed.entropy == pytest.approx(math.log(3), abs=0.05)
-    assert math.isnan(collapsed.kappa)
-    assert (collapsed.agreement, collapsed.majority, collapsed.entropy) == (1.0, 1.0, 0.0)
-    assert collapsed.criterion < 0 < agreed.criterion
+    assert (agreed["kappa"], agreed["agreement"]) == (1.0, 1.0)
+    assert agreed["entropy"] == pytest.approx(math.log(3), abs=0.05)
+    assert math.isnan(collapsed["kappa"])
+    assert [collapsed[name] for name in ("agreement", "majority", "entropy")] == [1.0, 1.0, 0.0]
+    assert collapsed["criterion"] < 0 < agreed["criterion"]
 
 
 WEATHER = (("rained", "rose", "wet"), ("dry", "asleep", "broke"))
@@ -586,26 +565,32 @@ def unlabelled(items: Sequence[ClassItem]) -> list[ClassItem]:
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
-def test_prompts_agree_more_after_training_on_their_agreement(kind: str) -> None:
+def test_prompts_agree_more_after_training_on_their_agreement(kind: str, tmp_path: Path) -> None:
     tokenizer = TINY.load_tokenizer(kind)
     items, validation, test = (weather_items(count, seed) for count, seed in ((60, 1), (40, 2), (60, 3)))
     model = copy.deepcopy(taught_model(kind))
     before = evaluate_prompts(model, tokenizer, test, SWARM)
     state = torch.get_rng_state()
-    lines: list[str] = []
     result = train_consistency(
-        model, tokenizer, unlabelled(items), SWARM, QUICK, seed=3, validation=unlabelled(validation), log=lines.append
-    )  # fmt: skip
+        model,
+        tokenizer,
+        unlabelled(items),
+        SWARM,
+        QUICK,
+        seed=3,
+        folder=tmp_path,
+        validation=unlabelled(validation),
+    )
     assert torch.equal(torch.get_rng_state(), state)
-    assert [check.step for check in result.history] == [0, 10, 20, 30]
-    assert len(lines) == 4
-    assert math.isnan(result.history[0].loss)
-    best = best_check(result.history, QUICK.min_steps)
-    assert best is not None
-    assert (result.step, result.kappa, result.collapsed) == (best.step, best.kappa, False)
+    history = result.training.checks
+    assert [check["step"] for check in history] == [0, 10, 20, 30]
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "validation" in line] == [10, 20, 30]
+    assert math.isnan(history[0]["loss"])
+    best = max((check for check in history if check["step"] >= QUICK.min_steps), key=lambda c: c["criterion"])
+    assert (result.step, result.kappa, result.collapsed) == (best["step"], best["kappa"], False)
     # Where the prompts start from differs between machines; a good part of their disagreement goes away.
-    assert 1.0 - result.kappa < 0.7 * (1.0 - result.history[0].kappa)
-    assert best.criterion == max(check.criterion for check in result.history if check.step >= QUICK.min_steps)
+    assert 1.0 - result.kappa < 0.7 * (1.0 - history[0]["kappa"])
     # The weights are those of the chosen step, in the model that was given, with no adapter left.
     assert result.model is model
     assert not any("lora" in name for name, _ in model.named_parameters())
@@ -619,7 +604,7 @@ def test_prompts_agree_more_after_training_on_their_agreement(kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
-def test_the_same_seed_gives_the_same_model(kind: str) -> None:
+def test_the_same_seed_gives_the_same_model(kind: str, tmp_path: Path) -> None:
     tokenizer, items = TINY.load_tokenizer(kind), weather_items(12, 1)
     short = dataclasses.replace(QUICK, steps=4, min_steps=2, check_every=2, prompts_per_item=2, dropout=0.3)
     trained = []
@@ -627,14 +612,48 @@ def test_the_same_seed_gives_the_same_model(kind: str) -> None:
         model = TINY.tiny_model(kind)
         given = unlabelled(items) if wrong else items
         torch.manual_seed(100 + len(trained))
-        trained.append(train_consistency(model, tokenizer, given, SWARM, short, seed=seed))
+        trained.append(train_consistency(model, tokenizer, given, SWARM, short, seed=seed, folder=tmp_path))
     one, two, three = ([weight.detach() for weight in each.model.parameters()] for each in trained)
-    assert trained[0].history[1:] == trained[1].history[1:]
+    assert trained[0].training.checks[1:] == trained[1].training.checks[1:]
     assert all(map(torch.equal, one, two))
     assert not all(map(torch.equal, one, three))
 
 
-def test_small_parts_give_the_gradient_of_the_whole_batch() -> None:
+def test_a_killed_run_goes_on_to_the_same_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer, items = TINY.load_tokenizer("gpt2"), weather_items(12, 1)
+    short = dataclasses.replace(QUICK, steps=6, min_steps=2, check_every=2, prompts_per_item=2, dropout=0.3)
+
+    def run(name: str) -> Any:
+        (tmp_path / name).mkdir(exist_ok=True)
+        return train_consistency(
+            TINY.tiny_model("gpt2"),
+            tokenizer,
+            items,
+            SWARM,
+            short,
+            seed=0,
+            folder=tmp_path / name,
+            snapshot_seconds=-1.0,
+        )
+
+    whole, pieces = run("whole"), Swarm.pieces
+
+    def killed(self: Swarm, step: int, budget: int) -> Any:
+        if step == 5:
+            raise KeyboardInterrupt
+        return pieces(self, step, budget)
+
+    monkeypatch.setattr(Swarm, "pieces", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run("killed")
+    monkeypatch.setattr(Swarm, "pieces", pieces)
+    again = run("killed")
+    assert repr(again.training.checks) == repr(whole.training.checks)  # the first loss is NaN
+    for one, two in zip(whole.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_small_parts_give_the_gradient_of_the_whole_batch(tmp_path: Path) -> None:
     items, tokenizer = weather_items(10, 1), TINY.load_tokenizer("gpt2")
     models = []
     for budget in (1, 10**6):
@@ -646,15 +665,18 @@ def test_small_parts_give_the_gradient_of_the_whole_batch() -> None:
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
-        result = train_consistency(model, tokenizer, items, SWARM, plain, seed=0)
+        result = train_consistency(model, tokenizer, items, SWARM, plain, seed=0, folder=tmp_path)
         models.append(
-            (result.history[-1].loss, torch.cat([weight.flatten() for weight in model.parameters()]))
+            (
+                result.training.checks[-1]["loss"],
+                torch.cat([weight.flatten() for weight in model.parameters()]),
+            )
         )
     assert models[0][0] == pytest.approx(models[1][0], abs=1e-4)
     assert_allclose(models[0][1].detach().numpy(), models[1][1].detach().numpy(), atol=1e-4)
 
 
-def test_a_collapse_is_flagged_and_not_chosen_while_there_is_better() -> None:
+def test_a_collapse_is_flagged_and_not_chosen_while_there_is_better(tmp_path: Path) -> None:
     # Under untaught prompts the tiny model knows only answers, so agreement means giving all items the same.
     model, tokenizer = TINY.tiny_model("gpt2"), TINY.load_tokenizer("gpt2")
     templates = [Template(name, f"{name} {{first}}", ("yes", "no")) for name in ("It", "The", "Is")]
@@ -668,30 +690,34 @@ def test_a_collapse_is_flagged_and_not_chosen_while_there_is_better() -> None:
         rank=4,
         dropout=0.0,
     )
-    result = train_consistency(model, tokenizer, weather_items(30, 1), templates, quick, seed=0)
-    chosen = next(check for check in result.history if check.step == result.step)
+    result = train_consistency(
+        model, tokenizer, weather_items(30, 1), templates, quick, seed=0, folder=tmp_path
+    )
+    chosen = next(check for check in result.training.checks if check["step"] == result.step)
     assert result.collapsed
-    assert chosen.majority >= quick.collapse_share
-    assert chosen.agreement > 0.9
-    assert chosen.criterion < 0.2
+    assert chosen["majority"] >= quick.collapse_share
+    assert chosen["agreement"] > 0.9
+    assert chosen["criterion"] < 0.2
 
 
-def test_settings_and_inputs_that_cannot_be_used() -> None:
+def test_settings_and_inputs_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         ConsistencySettings(steps=0, learning_rate=0.0, dropout=1.0, prompts_per_item=1, student="x")  # type: ignore[arg-type]
     for name in ("steps", "learning_rate", "dropout", "prompts_per_item", "student", "min_steps"):
         assert f"column '{name}'" in str(caught.value)
     model, tokenizer = TINY.tiny_model("gpt2"), TINY.load_tokenizer("gpt2")
     with pytest.raises(InputError, match=r"(?s)two prompts.*items are too few.*validation"):
-        train_consistency(model, tokenizer, [], SWARM[:1], QUICK, seed=0, validation=[])
+        train_consistency(model, tokenizer, [], SWARM[:1], QUICK, seed=0, folder=tmp_path, validation=[])
 
 
-def test_a_model_survives_a_training_that_fails() -> None:
+def test_a_model_survives_a_training_that_fails(tmp_path: Path) -> None:
     model, tokenizer = TINY.tiny_model("gpt2"), TINY.load_tokenizer("gpt2")
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     items = [*weather_items(4, 0), SpanItem("1", "q", "c", ())]
     with pytest.raises(InputError, match="SpanItem"):
-        train_consistency(model, tokenizer, items, SWARM, QUICK, seed=0, validation=weather_items(3, 1))
+        train_consistency(
+            model, tokenizer, items, SWARM, QUICK, seed=0, folder=tmp_path, validation=weather_items(3, 1)
+        )
     assert set(model.state_dict()) == set(before)
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
     assert all(weight.requires_grad for weight in model.parameters())

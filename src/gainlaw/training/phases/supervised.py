@@ -35,7 +35,7 @@ from gainlaw.training.train.heads import (
     require_positions,
     save_head,
 )
-from gainlaw.training.train.loop import train
+from gainlaw.training.train.loop import Checks, train
 from gainlaw.training.train.objectives import Supervised
 from gainlaw.training.units.store import Store, dump_json
 from gainlaw.training.units.units import Unit
@@ -91,14 +91,14 @@ def run(unit: Unit, store: Store, part: Path, device: str, snapshot_seconds: flo
         masked=masked,
     )
     held_out = _held_out(unit, store, recipe, tags) if recipe.patience else {}
-    check = _check(model, held_out, tokenizer.pad_token_id, recipe, device) if held_out else None
+    score = _check(model, held_out, tokenizer.pad_token_id, recipe, device) if held_out else None
     result = train(
         objective,
         recipe,
         seed=spec["seed"],
         folder=part,
         device=device,
-        check=check,
+        checks=Checks.of_epochs(objective, recipe, score),
         snapshot_seconds=snapshot_seconds,
     )
     status = result.status

@@ -1,37 +1,25 @@
-"""Prompt consistency: training on unlabelled items until the prompts agree (swarm distillation)."""
+"""Prompt consistency: how it is trained, and how far the prompts agree without giving everything one answer."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.items.items import Item
 from gainlaw.training.prompting.agreement import (
     count_labels,
     fleiss_kappa,
     majority_share,
     observed_agreement,
 )
-from gainlaw.training.prompting.templates import Template
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = [
-    "Check",
-    "ConsistencyResult",
-    "ConsistencySettings",
-    "best_check",
-    "judge_predictions",
-    "out_of_patience",
-    "train_consistency",
-]
+__all__ = ["ConsistencySettings", "judge_predictions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +40,11 @@ class ConsistencySettings:
         Largest norm of the gradient.
     rank, alpha, dropout
         The low-rank adapters (Hu et al. 2021, arXiv:2106.09685).
-    target_modules : tuple of str, or None
-        The layers that get one; None takes what peft does for the architecture, and all linear layers for
-        one that it does not know.
     student : {"likelihood", "normalised"}
         Whether the student's probability of an answer is that of its text, as in the paper, or its share
         among the answers.
     min_steps, check_every, patience : int
-        The stopping rule, see `train_consistency`.
+        The stopping rule, see `gainlaw.training.prompting.distillation.train_consistency`.
     validation_items : int
         Most items held back for the checks when none are given; never more than a fifth.
     pseudo_count : float
@@ -81,7 +66,6 @@ class ConsistencySettings:
     rank: int = 1
     alpha: float = 4.0
     dropout: float = 0.3
-    target_modules: tuple[str, ...] | None = None
     student: Literal["likelihood", "normalised"] = "likelihood"
     min_steps: int = 300
     check_every: int = 50
@@ -128,72 +112,9 @@ class ConsistencySettings:
             raise InputError(faults, source="settings of prompt consistency")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What the unlabelled validation items showed at one point of the training.
-
-    Attributes
-    ----------
-    step : int
-        Updates done.
-    loss : float
-        Mean loss of the updates since the last check; NaN before the first.
-    kappa : float
-        Fleiss' kappa between prompts; NaN where it is not defined.
-    criterion : float
-        The same with the pseudo-count, which the stopping rule goes by.
-    agreement : float
-        The share of pairs of prompts that agree.
-    majority : float
-        The share of the most frequent answer in all predictions.
-    entropy : float
-        Entropy of the answers that a prompt gives, in nats, averaged over prompts; 0 when every prompt gives
-        one answer only.
-    """
-
-    step: int
-    loss: float
-    kappa: float
-    criterion: float
-    agreement: float
-    majority: float
-    entropy: float
-
-
-@dataclass(frozen=True, slots=True)
-class ConsistencyResult:
-    """A model after prompt-consistency training.
-
-    Attributes
-    ----------
-    model : transformers.PreTrainedModel
-        The model that was given, with the adapters of the chosen step merged into its weights.
-    history : tuple of Check
-        All checks, that before the first update included.
-    step : int
-        The step chosen.
-    kappa : float
-        Fleiss' kappa at that step (NaN where it is not defined).
-    collapsed : bool
-        Whether the model gives nearly everything the same answer at that step: agreement of this kind is
-        worth nothing, and the model should not be used.
-    """
-
-    model: PreTrainedModel
-    history: tuple[Check, ...]
-    step: int
-    kappa: float
-    collapsed: bool
-
-
 def judge_predictions(
-    predictions: ArrayLike,
-    n_options: int,
-    *,
-    step: int = 0,
-    loss: float = math.nan,
-    pseudo_count: float = 1.0,
-) -> Check:
+    predictions: ArrayLike, n_options: int, *, pseudo_count: float = 1.0
+) -> dict[str, float]:
     """Measure agreement and collapse.
 
     Parameters
@@ -202,164 +123,33 @@ def judge_predictions(
         The answer under each prompt.
     n_options : int
         The number of answers.
-    step, loss
-        Passed on.
     pseudo_count : float
         For the criterion.
 
     Returns
     -------
-    Check
+    dict of str to float
+        ``kappa``: Fleiss' kappa between prompts, NaN where it is not defined. ``criterion``: the same with the
+        pseudo-count, which the stopping rule goes by. ``agreement``: the share of pairs of prompts that agree.
+        ``majority``: the share of the most frequent answer in all predictions. ``entropy``: of the answers that
+        a prompt gives, in nats, averaged over prompts; 0 when every prompt gives one answer only.
 
     Examples
     --------
     Prompts that agree on everything, and a collapse that a plain share of agreement cannot tell from it:
 
     >>> good, bad = judge_predictions([[0, 1], [0, 1]], 2), judge_predictions([[0, 0], [0, 0]], 2)
-    >>> good.agreement, bad.agreement, good.criterion > bad.criterion
+    >>> good["agreement"], bad["agreement"], good["criterion"] > bad["criterion"]
     (1.0, 1.0, True)
     """
     table = np.asarray(predictions)
     counts = count_labels(table, n_options)
     shares = count_labels(table.T, n_options) / max(table.shape[1], 1)
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    return Check(
-        step,
-        loss,
-        fleiss_kappa(counts),
-        fleiss_kappa(counts, pseudo_count=pseudo_count),
-        observed_agreement(counts),
-        majority_share(counts),
-        abs(float(-(shares * logs).sum(axis=1).mean())),
-    )
-
-
-def best_check(history: Sequence[Check], min_steps: int) -> Check | None:
-    """Return the check with the highest criterion from `min_steps` on, the earliest of several.
-
-    Parameters
-    ----------
-    history : sequence of Check
-        In order.
-    min_steps : int
-        Checks before it do not count.
-
-    Returns
-    -------
-    Check or None
-        None before there is one.
-    """
-    late = [check for check in history if check.step >= min_steps]
-    return max(
-        late, key=lambda check: -math.inf if math.isnan(check.criterion) else check.criterion, default=None
-    )
-
-
-def out_of_patience(history: Sequence[Check], min_steps: int, patience: int) -> bool:
-    """Return whether `patience` checks have passed since the best one.
-
-    Parameters
-    ----------
-    history : sequence of Check
-        In order.
-    min_steps, patience : int
-        See `ConsistencySettings`.
-
-    Returns
-    -------
-    bool
-    """
-    best = best_check(history, min_steps)
-    return best is not None and sum(check.step > best.step for check in history) >= patience
-
-
-def train_consistency(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    items: Sequence[Item],
-    templates: Sequence[Template],
-    settings: ConsistencySettings | None = None,
-    *,
-    seed: int,
-    log: Callable[[str], None] | None = None,
-    validation: Sequence[Item] | None = None,
-) -> ConsistencyResult:
-    r"""Train a model to give the same answers under different prompts, without labels.
-
-    Swarm distillation [1]_: every prompt is teacher and student of the others. For an item :math:`x` with
-    answers :math:`y` and prompts :math:`i \ne j`, the loss is the cross-entropy
-
-    .. math:: -\frac{1}{K(K-1)} \sum_{i \ne j} \sum_y q_i(y \mid x) \log p_j(y \mid x),
-
-    where :math:`q_i` is the distribution over the answers under prompt :math:`i` (the likelihoods of their texts,
-    normalised, without dropout and without gradient) and :math:`\log p_j` is the log-likelihood of the text of
-    the answer under prompt :math:`j`, or its normalised value (``student="normalised"``). Only low-rank adapters
-    are trained. Two things differ from the authors' code: the mean over all pairs of different prompts replaces
-    one random teacher for each student, and the rate falls to 0 rather than to 1e-7.
-
-    Agreement alone cannot stop it, for a model that answers everything alike agrees with itself. Their
-    unsupervised criterion is Fleiss' kappa between the prompts on unlabelled validation items, which weighs
-    agreement against what the shares of the answers make by chance. It is computed every ``check_every``
-    updates, with one added to each count as in their code; from ``min_steps`` on the checkpoint with the
-    highest value is chosen, and training ends once ``patience`` checks in a row have not improved on it. The
-    checkpoint chosen is flagged as collapsed when nearly all predictions are one answer.
-
-    Parameters
-    ----------
-    model : transformers.PreTrainedModel
-        Causal or encoder-decoder; changed in place.
-    tokenizer : transformers.PreTrainedTokenizerBase
-        As it comes with the model.
-    items : sequence of ClassItem or ChoiceItem
-        Unlabelled: the labels are not looked at.
-    templates : sequence of Template
-        Two prompts or more.
-    settings : ConsistencySettings, optional
-        Those of the paper unless given.
-    seed : int
-        Decides the order of items, the prompts drawn, the start of the adapters and dropout; on a CPU the same
-        seed gives the same model. The state of torch's random numbers is as before afterwards.
-    log : callable, optional
-        Called with a line after each check.
-    validation : sequence of ClassItem or ChoiceItem, optional
-        Items for the checks; taken out of `items` unless given.
-
-    Returns
-    -------
-    ConsistencyResult
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two prompts or too few items, or an item cannot be prompted for.
-
-    References
-    ----------
-    .. [1] Zhou et al. 2022, Prompt Consistency for Zero-Shot Task Generalization, arXiv:2205.00049; code at
-       github.com/violet-zct/swarm-distillation-zero-shot.
-    """
-    settings = ConsistencySettings() if settings is None else settings
-    faults = []
-    if len(templates) < 2:
-        faults.append(Problem("fewer than two prompts cannot differ", "templates", hint="give two or more"))
-    least = 1 if validation is not None else 2
-    if len(items) < least:
-        faults.append(Problem(f"{len(items)} items are too few", "items", hint=f"give {least} or more"))
-    if validation is not None and not validation:
-        faults.append(
-            Problem("there are none", "validation", hint="leave it out to hold some of the items back")
-        )
-    if faults:
-        raise InputError(faults, source="prompt consistency")
-    if validation is None:
-        held = min(settings.validation_items, max(1, len(items) // 5))
-        order = np.random.default_rng([seed, 0]).permutation(len(items))
-        validation = [items[k] for k in np.sort(order[:held])]
-        items = [items[k] for k in np.sort(order[held:])]
-    from gainlaw.training.prompting.distillation import distil
-
-    history = distil(model, tokenizer, items, validation, templates, settings, seed=seed, log=log)
-    chosen = best_check(history, settings.min_steps)
-    assert chosen is not None, "the last step is always checked"
-    collapsed = math.isnan(chosen.kappa) or chosen.majority >= settings.collapse_share
-    return ConsistencyResult(model, tuple(history), chosen.step, chosen.kappa, collapsed)
+    return {
+        "kappa": fleiss_kappa(counts),
+        "criterion": fleiss_kappa(counts, pseudo_count=pseudo_count),
+        "agreement": observed_agreement(counts),
+        "majority": majority_share(counts),
+        "entropy": abs(float(-(shares * logs).sum(axis=1).mean())),
+    }

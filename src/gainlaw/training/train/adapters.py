@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from transformers import PreTrainedModel
@@ -15,24 +15,16 @@ if TYPE_CHECKING:
 __all__ = ["add_adapters", "merge_saved", "save_adapters"]
 
 
-def add_adapters(
-    model: PreTrainedModel,
-    rank: int,
-    alpha: float,
-    dropout: float,
-    modules: Sequence[str] | None = None,
-) -> Any:
+def add_adapters(model: PreTrainedModel, rank: int, alpha: float, dropout: float) -> Any:
     """Put adapters into the layers of a model, in place, and freeze the rest.
 
     Parameters
     ----------
     model : PreTrainedModel
-        Its layers are changed in place; it can go on being called itself.
+        Its layers are changed in place; it can go on being called itself. Those that get an adapter are what peft
+        takes for the architecture (queries and values of most), and all linear ones of one that it does not know.
     rank, alpha, dropout
         Of the adapters.
-    modules : sequence of str, optional
-        The layers that get one; by default what peft takes for the architecture (queries and values of most),
-        and all linear layers for one that it does not know.
 
     Returns
     -------
@@ -44,12 +36,11 @@ def add_adapters(
     from transformers.pytorch_utils import Conv1D
 
     known = KNOWN.get(model.config.model_type, "all-linear")
-    named = list(modules or ([known] if isinstance(known, str) else known))
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,  # type: ignore[arg-type]
         lora_dropout=dropout,
-        target_modules="all-linear" if named == ["all-linear"] else named,
+        target_modules=known if isinstance(known, str) else list(known),
         # GPT-2 stores its linear layers the other way round.
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
     )

@@ -18,12 +18,51 @@ from gainlaw.training.experiment.recipes import Recipe
 from gainlaw.training.train.objectives import Objective, Piece
 from gainlaw.training.train.snapshots import read_snapshot, write_snapshot
 
-__all__ = ["TrainingResult", "learning_rate", "train"]
+__all__ = ["Checks", "TrainingResult", "learning_rate", "train"]
 
 _LOG_SECONDS = 1.0
 _RECENT = 50
 SNAPSHOT = "snapshot.safetensors"
 LOG = "log.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """How held-out data are looked at during training; the weights of the best check are those in the end.
+
+    Attributes
+    ----------
+    judge : callable
+        Returns numbers by name, among them ``score``, the larger the better.
+    every : int
+        Steps between checks; there is one after step `first` and after the last one too.
+    patience : int
+        Training ends after that many checks without improvement.
+    first : int
+        Checks before this step are noted, but do not count.
+    at_start : bool
+        Whether there is a check before the first step.
+    """
+
+    judge: Callable[[], Mapping[str, float]]
+    every: int
+    patience: int
+    first: int = 0
+    at_start: bool = False
+
+    @classmethod
+    def of_epochs(
+        cls, objective: Objective, recipe: Recipe, score: Callable[[], float] | None
+    ) -> Checks | None:
+        """Return the checks of a recipe, some in each epoch; None without `score`, or without patience."""
+        if score is None or not recipe.patience:
+            return None
+        every = max(1, round(objective.steps_in_epoch() / recipe.checks))
+        return cls(lambda: {"score": score()}, every, recipe.patience)
+
+    def due(self, step: int, steps: int) -> bool:
+        """Return whether there is a check after a step."""
+        return (step % self.every == 0 or step in (self.first, steps)) and (step > 0 or self.at_start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +76,7 @@ class TrainingResult:
     loss : float
         Mean over the last 50 steps, per prediction, in nats.
     score : float
-        The best score on the validation split; NaN without checks.
+        The best score of the checks that count; NaN without any.
     status : str
         ``ok``, ``stopped early``, or ``diverged`` (loss or gradient became infinite or NaN; training ended there,
         with the weights before that step).
@@ -45,6 +84,10 @@ class TrainingResult:
         The budget at the end: smaller than the recipe's when memory ran out.
     tokens : int
         Tokens seen, padding not counted.
+    best : int or None
+        The step whose weights are kept, where a check has chosen one.
+    checks : tuple of mapping of str to float
+        Of each check the step, the mean loss of the steps since the one before, and what `Checks.judge` returned.
     """
 
     steps: int
@@ -54,12 +97,15 @@ class TrainingResult:
     status: str
     micro_batch_tokens: int
     tokens: int
+    best: int | None = None
+    checks: tuple[Mapping[str, float], ...] = ()
 
     def record(self) -> dict[str, Any]:
-        """Return the values as plain data; None stands for NaN."""
+        """Return the values as plain data, without those of single checks; None stands for NaN."""
         return {
             name: None if isinstance(value, float) and math.isnan(value) else value
             for name, value in asdict(self).items()
+            if name not in ("best", "checks")
         }
 
 
@@ -100,7 +146,7 @@ def train(
     seed: int,
     folder: Path,
     device: str = "cpu",
-    check: Callable[[], float] | None = None,
+    checks: Checks | None = None,
     snapshot_seconds: float = 300.0,
 ) -> TrainingResult:
     """Train a model in place.
@@ -117,8 +163,8 @@ def train(
         Where the log (``log.jsonl``) and the snapshot go; a snapshot that lies there is gone on from.
     device : str
         Where the model is.
-    check : callable, optional
-        Returns a score on held-out data, the larger the better; used when ``recipe.patience`` is not 0.
+    checks : Checks, optional
+        How held-out data are looked at; without them, the last weights are kept.
     snapshot_seconds : float
         Time between snapshots; when they are taken does not change the result.
 
@@ -133,7 +179,6 @@ def train(
     """
     model = objective.model
     steps = planned_steps(objective, recipe)
-    every = max(1, round(objective.steps_in_epoch() / recipe.checks))
     optimiser = _optimiser(model, recipe, device)
     torch.manual_seed(seed)
     state: dict[str, Any] = {
@@ -142,7 +187,10 @@ def train(
         "recent": [],
         "tokens": 0,
         "score": None,
+        "best": None,
         "waited": 0,
+        "since": [],
+        "checks": [],
     }
     best: dict[str, torch.Tensor] = {}
     found = read_snapshot(folder / SNAPSHOT, model, optimiser)
@@ -151,6 +199,8 @@ def train(
     status, saved = "ok", time.monotonic()
     model.train()
     with closing(_Log(folder / LOG, state["step"], steps)) as log:
+        if checks is not None and state["step"] == 0 and checks.due(0, steps):
+            _look(model, checks, state, best)
         while state["step"] < steps:
             rate = learning_rate(state["step"], steps, recipe)
             loss, tokens = _step(objective, optimiser, recipe, rate, state, device)
@@ -161,18 +211,12 @@ def train(
             state["tokens"] += tokens
             state["recent"] = [*state["recent"][1 - _RECENT :], loss]
             log.line(state["step"], loss, rate, tokens)
-            if (
-                check is not None
-                and recipe.patience
-                and (state["step"] % every == 0 or state["step"] == steps)
-            ):
-                if _improved(model, check, state, best):
-                    state["waited"] = 0
-                else:
-                    state["waited"] += 1
-                model.train()
-                log.line(state["step"], loss, rate, 0, {"validation": state["last"]})
-                if state["waited"] >= recipe.patience:
+            if checks is not None:
+                state["since"].append(loss)
+            if checks is not None and checks.due(state["step"], steps):
+                score = _look(model, checks, state, best)
+                log.line(state["step"], loss, rate, 0, {"validation": score})
+                if state["waited"] >= checks.patience:
                     status = "stopped early" if state["step"] < steps else status
                     break
             if time.monotonic() - saved > snapshot_seconds and state["step"] < steps:
@@ -188,6 +232,8 @@ def train(
         status=status,
         micro_batch_tokens=state["budget"],
         tokens=state["tokens"],
+        best=state["best"],
+        checks=tuple(state["checks"]),
     )
 
 
@@ -221,7 +267,7 @@ def _step(
                 "one example does not fit into memory; try a smaller max_length, gradient_checkpointing = true "
                 "or lora"
             )
-        largest = max(piece.tensors["input_ids"].numel() for piece in pieces)
+        largest = max(piece.size for piece in pieces)
         state["budget"] = max(1, min(state["budget"], largest) // 2)
     for group in optimiser.param_groups:
         group["lr"] = rate
@@ -264,19 +310,27 @@ def use_bf16(precision: str, device: str) -> bool:
     return precision == "bf16"
 
 
-def _improved(
-    model: torch.nn.Module, check: Callable[[], float], state: dict[str, Any], best: dict[str, torch.Tensor]
-) -> bool:
+def _look(
+    model: torch.nn.Module, checks: Checks, state: dict[str, Any], best: dict[str, torch.Tensor]
+) -> float:
+    """Do a check, keep what it found and, of the best one, the weights; return its score."""
     generator = torch.get_rng_state()  # a check must not change what dropout draws next
-    score = state["last"] = check()
+    found = dict(checks.judge())
     torch.set_rng_state(generator)
-    if state["score"] is not None and score <= state["score"]:
-        return False
-    state["score"] = score
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            best[name] = parameter.detach().clone()
-    return True
+    model.train()
+    losses, state["since"] = state["since"], []
+    loss = sum(losses) / len(losses) if losses else math.nan
+    state["checks"].append({"step": state["step"], "loss": loss} | found)
+    if state["step"] < checks.first:
+        return found["score"]
+    if state["score"] is None or found["score"] > state["score"]:
+        state |= {"score": found["score"], "best": state["step"], "waited": 0}
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                best[name] = parameter.detach().clone()
+    else:
+        state["waited"] += 1
+    return found["score"]
 
 
 def _restore(model: torch.nn.Module, best: Mapping[str, torch.Tensor]) -> None:

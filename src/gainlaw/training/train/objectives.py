@@ -35,6 +35,8 @@ class Piece:
         Its tokens, padding not counted.
     examples : int
         Its examples; one cannot be cut further.
+    data : object
+        What else the loss needs.
     """
 
     source: int
@@ -42,6 +44,13 @@ class Piece:
     weight: int
     tokens: int
     examples: int
+    data: Any = None
+
+    @property
+    def size(self) -> int:
+        """Its tokens, padding counted where there is any."""
+        ids = self.tensors.get("input_ids")
+        return self.tokens if ids is None else ids.numel()
 
 
 class Objective(Protocol):
