@@ -24,10 +24,18 @@
 # %%
 import os
 
+import arviz as az
 import pandas as pd
+import seaborn as sns
 
 import gainlaw as gl
-from gainlaw import figures, tables
+from gainlaw import tables
+from gainlaw.figures.forest import plot_forest
+from gainlaw.figures.gain_curve import plot_gain
+from gainlaw.figures.influence import plot_influence
+from gainlaw.figures.priors import plot_priors
+from gainlaw.figures.scales import plot_scales
+from gainlaw.figures.scores import plot_scores
 from gainlaw.fitting.companion import other_scale_fit
 
 # The tests run this notebook with few draws; what the text says was written for the default.
@@ -37,12 +45,13 @@ SHORT = ["params", "kind", "mean", "ci_low", "ci_high", "p_positive"]
 # %% [markdown]
 # ## The scores
 #
-# English prompts, the median of five templates, xP3 only. The dashed line is chance.
+# English prompts, the median of five templates, xP3 only. Lines are means over the languages, bands hold the middle half of
+# them; the dashed line is chance.
 
 # %%
 evals = gl.load_dataset("bloomz", intermediates="xP3")
 gains = evals.gains(scale="points")
-figures.plot_scores(gains)
+plot_scores(gains)
 
 # %% [markdown]
 # Two things to see before any model. The baselines hardly leave chance under these prompts, at any size. And every size is
@@ -78,7 +87,23 @@ tables.priors_table(fit)
 # six checkpoints theirs hardly better. The residual, with 252 cells behind it, is known well.
 
 # %%
-figures.plot_priors(fit)
+plot_priors(fit)
+
+# %% [markdown]
+# The posterior is a tree of arrays that ArviZ reads, here and from `posterior.nc` in a saved fit:
+
+# %%
+az.summary(
+    fit.posterior, var_names=["tau_task_slope", "tau_checkpoint", "tau_checkpoint_task", "tau_residual"]
+)
+
+# %% [markdown]
+# Do they trade against each other? Hardly; each leans on zero, as six checkpoints allow:
+
+# %%
+names = ["tau_checkpoint", "tau_checkpoint_task", "tau_smooth"]
+draws = az.extract(fit.posterior, var_names=names).to_dataframe()[names]
+pairs = sns.pairplot(draws, kind="hist", diag_kind="kde", corner=True, height=1.6)
 
 # %% [markdown]
 # What if we had been much more sceptical of any slope? The average over the groups observed moves by a third. The mean of the
@@ -103,17 +128,17 @@ both.set_index(["level", "prior"]).sort_index().round(2)
 # Bands hold 50% and 95% of the posterior of the mean curve; grey dots are languages, diamonds the mean of a checkpoint.
 
 # %%
-figures.plot_gain(fit, by="task")
+plot_gain(fit, by="task")
 
 # %% [markdown]
 # Slope per factor of ten in parameters, by task and by language family. The two rows below the groups answer different
 # questions: *overall* is the average over the groups here, *population* is what a new task in a new family would show.
 
 # %%
-figures.plot_forest(fit, level="task")
+plot_forest(fit, level="task")
 
 # %%
-figures.plot_forest(fit, level="language_family")
+plot_forest(fit, level="language_family")
 
 # %% [markdown]
 # ## Points or log-odds?
@@ -123,7 +148,7 @@ figures.plot_forest(fit, level="language_family")
 
 # %%
 other = other_scale_fit(fit)
-figures.plot_scales(fit, other, level="task")
+plot_scales(fit, other, level="task")
 
 # %%
 verdict = gl.assess(fit, "slope < 0", other=other)
@@ -138,7 +163,7 @@ print(
 # Six checkpoints carry the slope. Leave each out in turn:
 
 # %%
-figures.plot_influence(fit)
+plot_influence(fit)
 
 # %% [markdown]
 # The largest one pulls most: it sits alone, more than a decade above the next. Hide it, and let the other five foretell it.

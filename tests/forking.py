@@ -11,7 +11,7 @@ from pathlib import Path
 
 SERVER = """
 import json, os, resource, sys, warnings
-import gainlaw.figures, gainlaw.report.write, gainlaw.claims.assessment, h5py, xarray, jinja2
+import gainlaw.report.exhibits, gainlaw.report.write, gainlaw.claims.assessment, h5py, xarray, jinja2
 from gainlaw.cli import main
 import gainlaw as gl
 gl.assess(gl.fit(gl.simulate.simulate_study(1, n_tasks=2, n_languages=3).evaluations, draws=100, chains=2), "slope < 0")

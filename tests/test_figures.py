@@ -257,7 +257,7 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone():
 
 
 def test_figures_need_no_pyplot():
-    code = "import sys, gainlaw.figures; print('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, gainlaw.report.exhibits; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

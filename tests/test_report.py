@@ -18,10 +18,10 @@ from gainlaw.claims.chance import Chances
 from gainlaw.claims.evaluate import Probability
 from gainlaw.claims.verdict import Companion, Verdict, verdicts_frame
 from gainlaw.errors import InputError
+from gainlaw.figures.arrange import arrange_fits
 from gainlaw.fitting.checks.predictive import predictive_data
 from gainlaw.formats import MINUS, format_interval, format_number
 from gainlaw.report.answer import answer
-from gainlaw.report.arrange import arrange_fits
 from gainlaw.report.limits import limits_of
 from gainlaw.report.write import Report, draw_figures, write_report
 from gainlaw.tables.estimates import estimates_table, gain_at_table, slopes_table
@@ -405,14 +405,14 @@ def test_intervals_are_called_what_they_are(monkeypatch, tmp_path):
     from gainlaw.report import exhibits
 
     said: dict[str, str] = {}
-    drawn = exhibits._drawn
+    drawn = exhibits._exhibit
 
-    def collect(name, figure, caption):
-        words = [text.get_text() for text in figure.findobj(Text)]
-        said[name] = " ".join([caption, figure.alt, *words])
-        return drawn(name, figure, caption)
+    def collect(drawing):
+        words = [text.get_text() for text in drawing.figure.findobj(Text)]
+        said[drawing.name] = " ".join([drawing.caption, drawing.figure.alt, *words])
+        return drawn(drawing)
 
-    monkeypatch.setattr(exhibits, "_drawn", collect)
+    monkeypatch.setattr(exhibits, "_exhibit", collect)
     gains = small_evaluations().gains(scale="points")
     fit, bent, other = (
         gl.fit(gains if scale is None else gains.to_scale(scale), law=law, draws=300, ci_prob=0.8)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError, Problem
+from gainlaw.figures.exhibit import Basis, Drawing
 from gainlaw.figures.style import (
     ACCENT,
     DOUBLE,
@@ -23,15 +24,21 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
+from gainlaw.formats import percent
 from gainlaw.numbers import read_number
 from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
     from gainlaw.curves.fit import CurveFit
+    from gainlaw.curves.study import CurveStudy
+    from gainlaw.fitting.core import Fit
 
-__all__ = ["curves_data", "draw_curves", "plot_curves", "plot_ridges"]
+__all__ = ["curves_data", "draw_curves", "exhibits", "plot_curves", "plot_ridges", "study_of"]
 
 _PER_ROW = 3
+
+# Sizes below which a curve by itself says nothing.
+_CURVE_SIZES = 4
 
 
 def plot_curves(fits: Sequence[CurveFit], *, points: int = 80, beyond: float = 0.5) -> PaperFigure:
@@ -264,3 +271,27 @@ def plot_ridges(fit: CurveFit, parameter: str) -> PaperFigure:
         f"{fit.ci_prob:.0%} interval from {found.low:.3g} to {found.high:.3g}."
     )
     return finish(figure, {"ridge": found.frame}, alt)
+
+
+def study_of(fit: Fit) -> CurveStudy | None:
+    """Return the laws of one curve for each task's checkpoint means; None where there are too few sizes for one."""
+    from gainlaw.curves.study import fit_curves
+
+    frame = fit.gains.frame
+    if frame["params"].isna().any() or fit.n_sizes < _CURVE_SIZES or "task" not in frame:
+        return None
+    try:
+        return fit_curves(fit.gains, by=["task"], ci_prob=fit.ci_prob)
+    except InputError:
+        return None
+
+
+def exhibits(basis: Basis) -> Iterator[Drawing]:
+    """Yield the best curve of each task, where there are sizes enough."""
+    if basis.study is not None:
+        best = [basis.study.best(name) for name in basis.study.curves]
+        caption = (
+            f"The law that describes each task's checkpoint means best, with {percent(best[0].ci_prob)} bands of the "
+            "mean and of a new checkpoint (delta method), the same law fitted without the largest size, and residuals."
+        )
+        yield Drawing("curves", "curves", caption, plot_curves(best), before="curve_laws")

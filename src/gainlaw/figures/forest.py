@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from gainlaw.figures.arrange import has_slope, levels
+from gainlaw.figures.exhibit import Basis, Drawing
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.formats import MINUS, format_interval, format_number, format_probability, percent
+from gainlaw.formats import MINUS, format_interval, format_number, format_probability, level_title, percent
 from gainlaw.scales import SCALES
 from gainlaw.tables.estimates import group_labels
 from gainlaw.tasks import task_title
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
     from gainlaw.fitting.core import Fit
 
-__all__ = ["draw_forest", "forest_data", "plot_forest"]
+__all__ = ["draw_forest", "exhibits", "forest_data", "plot_forest"]
 
 _TOP = {"population": "population", "overall": "overall"}
 
@@ -196,3 +199,19 @@ def _draw_numbers(axes: Axes, rows: pd.DataFrame, heights: np.ndarray, digits: i
         )
         for place, align, text in cells:
             axes.text(place, height, text, ha=align, va="center_baseline", fontsize=7, color=INK)
+
+
+def exhibits(basis: Basis) -> Iterator[Drawing]:
+    """Yield a forest of slopes for every level of the main fit, or of gains where it has no slope."""
+    main, wide = basis.fits.main, percent(basis.fits.main.ci_prob)
+    estimand = "slope" if has_slope(main) else "gain"
+    for level in levels(main, estimand):
+        if estimand == "slope":
+            caption = (
+                f"Slope ({SCALES[main.scale].per_decade}) by {level_title(level)}: mean, 50% and {wide} interval. "
+                "Orange: over all groups observed, and the population mean."
+            )
+        else:
+            caption = f"Gain ({main.unit}) by {level_title(level)}: mean, 50% and {wide} interval."
+        figure = plot_forest(main, level, estimand)
+        yield Drawing(f"forest_{level}", "results", caption, figure, before=f"slopes_{level}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from gainlaw.figures.arrange import has_slope, levels, wider_fit
+from gainlaw.figures.exhibit import Basis, Drawing
 from gainlaw.figures.style import (
     ACCENT,
     DOUBLE,
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     from gainlaw.fitting.core import Fit
 
-__all__ = ["draw_gain", "gain_data", "plot_gain"]
+__all__ = ["draw_gain", "exhibits", "gain_data", "plot_gain"]
 
 
 def plot_gain(fit: Fit, by: str | None = "task", *, points: int = 60) -> PaperFigure:
@@ -206,3 +209,29 @@ def describe_band(band: pd.DataFrame, name: str, digits: int) -> str:
     """Return in words where a band begins and ends."""
     first, last = band["mean"].iloc[0], band["mean"].iloc[-1]
     return f"{name}: {first:.{digits}f} at the smallest size, {last:.{digits}f} at the largest."
+
+
+def exhibits(basis: Basis) -> Iterator[Drawing]:
+    """Yield the curves of the main fit, of other intermediate trainings, and of every study beside."""
+    main, wider = basis.fits.main, wider_fit(basis.fits)
+    if has_slope(main):
+        by = _panels(main)
+        caption = (
+            f"Gain against model size{' by task' if by else ''} with the posterior of the law (mean, 50% and "
+            f"{percent(main.ci_prob)} bands). Dots are single languages, diamonds the mean of a checkpoint."
+        )
+        yield Drawing("gain_curve", "answer", caption, plot_gain(main, by))
+    if wider is not None:
+        caption = "Gain against model size by intermediate training. Dots are single languages and tasks."
+        figure = plot_gain(wider, "intermediate")
+        yield Drawing("other_intermediate", "others", caption, figure, before="other_gain_at_intermediate")
+    for number, (name, fit) in enumerate(basis.beside.items(), 1):
+        if has_slope(fit):
+            by = _panels(fit)
+            caption = f"{name}: gain against model size{' by task' if by else ''}. Dots are single languages."
+            figure = plot_gain(fit, by)
+            yield Drawing(f"beside_{number}", "beside", caption, figure, before=f"beside_slopes_{number}")
+
+
+def _panels(fit: Fit) -> str | None:
+    return "task" if "task" in levels(fit) else None

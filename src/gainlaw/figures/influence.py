@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from gainlaw.figures.arrange import has_slope
+from gainlaw.figures.exhibit import Basis, Drawing
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.formats import MINUS, format_number, percent
 from gainlaw.scales import SCALES
@@ -16,7 +19,7 @@ from gainlaw.tables.checks import diagnostics_of
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
 
-__all__ = ["PARETO_LIMIT", "draw_influence", "influence_data", "plot_influence"]
+__all__ = ["PARETO_LIMIT", "draw_influence", "exhibits", "influence_data", "plot_influence"]
 
 #: Above this Pareto k the reweighted posterior is not reliable (Vehtari et al. 2024, JMLR 25(72)).
 PARETO_LIMIT = 0.7
@@ -165,3 +168,12 @@ def draw_influence(
         )
     )
     return finish(figure, {"influence": rows, "full": pd.DataFrame([full])}, alt)
+
+
+def exhibits(basis: Basis) -> Iterator[Drawing]:
+    """Yield the influence of each checkpoint, where leaving one out leaves a slope."""
+    main = basis.fits.main
+    if has_slope(main) and len(diagnostics_of(main).influence):
+        wide = percent(main.ci_prob)
+        caption = f"Overall slope with each checkpoint left out. Grey: mean and {wide} interval on all data."
+        yield Drawing("influence", "width", caption, plot_influence(main), before="influence_table")

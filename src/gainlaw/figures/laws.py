@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from gainlaw.figures.arrange import has_slope, law_title
+from gainlaw.figures.exhibit import Basis, Drawing
 from gainlaw.figures.gain_curve import band_frame, describe_band
 from gainlaw.figures.style import (
     ACCENT,
@@ -21,11 +23,12 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
+from gainlaw.formats import percent
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
 
-__all__ = ["draw_laws", "laws_data", "plot_laws"]
+__all__ = ["draw_laws", "exhibits", "laws_data", "plot_laws"]
 
 _COLORS = (ACCENT, WARM, COLORS[2], COLORS[3], COLORS[4])
 _LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1, 1, 1)), "-")
@@ -124,3 +127,19 @@ def draw_laws(
         describe_band(bands[bands["panel"] == name], name, digits) for name in names
     )
     return finish(figure, {"band": bands, "checkpoint": means}, alt)
+
+
+def exhibits(basis: Basis) -> Iterator[Drawing]:
+    """Yield the curves of all fits of the same gains, where there are several."""
+    main = basis.fits.main
+    laws = {
+        law_title(fit): fit
+        for fit in (main, *basis.fits.others.values())
+        if fit.scale == main.scale and fit.n_rows == main.n_rows and has_slope(fit)
+    }
+    if len(laws) > 1:
+        caption = (
+            "The same gains under several laws: mean over the groups observed with its "
+            f"{percent(main.ci_prob)} band."
+        )
+        yield Drawing("other_laws", "others", caption, plot_laws(laws), before="compare")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from gainlaw.figures.exhibit import Basis, Drawing
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.sizes import format_params
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
 
-__all__ = ["draw_predictive", "plot_predictive"]
+__all__ = ["draw_predictive", "exhibits", "plot_predictive"]
 
 
 def plot_predictive(fit: Fit) -> PaperFigure:
@@ -106,3 +108,11 @@ def draw_predictive(check: pd.DataFrame, *, unit: str = "points") -> PaperFigure
 
 def _label(row: dict) -> str:
     return f"{row['checkpoint']} ({format_params(row['params'])})"
+
+
+def exhibits(basis: Basis) -> Iterator[Drawing]:
+    """Yield the posterior predictive check, where checkpoints are known."""
+    main = basis.fits.main
+    if main.n_checkpoints:
+        caption = "Observed mean and spread of the gains of each checkpoint beside what the model replicates."
+        yield Drawing("predictive", "diagnostics", caption, plot_predictive(main))

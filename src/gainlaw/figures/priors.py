@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from gainlaw.figures.exhibit import Basis, Drawing
 from gainlaw.figures.style import ACCENT, DOUBLE, GREY, PaperFigure, finish, new_figure, style
 from gainlaw.formats import parameter_title, percent, tails
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
 
-__all__ = ["draw_priors", "plot_priors", "priors_data", "priors_frame"]
+__all__ = ["draw_priors", "exhibits", "plot_priors", "priors_data", "priors_frame"]
 
 
 def plot_priors(fit: Fit) -> PaperFigure:
@@ -129,3 +131,12 @@ def draw_priors(rows: pd.DataFrame, *, unit: str = "points", digits: int = 2) ->
         for row in posterior.to_dict("records")
     )
     return finish(figure, {"interval": rows}, alt)
+
+
+def exhibits(basis: Basis) -> Iterator[Drawing]:
+    """Yield prior and posterior of the standard deviations."""
+    main = basis.fits.main
+    caption = (
+        f"Prior and posterior of the standard deviations: median, 50% and {percent(main.ci_prob)} interval."
+    )
+    yield Drawing("priors_figure", "priors", caption, plot_priors(main), before="sensitivity")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from gainlaw.figures.arrange import has_slope
+from gainlaw.figures.exhibit import Basis, Drawing
 from gainlaw.figures.forest import forest_data
 from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.scales import SCALES
@@ -16,7 +18,7 @@ from gainlaw.scales import SCALES
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
 
-__all__ = ["draw_scales", "plot_scales", "scales_data"]
+__all__ = ["draw_scales", "exhibits", "plot_scales", "scales_data"]
 
 
 def plot_scales(fit: Fit, other: Fit, level: str = "task") -> PaperFigure:
@@ -104,3 +106,14 @@ def draw_scales(rows: pd.DataFrame, *, digits: Mapping[str, int] = MappingProxyT
         for places in (digits.get(row["scale"], 2),)
     )
     return finish(figure, {"interval": rows}, alt)
+
+
+def exhibits(basis: Basis) -> Iterator[Drawing]:
+    """Yield the slopes on both scales, where the same study is fitted on both."""
+    main, twin = basis.fits.main, basis.fits.twin
+    if twin is not None and has_slope(main):
+        caption = (
+            "The same slopes on two scales. Where they decide for opposite directions the finding is "
+            "scale-dependent."
+        )
+        yield Drawing("scales", "results", caption, plot_scales(main, twin))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from gainlaw.figures.exhibit import Basis, Drawing
 from gainlaw.figures.style import (
     ACCENT,
     DOUBLE,
@@ -25,7 +27,7 @@ from gainlaw.tasks import task_title
 if TYPE_CHECKING:
     from gainlaw.scores.gains.table import Gains
 
-__all__ = ["STAGES", "draw_scores", "plot_scores", "scores_data"]
+__all__ = ["STAGES", "draw_scores", "exhibits", "plot_scores", "scores_data"]
 
 #: The columns of the scores that a gain is the difference of, and what they are called.
 STAGES = {"baseline_score": "baseline", "intermediate_score": "after intermediate training"}
@@ -156,3 +158,17 @@ def _words(rows: pd.DataFrame, name: str, unit: str) -> str:
             f"{last[0]:.0f} to {last[1]:.0f}{sign} at the largest."
         )
     return " ".join(said)
+
+
+def exhibits(basis: Basis) -> Iterator[Drawing]:
+    """Yield the scores behind the gains, where they are known at several sizes."""
+    main = basis.fits.main
+    sized = main.gains.frame["params"].notna().all() and main.n_sizes > 1
+    figure = plot_scores(main.gains) if sized else None
+    if figure is not None:
+        name, _ = spoken_metric(main.gains.frame)
+        caption = (
+            f"Mean {name} before and after intermediate training, over the languages of each task; the bands hold "
+            "the middle half of them."
+        )
+        yield Drawing("scores", "data", caption, figure)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from gainlaw.figures.arrange import LEVELS, has_slope
+from gainlaw.figures.exhibit import Basis, Drawing
 from gainlaw.figures.style import ACCENT, GREY, INK, SINGLE, WARM, PaperFigure, finish, new_figure, style
-from gainlaw.formats import tails
+from gainlaw.formats import percent, tails
 from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from gainlaw.fitting.core import Fit
 
-__all__ = ["draw_slope", "plot_slope", "slope_data"]
+__all__ = ["draw_slope", "exhibits", "plot_slope", "slope_data"]
 
 _NAMES = {"overall": "overall: the groups observed", "population": "population: new groups, on average"}
 
@@ -181,3 +183,14 @@ def _draw_level(axes: Axes, density: pd.DataFrame, row: dict, rope: tuple[float,
         axes.annotate(
             text, (place, 0.97), xycoords="axes fraction", ha=align, va="top", fontsize=7, color=INK
         )
+
+
+def exhibits(basis: Basis) -> Iterator[Drawing]:
+    """Yield the posterior of the slope, where the main fit has one."""
+    main = basis.fits.main
+    if has_slope(main):
+        caption = (
+            "Posterior of the slope over the groups observed (top) and for the population (bottom). Grey: "
+            f"the region of practical equivalence; bar: {percent(main.ci_prob)} interval; dot: mean."
+        )
+        yield Drawing("slope", "results", caption, plot_slope(main), before=f"slopes_{LEVELS[0]}")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from gainlaw.errors import InputError
+from gainlaw.figures.arrange import estimate_row
+from gainlaw.figures.exhibit import Basis, Drawing
 from gainlaw.figures.style import ACCENT, DOUBLE, GREY, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.formats import MINUS, format_interval, format_number, percent
+from gainlaw.scales import SCALES
 
-__all__ = ["draw_width", "width_frame"]
+if TYPE_CHECKING:
+    from gainlaw.fitting.core import Fit
+
+__all__ = ["draw_width", "exhibits", "width_data", "width_frame"]
 
 
 def width_frame(rows: Sequence[tuple[str, str, float, float, float]], ci_prob: float = 0.95) -> pd.DataFrame:
@@ -39,6 +47,32 @@ def width_frame(rows: Sequence[tuple[str, str, float, float, float]], ci_prob: f
     frame["width"] = frame["ci_high"] - frame["ci_low"]
     frame["ratio"] = frame["width"] / frame["width"].iloc[0]
     return frame
+
+
+def width_data(fit: Fit) -> pd.DataFrame:
+    """Return the interval of a fit's slope with languages, checkpoints and tasks as the replicates.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `width_frame` returns it; empty without a slope, or without a task and language at three sizes.
+    """
+    from gainlaw.scores.gains.bootstrap import language_bootstrap_slope
+
+    overall, population = (estimate_row(fit, "slope", level) for level in ("overall", "population"))
+    if overall is None or population is None:
+        return pd.DataFrame()
+    try:
+        only = language_bootstrap_slope(fit.gains, ci_prob=fit.ci_prob)
+    except InputError:
+        return pd.DataFrame()
+    rows = [("languages only", "language", only.estimate, only.ci_low, only.ci_high)]
+    for label, replicate, row in (
+        ("these tasks, other checkpoints", "checkpoint", overall),
+        ("other tasks and families too", "checkpoint, task and family", population),
+    ):
+        rows.append((label, replicate, float(row["mean"]), float(row["ci_low"]), float(row["ci_high"])))
+    return width_frame(rows, fit.ci_prob)
 
 
 def draw_width(rows: pd.DataFrame, *, unit: str = "points per decade", digits: int = 1) -> PaperFigure:
@@ -98,3 +132,15 @@ def draw_width(rows: pd.DataFrame, *, unit: str = "points per decade", digits: i
         for row in rows.to_dict("records")
     )
     return finish(figure, {"interval": rows}, alt)
+
+
+def exhibits(basis: Basis) -> Iterator[Drawing]:
+    """Yield the interval of the slope by what is the replicate, where there is a slope."""
+    if len(basis.width):
+        main = basis.fits.main
+        caption = (
+            "One slope, three questions: what is taken as the replicate decides how wide the interval is."
+        )
+        unit, digits = SCALES[main.scale].per_decade, main.spec.decimals()
+        figure = draw_width(basis.width, unit=unit, digits=digits)
+        yield Drawing("width", "width", caption, figure, before="sds")

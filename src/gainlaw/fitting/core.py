@@ -165,16 +165,16 @@ class Fit:
         return save_fit(self, Path(path), overwrite=overwrite)
 
     def plot_forest(self, level: str = "task", **options: Any) -> Figure:
-        """Draw a forest plot of a level, see `gainlaw.figures`."""
-        from gainlaw import figures
+        """Draw a forest plot of a level, see `gainlaw.figures.forest`."""
+        from gainlaw.figures.forest import plot_forest
 
-        return figures.plot_forest(self, level=level, **options)
+        return plot_forest(self, level=level, **options)
 
     def plot_gain(self, **options: Any) -> Figure:
-        """Draw gain against size with posterior bands, see `gainlaw.figures`."""
-        from gainlaw import figures
+        """Draw gain against size with posterior bands, see `gainlaw.figures.gain_curve`."""
+        from gainlaw.figures.gain_curve import plot_gain
 
-        return figures.plot_gain(self, **options)
+        return plot_gain(self, **options)
 
 
 def fit(

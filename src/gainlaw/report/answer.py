@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import pandas as pd
 
 from gainlaw.claims.chance import Chances
 from gainlaw.claims.decision import DEFAULT_THRESHOLD, Decision, decide
 from gainlaw.claims.grammar.parse import parse_claim
+from gainlaw.figures.arrange import estimate_row
 from gainlaw.formats import MINUS, format_interval, format_number, format_probability, percent
 from gainlaw.notes import count_of
 from gainlaw.posterior.shares import MOSTLY_PRIOR
@@ -22,7 +22,7 @@ from gainlaw.tables.estimates import group_title
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
 
-__all__ = ["Answer", "Direction", "answer", "estimate_row", "numbers"]
+__all__ = ["Answer", "Direction", "answer", "numbers"]
 
 Direction = Literal["grows", "shrinks", "unsettled", "constant"]
 
@@ -61,29 +61,6 @@ class Answer:
     def text(self) -> str:
         """The whole answer as one paragraph."""
         return " ".join([self.headline, *self.sentences, *self.limits, *self.more])
-
-
-def estimate_row(
-    fit: Fit, estimand: str, level: str, group: str = "", params: float | None = None
-) -> pd.Series | None:
-    """Return one row of the estimates, or None when the fit does not have it.
-
-    Parameters
-    ----------
-    fit : Fit
-        A fit.
-    estimand, level, group : str
-        What to look for; `group` like ``task=xnli``.
-    params : float, optional
-        For a gain, its size.
-    """
-    rows = fit.estimates
-    kept = rows[
-        (rows["estimand"] == estimand) & (rows["level"] == level) & (rows["group"].fillna("") == group)
-    ]
-    if params is not None:
-        kept = kept[np.isclose(kept["params"].astype(float), params, rtol=1e-6)]
-    return None if kept.empty else kept.iloc[0]
 
 
 def answer(fit: Fit, twin: Fit | None = None) -> Answer:

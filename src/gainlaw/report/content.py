@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gainlaw import tables as make
+from gainlaw.figures.arrange import Fits, has_slope, levels, wider_fit
 from gainlaw.report.answer import Answer, answer
-from gainlaw.report.arrange import Fits, has_slope, levels, wider_fit
 from gainlaw.report.exhibits import Exhibit, basis_of, draw_exhibits
 from gainlaw.report.limits import limits_of
 from gainlaw.tasks import task_title
@@ -40,7 +40,7 @@ class Content:
     figures : mapping of str to Exhibit
         By name.
     width : pandas.DataFrame
-        The slope's interval by what is the replicate (`gainlaw.figures.width_frame`); empty without a slope.
+        The slope's interval by what is the replicate (`gainlaw.figures.width.width_data`); empty without a slope.
     curve_words : mapping of str to str
         By curve, which law of one curve describes it best, and what the sizes cannot tell.
     beside : mapping of str to Answer
@@ -82,9 +82,9 @@ def collect(
     exhibits : sequence of Exhibit, optional
         The figures, where they are drawn already.
     """
-    basis = basis_of(fits.main)
+    basis = basis_of(fits, beside)
     if exhibits is None:
-        exhibits = draw_exhibits(fits, basis, beside)
+        exhibits = draw_exhibits(basis)
     tables = [
         *_tables(fits, verdicts, comparison),
         *_others(fits),

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError
+from gainlaw.figures.arrange import estimate_row
 from gainlaw.fitting.checks.diagnostics import speaks
 from gainlaw.formats import format_number
-from gainlaw.report.answer import estimate_row, numbers
+from gainlaw.report.answer import numbers
 from gainlaw.report.words import predictive_words
 from gainlaw.scales import SCALES
 from gainlaw.sizes import format_params

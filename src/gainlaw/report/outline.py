@@ -1,10 +1,10 @@
-"""The outline of a report: which words, tables and figures stand in which chapter of page and paper."""
+"""The outline of a report: which words and tables stand in which chapter of page and paper, and the figures between."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gainlaw.report.arrange import has_slope, levels
+from gainlaw.figures.arrange import LEVELS
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.words import (
     beside_words,
@@ -21,7 +21,10 @@ from gainlaw.report.words import (
 )
 from gainlaw.tables.verdicts import claims_frame
 
-__all__ = ["Chapter", "outline"]
+__all__ = ["Chapter", "answering", "outline"]
+
+#: Tables that are too long for a chapter; the page shows them folded, the paper in its appendix.
+_ELSEWHERE = {"slopes_language", "gain_at_language"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Chapter:
     words : str
         The paragraph that opens it, plain text; may be empty.
     names : tuple of str
-        The tables and figures, in order; those that the content lacks are left out.
+        The tables and figures, in order.
     """
 
     id: str
@@ -57,26 +60,22 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
         The judged claims.
     """
     main = content.fits.main
-    by = levels(main) if has_slope(main) else levels(main, "gain")
-    results = ["slope"]
-    for level in by:
-        results += [f"forest_{level}", *([f"slopes_{level}"] if level != "language" else [])]
-    results += [f"gain_at_{level}" for level in levels(main, "gain") if level != "language"]
-    results.append("effects")
+    results = [f"{table}_{level}" for table in ("slopes", "gain_at") for level in LEVELS]
     checked = check_words(main)
     if "predictive" in content.figures:
         from gainlaw.fitting.checks.predictive import predictive_data
 
         checked += f" {predictive_words(predictive_data(main))}"
+    beside = tuple(f"beside_slopes_{number}" for number in range(1, len(content.beside) + 1))
     chapters = [
-        Chapter("data", "Data", data_words(main), ("data", "checkpoints", "gains", "scores")),
+        Chapter("data", "Data", data_words(main), ("data", "checkpoints", "gains")),
         Chapter("method", "Method", "", ()),
-        Chapter("results", "Results", results_words(main), (*results, "scales")),
+        Chapter("results", "Results", results_words(main), (*results, "effects")),
         Chapter(
             "width",
             "Why the interval is wide",
             f"{width_words(content.width, main.spec.decimals())} {influence_words(main)}".strip(),
-            ("width", "sds", "influence", "influence_table"),
+            ("sds", "influence_table"),
         ),
         Chapter(
             "claims",
@@ -88,27 +87,39 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
             "others",
             "Other laws and other intermediate training",
             others_words(list(content.fits.others)),
-            ("other_laws", "compare", "other_intermediate", "other_gain_at_intermediate", "other_gains"),
+            ("compare", "other_gain_at_intermediate", "other_gains"),
         ),
-        Chapter("curves", "One curve a task", curves_words(content.curve_words), ("curves", "curve_laws")),
-        Chapter("beside", "Beside: other studies", beside_words(content.beside), _beside_names(content)),
-        Chapter("diagnostics", "Diagnostics", checked, ("diagnostics", "predictive")),
+        Chapter("curves", "One curve a task", curves_words(content.curve_words), ("curve_laws",)),
         Chapter(
-            "priors", "Priors and sensitivity", priors_words(main), ("priors", "priors_figure", "sensitivity")
+            "beside",
+            "Beside: other studies",
+            beside_words(content.beside),
+            beside,
         ),
+        Chapter("diagnostics", "Diagnostics", checked, ("diagnostics",)),
+        Chapter("priors", "Priors and sensitivity", priors_words(main), ("priors", "sensitivity")),
     ]
     known = [
         Chapter(
             chapter.id,
             chapter.title,
             chapter.words,
-            tuple(name for name in chapter.names if content.has(name)),
+            _shown(chapter, content),
         )
         for chapter in chapters
     ]
     return tuple(chapter for chapter in known if chapter.words or chapter.names or chapter.id == "method")
 
 
-def _beside_names(content: Content) -> tuple[str, ...]:
-    numbers = range(1, len(content.beside) + 1)
-    return tuple(name for n in numbers for name in (f"beside_{n}", f"beside_slopes_{n}"))
+def answering(content: Content) -> tuple[str, ...]:
+    """Return the figures that stand with the answer itself."""
+    return tuple(name for name, figure in content.figures.items() if figure.chapter == "answer")
+
+
+def _shown(chapter: Chapter, content: Content) -> tuple[str, ...]:
+    """Return the tables of a chapter that there are, with its figures put where they say that they stand."""
+    names = list(chapter.names)
+    for figure in content.figures.values():
+        if figure.chapter == chapter.id:
+            names.insert(names.index(figure.before) if figure.before else len(names), figure.name)
+    return tuple(name for name in names if content.has(name) and name not in _ELSEWHERE)

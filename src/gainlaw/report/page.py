@@ -16,7 +16,7 @@ from gainlaw.formats import MINUS, format_interval, format_number, format_probab
 from gainlaw.notes import count_of
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.exhibits import Exhibit
-from gainlaw.report.outline import outline
+from gainlaw.report.outline import answering, outline
 from gainlaw.report.words import (
     REFERENCES,
     bibtex,
@@ -98,7 +98,11 @@ def _sections(content: Content, verdicts: Verdicts) -> list[Section]:
         "claims": [_missing(verdicts)],
     }
     sections = [
-        Section("answer", "The answer", _some([_lead(content), _facts(content), show.any("gain_curve")]))
+        Section(
+            "answer",
+            "The answer",
+            _some([_lead(content), _facts(content), *(show.any(name) for name in answering(content))]),
+        )
     ]
     for chapter in outline(content, verdicts):
         failed = chapter.id == "diagnostics" and main.status != "ok"

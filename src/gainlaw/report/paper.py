@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import gainlaw
 from gainlaw.report.content import Content, Verdicts
-from gainlaw.report.outline import outline
+from gainlaw.report.outline import answering, outline
 from gainlaw.report.words import (
     REFERENCES,
     diagnostics_words,
@@ -78,7 +78,7 @@ def render_paper(content: Content, verdicts: Verdicts, title: str) -> str:
 def _parts(content: Content, verdicts: Verdicts) -> list[Part]:
     parts = []
     for chapter in outline(content, verdicts):
-        names = ("gain_curve", *chapter.names) if chapter.id == "results" else chapter.names
+        names = (*answering(content), *chapter.names) if chapter.id == "results" else chapter.names
         method = _method(content.fits.main) if chapter.id == "method" else []
         notes = _notes(content.fits.main) if chapter.id == "data" else ""
         words = [_prose(chapter.words), notes, *method, _pointers(content, names)]

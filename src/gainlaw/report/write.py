@@ -96,7 +96,7 @@ def write_report(
     >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
     >>> print(write_report(fit, "report").answer.text)  # doctest: +SKIP
     """
-    from gainlaw.report.arrange import arrange_fits
+    from gainlaw.figures.arrange import arrange_fits
     from gainlaw.report.content import collect
     from gainlaw.report.exhibits import read_exhibits
     from gainlaw.report.page import render_page
@@ -149,10 +149,10 @@ def draw_figures(
     >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
     >>> write_report(fit, "report", figures=draw_figures(fit, "drawn"))  # doctest: +SKIP
     """
-    from gainlaw.report.arrange import arrange_fits
-    from gainlaw.report.exhibits import draw_exhibits, write_exhibits
+    from gainlaw.figures.arrange import arrange_fits
+    from gainlaw.report.exhibits import basis_of, draw_exhibits, write_exhibits
 
-    exhibits = draw_exhibits(arrange_fits(fits), beside=beside)
+    exhibits = draw_exhibits(basis_of(arrange_fits(fits), beside))
     write_exhibits(exhibits, out)
     return Path(out)
 

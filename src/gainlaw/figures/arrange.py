@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gainlaw.errors import InputError
-from gainlaw.report.answer import estimate_row
 from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gainlaw.fitting.core import Fit
 
-__all__ = ["LEVELS", "Fits", "arrange_fits", "has_slope", "law_title", "levels"]
+__all__ = ["LEVELS", "Fits", "arrange_fits", "estimate_row", "has_slope", "law_title", "levels", "wider_fit"]
 
 #: Levels that get a forest and a table of slopes, where the fit has them.
 LEVELS = ("task", "language_family", "language", "intermediate", "model_family")
@@ -76,6 +79,29 @@ def _are_twins(first: Fit, second: Fit) -> bool:
         and first.n_rows == second.n_rows
         and first.n_checkpoints == second.n_checkpoints
     )
+
+
+def estimate_row(
+    fit: Fit, estimand: str, level: str, group: str = "", params: float | None = None
+) -> pd.Series | None:
+    """Return one row of the estimates, or None when the fit does not have it.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    estimand, level, group : str
+        What to look for; `group` like ``task=xnli``.
+    params : float, optional
+        For a gain, its size.
+    """
+    rows = fit.estimates
+    kept = rows[
+        (rows["estimand"] == estimand) & (rows["level"] == level) & (rows["group"].fillna("") == group)
+    ]
+    if params is not None:
+        kept = kept[np.isclose(kept["params"].astype(float), params, rtol=1e-6)]
+    return None if kept.empty else kept.iloc[0]
 
 
 def has_slope(fit: Fit) -> bool:

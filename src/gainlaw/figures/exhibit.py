@@ -1,0 +1,77 @@
+"""What a figure says of itself to stand in a report: its name, its chapter, its caption, and when there is one.
+
+A module of this folder that has a figure for the report has a function ``exhibits(basis)``, which yields a `Drawing`
+for each figure that there is to draw; `gainlaw.report.exhibits.FIGURES` lists those functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+
+from gainlaw.figures.arrange import Fits
+
+if TYPE_CHECKING:
+    from gainlaw.curves.study import CurveStudy
+    from gainlaw.figures.style import PaperFigure
+    from gainlaw.fitting.core import Fit
+
+__all__ = ["Basis", "ChapterId", "Drawing", "Exhibits"]
+
+#: The chapters of a report that have figures, see `gainlaw.report.outline`.
+type ChapterId = Literal[
+    "answer", "data", "results", "width", "others", "curves", "beside", "diagnostics", "priors"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What the figures of a report are drawn from.
+
+    Parameters
+    ----------
+    fits : Fits
+        The fits by their part in the report.
+    width : pandas.DataFrame
+        The slope's interval by what is the replicate (`gainlaw.figures.width.width_data`); empty without a slope.
+    study : CurveStudy or None
+        Laws of one curve for the mean gains of each task's checkpoints, where there are sizes enough.
+    beside : mapping of str to Fit
+        Fits of other studies.
+    """
+
+    fits: Fits
+    width: pd.DataFrame
+    study: CurveStudy | None
+    beside: Mapping[str, Fit]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure with what a report has to know of it.
+
+    Parameters
+    ----------
+    name : str
+        File stem.
+    chapter : str
+        Where it stands.
+    caption : str
+        Plain text.
+    figure : PaperFigure
+        The figure.
+    before : str
+        The table of that chapter that it stands above; without it, it stands at the end of the chapter.
+    """
+
+    name: str
+    chapter: ChapterId
+    caption: str
+    figure: PaperFigure
+    before: str = ""
+
+
+type Exhibits = Callable[[Basis], Iterator[Drawing]]
