@@ -18,6 +18,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "ARCHITECTURE.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 
@@ -35,6 +36,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_and_options_exist(page: Path, cli: Cli) -> None:
+    if page.name == "extending.md":
+        pytest.skip("its commands do not exist yet; test_extending.py adds and runs them")
     text = page.read_text(encoding="utf-8")
     lines = re.findall(r"^\$ gainlaw (.+)$", text, flags=re.MULTILINE)
     for line in lines:

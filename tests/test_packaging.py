@@ -239,3 +239,36 @@ def test_text_names_no_machine_and_no_registry() -> None:
             if match := FORBIDDEN.search(line):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {match[0]}")
     assert not found
+
+
+def test_outsiders_run_what_developers_run() -> None:
+    """The workflow and the hooks call the targets and the tools that are here, and no versions of their own."""
+    import yaml
+
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    commands = [step["run"] for step in steps if "run" in step]
+    targets = set(
+        re.findall(r"^([\w-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert {command.split()[1] for command in commands} == {"lint", "test"} <= targets
+    versions = set(workflow["jobs"]["test"]["strategy"]["matrix"]["python"])
+    classifiers = {line.rpartition(" ")[2] for line in PROJECT["project"]["classifiers"] if ":: 3." in line}
+    assert versions == classifiers
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert {repository["repo"] for repository in hooks["repos"]} == {"local"}
+    entries = [hook["entry"].split() for repository in hooks["repos"] for hook in repository["hooks"]]
+    assert [entry[:2] for entry in entries] == [[".venv/bin/ruff", "check"], [".venv/bin/ruff", "format"]]
+
+
+def test_addresses_of_the_project_agree() -> None:
+    import yaml
+
+    home = PROJECT["project"]["urls"]["Homepage"]
+    assert all(address.startswith(home) for address in PROJECT["project"]["urls"].values())
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["repository-code"] == home
+    for name in re.findall(
+        rf"{home}/(?:tree|blob)/main/(\S+)", " ".join(PROJECT["project"]["urls"].values())
+    ):
+        assert (ROOT / name).exists()
