@@ -17,7 +17,7 @@ from gainlaw.training.experiment.schema import Checkpoint, Experiment, Settings,
 from gainlaw.training.experiment.validation import Draft, guess, show
 
 if TYPE_CHECKING:
-    from gainlaw.training.plan.shapes import Role
+    from gainlaw.training.plan.shapes import Part
 
 __all__ = [
     "MASKED_TYPES",
@@ -131,7 +131,7 @@ def _first_line(error: Exception) -> str:
     return text.splitlines()[0][:200]
 
 
-def counted_role(experiment: Experiment, config: Mapping[str, Any]) -> Role:
+def counted_role(experiment: Experiment, config: Mapping[str, Any]) -> Part:
     """Return which part of a model is counted, in the words of `gainlaw.training.plan.shapes`."""
     if experiment.protocol != "prompted":
         return "encoder"
@@ -299,7 +299,7 @@ def _unfit(draft: Draft, kind: str, key: str) -> list[Problem]:
     return []
 
 
-def _refusal(values: Mapping[str, Any], role: Role, key: str) -> list[Problem]:
+def _refusal(values: Mapping[str, Any], role: Part, key: str) -> list[Problem]:
     """Return what transformers says when it does not make a model, without any weights."""
     from gainlaw.training.plan.shapes import model_shape
     from gainlaw.training.train.backbones import quiet

@@ -6,7 +6,7 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,19 +83,12 @@ def one_of(
     return find
 
 
+def _row(path: Path, line: int, number: int, cells: Mapping[str, Any]) -> Row:
+    return Row(str(path), line, number, cells, path.parent.name)
+
+
 def open_text(path: Path) -> IO[str]:
-    """Open a UTF-8 file, gzipped when its name ends in ``.gz``; only a line feed ends a line.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-
-    Raises
-    ------
-    InputError
-        If it cannot be opened.
-    """
+    """Open a UTF-8 file, gzipped when its name ends in ``.gz``; only a line feed ends a line."""
     try:
         if path.suffix == ".gz":
             return gzip.open(path, "rt", encoding="utf-8-sig", newline="\n")
@@ -112,11 +105,6 @@ def _unreadable(path: Path, error: Exception, line: int) -> InputError:
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield each line that is not blank with its number, without its line end.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
 
     Raises
     ------
@@ -135,18 +123,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-
-    Raises
-    ------
-    InputError
-        If it is not JSON.
-    """
+    """Return the content of a JSON file, or raise an `InputError` that names the line where it is not JSON."""
     with open_text(path) as file:
         try:
             return json.load(file)
@@ -157,22 +134,14 @@ def read_json(path: Path) -> Any:
 
 
 def read_jsonl(path: Path, faults: Faults) -> Iterator[Row]:
-    """Yield the records of a file with one JSON object on each line.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    faults : Faults
-        Takes the lines that are no JSON object.
-    """
+    """Yield the records of a file with one JSON object on each line; `faults` takes the lines that are none."""
     for number, (line, text) in enumerate(read_lines(path), 1):
         try:
             cells = json.loads(text)
         except json.JSONDecodeError:
             cells = None
         if isinstance(cells, dict):
-            yield Row(str(path), line, number, cells, path.parent.name)
+            yield _row(path, line, number, cells)
         else:
             faults.add(str(path), line, RowError("not a JSON object on one line"))
 
@@ -180,12 +149,7 @@ def read_jsonl(path: Path, faults: Faults) -> Iterator[Row]:
 def read_table(path: Path, faults: Faults) -> Iterator[Row]:
     """Yield the records of a tab-separated file whose first line names the columns; quotes mean nothing.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    faults : Faults
-        Takes the lines with more cells than the header; missing cells are left to the reader.
+    `faults` takes the lines with more cells than the header; missing cells are left to the reader.
     """
     header: list[str] = []
     for number, (line, text) in enumerate(read_lines(path)):
@@ -195,7 +159,7 @@ def read_table(path: Path, faults: Faults) -> Iterator[Row]:
         elif len(cells) > len(header):
             faults.add(str(path), line, RowError(f"more than the {len(header)} cells of the header"))
         else:
-            yield Row(str(path), line, number, dict(zip(header, cells, strict=False)), path.parent.name)
+            yield _row(path, line, number, dict(zip(header, cells, strict=False)))
 
 
 def unquote(cell: str) -> str:
@@ -203,11 +167,6 @@ def unquote(cell: str) -> str:
 
     The files that XTREME's preparation writes have such cells, ``"He said ""no""."``, and read by its own code
     they keep these quotes. Any other cell is returned as it is.
-
-    Parameters
-    ----------
-    cell : str
-        The cell.
 
     Examples
     --------
@@ -223,13 +182,8 @@ def unquote(cell: str) -> str:
 def read_pairs(path: Path, faults: Faults) -> Iterator[Row]:
     """Yield the records of a tab-separated file of two texts and a label, with a header or without.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file. A first line whose last cell is ``label`` or ``gold_label`` is a header; otherwise the columns
-        are ``first``, ``second`` and ``label``, and cells are read by `unquote`.
-    faults : Faults
-        Takes the lines with too many cells.
+    A first line whose last cell is ``label`` or ``gold_label`` is a header; otherwise the columns are ``first``,
+    ``second`` and ``label``, and cells are read by `unquote`. `faults` takes the lines with too many cells.
     """
     header: list[str] | None = None
     number = 0
@@ -245,18 +199,13 @@ def read_pairs(path: Path, faults: Faults) -> Iterator[Row]:
             faults.add(str(path), line, RowError(f"more than {len(header)} cells"))
             continue
         values = [unquote(cell.strip()) for cell in cells] if header[0] == "first" else cells
-        yield Row(str(path), line, number, dict(zip(header, values, strict=False)), path.parent.name)
+        yield _row(path, line, number, dict(zip(header, values, strict=False)))
 
 
 def read_csv(path: Path, faults: Faults) -> Iterator[Row]:
     """Yield the records of a comma-separated file whose first line names the columns.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    faults : Faults
-        Takes the records with more cells than the header.
+    `faults` takes the records with more cells than the header.
     """
     with open_text(path) as file:
         reader = csv.DictReader(file, strict=True)
@@ -267,7 +216,7 @@ def read_csv(path: Path, faults: Faults) -> Iterator[Row]:
                 if None in cells:
                     faults.add(str(path), line, RowError("more cells than the header"))
                 else:
-                    yield Row(str(path), line, number, cells, path.parent.name)
+                    yield _row(path, line, number, cells)
         except csv.Error as error:
             faults.add(str(path), line + 1, RowError(f"not comma-separated values: {error}"))
         except _UNREADABLE as error:
@@ -277,14 +226,8 @@ def read_csv(path: Path, faults: Faults) -> Iterator[Row]:
 def read_xml(path: Path, element: str, faults: Faults) -> Iterator[Row]:
     """Yield the elements called `element`, their attributes and the texts of their children as cells.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file. A document type is read over; a file that defines entities is refused, and none is fetched.
-    element : str
-        The name of the elements that are records.
-    faults : Faults
-        Takes the place where the file is no XML.
+    A document type is read over; a file that defines entities is refused, and none is fetched. `faults` takes the
+    place where the file is no XML.
     """
     from xml.parsers import expat
 
@@ -306,7 +249,7 @@ def read_xml(path: Path, element: str, faults: Faults) -> Iterator[Row]:
 
     def closed(name: str) -> None:
         if name == element and start:
-            found.append(Row(str(path), start.pop(), len(found) + 1, dict(cells), path.parent.name))
+            found.append(_row(path, start.pop(), len(found) + 1, dict(cells)))
         child.clear()
 
     def text(data: str) -> None:

@@ -60,17 +60,7 @@ class Row:
 
 
 class RowError(Exception):
-    """A record that cannot be used.
-
-    Parameters
-    ----------
-    message : str
-        What is wrong, the same words for every record with this fault.
-    column : str, optional
-        The column at fault.
-    hint : str, optional
-        What is allowed.
-    """
+    """A record that cannot be used: what is wrong, in the same words for all with this fault, the column, a hint."""
 
     def __init__(self, message: str, column: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -89,17 +79,7 @@ class Faults:
         self._whole: list[tuple[str, Problem]] = []
 
     def add(self, source: str, place: int | str, fault: RowError) -> None:
-        """Note the fault of one record.
-
-        Parameters
-        ----------
-        source : str
-            The file or data set.
-        place : int or str
-            The line, or a name.
-        fault : RowError
-            What is wrong.
-        """
+        """Note the fault of one record, with its file or data set and its line or name."""
         key = (source, fault.message, fault.column, fault.hint)
         self._places.setdefault(key, []).append(place)
 
@@ -142,13 +122,7 @@ class Faults:
         return found
 
     def raise_any(self) -> None:
-        """Raise what was noted, if anything.
-
-        Raises
-        ------
-        InputError
-            With one problem for each kind of fault and file.
-        """
+        """Raise what was noted, if anything, as one problem for each kind of fault and file."""
         problems = list(self._whole)
         for (source, message, column, hint), places in self._places.items():
             lines = tuple(place for place in places if isinstance(place, int))
@@ -177,13 +151,6 @@ def _cell(row: Row, columns: Sequence[str]) -> tuple[str, Any]:
 def text_of(row: Row, *columns: str) -> str:
     """Return the text in the first of `columns` that the record has, without outer blanks.
 
-    Parameters
-    ----------
-    row : Row
-        The record.
-    *columns : str
-        The names that the column has in the published formats.
-
     Raises
     ------
     RowError
@@ -203,20 +170,7 @@ def text_of(row: Row, *columns: str) -> str:
 
 
 def identity(row: Row, *columns: str) -> str:
-    """Return the record's id as text, from the first of `columns` that it has.
-
-    Parameters
-    ----------
-    row : Row
-        The record.
-    *columns : str
-        The names that the column has.
-
-    Raises
-    ------
-    RowError
-        If it has none.
-    """
+    """Return the record's id as text, from the first of `columns` that it has, or raise a `RowError`."""
     column, value = _cell(row, columns)
     name = "" if value is None else str(value).strip()
     if not name:
@@ -227,19 +181,7 @@ def identity(row: Row, *columns: str) -> str:
 def class_item(name: str, first: str, second: str, label: int | None) -> ClassItem | None:
     """Return the item, or None where there is no gold label.
 
-    Parameters
-    ----------
-    name : str
-        Its id.
-    first, second : str
-        The texts; one of the two may be empty, as a few are in the published files.
-    label : int or None
-        Its class.
-
-    Raises
-    ------
-    RowError
-        If both texts are empty.
+    One of the two texts may be empty, as a few are in the published files; if both are, a `RowError` is raised.
     """
     if label is None:
         return None
@@ -255,10 +197,8 @@ def class_label(
 
     Parameters
     ----------
-    row : Row
-        The record.
-    columns : sequence of str
-        The names that the label column has.
+    row, columns
+        The record, and the names that the label column has.
     names : mapping of str to int
         The labels as the formats write them, in lower case -> index.
     drop : bool, default False
@@ -293,12 +233,8 @@ def option_index(row: Row, column: str, count: int, first: int = 0) -> int:
 
     Parameters
     ----------
-    row : Row
-        The record.
-    column : str
-        Its label column.
-    count : int
-        How many options it has.
+    row, column, count
+        The record, its label column, and how many options it has.
     first : int, default 0
         The number that the format gives to the first option.
 

@@ -5,23 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.plan.memory import MemoryEstimate, Precision, adapter_parameters, peak_memory
-from gainlaw.training.plan.shapes import ForwardFlops, Role, forward_flops, model_shape
+from gainlaw.training.plan.memory import adapter_parameters
+from gainlaw.training.plan.shapes import Part, Pass, forward_flops, model_shape
 
 __all__ = [
-    "ForwardFlops",
-    "MemoryEstimate",
     "ParameterCount",
     "adapter_bytes",
     "count_parameters",
     "disk_bytes",
     "flops_per_example",
-    "forward_flops",
     "gpu_hours",
-    "peak_memory",
 ]
 
 
@@ -45,18 +41,13 @@ class ParameterCount:
     non_embedding: int
 
 
-def count_parameters(config: Mapping[str, Any], role: Role = "encoder") -> ParameterCount:
+def count_parameters(config: Mapping[str, Any], role: Part = "encoder") -> ParameterCount:
     """Count the parameters of a model that is built on the meta device, without weights.
 
     Parameters
     ----------
-    config : mapping
-        The model's configuration: `gainlaw.training.experiment.known.known_config`, a ``config.json``, or values of
-        one's own with ``model_type``.
-    role : {"encoder", "full", "causal"}
-        ``encoder``: the model without language-modelling head, with the pooling layer that it was published
-        with; of an encoder-decoder, the encoder and its embeddings. ``full``: with the head it was
-        pretrained with, and both sides of an encoder-decoder. ``causal``: a decoder with its head.
+    config, role
+        As in `gainlaw.training.plan.shapes.model_shape`.
 
     Returns
     -------
@@ -82,10 +73,10 @@ def flops_per_example(
     config: Mapping[str, Any],
     tokens: float,
     *,
-    phase: Literal["train", "infer"] = "train",
+    phase: Pass = "train",
     gradient_checkpointing: bool = False,
-    lora: int | bool | None = False,
-    role: Role = "encoder",
+    lora: int | None = None,
+    role: Part = "encoder",
     target_tokens: float = 0.0,
 ) -> float:
     """Return the FLOPs that one example costs.
@@ -111,9 +102,8 @@ def flops_per_example(
         Training, or evaluation.
     gradient_checkpointing : bool
         Whether the forward pass is done again during the backward pass.
-    lora : int or bool, optional
-        The rank of adapters on the queries and values of every layer; True where the rank is not known: their
-        own products (below 1 % at rank 16) are then left out.
+    lora : int, optional
+        The rank of adapters on the queries and values of every layer.
     target_tokens : float
         Length of the decoder's side; of an encoder-decoder in the role ``full`` only.
 
@@ -137,45 +127,21 @@ def flops_per_example(
         raise InputError(faults)
     forward = forward_flops(config, role)
     weights, attention = forward.weights(tokens, target_tokens), forward.attention(tokens, target_tokens)
-    rank = 0 if lora is None or isinstance(lora, bool) else lora
-    adapters = 2.0 * adapter_parameters(model_shape(config, role), rank) * tokens if rank else 0.0
+    adapters = 2.0 * adapter_parameters(model_shape(config, role), lora or 0) * tokens
     if phase == "infer":
         return weights + attention + adapters
     again = weights + attention + adapters if gradient_checkpointing else 0.0
     return (2 if lora else 3) * weights + 3 * attention + 3 * adapters + again
 
 
-def disk_bytes(config: Mapping[str, Any], precision: Precision = "fp32", role: Role = "encoder") -> int:
-    """Return the size of the saved weights: a safetensors file, header included.
-
-    Parameters
-    ----------
-    config, role
-        As in `count_parameters`.
-    precision : {"fp32", "bf16"}
-        Of the saved weights; a training run saves fp32.
-
-    Raises
-    ------
-    InputError
-        If the precision is another, or as `count_parameters` does.
-    """
-    if precision not in ("fp32", "bf16"):
-        raise InputError(Problem(f"{precision!r} is no precision", "precision", hint="fp32 or bf16"))
+def disk_bytes(config: Mapping[str, Any], role: Part = "encoder") -> int:
+    """Return the size of the saved weights, in fp32: a safetensors file, header included."""
     shape = model_shape(config, role)
-    return shape.parameters * (4 if precision == "fp32" else 2) + shape.header_bytes
+    return 4 * shape.parameters + shape.header_bytes
 
 
-def adapter_bytes(config: Mapping[str, Any], rank: int, role: Role = "encoder") -> int:
-    """Return the size of saved adapters on queries and values, in fp32.
-
-    Parameters
-    ----------
-    config, role
-        As in `count_parameters`.
-    rank : int
-        Of the adapters.
-    """
+def adapter_bytes(config: Mapping[str, Any], rank: int, role: Part = "encoder") -> int:
+    """Return the size of saved adapters on queries and values, in fp32."""
     return 4 * adapter_parameters(model_shape(config, role), rank)
 
 

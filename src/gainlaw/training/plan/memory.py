@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.plan.shapes import ModelShape, Role, model_shape
+from gainlaw.training.plan.shapes import ModelShape, Part, Pass, model_shape
 
 __all__ = ["MemoryEstimate", "Precision", "adapter_parameters", "peak_memory"]
 
-Phase = Literal["train", "infer"]
 Precision = Literal["fp32", "bf16"]
-Optimizer = Literal["adamw", "sgd"]
-
-_CHOICES = {"phase": ("train", "infer"), "precision": ("fp32", "bf16"), "optimizer": ("adamw", "sgd")}
-_STATES = {"adamw": 8, "sgd": 0}
 _FP32 = 4
 
 
@@ -55,20 +50,19 @@ class MemoryEstimate:
 def peak_memory(
     config: Mapping[str, Any],
     *,
-    phase: Phase = "train",
+    phase: Pass = "train",
     micro_batch_tokens: int,
     max_length: int,
     precision: Precision = "bf16",
-    optimizer: Optimizer = "adamw",
     lora: int | None = None,
     gradient_checkpointing: bool = False,
-    role: Role = "encoder",
+    role: Part = "encoder",
     keeps_best: bool = False,
 ) -> MemoryEstimate:
     """Estimate the peak memory of training, or of evaluation.
 
     Assumed is a loop that keeps weights, gradients and moments in fp32 and accumulates gradients: 4 bytes a
-    weight, and 4 + 8 (AdamW) a trained one. ``bf16`` means autocast: products run in bf16, which keeps a bf16
+    weight, and 4 + 8 (the moments of AdamW) a trained one. ``bf16`` means autocast: products run in bf16, which keeps a bf16
     copy of every weight matrix (2 bytes) and of the input of every product, while norms and the sums of residual
     connections stay in fp32.
 
@@ -102,8 +96,6 @@ def peak_memory(
         The longest example, in tokens.
     precision : {"bf16", "fp32"}
         Of the products.
-    optimizer : {"adamw", "sgd"}
-        AdamW keeps two moments, SGD without momentum none.
     lora : int, optional
         Rank of adapters on the queries and values; None (or 0) trains everything.
     gradient_checkpointing : bool
@@ -126,7 +118,7 @@ def peak_memory(
     task's head. The tests hold `activations_bytes` to within a factor of 1.25 of what torch keeps for tiny models
     of each shipped family except DeBERTa, whose position scores are not modelled.
     """
-    _check(phase, micro_batch_tokens, max_length, precision, optimizer, lora)
+    _check(phase, micro_batch_tokens, max_length, precision, lora)
     shape = model_shape(config, role)
     tokens, half = micro_batch_tokens, precision == "bf16"
     adapters = adapter_parameters(shape, lora) if lora else 0
@@ -151,7 +143,7 @@ def peak_memory(
     return MemoryEstimate(
         weights_bytes=weights + (_FP32 * trained if keeps_best else 0),
         gradients_bytes=_FP32 * trained,
-        optimizer_bytes=_STATES[optimizer] * trained,
+        optimizer_bytes=2 * _FP32 * trained,
         activations_bytes=activations,
         working_bytes=max(work, largest - activations),
     )
@@ -197,14 +189,11 @@ def _inner_values(shape: ModelShape, half: bool, adapters: bool) -> int:
     return (4 if shape.gated else 2) - adapters
 
 
-def _check(
-    phase: str, micro_batch_tokens: int, max_length: int, precision: str, optimizer: str, lora: int | None
-) -> None:
-    given = {"phase": phase, "precision": precision, "optimizer": optimizer}
+def _check(phase: str, micro_batch_tokens: int, max_length: int, precision: str, lora: int | None) -> None:
     faults = [
-        Problem(f"{given[name]!r} is none of the choices", name, hint=" or ".join(allowed))
-        for name, allowed in _CHOICES.items()
-        if given[name] not in allowed
+        Problem(f"{given!r} is none of the choices", name, hint=" or ".join(get_args(allowed)))
+        for name, given, allowed in (("phase", phase, Pass), ("precision", precision, Precision))
+        if given not in get_args(allowed)
     ]
     numbers = {"micro_batch_tokens": micro_batch_tokens, "max_length": max_length}
     numbers |= {} if lora is None else {"lora": lora}

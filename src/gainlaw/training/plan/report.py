@@ -261,7 +261,7 @@ def _cost(experiment: Experiment, unit: Unit, config: Mapping[str, Any] | None, 
 def _disk(experiment: Experiment, config: Mapping[str, Any]) -> float:
     from gainlaw.training.plan.costs import disk_bytes
 
-    return disk_bytes(config, "fp32", counted_role(experiment, config)) / _GB
+    return disk_bytes(config, counted_role(experiment, config)) / _GB
 
 
 def _trained_disk(experiment: Experiment, unit: Unit, config: Mapping[str, Any]) -> float:
@@ -276,7 +276,8 @@ def _trained_disk(experiment: Experiment, unit: Unit, config: Mapping[str, Any])
 
 def _work(experiment: Experiment, unit: Unit, config: Mapping[str, Any]) -> tuple[float, float, bool]:
     """Return FLOPs, peak memory in bytes, and whether all sizes were counted."""
-    from gainlaw.training.plan.costs import flops_per_example, peak_memory
+    from gainlaw.training.plan.costs import flops_per_example
+    from gainlaw.training.plan.memory import peak_memory
 
     spec, role = unit.spec, counted_role(experiment, config)
     loads, recipe, passes = _loads(experiment, unit)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -15,10 +15,10 @@ from gainlaw.errors import InputError, Problem
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-__all__ = ["ForwardFlops", "ModelShape", "Role", "forward_flops", "model_shape"]
+__all__ = ["ForwardFlops", "ModelShape", "Part", "Pass", "forward_flops", "model_shape"]
 
-Role = Literal["encoder", "full", "causal"]
-ROLES = ("encoder", "full", "causal")
+Part = Literal["encoder", "full", "causal"]
+Pass = Literal["train", "infer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +107,18 @@ class ForwardFlops:
         return own + self.cross * tokens * target_tokens
 
 
-def model_shape(config: Mapping[str, Any], role: Role = "encoder") -> ModelShape:
+def model_shape(config: Mapping[str, Any], role: Part = "encoder") -> ModelShape:
     """Return what a model is made of.
 
     Parameters
     ----------
     config : mapping
-        As of `gainlaw.training.experiment.known.known_config`, or a model's ``config.json``.
+        As of `gainlaw.training.experiment.known.known_config`, a model's ``config.json``, or values of one's own
+        with ``model_type``.
     role : {"encoder", "full", "causal"}
-        ``encoder``: the model without language-modelling head; of an encoder-decoder, the encoder.
-        ``full``: with the head it was pretrained with, both sides of an encoder-decoder.
-        ``causal``: a decoder with its head.
+        ``encoder``: the model without language-modelling head, with the pooling layer that it was published
+        with; of an encoder-decoder, the encoder and its embeddings. ``full``: with the head it was pretrained
+        with, and both sides of an encoder-decoder. ``causal``: a decoder with its head.
 
     Raises
     ------
@@ -127,7 +128,7 @@ def model_shape(config: Mapping[str, Any], role: Role = "encoder") -> ModelShape
     return _shape(_text(config), role)
 
 
-def forward_flops(config: Mapping[str, Any], role: Role = "encoder") -> ForwardFlops:
+def forward_flops(config: Mapping[str, Any], role: Part = "encoder") -> ForwardFlops:
     """Return the FLOPs of one forward pass as a function of its length.
 
     The model runs on the meta device at three lengths (six pairs of lengths for both sides of an
@@ -137,12 +138,7 @@ def forward_flops(config: Mapping[str, Any], role: Role = "encoder") -> ForwardF
     Parameters
     ----------
     config, role
-        As in `model_shape`.
-
-    Raises
-    ------
-    InputError
-        As in `model_shape`.
+        As in `model_shape`, with the errors of that.
     """
     return _flops(_text(config), role)
 
@@ -152,9 +148,9 @@ def _text(config: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _shape(text: str, role: Role) -> ModelShape:
+def _shape(text: str, role: Part) -> ModelShape:
     model = _build(json.loads(text), role)
-    parts = _Parts.of(model)
+    tables, products, habits = _habits(model)
     config = model.config
     sizes = {id(p): p.numel() for p in model.parameters()}
     heads = config.num_attention_heads
@@ -163,8 +159,8 @@ def _shape(text: str, role: Role) -> ModelShape:
     head = model.get_output_embeddings() if role != "encoder" else None
     return ModelShape(
         parameters=sum(sizes.values()),
-        embedding_parameters=sum(sizes[key] for key in parts.tables),
-        linear_parameters=sum(sizes[key] for key in parts.products),
+        embedding_parameters=sum(sizes[key] for key in tables),
+        linear_parameters=sum(sizes[key] for key in products),
         largest_parameter=max(sizes.values()),
         header_bytes=_header_bytes(model),
         hidden=config.hidden_size,
@@ -175,12 +171,7 @@ def _shape(text: str, role: Role) -> ModelShape:
         key_value_width=(getattr(config, "num_key_value_heads", None) or heads) * width,
         feed_forward=_feed_forward(config),
         vocabulary=0 if head is None else int(head.weight.shape[0]),
-        joint_projection=parts.joint_projection,
-        gated=parts.gated,
-        slow_gelu=parts.slow_gelu,
-        slow_norm=parts.slow_norm,
-        # A learned position bias is added to the scores of T5, which are written to memory for its gradient.
-        fused_attention=config._attn_implementation == "sdpa" and not parts.learned_bias,
+        **habits,
         dropout=_positive(config, "hidden_dropout_prob", "hidden_dropout", "dropout", "dropout_rate"),
         attention_dropout=_positive(
             config, "attention_probs_dropout_prob", "attention_dropout", "dropout_rate"
@@ -207,41 +198,32 @@ def _decoder_layers(config: PretrainedConfig) -> int:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """The parameters (by identity) and habits of a model."""
+def _habits(model: PreTrainedModel) -> tuple[set[int], set[int], dict[str, bool]]:
+    """Return the tables and the matrices of products of a model (by identity), and how it computes."""
+    from torch import nn
 
-    tables: frozenset[int]
-    products: frozenset[int]
-    joint_projection: bool
-    gated: bool
-    slow_gelu: bool
-    slow_norm: bool
-    learned_bias: bool
-
-    @classmethod
-    def of(cls, model: PreTrainedModel) -> _Parts:
-        from torch import nn
-
-        modules = list(model.named_modules())
-        tables = {id(m.weight) for _, m in modules if isinstance(m, nn.Embedding)}
-        products = {id(m.weight) for _, m in modules if isinstance(m, nn.Linear)}
-        head = model.get_output_embeddings()
-        if head is not None:
-            tables.add(id(head.weight))
-        leaves = {name.rsplit(".", 1)[-1] for name, _ in modules}
-        kinds = {type(m).__name__ for _, m in modules}
-        return cls(
-            frozenset(tables),
-            frozenset(products),
-            joint_projection=bool(leaves & {"query_key_value", "c_attn", "qkv_proj"}),
-            gated=bool(leaves & {"gate_proj", "wi_1"}),
-            slow_gelu="NewGELUActivation" in kinds,
-            slow_norm=any(
-                k.endswith(("RMSNorm", "T5LayerNorm", "MT5LayerNorm")) and k != "RMSNorm" for k in kinds
-            ),
-            learned_bias="relative_attention_bias" in leaves,
-        )
+    modules = list(model.named_modules())
+    tables = {id(m.weight) for _, m in modules if isinstance(m, nn.Embedding)}
+    products = {id(m.weight) for _, m in modules if isinstance(m, nn.Linear)}
+    head = model.get_output_embeddings()
+    if head is not None:
+        tables.add(id(head.weight))
+    leaves = {name.rsplit(".", 1)[-1] for name, _ in modules}
+    kinds = {type(m).__name__ for _, m in modules}
+    composed = {k for k in kinds if k.endswith(("RMSNorm", "T5LayerNorm", "MT5LayerNorm"))} - {"RMSNorm"}
+    return (
+        tables,
+        products,
+        {
+            "joint_projection": bool(leaves & {"query_key_value", "c_attn", "qkv_proj"}),
+            "gated": bool(leaves & {"gate_proj", "wi_1"}),
+            "slow_gelu": "NewGELUActivation" in kinds,
+            "slow_norm": bool(composed),
+            # A learned position bias is added to the scores of T5, which are written to memory for its gradient.
+            "fused_attention": model.config._attn_implementation == "sdpa"
+            and "relative_attention_bias" not in leaves,
+        },
+    )
 
 
 def _header_bytes(model: PreTrainedModel) -> int:
@@ -259,7 +241,7 @@ def _header_bytes(model: PreTrainedModel) -> int:
     return 8 + -(-length // 8) * 8
 
 
-def _build(values: dict[str, Any], role: Role, layers: int | None = None) -> PreTrainedModel:
+def _build(values: dict[str, Any], role: Part, layers: int | None = None) -> PreTrainedModel:
     import torch
     from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
@@ -269,8 +251,8 @@ def _build(values: dict[str, Any], role: Role, layers: int | None = None) -> Pre
     if layers is not None:
         _cut(config, layers)
     kind = _kind(config)
-    if role not in ROLES:
-        raise InputError(Problem(f"{role!r} is no role", "role", hint=f"one of {', '.join(ROLES)}"))
+    if role not in get_args(Part):
+        raise InputError(Problem(f"{role!r} is no role", "role", hint=f"one of {', '.join(get_args(Part))}"))
     if role == "causal" and kind != "decoder":
         hint = "causal is for decoders such as BLOOM, XGLM or Qwen; take encoder or full"
         raise InputError(Problem(f"{config.model_type} is an {kind}", "role", hint=hint))
@@ -331,7 +313,7 @@ def _kind(config: PretrainedConfig) -> str:
 
 
 @lru_cache(maxsize=64)
-def _flops(text: str, role: Role) -> ForwardFlops:
+def _flops(text: str, role: Part) -> ForwardFlops:
     values = json.loads(text)
     shape = _shape(text, role)
     both = shape.decoder_layers > 0
@@ -350,7 +332,7 @@ def _flops(text: str, role: Role) -> ForwardFlops:
 
 
 def _counts_of_layers(
-    values: dict[str, Any], role: Role, shape: ModelShape, points: list[tuple[int, int]]
+    values: dict[str, Any], role: Part, shape: ModelShape, points: list[tuple[int, int]]
 ) -> list[int] | None:
     """Return the counts from models of one and of two layers, or None where layers differ in size."""
     if shape.layers < 3 or (shape.decoder_layers and shape.decoder_layers != shape.layers):
