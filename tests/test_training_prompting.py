@@ -35,7 +35,7 @@ from gainlaw.training.prompting.agreement import (
 )
 from gainlaw.training.prompting.consistency import ConsistencySettings, judge_predictions
 from gainlaw.training.prompting.distillation import Swarm, swarm_loss, train_consistency
-from gainlaw.training.prompting.encoding import encode_requests, longest_input
+from gainlaw.training.prompting.encoding import context_length, encode_requests
 from gainlaw.training.prompting.likelihood import score_options
 from gainlaw.training.prompting.protocol import evaluate_prompts
 from gainlaw.training.prompting.ranking import RankedItem, choose, encode_for, rank_items
@@ -270,15 +270,15 @@ def test_requests_that_cannot_be_scored_are_all_named() -> None:
         rank_items(TINY.tiny_model("gpt2"), tokenizer, REQUESTS[:1], token_budget=0)
 
 
-def test_longest_input_comes_from_the_configuration_first() -> None:
+def test_context_length_comes_from_the_configuration_first() -> None:
     class Config:
         max_position_embeddings = 77
 
     tokenizer = TINY.load_tokenizer("gpt2")
-    assert longest_input(Config(), tokenizer) == 77  # type: ignore[arg-type]
-    assert longest_input(object(), tokenizer) == 48  # type: ignore[arg-type]
+    assert context_length(Config(), tokenizer) == 77  # type: ignore[arg-type]
+    assert context_length(object(), tokenizer) == 48  # type: ignore[arg-type]
     tokenizer.model_max_length = int(1e30)
-    assert longest_input(object(), tokenizer) == 2048  # type: ignore[arg-type]
+    assert context_length(object(), tokenizer) == 2048  # type: ignore[arg-type]
 
 
 # --- prompts ------------------------------------------------------------------------------------------------
@@ -448,9 +448,7 @@ def test_one_row_a_prompt_with_their_agreement(kind: str) -> None:
         Template("ask", "Is it true? {context}"),
         Template("x", "x {context}"),
     ]
-    lines: list[str] = []
-    scores = evaluate_prompts(model, tokenizer, items, templates, token_budget=64, log=lines.append)
-    assert len(lines) == 3
+    scores = evaluate_prompts(model, tokenizer, items, templates, token_budget=64)
     rows = scores.rows()
     assert [(row["prompt"], row["metric"]) for row in rows] == [
         (name, metric) for metric in ("accuracy", "accuracy_per_character") for name in ("plain", "ask", "x")

@@ -52,11 +52,6 @@ class Scores:
 def normalize_answer(text: str) -> str:
     """Return a text as SQuAD compares it: lower case, no ASCII punctuation, no English article, single blanks.
 
-    Parameters
-    ----------
-    text : str
-        An answer.
-
     References
     ----------
     .. [1] Rajpurkar et al. 2016, SQuAD, arXiv:1606.05250, and its evaluation script.
@@ -78,12 +73,7 @@ def _golds(answers: Sequence[str]) -> list[str]:
 def exact_match(prediction: str, answers: Sequence[str]) -> float:
     """Return 1 if the prediction equals one of the answers after `normalize_answer`, else 0.
 
-    Parameters
-    ----------
-    prediction : str
-        What was predicted; the empty text says that there is no answer.
-    answers : sequence of str
-        The accepted answers; none where the question has no answer.
+    The empty text says that there is no answer, as no answers do.
 
     Examples
     --------
@@ -97,12 +87,7 @@ def exact_match(prediction: str, answers: Sequence[str]) -> float:
 def token_f1(prediction: str, answers: Sequence[str]) -> float:
     """Return the best F1 of the prediction's words against those of an answer, after `normalize_answer`.
 
-    Parameters
-    ----------
-    prediction : str
-        What was predicted; the empty text says that there is no answer.
-    answers : sequence of str
-        The accepted answers; none where the question has no answer.
+    The empty text says that there is no answer, as no answers do.
 
     Examples
     --------

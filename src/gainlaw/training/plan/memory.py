@@ -62,9 +62,9 @@ def peak_memory(
     """Estimate the peak memory of training, or of evaluation.
 
     Assumed is a loop that keeps weights, gradients and moments in fp32 and accumulates gradients: 4 bytes a
-    weight, and 4 + 8 (the moments of AdamW) a trained one. ``bf16`` means autocast: products run in bf16, which keeps a bf16
-    copy of every weight matrix (2 bytes) and of the input of every product, while norms and the sums of residual
-    connections stay in fp32.
+    weight, and 4 + 8 (the moments of AdamW) a trained one. ``bf16`` means autocast: products run in bf16, which
+    keeps a bf16 copy of every weight matrix (2 bytes) and of the input of every product, while norms and the sums of
+    residual connections stay in fp32.
 
     Activations follow the accounting of Korthikanti et al. 2022 (arXiv 2205.05198, section 4), in bytes per token
     and layer, with ``c`` = 4 (fp32) or 2 (bf16) bytes, widths ``h`` (states), ``q`` (queries), ``k`` (keys) and

@@ -105,14 +105,7 @@ def fleiss_kappa(counts: ArrayLike, *, pseudo_count: float = 0.0) -> float:
 def observed_agreement(counts: ArrayLike) -> float:
     """Return the share of pairs of raters that agree, averaged over items (NaN without pairs).
 
-    Parameters
-    ----------
-    counts : array_like, shape (n_items, n_categories)
-        As for `fleiss_kappa`.
-
-    Returns
-    -------
-    float
+    `counts`, shape (n_items, n_categories), are as for `fleiss_kappa`.
     """
     table = _checked(counts)
     raters = float(table[0].sum()) if table.size else 0.0
@@ -124,15 +117,8 @@ def observed_agreement(counts: ArrayLike) -> float:
 def majority_share(counts: ArrayLike) -> float:
     """Return the share of all ratings that the most frequent category has (NaN without ratings).
 
-    Parameters
-    ----------
-    counts : array_like, shape (n_items, n_categories)
-        As for `fleiss_kappa`.
-
-    Returns
-    -------
-    float
-        1 when all raters give all items the same category: a collapse, unless the items are like that.
+    1 when all raters give all items the same category: a collapse, unless the items are like that. `counts`, shape
+    (n_items, n_categories), are as for `fleiss_kappa`.
     """
     total = _checked(counts).sum(axis=0)
     return float(total.max() / total.sum()) if total.sum() > 0 else float("nan")

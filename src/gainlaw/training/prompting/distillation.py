@@ -18,7 +18,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.training.experiment.recipes import DEFAULTS, Recipe
 from gainlaw.training.items.items import Item
 from gainlaw.training.prompting.consistency import ConsistencySettings, judge_predictions
-from gainlaw.training.prompting.encoding import Encoded
+from gainlaw.training.prompting.encoding import EncodedRequest
 from gainlaw.training.prompting.likelihood import score_options
 from gainlaw.training.prompting.ranking import choose, encode_for, evaluating, rank_items
 from gainlaw.training.prompting.templates import Template
@@ -253,7 +253,7 @@ class Swarm:
 
     def loss(self, piece: Piece) -> torch.Tensor:
         """Return the summed loss of the items of a micro-batch."""
-        encoded: Sequence[Encoded]
+        encoded: Sequence[EncodedRequest]
         encoded, budget = piece.data
         with evaluating(self.model), torch.no_grad():
             teacher = score_options(self.model, encoded, token_budget=budget)

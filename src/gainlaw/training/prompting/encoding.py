@@ -12,14 +12,14 @@ from gainlaw.training.prompting.templates import Request
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
-__all__ = ["Encoded", "encode_requests", "longest_input"]
+__all__ = ["EncodedRequest", "context_length", "encode_requests"]
 
 _DEFAULT_LENGTH = 2048
 _UNBOUNDED = 10**9
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedRequest:
     """One request as tokens.
 
     Attributes
@@ -35,20 +35,11 @@ class Encoded:
     continuations: tuple[tuple[int, ...], ...]
 
 
-def longest_input(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
+def context_length(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
     """Return how many tokens a model reads, by the order of places in which lm-evaluation-harness looks.
 
-    Parameters
-    ----------
-    config : transformers.PreTrainedConfig
-        ``n_positions``, ``max_position_embeddings`` and ``n_ctx`` come first.
-    tokenizer : transformers.PreTrainedTokenizerBase
-        Then its ``model_max_length``, where it has one.
-
-    Returns
-    -------
-    int
-        2048 where nothing is said.
+    ``n_positions``, ``max_position_embeddings`` and ``n_ctx`` of the configuration come first, then the tokenizer's
+    ``model_max_length``, where it has one; 2048 where nothing is said.
     """
     for name in ("n_positions", "max_position_embeddings", "n_ctx"):
         value = getattr(config, name, None)
@@ -60,7 +51,7 @@ def longest_input(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) 
 
 def encode_requests(
     tokenizer: PreTrainedTokenizerBase, requests: Sequence[Request], *, causal: bool, max_length: int
-) -> list[Encoded]:
+) -> list[EncodedRequest]:
     """Turn prompts and continuations into tokens.
 
     The convention is that of lm-evaluation-harness 0.4 [1]_: the delimiter and the spaces that end the prompt
@@ -82,7 +73,7 @@ def encode_requests(
 
     Returns
     -------
-    list of Encoded
+    list of EncodedRequest
         In the order of `requests`.
 
     Raises
@@ -113,7 +104,7 @@ def encode_requests(
     bare = _Tokens(tokenizer, opening, [tail for context, tail in pairs if not context], special=False)
 
     faults: dict[str, list[int]] = {}
-    encoded: list[Encoded] = []
+    encoded: list[EncodedRequest] = []
     place = 0
     for number, request in enumerate(requests):
         if not request.continuations:
@@ -136,7 +127,7 @@ def encode_requests(
             keep = max_length + 1 - len(after) if causal else max_length
             read.append(before[-max(keep, 1) :])
             scored.append(after)
-        encoded.append(Encoded(tuple(read), tuple(scored)))
+        encoded.append(EncodedRequest(tuple(read), tuple(scored)))
     if faults:
         raise InputError([_fault(message, rows) for message, rows in faults.items()], source="prompts")
     return encoded

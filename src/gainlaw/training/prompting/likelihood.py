@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gainlaw.training.prompting.encoding import Encoded
+from gainlaw.training.prompting.encoding import EncodedRequest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -34,7 +34,7 @@ class _Option:
 
 
 def score_options(
-    model: PreTrainedModel, encoded: Sequence[Encoded], *, token_budget: int, reuse: bool = True
+    model: PreTrainedModel, encoded: Sequence[EncodedRequest], *, token_budget: int, reuse: bool = True
 ) -> list[torch.Tensor]:
     """Sum the log-probabilities of the tokens of each continuation.
 
@@ -44,7 +44,7 @@ def score_options(
     ----------
     model : transformers.PreTrainedModel
         Causal or encoder-decoder, on the device to compute on.
-    encoded : sequence of Encoded
+    encoded : sequence of EncodedRequest
         Prompts and continuations as tokens.
     token_budget : int
         Most tokens of a forward pass, padding and cached tokens counted.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,32 +57,13 @@ class PromptScores:
     n_options: int
 
     def kappa(self, metric: str = "accuracy") -> float:
-        """Return Fleiss' kappa between the prompts (NaN for one prompt, or one answer throughout).
-
-        Parameters
-        ----------
-        metric : str
-            One of `METRICS`.
-
-        Returns
-        -------
-        float
-        """
+        """Return Fleiss' kappa between the prompts by a metric (NaN for one prompt, or one answer throughout)."""
         return fleiss_kappa(count_labels(self.answers[metric], self.n_options))
 
     def rows(self, metrics: Sequence[str] = ("accuracy", "accuracy_per_character")) -> list[dict[str, Any]]:
         """Return one row a prompt and metric, for a table of evaluations.
 
-        Parameters
-        ----------
-        metrics : sequence of str
-            Out of `METRICS`.
-
-        Returns
-        -------
-        list of dict
-            With ``prompt``, ``metric``, ``n_correct``, ``n_examples`` and ``fleiss_kappa``, the last the same
-            for all prompts of a metric.
+        With ``prompt``, ``metric``, ``n_correct``, ``n_examples`` and ``fleiss_kappa``, the same for all prompts.
         """
         found = []
         for metric in metrics:
@@ -98,16 +79,8 @@ class PromptScores:
     ) -> list[dict[str, Any]]:
         """Return one row an item, prompt and metric, for a table of predictions.
 
-        Parameters
-        ----------
-        metrics : sequence of str
-            Out of `METRICS`.
-
-        Returns
-        -------
-        list of dict
-            With ``prompt``, ``metric``, ``example``, ``label``, ``answer``, ``correct`` (0 or 1) and
-            ``log_likelihoods``, one an answer.
+        With ``prompt``, ``metric``, ``example``, ``label``, ``answer``, ``correct`` (0 or 1) and
+        ``log_likelihoods``, one an answer.
         """
         return [
             {
@@ -136,7 +109,6 @@ def evaluate_prompts(
     token_budget: int = 4096,
     device: str | torch.device = "cpu",
     max_length: int | None = None,
-    log: Callable[[str], None] | None = None,
 ) -> PromptScores:
     """Answer every item under every prompt, by the likelihood of the answers.
 
@@ -152,8 +124,6 @@ def evaluate_prompts(
         The prompts, checked against the task.
     token_budget, device, max_length
         See `gainlaw.training.prompting.ranking.rank_items`.
-    log : callable, optional
-        Called with a line after each prompt.
 
     Returns
     -------
@@ -179,8 +149,6 @@ def evaluate_prompts(
         likelihoods.append(tuple(each.log_likelihood for each in ranked))
         for metric, normalise in METRICS.items():
             chosen[metric].append([choose(each, normalise) for each in ranked])
-        if log is not None:
-            log(f"prompt {template.name}: {len(items)} items")
     labels = [item.label if isinstance(item, ClassItem | ChoiceItem) else -1 for item in items]
     return PromptScores(
         tuple(template.name for template in templates),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from gainlaw.errors import GainlawError, InputError, Problem
-from gainlaw.training.prompting.encoding import Encoded, encode_requests, longest_input
+from gainlaw.training.prompting.encoding import EncodedRequest, context_length, encode_requests
 from gainlaw.training.prompting.templates import Request
 
 if TYPE_CHECKING:
@@ -69,19 +69,7 @@ class RankedItem:
 
 
 def choose(ranked: RankedItem, normalise: Normalise = "sum") -> int:
-    """Return the position of the best continuation; of several that are equally good, the first.
-
-    Parameters
-    ----------
-    ranked : RankedItem
-        From `rank_items`.
-    normalise : {"sum", "tokens", "characters", "bytes"}
-        See `RankedItem.scores`.
-
-    Returns
-    -------
-    int
-    """
+    """Return the position of the best continuation; of several that are equally good, the first."""
     return int(np.argmax(ranked.scores(normalise)))
 
 
@@ -166,37 +154,15 @@ def encode_for(
     requests: Sequence[Request],
     *,
     max_length: int | None = None,
-) -> list[Encoded]:
-    """Encode requests as a model reads them; see `encode_requests`.
-
-    Parameters
-    ----------
-    model : transformers.PreTrainedModel
-        Its configuration says whether it has an encoder, and how much it reads.
-    tokenizer : transformers.PreTrainedTokenizerBase
-        As it comes with the model.
-    requests : sequence of Request
-        What to encode.
-    max_length : int, optional
-        Most tokens read; the model's own limit unless given.
-
-    Returns
-    -------
-    list of Encoded
-    """
-    limit = longest_input(model.config, tokenizer) if max_length is None else max_length
+) -> list[EncodedRequest]:
+    """Encode requests as a model reads them, to its own limit unless `max_length` is given; see `encode_requests`."""
+    limit = context_length(model.config, tokenizer) if max_length is None else max_length
     return encode_requests(tokenizer, requests, causal=not model.config.is_encoder_decoder, max_length=limit)
 
 
 @contextmanager
 def evaluating(model: PreTrainedModel) -> Iterator[None]:
-    """Switch every module to evaluation, and each back to what it was.
-
-    Parameters
-    ----------
-    model : transformers.PreTrainedModel
-        What is switched while the context lasts.
-    """
+    """Switch every module to evaluation, and each back to what it was."""
     before = {module: module.training for module in model.modules()}
     model.eval()
     try:

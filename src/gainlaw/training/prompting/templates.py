@@ -81,21 +81,12 @@ class Template:
     delimiter: str = " "
 
     def render(self, item: Item) -> Request:
-        """Fill the gaps with an item.
-
-        Parameters
-        ----------
-        item : ClassItem or ChoiceItem
-            Its label is not used.
-
-        Returns
-        -------
-        Request
+        """Fill the gaps with an item, whose label is not used.
 
         Raises
         ------
         InputError
-            If the item is of another kind, or has more options than the template has answers.
+            If the item is neither of classification nor of choice, or has more options than there are answers.
         """
         if isinstance(item, ClassItem):
             fields = {"first": item.first, "second": item.second}
@@ -128,23 +119,9 @@ def _letter(position: int) -> str:
 def template_faults(
     template: Template, kind: str, *, classes: Sequence[str] = (), n_options: int | None = None
 ) -> list[Problem]:
-    """Return what is wrong with a template for a task.
+    """Return what is wrong with a template for a task of a kind, with these classes or so many options.
 
-    Parameters
-    ----------
-    template : Template
-        As a user wrote it.
-    kind : {"classification", "choice"}
-        The kind of the task.
-    classes : sequence of str
-        The names of the classes of a classification task.
-    n_options : int, optional
-        The number of options of a choice task, where it is the same for all items.
-
-    Returns
-    -------
-    list of Problem
-        Each names the prompt and what to do; empty when it can be used.
+    Each fault names the prompt and what to do.
     """
     if kind not in FIELDS:
         hint = f"prompted tasks are of kind {' or '.join(FIELDS)}"
@@ -182,17 +159,9 @@ def template_faults(
 
 
 def read_template(raw: object) -> Template:
-    """Return the template that an experiment file states.
+    """Return the template that an experiment file states, not yet checked against a task.
 
-    Parameters
-    ----------
-    raw : mapping or object
-        With ``name``, ``text`` and optionally ``answers`` and ``delimiter`` as keys or attributes.
-
-    Returns
-    -------
-    Template
-        Not yet checked against a task; see `template_faults`.
+    `raw` has ``name``, ``text`` and optionally ``answers`` and ``delimiter`` as keys or attributes.
     """
     table = raw if isinstance(raw, Mapping) else {k: getattr(raw, k, None) for k in Template.__slots__}
     delimiter = table.get("delimiter")

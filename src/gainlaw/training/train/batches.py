@@ -78,16 +78,6 @@ def micro_batches(rows: Int, lengths: Int, tokens: int) -> list[Int]:
 def sorted_batches(lengths: Int, tokens: int) -> Iterator[Int]:
     """Yield all examples from the longest to the shortest, in batches of at most `tokens` tokens with padding.
 
-    Parameters
-    ----------
-    lengths : ndarray of int, shape (n,)
-        Tokens of each example.
-    tokens : int
-        The budget.
-
-    Yields
-    ------
-    ndarray of int
-        Positions of examples.
+    `lengths`, shape (n,), are the tokens of each example; positions of examples are yielded.
     """
     yield from micro_batches(np.arange(len(lengths)), lengths, tokens)

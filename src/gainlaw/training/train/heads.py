@@ -192,19 +192,9 @@ def loss_of(
 
 
 def require_positions(model: nn.Module, data: Iterable[Encoded]) -> None:
-    """Refuse inputs that are longer than what a model has learned positions for.
+    """Refuse inputs that are longer than what a model has learned positions for, naming what would do.
 
-    Parameters
-    ----------
-    model : Module
-        With embeddings of positions; one that has none reads inputs of any length.
-    data : iterable of Encoded
-        The inputs.
-
-    Raises
-    ------
-    InputError
-        Naming the longest input that would do.
+    A model without embeddings of positions reads inputs of any length.
     """
     limits = []
     for name, module in model.named_modules():
