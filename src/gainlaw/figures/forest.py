@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,23 @@ if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
 
 __all__ = ["draw_forest", "exhibits", "forest_data", "plot_forest"]
+
+#: The columns of numbers beside the intervals: where (0 to 1), how they are set, their head, and their text in a row of
+#: `forest_data`.
+_COLUMNS: tuple[tuple[float, str, str, Callable[[dict[Any, Any], int], str]], ...] = (
+    (
+        0.0,
+        "left",
+        "mean [{wide} interval]",
+        lambda row, digits: (
+            f"{format_number(row['mean'], digits, MINUS)} "
+            f"{format_interval(row['ci_low'], row['ci_high'], digits, MINUS)}"
+        ),
+    ),
+    (0.66, "right", "P(> 0)", lambda row, _: format_probability(row["p_positive"])),
+    (0.83, "right", "lang.", lambda row, _: format_number(row["n_languages"], 0)),
+    (1.0, "right", "ckpt.", lambda row, _: format_number(row["n_checkpoints"], 0)),
+)
 
 _TOP = {"population": "population", "overall": "overall"}
 
@@ -181,24 +198,23 @@ def draw_forest(
 
 
 def _draw_numbers(axes: Axes, rows: pd.DataFrame, heights: np.ndarray, digits: int) -> None:
-    """Write mean and interval, probability, languages and checkpoints beside the intervals."""
+    """Write the columns of numbers beside the intervals."""
     axes.set_axis_off()
     axes.set_xlim(0, 1)
-    heads = ((0.0, "left", f"mean [{percent(rows['ci_prob'].iloc[0])} interval]"), (0.66, "right", "P(> 0)"))
-    for place, align, text in (*heads, (0.83, "right", "lang."), (1.0, "right", "ckpt.")):
+    wide = percent(rows["ci_prob"].iloc[0])
+    for place, align, head, _ in _COLUMNS:
         axes.annotate(
-            text, (place, 1.0), xycoords="axes fraction", ha=align, va="bottom", fontsize=7, color="#4D4D4D"
+            head.format(wide=wide),
+            (place, 1.0),
+            xycoords="axes fraction",
+            ha=align,
+            va="bottom",
+            fontsize=7,
+            color="#4D4D4D",
         )
     for height, row in zip(heights, rows.to_dict("records"), strict=True):
-        interval = format_interval(row["ci_low"], row["ci_high"], digits, MINUS)
-        cells = (
-            (0.0, "left", f"{format_number(row['mean'], digits, MINUS)} {interval}"),
-            (0.66, "right", format_probability(row["p_positive"])),
-            (0.83, "right", format_number(row["n_languages"], 0)),
-            (1.0, "right", format_number(row["n_checkpoints"], 0)),
-        )
-        for place, align, text in cells:
-            axes.text(place, height, text, ha=align, va="center_baseline", fontsize=7, color=INK)
+        for place, align, _, text in _COLUMNS:
+            axes.text(place, height, text(row, digits), ha=align, va="center_baseline", fontsize=7, color=INK)
 
 
 def exhibits(basis: Basis) -> Iterator[Drawing]:
