@@ -195,7 +195,16 @@ def _processor() -> str:
 
 def draw(rows: Sequence[Row], path: Path) -> None:
     """Draw effective draws per second by engine, a panel a study, and write it as SVG."""
-    from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, figure_bytes, finish, new_figure, style
+    from gainlaw.figures.common.style import (
+        ACCENT,
+        DOUBLE,
+        INK,
+        WARM,
+        figure_bytes,
+        finish,
+        new_figure,
+        style,
+    )
 
     kept = [row for row in rows if ", " not in row.table]
     studies = list(dict.fromkeys(row.table for row in kept))

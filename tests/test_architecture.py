@@ -34,7 +34,7 @@ ENGINE_ROOM = {
     "curves/kernels/losses.py",
     "curves/kernels/newton.py",
     "curves/kernels/tape.py",
-    "figures/style.py",
+    "figures/common/style.py",
     "model/binomial/sites.py",
     "model/binomial/kernels.py",
     "model/binomial/marginal_kernels.py",

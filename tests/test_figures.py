@@ -13,6 +13,15 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
+from gainlaw.figures.common.style import (
+    COLORS,
+    DOUBLE,
+    SINGLE,
+    PaperFigure,
+    figure_bytes,
+    inline_svg,
+    save_figure,
+)
 from gainlaw.figures.forest import draw_forest
 from gainlaw.figures.gain_curve import band_frame, draw_gain
 from gainlaw.figures.influence import draw_influence
@@ -22,7 +31,6 @@ from gainlaw.figures.priors import draw_priors, priors_frame
 from gainlaw.figures.scales import draw_scales
 from gainlaw.figures.scores import draw_scores
 from gainlaw.figures.slope import draw_slope
-from gainlaw.figures.style import COLORS, DOUBLE, SINGLE, PaperFigure, figure_bytes, inline_svg, save_figure
 from gainlaw.figures.width import draw_width, width_frame
 from gainlaw.fitting.checks.predictive import predictive_frame
 

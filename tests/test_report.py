@@ -18,7 +18,7 @@ from gainlaw.claims.chance import Chances
 from gainlaw.claims.evaluate import Probability
 from gainlaw.claims.verdict import Companion, Verdict, verdicts_frame
 from gainlaw.errors import InputError
-from gainlaw.figures.arrange import arrange_fits
+from gainlaw.figures.common.arrange import arrange_fits
 from gainlaw.fitting.checks.predictive import predictive_data
 from gainlaw.formats import MINUS, format_interval, format_number
 from gainlaw.report.answer import answer

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.figures.exhibit import Basis, Drawing
-from gainlaw.figures.style import (
+from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.style import (
     ACCENT,
     DOUBLE,
     GREY,

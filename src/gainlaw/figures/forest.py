@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gainlaw.figures.arrange import has_slope, levels
-from gainlaw.figures.exhibit import Basis, Drawing
-from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
+from gainlaw.figures.common.arrange import has_slope, levels
+from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.formats import MINUS, format_interval, format_number, format_probability, level_title, percent
 from gainlaw.scales import SCALES
 from gainlaw.tables.estimates import group_labels

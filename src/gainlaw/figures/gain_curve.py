@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gainlaw.figures.arrange import has_slope, levels, wider_fit
-from gainlaw.figures.exhibit import Basis, Drawing
-from gainlaw.figures.style import (
+from gainlaw.figures.common.arrange import has_slope, levels, wider_fit
+from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.style import (
     ACCENT,
     DOUBLE,
     GREY,

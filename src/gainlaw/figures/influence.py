@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gainlaw.figures.arrange import has_slope
-from gainlaw.figures.exhibit import Basis, Drawing
-from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
+from gainlaw.figures.common.arrange import has_slope
+from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.formats import MINUS, format_number, percent
 from gainlaw.scales import SCALES
 from gainlaw.sizes import format_params

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gainlaw.figures.arrange import has_slope, law_title
-from gainlaw.figures.exhibit import Basis, Drawing
-from gainlaw.figures.gain_curve import band_frame, describe_band
-from gainlaw.figures.style import (
+from gainlaw.figures.common.arrange import has_slope, law_title
+from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.style import (
     ACCENT,
     COLORS,
     INK,
@@ -23,6 +22,7 @@ from gainlaw.figures.style import (
     params_axis,
     style,
 )
+from gainlaw.figures.gain_curve import band_frame, describe_band
 from gainlaw.formats import percent
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gainlaw.figures.exhibit import Basis, Drawing
-from gainlaw.figures.style import ACCENT, DOUBLE, GREY, PaperFigure, finish, new_figure, style
+from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.style import ACCENT, DOUBLE, GREY, PaperFigure, finish, new_figure, style
 from gainlaw.formats import parameter_title, percent, tails
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gainlaw.figures.arrange import has_slope
-from gainlaw.figures.exhibit import Basis, Drawing
+from gainlaw.figures.common.arrange import has_slope
+from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.figures.forest import forest_data
-from gainlaw.figures.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from gainlaw.figures.exhibit import Basis, Drawing
-from gainlaw.figures.style import (
+from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.style import (
     ACCENT,
     DOUBLE,
     GREY,

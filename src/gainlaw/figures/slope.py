@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gainlaw.figures.arrange import LEVELS, has_slope
-from gainlaw.figures.exhibit import Basis, Drawing
-from gainlaw.figures.style import ACCENT, GREY, INK, SINGLE, WARM, PaperFigure, finish, new_figure, style
+from gainlaw.figures.common.arrange import LEVELS, has_slope
+from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.style import (
+    ACCENT,
+    GREY,
+    INK,
+    SINGLE,
+    WARM,
+    PaperFigure,
+    finish,
+    new_figure,
+    style,
+)
 from gainlaw.formats import percent, tails
 from gainlaw.scales import SCALES
 

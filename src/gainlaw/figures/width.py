@@ -9,9 +9,19 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError
-from gainlaw.figures.arrange import estimate_row
-from gainlaw.figures.exhibit import Basis, Drawing
-from gainlaw.figures.style import ACCENT, DOUBLE, GREY, INK, WARM, PaperFigure, finish, new_figure, style
+from gainlaw.figures.common.arrange import estimate_row
+from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.style import (
+    ACCENT,
+    DOUBLE,
+    GREY,
+    INK,
+    WARM,
+    PaperFigure,
+    finish,
+    new_figure,
+    style,
+)
 from gainlaw.formats import MINUS, format_interval, format_number, percent
 from gainlaw.scales import SCALES
 

@@ -11,7 +11,7 @@ import pandas as pd
 from gainlaw.claims.chance import Chances
 from gainlaw.claims.decision import DEFAULT_THRESHOLD, Decision, decide
 from gainlaw.claims.grammar.parse import parse_claim
-from gainlaw.figures.arrange import estimate_row
+from gainlaw.figures.common.arrange import estimate_row
 from gainlaw.formats import MINUS, format_interval, format_number, format_probability, percent
 from gainlaw.notes import count_of
 from gainlaw.posterior.shares import MOSTLY_PRIOR

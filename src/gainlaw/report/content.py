@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gainlaw import tables as make
-from gainlaw.figures.arrange import Fits, has_slope, levels, wider_fit
+from gainlaw.figures.common.arrange import Fits, has_slope, levels, wider_fit
 from gainlaw.report.answer import Answer, answer
 from gainlaw.report.exhibits import Exhibit, basis_of, draw_exhibits
 from gainlaw.report.limits import limits_of

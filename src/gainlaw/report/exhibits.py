@@ -22,9 +22,9 @@ from gainlaw.figures import (
     slope,
     width,
 )
-from gainlaw.figures.arrange import Fits
-from gainlaw.figures.exhibit import Basis, ChapterId, Drawing, Exhibits
-from gainlaw.figures.style import KINDS, figure_bytes, write_figure
+from gainlaw.figures.common.arrange import Fits
+from gainlaw.figures.common.exhibit import Basis, ChapterId, Drawing, Exhibits
+from gainlaw.figures.common.style import KINDS, figure_bytes, write_figure
 
 if TYPE_CHECKING:
     from gainlaw.fitting.core import Fit
@@ -68,7 +68,7 @@ class Exhibit:
     inches : float
         Its width.
     files : mapping of str to bytes
-        The figure by format, see `gainlaw.figures.style.KINDS`.
+        The figure by format, see `gainlaw.figures.common.style.KINDS`.
     """
 
     name: str

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError
-from gainlaw.figures.arrange import estimate_row
+from gainlaw.figures.common.arrange import estimate_row
 from gainlaw.fitting.checks.diagnostics import speaks
 from gainlaw.formats import format_number
 from gainlaw.report.answer import numbers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gainlaw.figures.arrange import LEVELS
+from gainlaw.figures.common.arrange import LEVELS
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.words import (
     beside_words,

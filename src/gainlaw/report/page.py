@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import gainlaw
-from gainlaw.figures.style import inline_svg
+from gainlaw.figures.common.style import inline_svg
 from gainlaw.formats import MINUS, format_interval, format_number, format_probability
 from gainlaw.notes import count_of
 from gainlaw.report.content import Content, Verdicts

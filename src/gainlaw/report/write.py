@@ -96,7 +96,7 @@ def write_report(
     >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
     >>> print(write_report(fit, "report").answer.text)  # doctest: +SKIP
     """
-    from gainlaw.figures.arrange import arrange_fits
+    from gainlaw.figures.common.arrange import arrange_fits
     from gainlaw.report.content import collect
     from gainlaw.report.exhibits import read_exhibits
     from gainlaw.report.page import render_page
@@ -149,7 +149,7 @@ def draw_figures(
     >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
     >>> write_report(fit, "report", figures=draw_figures(fit, "drawn"))  # doctest: +SKIP
     """
-    from gainlaw.figures.arrange import arrange_fits
+    from gainlaw.figures.common.arrange import arrange_fits
     from gainlaw.report.exhibits import basis_of, draw_exhibits, write_exhibits
 
     exhibits = draw_exhibits(basis_of(arrange_fits(fits), beside))
@@ -158,7 +158,7 @@ def draw_figures(
 
 
 def _fill(scratch: Path, content: Content, safe_csv: bool) -> None:
-    from gainlaw.figures.style import write_figure
+    from gainlaw.figures.common.style import write_figure
 
     for table in content.tables.values():
         table.write(scratch / "tables", safe=safe_csv)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from gainlaw.figures.arrange import Fits
+from gainlaw.figures.common.arrange import Fits
 
 if TYPE_CHECKING:
     from gainlaw.curves.study import CurveStudy
-    from gainlaw.figures.style import PaperFigure
+    from gainlaw.figures.common.style import PaperFigure
     from gainlaw.fitting.core import Fit
 
 __all__ = ["Basis", "ChapterId", "Drawing", "Exhibits"]
