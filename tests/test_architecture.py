@@ -42,6 +42,7 @@ ENGINE_ROOM = {
     "model/gaussian/row_kernels.py",
     "model/gaussian/kernels.py",
     "model/gaussian/linear_system.py",
+    "model/gaussian/packed.py",
     "model/engines/pymc_model.py",
     "model/engines/ops.py",
     "model/gaussian/reduced_kernels.py",

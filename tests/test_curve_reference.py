@@ -117,7 +117,7 @@ def test_chinchilla_by_least_absolute_deviation() -> None:
     variables, y = _chinchilla()
     fit = gl.fit_curve(variables, y, law="chinchilla", loss="lad")
     published = np.array([np.log(482.01), np.log(2085.4), np.log(1.8169), 0.34781, 0.36585])
-    assert fit.optimum.objective <= np.abs(kernel.residuals(fit.task, published)).sum()
+    assert fit.optimum.objective <= np.abs(kernel.residuals(fit.problem, published)).sum()
     found = np.array([*np.exp(fit.optimum.theta[:3]), *fit.optimum.theta[3:]])
     np.testing.assert_allclose(found, [482.01, 2085.4, 1.8169, 0.34781, 0.36585], rtol=3e-5)
 
@@ -133,7 +133,7 @@ def test_a_twin_of_chinchilla_gives_back_its_parameters() -> None:
     fit = gl.fit_curve({"log_n": log_n, "log_d": log_d}, y, law="chinchilla", loss="huber", delta=1e-3)
     spread = fit.bootstrap(1000, kind="pairs").theta.std(axis=0)
     assert (np.abs(fit.optimum.theta - truth) < 3.0 * spread).all()
-    task = fit.task
-    at_truth = kernel.refit(task, truth[None], steps=0)[1][0, 0]
+    problem = fit.problem
+    at_truth = kernel.refit(problem, truth[None], steps=0)[1][0, 0]
     assert fit.optimum.objective <= at_truth
     assert CURVE_LAWS["chinchilla"].variables == ("log_n", "log_d")

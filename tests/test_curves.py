@@ -188,8 +188,8 @@ def test_robust_losses_shrug_off_an_outlier_that_bends_least_squares() -> None:
     for loss in ("huber", "lad", "student_t"):
         fit = gl.fit_curve(SIZES, y, loss=loss)
         assert abs(fit.values["b"] + 1.2) < 0.15, loss
-        assert fit.task.setting[0] > 0
-    assert gl.fit_curve(SIZES, y, loss="huber", delta=0.5).task.setting[0] == 0.5
+        assert fit.problem.setting[0] > 0
+    assert gl.fit_curve(SIZES, y, loss="huber", delta=0.5).problem.setting[0] == 0.5
 
 
 def test_student_t_is_the_maximum_of_its_likelihood() -> None:
@@ -206,7 +206,7 @@ def test_student_t_is_the_maximum_of_its_likelihood() -> None:
     best = minimize(
         negative, [3.0, -1.0, -1.0], method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-12}
     )
-    found = [*fit.values.values(), np.log(fit.task.setting[1])]
+    found = [*fit.values.values(), np.log(fit.problem.setting[1])]
     assert negative(np.array(found)) <= best.fun + 1e-7
 
 
@@ -218,14 +218,16 @@ def test_beta_binomial_finds_the_spread_that_binomial_counts_lack() -> None:
     m = (1 - rho) / rho
     counts = rng.binomial(300, rng.beta(p * m, (1 - p) * m))
     fit = gl.fit_curve({"x": x}, counts, law="logistic(a + b * x)", loss="beta_binomial", trials=300)
-    assert fit.task.setting[0] == pytest.approx(rho, rel=0.3)
+    assert fit.problem.setting[0] == pytest.approx(rho, rel=0.3)
     direct = -stats.betabinom.logpmf(
-        counts, 300, *(share * (1 - fit.task.setting[0]) / fit.task.setting[0] for share in _shares(fit, x))
+        counts,
+        300,
+        *(share * (1 - fit.problem.setting[0]) / fit.problem.setting[0] for share in _shares(fit, x)),
     ).sum()
     moved = [fit.optimum.theta + step for step in ([0.05, 0.0], [-0.05, 0.0], [0.0, 0.05], [0.0, -0.05])]
     for theta in moved:
         q = 1 / (1 + np.exp(-theta[0] - theta[1] * x))
-        m = (1 - fit.task.setting[0]) / fit.task.setting[0]
+        m = (1 - fit.problem.setting[0]) / fit.problem.setting[0]
         assert -stats.betabinom.logpmf(counts, 300, q * m, (1 - q) * m).sum() > direct
     plain = gl.fit_curve({"x": x}, counts, law="logistic(a + b * x)", loss="binomial", trials=300)
     assert (fit.estimates["se"] > 2.0 * plain.estimates["se"]).all()
@@ -248,7 +250,7 @@ def test_signs_are_free() -> None:
     x = np.log10(SIZES / 1e9)
     for y in (-2.0 + 5.0 * 10 ** (-0.5 * x), 2.0 - 5.0 * 10 ** (-0.5 * x), -3.0 - 1.0 * 10 ** (-0.5 * x)):
         fit = gl.fit_curve(SIZES, y, law="power_offset")
-        np.testing.assert_allclose(kernel.predict(fit.task, fit.optimum.theta)[0], y, atol=1e-9)
+        np.testing.assert_allclose(kernel.predict(fit.problem, fit.optimum.theta)[0], y, atol=1e-9)
 
 
 def noisy(seed: int, n: int = 12, sd: float = 0.25) -> tuple[np.ndarray, np.ndarray]:

@@ -36,10 +36,10 @@ def study(
     variables["log_d"] = rng.uniform(np.log(1e9), np.log(1e12), n)
     kept = {name: variables[name] for name in (*law.variables, *(("N",) if law.variables == ("x",) else ()))}
     truth = law.searched(np.array(TRUE[law.name]))
-    task = kernel.set_up(law, points_from_arrays(kept, np.zeros(n)), "squared")
+    problem = kernel.set_up(law, points_from_arrays(kept, np.zeros(n)), "squared")
     noise = rng.standard_t(3, n) if seed % 2 else rng.normal(size=n)
     scale = 0.1 * sd if law.name == "chinchilla" else sd
-    return kept, kernel.predict(task, truth)[0] + scale * noise, truth
+    return kept, kernel.predict(problem, truth)[0] + scale * noise, truth
 
 
 def gap_by_duality(fit: CurveFit) -> float:
@@ -48,8 +48,8 @@ def gap_by_duality(fit: CurveFit) -> float:
     Any u that is orthogonal to the columns of X and no larger than delta bounds Huber's loss from below by
     ``u'y - u'u / 2``, and the sum of absolute residuals, with delta 1, by ``u'y``.
     """
-    slope, r = kernel.jacobian(fit.task, fit.optimum.theta), -fit.residuals
-    delta = fit.task.setting[0] if fit.loss == "huber" else 1.0
+    slope, r = kernel.jacobian(fit.problem, fit.optimum.theta), -fit.residuals
+    delta = fit.problem.setting[0] if fit.loss == "huber" else 1.0
     u = -np.clip(r, -delta, delta) if fit.loss == "huber" else _multipliers(slope, r)
     q = np.linalg.qr(slope)[0]
     u = u - q @ (q.T @ u)
@@ -86,7 +86,7 @@ def test_linear_laws_reach_the_optimum_that_duality_and_linear_programming_prove
                 assert gap_by_duality(fit) < REACHED, (name, seed, delta)
             fit = gl.fit_curve(variables, y, law=name, loss="lad")
             assert fit.status == "ok"
-            slope = kernel.jacobian(fit.task, fit.optimum.theta)
+            slope = kernel.jacobian(fit.problem, fit.optimum.theta)
             p = slope.shape[1]
             cost = np.concatenate([np.zeros(p), np.ones(2 * n)])
             equal = np.hstack([slope, np.eye(n), -np.eye(n)])
@@ -97,16 +97,22 @@ def test_linear_laws_reach_the_optimum_that_duality_and_linear_programming_prove
 
 def reference(fit: CurveFit, truth: np.ndarray, seed: int) -> float:
     """Return the best proven optimum of long searches from 96 starts, the truth and the fit, and their squares."""
-    task = fit.task if fit.loss == "huber" else replace(fit.task, setting=(1e-3 * fit.task.setting[0], 0.0))
-    starts = spread_starts(task, 96, np.random.default_rng(seed))
+    problem = (
+        fit.problem
+        if fit.loss == "huber"
+        else replace(fit.problem, setting=(1e-3 * fit.problem.setting[0], 0.0))
+    )
+    starts = spread_starts(problem, 96, np.random.default_rng(seed))
     starts = np.concatenate([starts, truth[None], fit.optimum.theta[None]])
     theta, report = kernel.refit(
-        task, np.concatenate([starts, kernel.refit(task.unweighted, starts)[0]]), steps=2000
+        problem, np.concatenate([starts, kernel.refit(problem.unweighted, starts)[0]]), steps=2000
     )
     proven = report[:, 1] <= STEEP
     if fit.loss == "huber":
         return float(report[proven, 0].min(initial=np.inf))
-    return min((float(np.abs(kernel.residuals(task, each)).sum()) for each in theta[proven]), default=np.inf)
+    return min(
+        (float(np.abs(kernel.residuals(problem, each)).sum()) for each in theta[proven]), default=np.inf
+    )
 
 
 def misses(law: CurveLaw, seed: int) -> list[tuple[object, ...]]:

@@ -65,7 +65,7 @@ def dense_covariance(gains, problem, theta):
 def test_marginal_likelihood_equals_the_dense_normal_density(which: str, name: str) -> None:
     gains, problem = a_problem(which, name)
     theta = random_scales(problem)
-    value, _ = kernels.gaussian_marginal(theta, *gaussian_data(problem))
+    value, _ = kernels.gaussian_marginal(theta, gaussian_data(problem))
     mean = 0.7 * theta[3 * problem.n_blocks + 1 :]
     dense = stats.multivariate_normal(mean, dense_covariance(gains, problem, theta)).logpdf(problem.y)
     assert value == pytest.approx(dense, abs=1e-7)
@@ -75,12 +75,12 @@ def test_marginal_likelihood_equals_the_dense_normal_density(which: str, name: s
 def test_marginal_gradient_agrees_with_finite_differences(which: str) -> None:
     _, problem = a_problem(which)
     theta, data = random_scales(problem, 1), gaussian_data(problem)
-    _, gradient = kernels.gaussian_marginal(theta, *data)
+    _, gradient = kernels.gaussian_marginal(theta, data)
     h_entries = range(3 * problem.n_blocks + 1, len(theta), 41)
     for j in (*problem.position, *h_entries):
         step = np.zeros(len(theta))
         step[j] = 1e-5
-        up, down = (kernels.gaussian_marginal(theta + sign * step, *data)[0] for sign in (1, -1))
+        up, down = (kernels.gaussian_marginal(theta + sign * step, data)[0] for sign in (1, -1))
         # Central differences of a value near 1e3 carry about 1e-7 / 1e-5 of rounding at worst.
         assert gradient[j] == pytest.approx((up - down) / 2e-5, rel=1e-4, abs=1e-4)
 
@@ -88,13 +88,13 @@ def test_marginal_gradient_agrees_with_finite_differences(which: str) -> None:
 def test_coefficients_are_drawn_from_their_exact_conditional() -> None:
     _, problem = a_problem("three intermediates")
     theta = random_scales(problem, 2)
-    a, b = kernels.normal_equations(theta, *gaussian_data(problem))
+    a, b = kernels.normal_equations(theta, gaussian_data(problem))
     mean, covariance = np.linalg.solve(a, b), np.linalg.inv(a)
     draws = 20_000
     normals = np.random.default_rng(3).standard_normal((draws, problem.design.n_columns))
     marginal = Marginal.build(problem, gaussian_data(problem))
     effects = kernels.conditional_draws(
-        theta[None], np.zeros(draws, dtype=np.int64), normals, *marginal.arguments()
+        theta[None], np.zeros(draws, dtype=np.int64), normals, marginal.data, marginal.table
     )
     # Checked on the task intercepts, which are their scale times a standardised coefficient.
     block = problem.design.blocks[1]
@@ -118,7 +118,9 @@ def test_leaving_rows_out_equals_a_fit_without_them() -> None:
     contrast = np.zeros((1, problem.design.n_core))
     contrast[0, 1] = theta[problem.n_blocks]
     marginal = Marginal.build(problem, gaussian_data(problem), keep.astype(float))
-    log_lik, mean, variance = kernels.conditional_moments(theta[None], contrast, *marginal.arguments()).T
+    log_lik, mean, variance = kernels.conditional_moments(
+        theta[None], contrast, marginal.data, marginal.table
+    ).T
     h = theta[3 * problem.n_blocks + 1 :]
     total = dense_covariance(gains, problem, theta)[np.ix_(keep, keep)]
     y = problem.y[keep] - 0.7 * h[keep]
@@ -246,27 +248,22 @@ def test_binomial_gradient_agrees_with_finite_differences(which: str) -> None:
     problem = build_problem(gains, specify(gains, law("linear")))
     tables = binomial_tables.build_tables(gains)
     geometry = binomial.build_geometry(problem, tables)
-    design = problem.design
-    data = (
-        problem.n_blocks, problem.offset, 0.1, design.block, design.group, design.value, design.starts,
-        design.slope_starts, design.sizes, geometry.anchor, geometry.anchor_variance, geometry.spread, geometry.site,
-        geometry.site_variance, geometry.turns, geometry.turn_first, *tables.arrays(),
-    )  # fmt: skip
+    model = binomial.binomial_model(problem, tables, geometry)._replace(slope_mean=0.1)
     scales = {name: np.array([1.2 * v]) for name, v in zip(problem.hyper, geometry.mode, strict=True)}
-    zeta = np.random.default_rng(0).normal(size=design.n_columns + len(problem.y))
+    zeta = np.random.default_rng(0).normal(size=problem.design.n_columns + len(problem.y))
     packed = np.concatenate([problem.pack(scales)[0], zeta])
-    _, gradient = binomial_kernels.binomial_joint(packed, *data)
+    _, gradient = binomial_kernels.binomial_joint(packed, model)
     for j in (*problem.position, *range(3 * problem.n_blocks + 1, len(packed), 23)):
         step = np.zeros(len(packed))
         step[j] = 1e-5
-        up, down = (binomial_kernels.binomial_joint(packed + s * step, *data)[0] for s in (1, -1))
+        up, down = (binomial_kernels.binomial_joint(packed + s * step, model)[0] for s in (1, -1))
         assert gradient[j] == pytest.approx((up - down) / 2e-5, rel=2e-4, abs=2e-4)
 
 
 def test_log_odds_of_a_block_and_of_logsumexp_agree() -> None:
     # The trapezoid weights are a normalised posterior of the baseline.
     tables = binomial_tables.build_tables(counts(70, 100, 80, 100, intermediates=2))
-    assert logsumexp(tables.node_weight) == pytest.approx(0.0, abs=1e-12)
+    assert logsumexp(tables.shared.node_weight) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_extreme_linear_predictors_end_and_have_the_likelihood_of_a_far_baseline() -> None:
@@ -277,6 +274,6 @@ def test_extreme_linear_predictors_end_and_have_the_likelihood_of_a_far_baseline
     found = row_log_marginals(tables, far, np.full(3, 0.3))
     assert np.isfinite(found).all()
     here = row_log_marginals(tables, tables.site[None, :], np.full(1, 0.3))
-    firsts = tables.members[tables.first[:-1]]
+    firsts = tables.shared.members[tables.shared.first[:-1]]
     # A gain without bound would need accuracies of one; a loss without bound leaves guessing, which may well be true.
     assert (found[1:, firsts] < here[0, firsts]).all()

@@ -16,10 +16,10 @@ from gainlaw.model.binomial import sites as binomial
 from gainlaw.model.binomial import tables as binomial_tables
 from gainlaw.model.effects import add_prior_means, linear_predictor
 from gainlaw.model.gaussian import kernels
-from gainlaw.model.gaussian.contrasts import coefficient_shifts, conditional_normals, factored_normals
+from gainlaw.model.gaussian.combinations import coefficient_shifts, conditional_normals, factored_normals
 from gainlaw.model.gaussian.known_errors import diagonal_and_factor
 from gainlaw.model.gaussian.marginal import Marginal
-from gainlaw.model.spec.design import kernel_data
+from gainlaw.model.gaussian.records import gaussian_record
 from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
 from gainlaw.posterior.tree import effects_of
 from gainlaw.scores.gains.covariance import BlockCovariance
@@ -126,7 +126,7 @@ def test_likelihood_and_moments_equal_the_dense_ones(name: str, kind: str) -> No
     marginal = Marginal.build(problem, gaussian_data(problem))
     at, spread, total = conditional(mean, prior, matrix, noise, problem.y)
     expected = stats.multivariate_normal(matrix @ mean, total).logpdf(problem.y)
-    value, _ = kernels.gaussian_marginal(theta, *marginal.data)
+    value, _ = kernels.gaussian_marginal(theta, marginal.data)
     assert value == pytest.approx(expected, abs=1e-6)
     assert marginal.log_likelihood(point[None])[0] == pytest.approx(expected, abs=1e-6)
     weights = np.zeros((1, problem.design.n_columns))
@@ -158,11 +158,11 @@ def test_draws_and_gradient_are_those_of_the_dense_model(options: str, kind: str
     # Five standard errors of a mean of 6000, and of an sd; over some hundred comparisons.
     assert (np.abs(draws.mean(axis=0) - at) < 5 * sd / np.sqrt(6000)).all()
     np.testing.assert_allclose(draws.std(axis=0), sd, rtol=5 / np.sqrt(2 * 6000))
-    _, gradient = kernels.gaussian_marginal(theta, *marginal.data)
+    _, gradient = kernels.gaussian_marginal(theta, marginal.data)
     for j in (*problem.position, *range(3 * problem.n_blocks + 1, len(theta), 17)):
         step = np.zeros(len(theta))
         step[j] = 1e-5
-        up, down = (kernels.gaussian_marginal(theta + sign * step, *marginal.data)[0] for sign in (1, -1))
+        up, down = (kernels.gaussian_marginal(theta + sign * step, marginal.data)[0] for sign in (1, -1))
         assert gradient[j] == pytest.approx((up - down) / 2e-5, rel=1e-4, abs=1e-4)
 
 
@@ -192,7 +192,7 @@ def test_tables_give_the_same_likelihood(kind: str, monkeypatch: pytest.MonkeyPa
     checkpoint = int(problem.position[problem.hyper.index("tau_checkpoint")])
     table = plain.tabulated({3 * problem.n_blocks: (0.8, 3.0), checkpoint: (0.2, 4.0)})
     assert table.reduced is None
-    assert table.table[0][3] == 0.8
+    assert table.table.low == 0.8
     points = np.tile(point, (20, 1))
     points[:, at] = np.linspace(0.81, 2.9, 20)
     np.testing.assert_allclose(table.log_likelihood(points), plain.log_likelihood(points), atol=1e-5)
@@ -278,7 +278,7 @@ def test_a_model_matrix_that_reaches_outside_is_refused() -> None:
     with pytest.raises(ValueError, match="rows"):
         Marginal.build(problem, data, np.ones(3))
     with pytest.raises(ValueError, match="positive"):
-        kernel_data(data[0], 0.0 * data[1], data[2], data[3], design)
+        gaussian_record(data.y, 0.0 * data.variance, data.unit, data.slope_mean, design)
 
 
 def test_counts_of_one_baseline_for_all_sizes() -> None:
@@ -305,7 +305,7 @@ def test_counts_of_one_baseline_for_all_sizes() -> None:
     assert spec.likelihood == "binomial"
     problem = build_problem(gains, spec)
     summary = binomial.summarise(problem, gains)
-    assert len(summary.tables.members) == len(frame)
+    assert len(summary.tables.shared.members) == len(frame)
     # The summary as a dense normal model.
     whole = np.zeros((len(frame), len(frame)))
     site = summary.geometry.site.copy()
@@ -351,4 +351,4 @@ def test_likelihoods_of_what_is_no_number_are_none() -> None:
     gradient, row = np.zeros(len(gains)), np.zeros(len(gains))
     for beyond in (np.nan, np.inf, -np.inf, 1e300):
         line = np.full(len(gains), beyond)
-        assert not binomial_kernels.likelihood(line, *tables.arrays(), gradient, row) > -1e3
+        assert not binomial_kernels.likelihood(line, tables.rows, tables.shared, gradient, row) > -1e3

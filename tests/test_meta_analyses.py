@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 import gainlaw as gl
 from gainlaw.frequentist.mixed import fit_mixed
-from gainlaw.model.gaussian.contrasts import conditional_normals
+from gainlaw.model.gaussian.combinations import conditional_normals
 from gainlaw.model.gaussian.marginal import Marginal
 from gainlaw.model.spec.problem import build_problem, gaussian_data
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.curves.kernels.problem import Task, bend, jacobian, residuals
+from gainlaw.curves.kernels.problem import CurveProblem, bend, jacobian, residuals
 
 __all__ = ["settle"]
 
@@ -18,7 +18,7 @@ _ON = 1e-6
 _ROUNDING = 100.0 * 2.220446049250313e-16
 
 
-def settle(problem: Task, theta: Float, width: float) -> tuple[Float, float, float]:
+def settle(problem: CurveProblem, theta: Float, width: float) -> tuple[Float, float, float]:
     r"""Move an optimum of Huber's loss with a tiny threshold to the one of least absolute deviation nearby.
 
     The points within the threshold are taken to lie on the curve; Newton's method then solves the conditions of an
@@ -28,7 +28,7 @@ def settle(problem: Task, theta: Float, width: float) -> tuple[Float, float, flo
 
     Parameters
     ----------
-    problem : Task
+    problem : CurveProblem
         Law and points.
     theta : ndarray, shape (p,)
         The optimum of Huber's loss.
@@ -50,7 +50,7 @@ def settle(problem: Task, theta: Float, width: float) -> tuple[Float, float, flo
     return theta, total, _steepness(problem, theta, on & (np.abs(residuals(problem, theta)) <= near))
 
 
-def _newton(problem: Task, theta: Float, on: NDArray[np.bool_]) -> Float:
+def _newton(problem: CurveProblem, theta: Float, on: NDArray[np.bool_]) -> Float:
     """Solve the conditions of an optimum at which the curve passes through some points."""
     p, count = len(theta), int(on.sum())
     multiplier = None
@@ -78,7 +78,7 @@ def _newton(problem: Task, theta: Float, on: NDArray[np.bool_]) -> Float:
     return theta
 
 
-def _steepness(problem: Task, theta: Float, on: NDArray[np.bool_]) -> float:
+def _steepness(problem: CurveProblem, theta: Float, on: NDArray[np.bool_]) -> float:
     """Return the largest entry of the smallest subgradient, next to the sum of the sizes of its terms."""
     from scipy.optimize import lsq_linear
 

@@ -107,7 +107,7 @@ def _loo(fit: CurveFit) -> float:
     squares = []
     for name, each in zip(names, theta, strict=True):
         out = fit.points.groups == name
-        predicted = kernel.predict(fit.task, each)[0]
+        predicted = kernel.predict(fit.problem, each)[0]
         squares.append(np.mean((fit.points.y - predicted)[out] ** 2))
     return float(np.sqrt(np.mean(squares)))
 
@@ -118,7 +118,7 @@ def _holdout(fit: CurveFit) -> float:
     if theta is None:
         return float("nan")
     n = fit.points.variables["N"]
-    return float(np.mean((fit.points.y - kernel.predict(fit.task, theta)[0])[n == n.max()]))
+    return float(np.mean((fit.points.y - kernel.predict(fit.problem, theta)[0])[n == n.max()]))
 
 
 def in_words(table: pd.DataFrame, n_sizes: int) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.curves.absolute import settle
-from gainlaw.curves.kernels.problem import Task, jacobian, refit, residuals, robust_sd
+from gainlaw.curves.kernels.problem import CurveProblem, jacobian, refit, residuals, robust_sd
 from gainlaw.errors import InputError, Problem
 from gainlaw.numbers import read_number
 
@@ -82,7 +82,7 @@ class Optimum:
         return self.steepness <= STEEP
 
 
-def spread_starts(problem: Task, count: int, rng: np.random.Generator) -> Float:
+def spread_starts(problem: CurveProblem, count: int, rng: np.random.Generator) -> Float:
     """Return starting values, shape (count, p): half the most promising of many over the law's ranges, half the first.
 
     A position along a variable is looked for where the data are.
@@ -101,7 +101,7 @@ def spread_starts(problem: Task, count: int, rng: np.random.Generator) -> Float:
     return np.concatenate([points[: count - count // 2], theta[promising[: count // 2]]])
 
 
-def _range(problem: Task, k: int) -> tuple[float, float]:
+def _range(problem: CurveProblem, k: int) -> tuple[float, float]:
     """Return the range of starts of a parameter as it is searched for."""
     each = problem.law.parameters[k]
     low, high = np.log10(each.start) if each.positive else np.array(each.start, dtype=float)
@@ -114,17 +114,17 @@ def _range(problem: Task, k: int) -> tuple[float, float]:
 
 
 def minimise(
-    problem: Task,
+    problem: CurveProblem,
     *,
     starts: int = 16,
     start: Mapping[str, float] | None = None,
     seed: int = 0,
-) -> tuple[Task, Optimum]:
+) -> tuple[CurveProblem, Optimum]:
     """Search from several starts; return the problem, its loss told what the data say, and the best optimum.
 
     Parameters
     ----------
-    problem : Task
+    problem : CurveProblem
         The problem.
     starts : int
         Number of starts; twice as many follow, up to twice, while few searches agree on the best optimum.
@@ -158,7 +158,7 @@ def minimise(
     return _robust(problem, from_squares)
 
 
-def _robust(problem: Task, draw: Draw) -> tuple[Task, Optimum]:
+def _robust(problem: CurveProblem, draw: Draw) -> tuple[CurveProblem, Optimum]:
     """Least absolute deviation by Huber's loss with a tiny threshold, and the losses whose scale it gives."""
     squares, report = _converge(problem.unweighted, draw(0))
     scale = _scale(problem, squares[_order(report)[0]])
@@ -194,7 +194,7 @@ def _robust(problem: Task, draw: Draw) -> tuple[Task, Optimum]:
     return found, replace(best, steepness=max(best.steepness, change if change > STEEP else 0.0))
 
 
-def _counts(problem: Task, draw: Draw) -> tuple[Task, Optimum]:
+def _counts(problem: CurveProblem, draw: Draw) -> tuple[CurveProblem, Optimum]:
     """Fit counts, from optima of squares of the shares; the beta-binomial's correlation by a search along a line."""
     from scipy.optimize import minimize_scalar
 
@@ -219,7 +219,7 @@ def _counts(problem: Task, draw: Draw) -> tuple[Task, Optimum]:
     return problem, _told(problem, *_converge(problem, theta))
 
 
-def _around(problem: Task, start: Mapping[str, float], count: int, rng: np.random.Generator) -> Float:
+def _around(problem: CurveProblem, start: Mapping[str, float], count: int, rng: np.random.Generator) -> Float:
     """Return the start given, and others around it, their distance from it growing."""
     names = [each.name for each in problem.law.parameters]
     if set(start) != set(names):
@@ -231,7 +231,7 @@ def _around(problem: Task, start: Mapping[str, float], count: int, rng: np.rando
     return np.where(positive, centre + widths * normals, centre * np.exp(widths * normals))
 
 
-def _gather(problem: Task, draw: Draw) -> tuple[Float, Float]:
+def _gather(problem: CurveProblem, draw: Draw) -> tuple[Float, Float]:
     """Search from round after round of starts, until enough searches agree on the best optimum."""
     parts: list[tuple[Float, Float]] = []
     for turn in range(_ROUNDS):
@@ -243,7 +243,7 @@ def _gather(problem: Task, draw: Draw) -> tuple[Float, Float]:
     return theta, report
 
 
-def _converge(problem: Task, starts: Float) -> tuple[Float, Float]:
+def _converge(problem: CurveProblem, starts: Float) -> tuple[Float, Float]:
     """Search from every start: squares also by MINPACK's trust region; the best goes on where it has not ended."""
     theta, report = refit(problem, starts)
     if problem.loss == "squared":
@@ -270,7 +270,7 @@ def _order(report: Float) -> NDArray[np.int64]:
     return order[np.isfinite(report[order, 0])]
 
 
-def _told(problem: Task, theta: Float, report: Float) -> Optimum:
+def _told(problem: CurveProblem, theta: Float, report: Float) -> Optimum:
     """Return the best of several searches, and how many of those that converged agree with it."""
     totals = np.where(np.isfinite(report[:, 0]), report[:, 0], np.inf)
     least = float(totals.min())
@@ -286,7 +286,7 @@ def _told(problem: Task, theta: Float, report: Float) -> Optimum:
     )
 
 
-def _minpack(problem: Task, starts: Float) -> Float:
+def _minpack(problem: CurveProblem, starts: Float) -> Float:
     """Return where MINPACK's Levenberg-Marquardt gets to: its QR steps follow narrow valleys further."""
     from scipy.optimize import least_squares
 
@@ -303,7 +303,7 @@ def _minpack(problem: Task, starts: Float) -> Float:
     return out
 
 
-def _scale(problem: Task, theta: Float) -> float:
+def _scale(problem: CurveProblem, theta: Float) -> float:
     """Return a robust standard deviation of the residuals, more than 0 even where the curve is perfect."""
     least = 1e-12 * (1.0 + float(np.abs(problem.points.y).max()))
     return max(robust_sd(residuals(problem, theta)), least)

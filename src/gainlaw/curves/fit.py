@@ -140,9 +140,9 @@ def fit_curve(
     read_number(starts, "starts", least=1, whole=True)
     read_number(ci_prob, "ci_prob", above=0, below=1)
     read_number(seed, "seed", least=0, whole=True)
-    task = kernel.set_up(chosen, points, used, delta=delta, nu=nu)
-    task, optimum = minimise(task, starts=starts, start=start, seed=seed)
-    return CurveFit(task, optimum, ci_prob, seed)
+    problem = kernel.set_up(chosen, points, used, delta=delta, nu=nu)
+    problem, optimum = minimise(problem, starts=starts, start=start, seed=seed)
+    return CurveFit(problem, optimum, ci_prob, seed)
 
 
 def _loss(loss: str | None, known: bool) -> str:

@@ -52,7 +52,7 @@ class Finding:
 
 def condition(fit: CurveRecord) -> float:
     """Return the condition number of the derivatives at the points, each scaled to length one."""
-    _, slope = kernel.predict(fit.task, fit.optimum.theta)
+    _, slope = kernel.predict(fit.problem, fit.optimum.theta)
     length = np.sqrt((slope**2).sum(axis=0))
     if not np.isfinite(slope).all() or not (length > 0).all():
         return float("inf")
@@ -68,7 +68,7 @@ def leave_one_out(fit: CurveRecord, chosen: Sequence[str] | None = None) -> tupl
     for first in range(0, len(left), block):
         out = left[first : first + block]
         weight = (place[None] != out[:, None]).astype(float)
-        theta[first : first + block] = kernel.refit(fit.task, fit.optimum.theta[None], weight=weight)[0]
+        theta[first : first + block] = kernel.refit(fit.problem, fit.optimum.theta[None], weight=weight)[0]
     return [str(name) for name in names[left]], theta
 
 
@@ -77,7 +77,7 @@ def without_largest(fit: CurveRecord) -> Float | None:
     n = fit.points.variables.get("N")
     if n is None or fit.points.n_sizes - 1 <= len(fit.law.parameters) or n.min() == n.max():
         return None
-    theta, _ = kernel.refit(fit.task, fit.optimum.theta[None], weight=(n < n.max()).astype(float)[None])
+    theta, _ = kernel.refit(fit.problem, fit.optimum.theta[None], weight=(n < n.max()).astype(float)[None])
     return theta[0]
 
 
@@ -152,9 +152,9 @@ def examine(fit: CurveRecord) -> tuple[Finding, ...]:
 
 def _dead(fit: CurveRecord) -> list[str]:
     """Return the parameters that have no effect on the curve at the points."""
-    slope = kernel.jacobian(fit.task, fit.optimum.theta)
+    slope = kernel.jacobian(fit.problem, fit.optimum.theta)
     effect = np.sqrt((slope**2).sum(axis=0)) * np.maximum(np.abs(fit.optimum.theta), 1.0)
-    least = _DEAD * float(np.abs(kernel.predict(fit.task, fit.optimum.theta)[0]).max())
+    least = _DEAD * float(np.abs(kernel.predict(fit.problem, fit.optimum.theta)[0]).max())
     return [each.name for each, size in zip(fit.law.parameters, effect, strict=True) if size <= least]
 
 
@@ -190,8 +190,10 @@ def _one_checkpoint(fit: CurveRecord) -> list[Finding]:
 def _suspects(fit: CurveRecord, whole: float) -> list[str]:
     """Return the checkpoints without which the slope's sign is likeliest to change, by one Newton step each."""
     names, place = np.unique(fit.points.groups, return_inverse=True)
-    share, hessian = kernel.curvature(fit.task, fit.optimum.theta)
-    ends = kernel.predict(fit.task, fit.optimum.theta, fit.law.inputs(size_variables(fit.sizes[[0, -1]])))[1]
+    share, hessian = kernel.curvature(fit.problem, fit.optimum.theta)
+    ends = kernel.predict(fit.problem, fit.optimum.theta, fit.law.inputs(size_variables(fit.sizes[[0, -1]])))[
+        1
+    ]
     pulls = np.stack([np.bincount(place, each) for each in share.T], axis=1)
     moved = pulls @ np.linalg.lstsq(hessian, ends[1] - ends[0], rcond=None)[0]
     count = max(_AT_LEAST, _REFITTED // len(fit.points))

@@ -122,7 +122,7 @@ def _side(
     for j in range(count):
         start = last.copy()
         start[k] = fit.optimum.theta[k] + sign * reach * ((j + 1) / count) ** 1.5
-        found, report = kernel.refit(fit.task, np.stack([start]), fixed=k)
+        found, report = kernel.refit(fit.problem, np.stack([start]), fixed=k)
         rise = 2.0 * (report[0, 0] - fit.optimum.objective) / scale**2
         if not np.isfinite(rise):
             return theta[:j], roots[:j]

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gainlaw.curves.estimate import Optimum
 from gainlaw.curves.kernels import problem as kernel
-from gainlaw.curves.kernels.problem import Task
+from gainlaw.curves.kernels.problem import CurveProblem
 from gainlaw.curves.points import CurvePoints, read_variables
 from gainlaw.curves.robust import robust_covariance
 from gainlaw.errors import InputError, Problem
@@ -37,7 +37,7 @@ class CurveRecord:
 
     Parameters
     ----------
-    task : Task
+    problem : CurveProblem
         Law, points and loss.
     optimum : Optimum
         Where the search ended.
@@ -47,7 +47,7 @@ class CurveRecord:
         Seed of the starts and of the bootstrap.
     """
 
-    task: Task
+    problem: CurveProblem
     optimum: Optimum
     ci_prob: float = 0.95
     seed: int = 0
@@ -55,17 +55,17 @@ class CurveRecord:
     @property
     def law(self) -> CurveLaw:
         """The law."""
-        return self.task.law
+        return self.problem.law
 
     @property
     def points(self) -> CurvePoints:
         """The points."""
-        return self.task.points
+        return self.problem.points
 
     @property
     def loss(self) -> str:
         """The loss."""
-        return self.task.loss
+        return self.problem.loss
 
     @property
     def df(self) -> int:
@@ -82,7 +82,7 @@ class CurveRecord:
     def residuals(self) -> Float:
         """Data less prediction, shape (n,), in the unit of the data; of counts, as shares."""
         trials = 1.0 if self.points.trials is None else self.points.trials
-        return self.points.y / trials - kernel.predict(self.task, self.optimum.theta)[0]
+        return self.points.y / trials - kernel.predict(self.problem, self.optimum.theta)[0]
 
     @cached_property
     def sigma(self) -> float:
@@ -100,15 +100,15 @@ class CurveRecord:
     def covariance(self) -> Float:
         """Covariance of the parameters searched for, shape (p, p); NaN where it cannot be had."""
         p = len(self.law.parameters)
-        _, slope = kernel.predict(self.task, self.optimum.theta)
+        _, slope = kernel.predict(self.problem, self.optimum.theta)
         try:
-            if self.loss == "gls" and self.task.precision.shape[0]:
-                return self.sigma**2 * np.linalg.inv(slope.T @ self.task.precision @ slope)
+            if self.loss == "gls" and self.problem.precision.shape[0]:
+                return self.sigma**2 * np.linalg.inv(slope.T @ self.problem.precision @ slope)
             if self.loss in ("squared", "gls"):
-                return self.sigma**2 * _inverse(slope * np.sqrt(self.task.weight)[:, None])
+                return self.sigma**2 * _inverse(slope * np.sqrt(self.problem.weight)[:, None])
             if self.loss in _COUNTS:
-                return np.linalg.inv(kernel.curvature(self.task, self.optimum.theta)[1])
-            return robust_covariance(self.task, slope, self.residuals)
+                return np.linalg.inv(kernel.curvature(self.problem, self.optimum.theta)[1])
+            return robust_covariance(self.problem, slope, self.residuals)
         except np.linalg.LinAlgError:
             return np.full((p, p), np.nan)
 
@@ -180,7 +180,7 @@ class CurveRecord:
             The variables, ``gain``, ``se``, ``low`` and ``high`` of the mean, ``new_low`` and ``new_high``.
         """
         variables = read_variables(sizes)
-        value, slope = kernel.predict(self.task, self.optimum.theta, self.law.inputs(variables))
+        value, slope = kernel.predict(self.problem, self.optimum.theta, self.law.inputs(variables))
         variance = np.einsum("ij,jk,ik->i", slope, self.covariance, slope)
         se = np.sqrt(np.maximum(variance, 0.0))
         spread = self.sigma**2 if self.loss != "gls" else self.sigma**2 * float(np.median(self._known()))
@@ -204,7 +204,7 @@ class CurveRecord:
     def curve(self, theta: Float, sizes: ArrayLike | Mapping[str, ArrayLike]) -> Float:
         """Return the curves of many parameters, shape (m, p), at sizes, shape (m, k)."""
         inputs = self.law.inputs(read_variables(sizes))
-        return kernel.predict_many(self.task, np.atleast_2d(theta), inputs)
+        return kernel.predict_many(self.problem, np.atleast_2d(theta), inputs)
 
     def slope(self, theta: Float | None = None) -> Float:
         """Return the average slope per decade between the smallest and the largest size, shape (m,)."""

@@ -178,21 +178,21 @@ def _refits(fit: CurveRecord, kind: str, draws: int, rng: np.random.Generator) -
     if kind == "pairs":
         drawn = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=draws)
         weight = np.ascontiguousarray(drawn[:, place], dtype=float)
-        theta, report = kernel.refit(fit.task, fit.optimum.theta[None], weight=weight)
+        theta, report = kernel.refit(fit.problem, fit.optimum.theta[None], weight=weight)
         enough = _distinct(fit, weight) >= len(fit.law.parameters)
     else:
-        value, slope = kernel.predict(fit.task, fit.optimum.theta)
+        value, slope = kernel.predict(fit.problem, fit.optimum.theta)
         if kind == "smooth":
             rest, width, stretch = smoothing(fit.residuals, slope.shape[1])
             shape = (draws, len(value))
             sign = rng.choice([-1.0, 1.0], size=shape)
             y = value + (sign * rng.choice(rest, size=shape) + width * rng.standard_normal(shape)) / stretch
         else:
-            root = np.sqrt(fit.task.weight)
+            root = np.sqrt(fit.problem.weight)
             leverage = np.clip(np.sum(np.linalg.qr(slope * root[:, None])[0] ** 2, axis=1), 0.0, 0.99)
             stretched = fit.residuals / (1.0 - leverage)
             y = value + stretched * rng.choice(_WEBB, size=(draws, len(names)))[:, place]
-        theta, report = kernel.refit(fit.task, fit.optimum.theta[None], y=y)
+        theta, report = kernel.refit(fit.problem, fit.optimum.theta[None], y=y)
     usable = enough & np.isfinite(fit.law.natural(theta)).all(axis=1) & (report[:, 1] < CONVERGED)
     return theta[usable]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.curves.kernels.problem import Task, robust_sd
+from gainlaw.curves.kernels.problem import CurveProblem, robust_sd
 
 __all__ = ["robust_covariance", "smoothing"]
 
@@ -17,7 +17,7 @@ _WIDER = 1.4
 _LEVERAGE = 0.99
 
 
-def robust_covariance(task: Task, slope: Float, residuals: Float) -> Float:
+def robust_covariance(problem: CurveProblem, slope: Float, residuals: Float) -> Float:
     r"""Return the covariance of the parameters searched for, shape (p, p).
 
     With :math:`\psi` the derivative of the loss, J the derivatives of the curve and leverage h it is
@@ -29,7 +29,7 @@ def robust_covariance(task: Task, slope: Float, residuals: Float) -> Float:
 
     Parameters
     ----------
-    task : Task
+    problem : CurveProblem
         Law, points and loss: ``huber``, ``lad`` or ``student_t``.
     slope : ndarray, shape (n, p)
         Derivatives of the curve at the points.
@@ -45,26 +45,26 @@ def robust_covariance(task: Task, slope: Float, residuals: Float) -> Float:
     if n <= p:
         return np.full((p, p), np.nan)
     leverage = np.clip((np.linalg.qr(slope)[0] ** 2).sum(axis=1), 0.0, _LEVERAGE)
-    psi, curvature = _derivatives(task, residuals, p)
+    psi, curvature = _derivatives(problem, residuals, p)
     bread = np.linalg.inv((slope * curvature[:, None]).T @ slope)
     return bread @ ((slope * (psi**2 / (1.0 - leverage))[:, None]).T @ slope) @ bread
 
 
-def _derivatives(task: Task, residuals: Float, p: int) -> tuple[Float, Float]:
+def _derivatives(problem: CurveProblem, residuals: Float, p: int) -> tuple[Float, Float]:
     """Return the loss's derivative at every point, and the expectation of its second."""
     from scipy.special import ndtr
 
-    if task.loss == "student_t":
-        nu, scale = task.setting
+    if problem.loss == "student_t":
+        nu, scale = problem.setting
         total = nu * scale**2 + residuals**2
         return (nu + 1.0) * residuals / total, (nu + 1.0) * (nu * scale**2 - residuals**2) / total**2
     _, width, stretch = smoothing(residuals, p)
     width, stretch = _WIDER * width, float(np.sqrt(1.0 + (stretch**2 - 1.0) * _WIDER**2))
-    if task.loss == "lad":
+    if problem.loss == "lad":
         psi = np.ones_like(residuals)
         inside = np.exp(-0.5 * (residuals / width) ** 2) * 2.0 * stretch / (width * np.sqrt(2.0 * np.pi))
     else:
-        delta = task.setting[0]
+        delta = problem.setting[0]
         psi = np.clip(residuals, -delta, delta)
         below, above = (ndtr((side * delta * stretch - residuals) / width) for side in (-1.0, 1.0))
         inside = above - below

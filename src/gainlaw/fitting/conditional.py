@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from gainlaw._threads import one_blas_thread
 from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.exploration import shape_values
-from gainlaw.model.gaussian.contrasts import conditional_normals, factored_normals
+from gainlaw.model.gaussian.combinations import conditional_normals, factored_normals
 from gainlaw.model.spec.problem import ModelProblem, build_problem, gaussian_data, observations
 from gainlaw.posterior.contrasts import Part, combine
 from gainlaw.posterior.grid import FitLike

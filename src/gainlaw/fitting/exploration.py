@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gainlaw.model.engines.hyper import Coordinates, coordinates, named
 from gainlaw.model.engines.importance import TruncatedT
+from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.problem import ModelProblem, gaussian_data, observations
 from gainlaw.posterior.grid import FitLike
 from gainlaw.posterior.tree import hyper_points
@@ -24,7 +25,7 @@ Float = NDArray[np.float64]
 _WIDER = 1.5
 
 
-def kernel_data(fit: FitLike, problem: ModelProblem, summary: Summary | None = None) -> tuple:
+def kernel_data(fit: FitLike, problem: ModelProblem, summary: Summary | None = None) -> GaussianData:
     """Return the inputs of the Gaussian kernels; counts are summarised by their Gaussian sites.
 
     Parameters

@@ -46,7 +46,7 @@ from gainlaw.fitting.conditional import Conditional
 from gainlaw.fitting.exploration import shape_values, wide_proposal
 from gainlaw.model.engines.hyper import log_prior
 from gainlaw.model.engines.importance import adapted, explore, smooth_weights, systematic
-from gainlaw.model.gaussian.contrasts import (
+from gainlaw.model.gaussian.combinations import (
     coefficient_shifts,
     conditional_normals,
     factored_normals,

@@ -47,15 +47,12 @@ def linear_predictor(problem: ModelProblem, effects: Float, psi: Float | None) -
     psi : ndarray, shape (draws, k), or None
         Draws of the law's shape parameters, for laws with some.
     """
-    design, law = problem.design, problem.spec.law
+    law = problem.spec.law
     h = np.atleast_2d(law.shape(problem.x, None if psi is None else psi[:, None, :]))
     out = np.empty((len(effects), len(problem.x)))
 
     def part(draws: slice) -> None:
-        linear_predictors(
-            effects[draws], h[draws] if len(h) > 1 else h, design.block, design.group, design.value, design.starts,
-            design.slope_starts, out[draws],
-        )  # fmt: skip
+        linear_predictors(effects[draws], h[draws] if len(h) > 1 else h, problem.design.matrix, out[draws])
 
     fill_in_threads(part, len(effects), least=_LEAST_DRAWS)
     return out

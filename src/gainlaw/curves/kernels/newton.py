@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from gainlaw.curves.kernels.losses import HUBER, SQUARED, point_loss
+from gainlaw.curves.kernels.records import Data, Search
 from gainlaw.curves.kernels.tape import evaluate, prepare
 
 __all__ = ["curves_at", "fit_many", "fitted"]
+
+Float = NDArray[np.float64]
 
 # A gradient this small next to the sum of the sizes of its terms counts as zero.
 _CONVERGED = 1e-13
@@ -24,29 +30,92 @@ _ROUGH_STEPS = 40
 _ROUNDING = 16.0 * 2.220446049250313e-16
 
 
+class _Scratch(NamedTuple):
+    """What an evaluation at n points writes to; see `tape.evaluate` for the first four.
+
+    Parameters
+    ----------
+    values, gradients, seconds, partial : ndarray, shape (nodes, n), (entries, n), (pairs, n), (6, n)
+        The formula's.
+    first, second, bound : ndarray, shape (n,)
+        The loss's first two derivatives in every prediction, and a curvature above the second, with the weight.
+    fuzz : ndarray, shape (n,)
+        What rounding of a prediction may add to the first.
+    inner : ndarray, shape (n,)
+        Of passing use.
+    """
+
+    values: Float
+    gradients: Float
+    seconds: Float
+    partial: Float
+    first: Float
+    second: Float
+    bound: Float
+    fuzz: Float
+    inner: Float
+
+
+class _Found(NamedTuple):
+    """The objective's derivatives at p parameters.
+
+    Parameters
+    ----------
+    gradient : ndarray, shape (p,)
+        First derivatives.
+    hessian, gauss : ndarray, shape (p, p)
+        Second derivatives, and the matrix of a quadratic above the objective.
+    size, error : ndarray, shape (p,)
+        The sum of the sizes of each derivative's terms, and what rounding of the predictions may add to it.
+    """
+
+    gradient: Float
+    hessian: Float
+    gauss: Float
+    size: Float
+    error: Float
+
+
+class _Step(NamedTuple):
+    """What the solution for a step writes to.
+
+    Parameters
+    ----------
+    factor : ndarray, shape (p, p)
+        The Cholesky factor.
+    x : ndarray, shape (p,)
+        The step, one entry for each parameter that moves.
+    scale : ndarray, shape (p,)
+        What damping adds in proportion to, one entry for each parameter.
+    """
+
+    factor: Float
+    x: Float
+    scale: Float
+
+
 @numba.njit(cache=True, nogil=True)
 def _workspace(work, n, p):
     """Return the arrays that an evaluation at n points writes to, and those of the objective's derivatives."""
-    scratch = (
+    scratch = _Scratch(
         np.zeros((work.operation.shape[0], n)),
         np.zeros((work.gradient_entries.shape[0], n)),
         np.zeros((work.second_entries.shape[0], n)),
         np.zeros((6, n)),
-        np.zeros((5, n)),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
     )
-    return scratch, (np.zeros(p), np.zeros((p, p)), np.zeros((p, p)), np.zeros(p), np.zeros(p))
+    return scratch, _Found(np.zeros(p), np.zeros((p, p)), np.zeros((p, p)), np.zeros(p), np.zeros(p))
 
 
 @numba.njit(cache=True, nogil=True)
 def _objective(work, theta, order, data, scratch, found):
-    """Return the objective, and fill `found`.
-
-    That is its gradient, its Hessian, the matrix of a quadratic above it, and for each parameter the sum of the sizes
-    of the gradient's terms, and what rounding of the predictions may add to the gradient.
-    """
+    """Return the objective; with `order` 2 also fill `found`."""
     y, weight, trials, precision, loss, setting = data
-    values, gradients, seconds, partial, points = scratch
-    first, second, bound, fuzz, inner = points
+    values, gradients, seconds, partial, first, second, bound, fuzz, inner = scratch
     gradient, hessian, gauss, size, error = found
     evaluate(work, theta, order, values, gradients, seconds, partial)
     n, p = y.shape[0], theta.shape[0]
@@ -129,8 +198,9 @@ def _objective(work, theta, order, data, scratch, found):
 
 
 @numba.njit(cache=True, nogil=True)
-def _solve(matrix, damping, scale, right, free, factor, x):
+def _solve(matrix, damping, right, free, step):
     """Solve ``(matrix + damping * diag(scale)) x = right`` for the free parameters; False if not positive definite."""
+    factor, x, scale = step
     m = free.shape[0]
     for i in range(m):
         for j in range(i + 1):
@@ -159,16 +229,15 @@ def _solve(matrix, damping, scale, right, free, factor, x):
 
 
 @numba.njit(cache=True, nogil=True)
-def _project(work, theta, data, scratch, linear, found, factor, x, scale):
+def _project(work, theta, data, linear, scratch, found, step):
     """Put the linear parameters at their optimum given the others; return the objective there."""
     total = _objective(work, theta, 2, data, scratch, found)
-    if linear.shape[0] == 0 or data[4] != SQUARED or not np.isfinite(total):
+    if linear.shape[0] == 0 or data.loss != SQUARED or not np.isfinite(total):
         return total
-    gradient, gauss = found[0], found[2]
-    if _solve(gauss, 0.0, scale, gradient, linear, factor, x):
+    if _solve(found.gauss, 0.0, found.gradient, linear, step):
         moved = theta.copy()
         for i in range(linear.shape[0]):
-            moved[linear[i]] -= x[i]
+            moved[linear[i]] -= step.x[i]
         better = _objective(work, moved, 2, data, scratch, found)
         if better <= total:
             theta[:] = moved
@@ -183,7 +252,7 @@ def _steepness(found, free, rounded):
 
     With `rounded` less what rounding may account for.
     """
-    gradient, size, error = found[0], found[3], found[4]
+    gradient, size, error = found.gradient, found.size, found.error
     largest = 0.0
     for a in range(free.shape[0]):
         k = free[a]
@@ -194,13 +263,14 @@ def _steepness(found, free, rounded):
 
 
 @numba.njit(cache=True, nogil=True)
-def _polish(work, theta, data, scratch, free, found, factor, x, scale, steepness):
+def _polish(work, theta, data, free, scratch, found, step):
     """Take one whole Newton step if it brings the gradient nearer to zero, where the objective is at its last digit."""
-    if not _solve(found[1], 0.0, scale, found[0], free, factor, x):
+    steepness = _steepness(found, free, False)
+    if not _solve(found.hessian, 0.0, found.gradient, free, step):
         return False
     before = theta.copy()
     for a in range(free.shape[0]):
-        theta[free[a]] -= x[a]
+        theta[free[a]] -= step.x[a]
     total = _objective(work, theta, 2, data, scratch, found)
     if np.isfinite(total) and _steepness(found, free, False) < 0.9 * steepness:
         return True
@@ -220,15 +290,15 @@ def _pull(length, y, f, weight, steps, delta, bend):
 
 
 @numba.njit(cache=True, nogil=True)
-def _length(work, data, scratch, free, x, quadratic, damping, scale):
+def _length(work, data, scratch, free, step, quadratic, damping):
     """Return how far to go along a Newton step ``-x``: to the least of Huber's loss, the predictions taken as linear.
 
     Newton's step looks no further than the points whose residuals are now below the threshold; the line sees where
     others come and go. `quadratic` is the curvature along the step by the matrix that gave it, undamped.
     """
-    y, weight, delta = data[0], data[1], data[5][0]
-    f, gradients, points = scratch[0][-1], scratch[1], scratch[4]
-    second, steps = points[1], points[4]
+    y, weight, delta = data.y, data.weight, data.setting[0]
+    f, gradients, second, steps = scratch.values[-1], scratch.gradients, scratch.second, scratch.inner
+    x, scale = step.x, step.scale
     steps[:] = 0.0
     bend = quadratic
     for a in range(free.shape[0]):
@@ -265,37 +335,39 @@ def _length(work, data, scratch, free, x, quadratic, damping, scale):
 
 
 @numba.njit(cache=True, nogil=True)
-def _minimise(work, theta, data, scratch, linear, free, most, rough, found):
+def _minimise(work, theta, data, search, rough, scratch, found):
     """Damped Newton steps from `theta`, which is moved; return the objective, the steepness, and the steps."""
     p = theta.shape[0]
-    gradient, hessian, gauss = found[0], found[1], found[2]
-    factor, x, scale, moved = np.zeros((p, p)), np.zeros(p), np.ones(p), np.zeros(p)
-    huber = data[4] == HUBER
-    total = _project(work, theta, data, scratch, linear, found, factor, x, scale)
+    linear, free, most = search
+    gradient, hessian, gauss = found.gradient, found.hessian, found.gauss
+    step = _Step(np.zeros((p, p)), np.zeros(p), np.ones(p))
+    x, scale, moved = step.x, step.scale, np.zeros(p)
+    huber = data.loss == HUBER
+    total = _project(work, theta, data, linear, scratch, found, step)
     damping, steepness, stalled, steps = 1e-3, np.inf, 0, 0
     if not np.isfinite(total):
         return total, steepness, steps
-    for step in range(most):
+    for turn in range(most):
         steepness = _steepness(found, free, False)
         if steepness < (_ROUGH if rough else _CONVERGED) or stalled > 6:
             break
         for a in range(free.shape[0]):
             scale[free[a]] = max(gauss[free[a], free[a]], 1e-300)
-        steps = step + 1
+        steps = turn + 1
         accepted = False
         # Where the Hessian bends down, its step leads to a saddle; the other matrix leads downhill. Huber's loss has
         # none of its own beyond the threshold: damping then stands in for it.
-        bent = not _solve(hessian, damping if huber else 0.0, scale, gradient, free, factor, x)
+        bent = not _solve(hessian, damping if huber else 0.0, gradient, free, step)
         matrix = gauss if bent else hessian
         for _ in range(_TRIALS):
-            if _solve(matrix, damping, scale, gradient, free, factor, x):
+            if _solve(matrix, damping, gradient, free, step):
                 length = 1.0
                 if huber:
                     quadratic = 0.0
                     for a in range(free.shape[0]):
                         for b in range(free.shape[0]):
                             quadratic += x[a] * hessian[free[a], free[b]] * x[b]
-                    length = _length(work, data, scratch, free, x, quadratic, damping, scale)
+                    length = _length(work, data, scratch, free, step, quadratic, damping)
                 moved[:] = theta
                 for a in range(free.shape[0]):
                     moved[free[a]] -= length * x[a]
@@ -310,14 +382,14 @@ def _minimise(work, theta, data, scratch, linear, free, most, rough, found):
             if damping > 1e20:
                 break
         if not accepted:
-            if rough or not _polish(work, theta, data, scratch, free, found, factor, x, scale, steepness):
+            if rough or not _polish(work, theta, data, free, scratch, found, step):
                 break
             stalled += 1
             continue
         theta[:] = moved
         before = total
-        if step < _PROJECTED:
-            total = _project(work, theta, data, scratch, linear, found, factor, x, scale)
+        if turn < _PROJECTED:
+            total = _project(work, theta, data, linear, scratch, found, step)
         else:
             total = _objective(work, theta, 2, data, scratch, found)
         gained = before - total
@@ -329,31 +401,29 @@ def _minimise(work, theta, data, scratch, linear, free, most, rough, found):
 
 
 @numba.njit(cache=True, nogil=True)
-def _descend(work, theta, data, scratch, linear, free, most, found):
+def _descend(work, theta, data, search, scratch, found):
     """Minimise; Huber's loss from a threshold as large as the residuals are, lowered to the one that is asked for."""
     y, weight, trials, precision, loss, setting = data
     steps = 0
-    if loss == HUBER and most > 0:
-        evaluate(work, theta, 0, scratch[0], scratch[1], scratch[2], scratch[3])
+    if loss == HUBER and search.most > 0:
+        evaluate(work, theta, 0, scratch.values, scratch.gradients, scratch.seconds, scratch.partial)
         total = heavy = 0.0
         for i in range(y.shape[0]):
-            total += weight[i] * abs(scratch[0][-1, i] - y[i])
+            total += weight[i] * abs(scratch.values[-1, i] - y[i])
             heavy += weight[i]
         threshold = total / heavy if heavy > 0.0 and np.isfinite(total) else 0.0
         while threshold > setting[0]:
             level = np.array([threshold, 0.0])
-            wide = (y, weight, trials, precision, loss, level)
-            taken = _minimise(work, theta, wide, scratch, linear, free, _ROUGH_STEPS, True, found)[2]
-            steps += taken
+            wide = Data(y, weight, trials, precision, loss, level)
+            few = Search(search.linear, search.free, _ROUGH_STEPS)
+            steps += _minimise(work, theta, wide, few, True, scratch, found)[2]
             threshold *= _LOWERED
-    total, steepness, taken = _minimise(work, theta, data, scratch, linear, free, most, False, found)
+    total, steepness, taken = _minimise(work, theta, data, search, False, scratch, found)
     return total, steepness, steps + taken
 
 
 @numba.njit(cache=True, nogil=True)
-def fit_many(
-    work, variables, starts, y, weight, trials, precision, loss, setting, linear, free, most, theta, report
-):
+def fit_many(work, variables, starts, data, search, theta, report):
     """Fit a formula to many data sets at the same points.
 
     Parameters
@@ -362,39 +432,27 @@ def fit_many(
         The formula.
     variables : ndarray, shape (v, n)
         Its variables.
-    starts, y, weight : ndarray, shape (1 or fits, p), (1 or fits, n), (1 or fits, n)
-        Starting values, data and weights; a single row serves all.
-    trials : ndarray, shape (n,)
-        Items behind each count; not read by other losses.
-    precision : ndarray, shape (n, n) or (0, 0)
-        Inverse of the known covariance of the data; squared loss only.
-    loss : int
-        `SQUARED` and its neighbours.
-    setting : ndarray, shape (2,)
-        Huber's delta; degrees of freedom and scale of Student's t; intraclass correlation of the beta-binomial.
-    linear, free : ndarray of int
-        Parameters that the formula is linear in, and those that are searched for; others stay at their start.
-    most : int
-        Most Newton steps.
+    starts : ndarray, shape (1 or fits, p)
+        Starting values; a single row serves all.
+    data : Data
+        The data sets, with `y` and `weight` of shape (1 or fits, n); a single row serves all.
+    search : Search
+        What is searched for.
     theta, report : ndarray, shape (fits, p), (fits, 4)
         Receive estimates; and objective, steepness (what of the gradient rounding does not account for, next to the
         sum of the sizes of its terms), steps, and the same with what rounding accounts for.
     """
+    y, weight, trials, precision, loss, setting = data
     scratch, found = _workspace(work, y.shape[1], starts.shape[1])
-    prepare(work, variables, scratch[0], scratch[1], scratch[3])
+    prepare(work, variables, scratch.values, scratch.gradients, scratch.partial)
     for b in range(theta.shape[0]):
         theta[b] = starts[min(b, starts.shape[0] - 1)]
-        data = (
-            y[min(b, y.shape[0] - 1)],
-            weight[min(b, weight.shape[0] - 1)],
-            trials,
-            precision,
-            loss,
-            setting,
+        own = Data(
+            y[min(b, y.shape[0] - 1)], weight[min(b, weight.shape[0] - 1)], trials, precision, loss, setting
         )
-        total, steepness, steps = _descend(work, theta[b], data, scratch, linear, free, most, found)
+        total, steepness, steps = _descend(work, theta[b], own, search, scratch, found)
         report[b, 0], report[b, 1], report[b, 2] = total, steepness, steps
-        report[b, 3] = _steepness(found, free, False)
+        report[b, 3] = _steepness(found, search.free, False)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -410,14 +468,14 @@ def curves_at(work, variables, theta, out):
 
 
 @numba.njit(cache=True, nogil=True)
-def fitted(work, variables, theta, y, weight, trials, precision, loss, setting):
+def fitted(work, variables, theta, data):
     """Return predictions, their derivatives, the loss's derivative in each, and the objective's Hessian."""
     n, p = variables.shape[1], theta.shape[0]
     scratch, found = _workspace(work, n, p)
-    prepare(work, variables, scratch[0], scratch[1], scratch[3])
-    _objective(work, theta, 2, (y, weight, trials, precision, loss, setting), scratch, found)
+    prepare(work, variables, scratch.values, scratch.gradients, scratch.partial)
+    _objective(work, theta, 2, data, scratch, found)
     jacobian = np.zeros((n, p))
     for a in range(p):
         if work.gradient_of[a] >= 0:
-            jacobian[:, a] = scratch[1][work.gradient_of[a]]
-    return scratch[0][-1].copy(), jacobian, scratch[4][0].copy(), found[1]
+            jacobian[:, a] = scratch.gradients[work.gradient_of[a]]
+    return scratch.values[-1].copy(), jacobian, scratch.first.copy(), found.hessian

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw.curves.kernels.records import Data, Search
 from gainlaw.curves.points import CurvePoints
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws.curve_law import CurveLaw
@@ -15,8 +16,8 @@ from gainlaw.numbers import read_number
 
 __all__ = [
     "LOSSES",
+    "CurveProblem",
     "Loss",
-    "Task",
     "bend",
     "curvature",
     "jacobian",
@@ -38,7 +39,7 @@ _MAD = 0.6744897501960817
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Task:
+class CurveProblem:
     """A law, points and a loss, as the compiled kernels take them.
 
     Parameters
@@ -57,6 +58,8 @@ class Task:
         Weight of each point: ones, or for `gls` with independent errors one over their variances.
     precision : ndarray, shape (n, n) or (0, 0)
         Inverse covariance of `gls`, where errors are not independent.
+    data : Data
+        The points and their loss for the kernels; made here.
     """
 
     law: CurveLaw
@@ -66,9 +69,17 @@ class Task:
     variables: Float
     weight: Float
     precision: Float
+    data: Data = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Lay the data out for the kernels."""
+        points = self.points
+        trials = np.ones(len(points)) if points.trials is None else points.trials
+        data = Data(points.y, self.weight, trials, self.precision, _code(self.loss), np.array(self.setting))
+        object.__setattr__(self, "data", data)
 
     @property
-    def unweighted(self) -> Task:
+    def unweighted(self) -> CurveProblem:
         """The same law and points by squares of the same weight."""
         return replace(
             self,
@@ -81,7 +92,7 @@ class Task:
 
 def set_up(
     law: CurveLaw, points: CurvePoints, loss: str, *, delta: float | None = None, nu: float = 4.0
-) -> Task:
+) -> CurveProblem:
     """Return the problem with what its loss has to be told, found from the data where it was not given.
 
     Raises
@@ -113,7 +124,7 @@ def set_up(
             Problem("delta is the threshold of the loss huber", hint="loss='huber', or leave it out")
         )
     threshold = 0.0 if delta is None else read_number(delta, "delta", above=0)
-    problem = Task(law, points, loss, (threshold, 0.0), variables, weight, precision)
+    problem = CurveProblem(law, points, loss, (threshold, 0.0), variables, weight, precision)
     if loss == "student_t":
         return replace(problem, setting=(read_number(nu, "nu", above=0), 1.0))
     if loss == "beta_binomial":
@@ -135,15 +146,8 @@ def _code(loss: str) -> int:
     }[loss]
 
 
-def arguments(problem: Task) -> tuple:
-    """Return what the kernels take after the data: trials, precision, loss and setting."""
-    points = problem.points
-    trials = np.ones(len(points)) if points.trials is None else points.trials
-    return trials, problem.precision, _code(problem.loss), np.array(problem.setting)
-
-
 def refit(
-    problem: Task,
+    problem: CurveProblem,
     starts: Float,
     *,
     y: Float | None = None,
@@ -155,7 +159,7 @@ def refit(
 
     Parameters
     ----------
-    problem : Task
+    problem : CurveProblem
         The problem.
     starts : ndarray, shape (1 or fits, p)
         Starting values.
@@ -176,37 +180,42 @@ def refit(
     fit_many: Any = newton.fit_many
     p = len(problem.law.parameters)
     # One order of arrays, so that the kernels are compiled once.
-    values = problem.points.y[None] if y is None else np.ascontiguousarray(y)
-    weights = problem.weight[None] if weight is None else np.ascontiguousarray(weight * problem.weight)
-    fits = max(len(starts), len(values), len(weights))
+    data = problem.data._replace(
+        y=problem.points.y[None] if y is None else np.ascontiguousarray(y),
+        weight=problem.weight[None] if weight is None else np.ascontiguousarray(weight * problem.weight),
+    )
+    fits = max(len(starts), len(data.y), len(data.weight))
     theta, report = np.empty((fits, p)), np.empty((fits, 4))
     free = np.array([k for k in range(p) if k != fixed], dtype=np.int64)
     linear = np.array([k for k in free if problem.law.linear[k]], dtype=np.int64)
+    search = Search(linear, free, steps)
     with np.errstate(all="ignore"):
         fit_many(
-            problem.law.tape.work, problem.variables, np.ascontiguousarray(starts), values, weights,
-            *arguments(problem), linear, free, steps, theta, report,
-        )  # fmt: skip
+            problem.law.tape.work,
+            problem.variables,
+            np.ascontiguousarray(starts),
+            data,
+            search,
+            theta,
+            report,
+        )
     return theta, report
 
 
-def predict(problem: Task, theta: Float, variables: Float | None = None) -> tuple[Float, Float]:
+def predict(problem: CurveProblem, theta: Float, variables: Float | None = None) -> tuple[Float, Float]:
     """Return predictions, shape (n,), and their derivatives, shape (n, p), at the points or at other variables."""
     from gainlaw.curves.kernels.losses import SQUARED
     from gainlaw.curves.kernels.newton import fitted
 
     at = problem.variables if variables is None else variables
     n = at.shape[1]
-    ones = np.ones(n)
+    nothing = Data(np.zeros(n), np.ones(n), np.ones(n), np.zeros((0, 0)), SQUARED, np.zeros(2))
     with np.errstate(all="ignore"):
-        value, slope, _, _ = fitted(
-            problem.law.tape.work, at, np.ascontiguousarray(theta), np.zeros(n), ones, ones, np.zeros((0, 0)),
-            SQUARED, np.zeros(2),
-        )  # fmt: skip
+        value, slope, _, _ = fitted(problem.law.tape.work, at, np.ascontiguousarray(theta), nothing)
     return value, slope
 
 
-def predict_many(problem: Task, theta: Float, variables: Float) -> Float:
+def predict_many(problem: CurveProblem, theta: Float, variables: Float) -> Float:
     """Return the predictions of many sets of parameters, shape (m, p), at variables, shape (v, n): shape (m, n)."""
     from gainlaw.curves.kernels.newton import curves_at
 
@@ -216,7 +225,7 @@ def predict_many(problem: Task, theta: Float, variables: Float) -> Float:
     return out
 
 
-def residuals(problem: Task, theta: Float) -> Float:
+def residuals(problem: CurveProblem, theta: Float) -> Float:
     """Return prediction less data, shape (n,)."""
     return predict(problem, theta)[0] - problem.points.y
 
@@ -226,29 +235,24 @@ def robust_sd(residuals: Float) -> float:
     return float(np.median(np.abs(residuals))) / _MAD
 
 
-def bend(problem: Task, theta: Float, factor: Float) -> Float:
+def bend(problem: CurveProblem, theta: Float, factor: Float) -> Float:
     """Return the sum over points of a factor times the second derivatives of the prediction, shape (p, p)."""
     value, slope = predict(problem, theta)
     at = replace(problem.unweighted, points=replace(problem.points, y=value - factor, trials=None))
     return curvature(at, theta)[1] - slope.T @ slope
 
 
-def jacobian(problem: Task, theta: Float) -> Float:
-    """Return the derivatives of the prediction in the parameters searched for, shape (n, p)."""
+def jacobian(problem: CurveProblem, theta: Float) -> Float:
+    """Return the derivatives of the prediction in the parameters, shape (n, p)."""
     return predict(problem, theta)[1]
 
 
-def curvature(problem: Task, theta: Float) -> tuple[Float, Float]:
+def curvature(problem: CurveProblem, theta: Float) -> tuple[Float, Float]:
     """Return each point's share of the objective's gradient, shape (n, p), and the Hessian, shape (p, p)."""
     from gainlaw.curves.kernels.newton import fitted
 
     with np.errstate(all="ignore"):
         _, slope, first, hessian = fitted(
-            problem.law.tape.work,
-            problem.variables,
-            np.ascontiguousarray(theta),
-            problem.points.y,
-            problem.weight,
-            *arguments(problem),
+            problem.law.tape.work, problem.variables, np.ascontiguousarray(theta), problem.data
         )
     return first[:, None] * slope, hessian

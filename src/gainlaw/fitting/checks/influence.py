@@ -19,7 +19,8 @@ from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.exploration import kernel_data, shape_values, wide_proposal
 from gainlaw.model.engines.hyper import Coordinates, log_prior, table_ranges
 from gainlaw.model.engines.importance import TruncatedT, explore
-from gainlaw.model.gaussian.contrasts import conditional_normals
+from gainlaw.model.gaussian.combinations import conditional_normals
+from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.problem import ModelProblem, build_problem, observations
 from gainlaw.posterior.contrasts import Combination, Part, combine
 from gainlaw.posterior.grid import FitLike
@@ -116,7 +117,7 @@ class _Explored:
 
 def _explore(
     problem: ModelProblem,
-    data: tuple,
+    data: GaussianData,
     slope: Combination,
     start: tuple[Coordinates, TruncatedT] | None,
     keep: Float,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gainlaw.model.binomial.sites import Summary, build_geometry, geometry_data
 from gainlaw.model.binomial.tables import build_tables
 from gainlaw.model.gaussian import kernels
+from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.problem import ModelProblem
 from gainlaw.scores.gains.table import Gains
 
@@ -44,11 +45,11 @@ def baseline_shift(problem: ModelProblem, gains: Gains, summary: Summary) -> Flo
     return moved - _means(problem, mode, summary.data)
 
 
-def _means(problem: ModelProblem, mode: Float, data: tuple) -> Float:
+def _means(problem: ModelProblem, mode: Float, data: GaussianData) -> Float:
     """Return the posterior means of the coefficients, in the unit of the scale, at the hyperparameters' mode."""
     values = {name: np.array([value]) for name, value in zip(problem.hyper, mode, strict=True)}
     packed = problem.pack(values)[0]
-    a, b = kernels.normal_equations(packed, *data)
+    a, b = kernels.normal_equations(packed, data)
     q, blocks = problem.design.n_columns, problem.n_blocks
     z = np.linalg.solve(a, b)[:q]
     means = np.empty(q)

@@ -16,22 +16,23 @@ import numba
 import numpy as np
 
 from gainlaw.model.binomial.quadrature import table_slope, table_value
+from gainlaw.model.gaussian.packed import unpack
 
 __all__ = ["binomial_joint", "effects_of", "likelihood"]
 
 
 @numba.njit(cache=True)
-def _window(b, gain, reach, first, members, node_first, nodes):
+def _window(b, gain, rows, shared):
     """Return the first node and the number of nodes at which no factor of a block's integrand is negligible.
 
     Where there is no such node (gains far from anything the counts allow) all of them are used.
     """
-    begin, end = node_first[b], node_first[b + 1]
+    begin, end, nodes = shared.node_first[b], shared.node_first[b + 1], shared.nodes
     low, high = nodes[begin], nodes[end - 1]
-    for j in range(first[b], first[b + 1]):
-        i = members[j]
-        low = max(low, reach[i, 0] - gain[i])
-        high = min(high, reach[i, 1] - gain[i])
+    for j in range(shared.first[b], shared.first[b + 1]):
+        i = shared.members[j]
+        low = max(low, rows.reach[i, 0] - gain[i])
+        high = min(high, rows.reach[i, 1] - gain[i])
     spacing = nodes[begin + 1] - nodes[begin]
     start = max(int(np.floor((low - nodes[begin]) / spacing)), 0)
     stop = min(int(np.ceil((high - nodes[begin]) / spacing)) + 1, end - begin)
@@ -41,36 +42,30 @@ def _window(b, gain, reach, first, members, node_first, nodes):
 
 
 @numba.njit(cache=True)
-def likelihood(
-    gain,
-    single,
-    lo,
-    step,
-    knots,
-    slopes,
-    reach,
-    first,
-    members,
-    node_first,
-    nodes,
-    node_weight,
-    gradient,
-    row_value,
-):
+def likelihood(gain, rows, shared, gradient, row_value):
     """Return the log likelihood of all gains; add its gradient to `gradient` and write each row's share.
 
     A block's likelihood stands in `row_value` at its first row, 0 at the others.
+
+    Parameters
+    ----------
+    gain, gradient, row_value : ndarray, shape (n,)
+        Gains; what is added to and written.
+    rows, shared
+        See `BinomialTables`.
     """
+    lo, step, knots, slopes = rows.lo, rows.step, rows.knots, rows.slopes
+    first, members, nodes = shared.first, shared.members, shared.nodes
     total = 0.0
     for i in range(gain.shape[0]):
-        if single[i] == 1:
+        if rows.single[i] == 1:
             f = table_value(lo[i], step[i], knots[i], slopes[i], gain[i])
             total += f
             row_value[i] = f
             gradient[i] += table_slope(lo[i], step[i], knots[i], slopes[i], gain[i])
     for b in range(first.shape[0] - 1):
-        begin, count = _window(b, gain, reach, first, members, node_first, nodes)
-        logs = node_weight[begin : begin + count].copy()
+        begin, count = _window(b, gain, rows, shared)
+        logs = shared.node_weight[begin : begin + count].copy()
         for j in range(first[b], first[b + 1]):
             i = members[j]
             for k in range(count):
@@ -111,8 +106,11 @@ def _pulled(coordinate, sd, anchor, anchor_variance):
 
 
 @numba.njit(cache=True)
-def _effects(coordinates, tau0, tau1, rho, starts, slope_starts, sizes, anchor, anchor_variance, out):
+def _effects(coordinates, scales, matrix, geometry, out):
     """Turn coordinates into effects; return their log prior density in the coordinates (no constants)."""
+    tau0, tau1, rho = scales.intercept, scales.slope, scales.correlation
+    starts, slopes, sizes = matrix.starts, matrix.slopes, matrix.sizes
+    anchor, anchor_variance = geometry.anchor, geometry.anchor_variance
     log_prior = 0.0
     for b in range(starts.shape[0]):
         root = np.sqrt(1.0 - rho[b] ** 2)
@@ -122,8 +120,8 @@ def _effects(coordinates, tau0, tau1, rho, starts, slope_starts, sizes, anchor, 
             first = effect / tau0[b]
             out[i] = effect
             log_prior += np.log(spread / tau0[b]) - 0.5 * first * first
-            if slope_starts[b] >= 0:
-                j = slope_starts[b] + g
+            if slopes[b] >= 0:
+                j = slopes[b] + g
                 own = tau1[b] * root
                 effect, spread, _, _ = _pulled(coordinates[j], own, anchor[j], anchor_variance[j])
                 out[j] = tau1[b] * rho[b] * first + effect
@@ -132,13 +130,14 @@ def _effects(coordinates, tau0, tau1, rho, starts, slope_starts, sizes, anchor, 
 
 
 @numba.njit(cache=True)
-def _effects_gradient(
-    coordinates, pull, tau0, tau1, rho, starts, slope_starts, sizes, anchor, anchor_variance, out, gradient
-):
+def _effects_gradient(coordinates, pull, scales, matrix, geometry, out, gradient):
     """Write the gradient of the log density in the coordinates and add that in the scales.
 
     `pull` is the gradient of the likelihood in the effects.
     """
+    tau0, tau1, rho = scales.intercept, scales.slope, scales.correlation
+    starts, slopes, sizes = matrix.starts, matrix.slopes, matrix.sizes
+    anchor, anchor_variance = geometry.anchor, geometry.anchor_variance
     n_blocks = starts.shape[0]
     for b in range(n_blocks):
         root = np.sqrt(1.0 - rho[b] ** 2)
@@ -147,8 +146,8 @@ def _effects_gradient(
             effect, spread, steep, relative = _pulled(coordinates[i], tau0[b], anchor[i], anchor_variance[i])
             first = effect / tau0[b]
             down = pull[i] - first / tau0[b]
-            if slope_starts[b] >= 0:
-                j = slope_starts[b] + g
+            if slopes[b] >= 0:
+                j = slopes[b] + g
                 own = tau1[b] * root
                 w, w_spread, w_steep, w_relative = _pulled(coordinates[j], own, anchor[j], anchor_variance[j])
                 w_down = pull[j] - w / own**2
@@ -164,8 +163,10 @@ def _effects_gradient(
 
 
 @numba.njit(cache=True)
-def _rotate(vector, turns, turn_first, first, members, transposed):
+def _rotate(vector, geometry, shared, transposed):
     """Multiply every block's part of `vector` in place by its orthogonal matrix ``Q'``, or ``Q``."""
+    turns, turn_first = geometry.turns, geometry.turn_first
+    first, members = shared.first, shared.members
     for b in range(first.shape[0] - 1):
         size = first[b + 1] - first[b]
         part = np.empty(size)
@@ -182,45 +183,30 @@ def _rotate(vector, turns, turn_first, first, members, transposed):
 
 
 @numba.njit(cache=True)
-def binomial_joint(
-    packed, n_blocks, offset, slope_mean, block, group, value, starts, slope_starts, sizes,
-    anchor, anchor_variance, spread, site, site_variance, turns, turn_first, single, lo, step, knots, slopes, reach,
-    first, members, node_first, nodes, node_weight,
-):  # fmt: skip
+def binomial_joint(packed, model):
     """Return the log joint density of counts, residuals and coefficients, with its gradient.
 
     Parameters
     ----------
     packed : ndarray, shape (3 * n_blocks + 1 + n + q + n)
-        The hyperparameters as in `kernels.gaussian_marginal`, then ``zeta`` of the coefficients and the residuals.
-    offset : ndarray, shape (n,)
-        Prior mean of the intercept and the covariates at every row.
-    slope_mean : float
-        Prior mean of the population slope.
-    anchor, anchor_variance : ndarray, shape (q,)
-        A pseudo-observation of every effect, see `_pulled`; for the geometry only.
-    spread : ndarray, shape (q, q)
-        ``coordinates = spread @ zeta``: the correlations of the effects at the mode.
-    site, site_variance : ndarray, shape (n,)
-        A Gaussian summary of the rows' likelihoods, along the axes of `turns`; for the geometry only.
-    turns, turn_first : ndarray
-        For every block the transposed matrix of axes, row by row, and where each begins.
+        The hyperparameters as in `packed.Scales`, then ``zeta`` of the coefficients and the residuals.
+    model : BinomialModel
+        Counts, model matrix and coordinates.
     """
-    n = offset.shape[0]
-    q = anchor.shape[0]
-    tau0 = packed[:n_blocks]
-    tau1 = packed[n_blocks : 2 * n_blocks]
-    rho = packed[2 * n_blocks : 3 * n_blocks]
-    tau = packed[3 * n_blocks]
+    offset, slope_mean, matrix, geometry = model.offset, model.slope_mean, model.matrix, model.geometry
+    rows, shared = model.rows, model.shared
+    block, group, value = matrix.block, matrix.group, matrix.value
+    starts, slopes = matrix.starts, matrix.slopes
+    site, site_variance, spread = geometry.site, geometry.site_variance, geometry.spread
+    n, q, n_blocks = offset.shape[0], geometry.anchor.shape[0], starts.shape[0]
     start = 3 * n_blocks + 1
-    h = packed[start : start + n]
+    scales = unpack(packed[: start + n], n_blocks)
+    tau, h = scales.residual, scales.shape
     zeta = packed[start + n : start + n + q]
     noise = packed[start + n + q :]
     coordinates = spread @ zeta
     effects = np.empty(q)
-    total = _effects(
-        coordinates, tau0, tau1, rho, starts, slope_starts, sizes, anchor, anchor_variance, effects
-    )
+    total = _effects(coordinates, scales, matrix, geometry, effects)
     line = np.empty(n)
     gain = np.empty(n)
     for i in range(n):
@@ -228,11 +214,11 @@ def binomial_joint(
         for k in range(block.shape[1]):
             b = block[i, k]
             f += value[i, k] * effects[starts[b] + group[i, k]]
-            if slope_starts[b] >= 0:
-                f += value[i, k] * h[i] * effects[slope_starts[b] + group[i, k]]
+            if slopes[b] >= 0:
+                f += value[i, k] * h[i] * effects[slopes[b] + group[i, k]]
         line[i] = f
     # Rows that share a baseline move along the axes of their common uncertainty.
-    _rotate(line, turns, turn_first, first, members, False)
+    _rotate(line, geometry, shared, False)
     for i in range(n):
         if tau > 0.0:
             v, t2 = site_variance[i], tau * tau
@@ -243,14 +229,11 @@ def binomial_joint(
         else:
             gain[i] = line[i]
             total -= 0.5 * noise[i] ** 2
-    _rotate(gain, turns, turn_first, first, members, True)
+    _rotate(gain, geometry, shared, True)
     g_gain = np.zeros(n)
-    total += likelihood(
-        gain, single, lo, step, knots, slopes, reach, first, members, node_first, nodes, node_weight, g_gain,
-        np.zeros(n),
-    )  # fmt: skip
-    _rotate(gain, turns, turn_first, first, members, False)
-    _rotate(g_gain, turns, turn_first, first, members, False)
+    total += likelihood(gain, rows, shared, g_gain, np.zeros(n))
+    _rotate(gain, geometry, shared, False)
+    _rotate(g_gain, geometry, shared, False)
     gradient = np.zeros(packed.shape[0])
     pull = np.zeros(q)
     for i in range(n):
@@ -270,55 +253,31 @@ def binomial_joint(
             g_gain[i] = (1.0 - s) * g_gain[i] + s * d / t2
         else:
             gradient[start + n + q + i] = -noise[i]
-    _rotate(g_gain, turns, turn_first, first, members, True)
+    _rotate(g_gain, geometry, shared, True)
     for i in range(n):
         g_line = g_gain[i]
         dh = g_line * slope_mean
         for k in range(block.shape[1]):
             b = block[i, k]
             pull[starts[b] + group[i, k]] += g_line * value[i, k]
-            if slope_starts[b] >= 0:
-                j = slope_starts[b] + group[i, k]
+            if slopes[b] >= 0:
+                j = slopes[b] + group[i, k]
                 pull[j] += g_line * value[i, k] * h[i]
                 dh += g_line * value[i, k] * effects[j]
         gradient[start + i] = dh
     down = np.zeros(q)
-    _effects_gradient(
-        coordinates,
-        pull,
-        tau0,
-        tau1,
-        rho,
-        starts,
-        slope_starts,
-        sizes,
-        anchor,
-        anchor_variance,
-        down,
-        gradient,
-    )
+    _effects_gradient(coordinates, pull, scales, matrix, geometry, down, gradient)
     gradient[start + n : start + n + q] = spread.T @ down
     return total, gradient
 
 
 @numba.njit(cache=True)
-def effects_of(packed, n_blocks, n, starts, slope_starts, sizes, anchor, anchor_variance, spread):
+def effects_of(packed, model):
     """Return the effects, shape (draws, q), of packed draws."""
-    draws = packed.shape[0]
-    q = anchor.shape[0]
+    n_blocks, n, q = model.matrix.starts.shape[0], model.offset.shape[0], model.geometry.anchor.shape[0]
     start = 3 * n_blocks + 1 + n
-    effects = np.empty((draws, q))
-    for s in range(draws):
-        _effects(
-            spread @ packed[s, start : start + q],
-            packed[s, :n_blocks],
-            packed[s, n_blocks : 2 * n_blocks],
-            packed[s, 2 * n_blocks : 3 * n_blocks],
-            starts,
-            slope_starts,
-            sizes,
-            anchor,
-            anchor_variance,
-            effects[s],
-        )
+    effects = np.empty((packed.shape[0], q))
+    for s in range(packed.shape[0]):
+        coordinates = model.geometry.spread @ packed[s, start : start + q]
+        _effects(coordinates, unpack(packed[s], n_blocks), model.matrix, model.geometry, effects[s])
     return effects

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gainlaw._threads import fill_in_threads, in_threads, pieces
 from gainlaw.model.binomial.marginal_kernels import VARIANCES, marginals, tabulate
-from gainlaw.model.binomial.tables import BinomialTables
+from gainlaw.model.binomial.records import BinomialTables, Blurred
 from gainlaw.model.effects import Lines
 
 __all__ = ["row_log_marginals", "total_log_marginals"]
@@ -26,7 +26,6 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 Less = Callable[[Float, Float], Float]
 Evaluate = Callable[[slice], tuple[Float, Float]]
-Blurred = tuple[Int, Float, Float, Float]
 Kept = dict[bytes, tuple[Float, Float, Blurred]]
 
 # The longest range of the log of the total variance that one set of Chebyshev nodes has to cover.
@@ -41,9 +40,6 @@ _MARGIN = 0.15
 _MOST_KEPT = 10_000_000
 # Draws whose linear predictors are held at a time, by each thread.
 _TOGETHER = 256
-# A shared baseline's integrand ends where it has fallen by exp(-this); nodes this many sds apart.
-_NEGLIGIBLE = 14.0
-_SPACING = 1.1
 # Sds of a shared baseline within which its tables serve; beyond they are continued as straight lines.
 _BASE_SDS = 7.0
 
@@ -112,7 +108,6 @@ def _sets(
     tables: BinomialTables, lines: Lines, tau: Float, *, apart: bool, kept: Kept | None = None
 ) -> Iterator[tuple[Int, Evaluate]]:
     """Yield sets of draws, and for each a function of a slice of it: log likelihoods, and linear predictors."""
-    where = np.stack([tables.base_lo, tables.base_step], axis=1)
     for draws in _similar(tables, tau):
         direct = len(draws) < _FEW
         nodes, blend = _blend(tables, tau[draws], whole=kept is not None)
@@ -132,11 +127,7 @@ def _sets(
         ) -> tuple[Float, Float]:
             chosen = draws[inside]
             line = lines(chosen)
-            exact = marginals(
-                line, tau[chosen], blend[inside], int(apart), int(direct), _NEGLIGIBLE, _SPACING, tables.single,
-                tables.centre, tables.width, tables.lo, tables.step, tables.knots, tables.slopes, tables.first,
-                tables.members, tables.base, where, tables.base_knots, tables.base_slopes, *blurred,
-            )  # fmt: skip
+            exact = marginals(line, tau[chosen], blend[inside], tables, blurred, int(apart), int(direct))
             return exact, line
 
         yield draws, evaluate
@@ -153,7 +144,7 @@ def _kept(tables: BinomialTables, low: Float, high: Float, nodes: Float, kept: K
     room = _MARGIN * (high - low)
     low, high = low - room, high + room
     made = _blur(tables, low.copy(), high.copy(), nodes, direct=False)
-    if made[-1].size <= _MOST_KEPT:
+    if made.table.size <= _MOST_KEPT:
         kept[key] = low, high, made
     return made
 
@@ -174,7 +165,7 @@ def _ends(lines: Lines, draws: Int) -> tuple[Float, Float]:
 
 def _similar(tables: BinomialTables, tau: Float) -> list[Int]:
     """Return sets of draws between which no row's log total variance differs by more than `_SPAN`."""
-    level = np.floor(np.log1p((tau / tables.width.min()) ** 2) / _SPAN).astype(int)
+    level = np.floor(np.log1p((tau / tables.rows.width.min()) ** 2) / _SPAN).astype(int)
     return [np.flatnonzero(level == each) for each in np.unique(level)]
 
 
@@ -184,13 +175,13 @@ def _blend(tables: BinomialTables, tau: Float, *, whole: bool) -> tuple[Float, F
     The nodes are Chebyshev's in the log of the total variance of the narrowest row, the weights barycentric. They
     span the draws, or, if they are to serve others, the `whole` set that such draws belong to, see `_similar`.
     """
-    shift = float(tables.width.min()) ** 2
+    shift = float(tables.rows.width.min()) ** 2
     level = np.log(shift + tau**2)
     low, high = float(level.min()), float(level.max())
     if high - low < 1e-9 and (not whole or tau[0] == 0.0):
         return tau[:1].copy(), np.tile(np.eye(VARIANCES)[0], (len(tau), 1))
     if whole:
-        low = np.log(shift) + _SPAN * np.floor(np.log1p((tau[0] / tables.width.min()) ** 2) / _SPAN)
+        low = np.log(shift) + _SPAN * np.floor(np.log1p((tau[0] / tables.rows.width.min()) ** 2) / _SPAN)
         high = low + _SPAN
     angles = np.pi * (np.arange(VARIANCES) + 0.5) / VARIANCES
     nodes = 0.5 * (low + high) + 0.5 * (high - low) * np.cos(angles)
@@ -201,53 +192,23 @@ def _blend(tables: BinomialTables, tau: Float, *, whole: bool) -> tuple[Float, F
     return np.sqrt(np.maximum(np.exp(nodes) - shift, 0.0)), weights / weights.sum(axis=1, keepdims=True)
 
 
-def _blur(
-    tables: BinomialTables, low: Float, high: Float, taus: Float, *, direct: bool
-) -> tuple[Int, Float, Float, Float]:
-    """Tabulate the integrals over a residual where the draws need them.
-
-    Returns
-    -------
-    first : ndarray of int, shape (n + 1,)
-        Knots of row i: ``first[i]:first[i + 1]``.
-    lo, step : ndarray, shape (n,)
-        First knot and spacing.
-    table : ndarray, shape (knots, 2, width)
-        Log integrals, and their derivatives times the spacing.
-    """
-    sizes = np.diff(tables.first)
-    reach = _BASE_SDS * np.repeat(tables.base[:, 1], sizes)
-    middle = np.repeat(tables.base[:, 0], sizes)
+def _blur(tables: BinomialTables, low: Float, high: Float, taus: Float, *, direct: bool) -> Blurred:
+    """Tabulate the integrals over a residual where the draws need them."""
+    rows, shared = tables.rows, tables.shared
+    members, sizes = shared.members, np.diff(shared.first)
+    reach = _BASE_SDS * np.repeat(shared.sd, sizes)
+    middle = np.repeat(shared.mean, sizes)
     # Far from its likelihood a row's integrand counts for nothing.
-    ends = tables.lo + tables.step * tables.knots.shape[1]
-    low[tables.members] = np.maximum(low[tables.members] + middle - reach, tables.lo[tables.members])
-    high[tables.members] = np.minimum(high[tables.members] + middle + reach, ends[tables.members])
-    high = np.maximum(high, low + 1e-3 * tables.width)
-    narrow = np.sqrt(tables.width**2 + taus.min() ** 2)
+    ends = rows.lo + rows.step * rows.knots.shape[1]
+    low[members] = np.maximum(low[members] + middle - reach, rows.lo[members])
+    high[members] = np.minimum(high[members] + middle + reach, ends[members])
+    high = np.maximum(high, low + 1e-3 * rows.width)
+    narrow = np.sqrt(rows.width**2 + taus.min() ** 2)
     count = np.clip(np.ceil((high - low) / narrow * _KNOTS_PER_SD).astype(np.int64) + 1, 4, _MOST_KNOTS)
-    step = (high - low) / (count - 1)
-    wanted = np.flatnonzero(tables.single == 0) if direct else np.arange(len(count))
+    wanted = np.flatnonzero(rows.single == 0) if direct else np.arange(len(count))
     first = np.zeros(len(count) + 1, dtype=np.int64)
     first[1 + wanted] = count[wanted]
     np.cumsum(first, out=first)
-    table = np.zeros((first[-1], 2, VARIANCES))
-
-    def part(inside: slice) -> None:
-        rows = wanted[inside]
-        if len(rows):
-            made = tabulate(
-                rows,
-                first,
-                low,
-                step,
-                taus,
-                tables.width,
-                tables.lo,
-                tables.step,
-                tables.knots,
-                tables.slopes,
-            )
-            table[first[rows[0]] : first[rows[-1] + 1], :, : len(taus)] = made
-
-    fill_in_threads(part, len(wanted))
-    return first, low, step, table
+    blurred = Blurred(first, low, (high - low) / (count - 1), np.zeros((first[-1], 2, VARIANCES)))
+    fill_in_threads(lambda part: tabulate(wanted[part], taus, rows, blurred), len(wanted))
+    return blurred

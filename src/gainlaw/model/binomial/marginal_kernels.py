@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from gainlaw.model.binomial.quadrature import WIDEST_STEP, table_slope, table_value
 
@@ -16,16 +19,20 @@ VARIANCES = 3
 _REACH = 5.5
 _NODES_PER_SD = 1.5
 _MOST_NODES = 401
+# A shared baseline's integrand ends where it has fallen by exp(-this); nodes this many sds apart.
+_NEGLIGIBLE = 14.0
+_SPACING = 1.1
 # Sums may be taken in the order that suits the processor.
 _SUMS = {"reassoc", "contract"}
 
 
 @numba.njit(cache=True, nogil=True)
-def _smooth(f, tau, sd, lo, step, knots, slopes, scratch):
-    """Log of the integral of ``L(g) N(g; f, tau^2)`` over g, for a table of L of width `sd`, and its derivative in f.
+def _smooth(f, tau, i, rows, scratch):
+    """Log of the integral of ``L(g) N(g; f, tau^2)`` over g, for the table of L of row i, and its derivative in f.
 
     By the trapezoid rule.
     """
+    lo, step, knots, slopes, sd = rows.lo[i], rows.step[i], rows.knots[i], rows.slopes[i], rows.width[i]
     if tau <= 0.0:
         return table_value(lo, step, knots, slopes, f), table_slope(lo, step, knots, slopes, f)
     half = min(int(np.ceil(_REACH * _NODES_PER_SD * max(1.0, tau / sd))), scratch.shape[0] // 2)
@@ -45,49 +52,29 @@ def _smooth(f, tau, sd, lo, step, knots, slopes, scratch):
 
 
 @numba.njit(cache=True, nogil=True)
-def tabulate(rows, first, blur_lo, blur_step, taus, sd, lo, step, knots, slopes):
-    """Return log integrals over a residual, and their derivatives times the spacing, at the knots of some rows.
+def tabulate(chosen, taus, rows, blurred):
+    """Fill in log integrals over a residual, and their derivatives times the spacing, at the knots of some rows.
 
     Parameters
     ----------
-    rows : ndarray of int
+    chosen : ndarray of int
         The rows.
-    first : ndarray of int, shape (n + 1,)
-        Knots of row i: ``first[i]:first[i + 1]``.
-    blur_lo, blur_step : ndarray, shape (n,)
-        First knot of every row and the spacing.
     taus : ndarray, shape (width,)
         Residual sds.
-    sd, lo, step, knots, slopes
-        The tables of the likelihoods.
-
-    Returns
-    -------
-    ndarray, shape (knots, 2, width)
+    rows : RowTables
+        The likelihoods.
+    blurred : Blurred
+        Has the knots; its table is filled.
     """
-    size = 0
-    for i in rows:
-        size += first[i + 1] - first[i]
-    out = np.empty((size, 2, taus.shape[0]))
     scratch = np.empty(_MOST_NODES)
-    at = 0
-    for i in rows:
-        for k in range(first[i + 1] - first[i]):
+    for i in chosen:
+        at = blurred.first[i]
+        for k in range(blurred.first[i + 1] - at):
+            f = blurred.lo[i] + k * blurred.step[i]
             for m in range(taus.shape[0]):
-                value, slope = _smooth(
-                    blur_lo[i] + k * blur_step[i],
-                    taus[m],
-                    sd[i],
-                    lo[i],
-                    step[i],
-                    knots[i],
-                    slopes[i],
-                    scratch,
-                )
-                out[at, 0, m] = value
-                out[at, 1, m] = slope * blur_step[i]
-            at += 1
-    return out
+                value, slope = _smooth(f, taus[m], i, rows, scratch)
+                blurred.table[at + k, 0, m] = value
+                blurred.table[at + k, 1, m] = slope * blurred.step[i]
 
 
 @numba.njit(cache=True, nogil=True, inline="always", fastmath=_SUMS)
@@ -117,20 +104,35 @@ def _blended(u, begin, count, table, blend, s):
     return total
 
 
+class _Places(NamedTuple):
+    """Where the rows of a shared baseline stand in their tables: at ``start + rate * eta`` for its log-odds ``eta``.
+
+    Parameters
+    ----------
+    start, rate : ndarray, shape (rows,)
+        In spacings from the first knot.
+    begin, count : ndarray of int, shape (rows,)
+        First knot and number of knots.
+    """
+
+    start: NDArray[np.float64]
+    rate: NDArray[np.float64]
+    begin: NDArray[np.int64]
+    count: NDArray[np.int64]
+
+
 @numba.njit(cache=True, nogil=True, inline="always", fastmath=_SUMS)
-def _block(s, eta, size, start, rate, begin, count, blur, blend, b, where, knots, slopes):
-    """Log of a block's integrand at the baseline's log-odds `eta`; `start` and `rate` place it in the rows' tables."""
-    total = table_value(where[b, 0], where[b, 1], knots[b], slopes[b], eta)
+def _block(s, eta, b, size, places, shared, blend, table):
+    """Log of a block's integrand at the baseline's log-odds `eta`, for draw `s`."""
+    start, rate, begin, count = places
+    total = table_value(shared.lo[b], shared.step[b], shared.knots[b], shared.slopes[b], eta)
     for j in range(size):
-        total += _blended(start[j] + rate[j] * eta, begin[j], count[j], blur, blend, s)
+        total += _blended(start[j] + rate[j] * eta, begin[j], count[j], table, blend, s)
     return total
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_SUMS)
-def marginals(
-    line, tau, blend, apart, direct, negligible, spacing, single, centre, sd, lo, step, knots, slopes, first, members,
-    prior, where, base_knots, base_slopes, blur_first, blur_lo, blur_step, blur,
-):  # fmt: skip
+def marginals(line, tau, blend, tables, blurred, apart, direct):
     """Return log likelihoods at linear predictors: of every row, a block's at its first row, or their sum.
 
     Parameters
@@ -141,19 +143,18 @@ def marginals(
         Residual sds.
     blend : ndarray, shape (draws, width)
         Weights of the tables over the residual sds.
+    tables : BinomialTables
+        The likelihoods.
+    blurred : Blurred
+        Tables of the integrals over a residual.
     apart : int
         1 for every row, shape (draws, n); 0 for the sum, shape (draws, 1).
     direct : int
         1 to integrate the residual of rows with their own baseline anew, without the tables of integrals.
-    negligible, spacing : float
-        Where a block's integrand ends, in log units from its top; the spacing of its nodes in sds.
-    single, centre, sd, lo, step, knots, slopes, first, members
-        See `binomial_tables.BinomialTables`.
-    prior, where, base_knots, base_slopes : ndarray, shapes (blocks, 2), (blocks, 2), (blocks, knots)
-        Mean and sd of every shared baseline; first knot, spacing and values of the table of its log density.
-    blur_first, blur_lo, blur_step, blur
-        Tables of the integrals over a residual, see `tabulate`.
     """
+    rows, shared = tables.rows, tables.shared
+    single, centre, sd, first, members = rows.single, rows.centre, rows.width, shared.first, shared.members
+    blur_first, blur_lo, blur_step, table = blurred
     draws, n = line.shape
     out = np.zeros((draws, n if apart == 1 else 1))
     scratch = np.empty(_MOST_NODES)
@@ -162,31 +163,30 @@ def marginals(
         widest = max(widest, first[b + 1] - first[b])
     start, rate = np.empty(widest), np.empty(widest)
     begin, counts = np.empty(widest, np.int64), np.empty(widest, np.int64)
+    places = _Places(start, rate, begin, counts)
     for i in range(n):
         if single[i] == 1:
             count = blur_first[i + 1] - blur_first[i]
             for s in range(draws):
                 if direct == 1:
-                    value, _ = _smooth(
-                        line[s, i], tau[s], sd[i], lo[i], step[i], knots[i], slopes[i], scratch
-                    )
+                    value, _ = _smooth(line[s, i], tau[s], i, rows, scratch)
                 else:
                     u = (line[s, i] - blur_lo[i]) / blur_step[i]
-                    value = _blended(u, blur_first[i], count, blur, blend, s)
+                    value = _blended(u, blur_first[i], count, table, blend, s)
                 out[s, i * apart] += value
     # Block by block, so that its tables stay in the cache.
     for b in range(first.shape[0] - 1):
         size = first[b + 1] - first[b]
         # What lies beyond the baseline's table has no weight, wherever the other factors pull.
-        low, high = where[b, 0], where[b, 0] + where[b, 1] * (base_knots.shape[1] - 1)
+        low, high = shared.lo[b], shared.lo[b] + shared.step[b] * (shared.knots.shape[1] - 1)
         for j in range(size):
             i = members[first[b] + j]
             rate[j] = 1.0 / blur_step[i]
             begin[j], counts[j] = blur_first[i], blur_first[i + 1] - blur_first[i]
         for s in range(draws):
             # Where the integrand would lie, and how wide it would be, were all factors Gaussian.
-            precision = 1.0 / prior[b, 1] ** 2
-            middle = prior[b, 0] * precision
+            precision = 1.0 / shared.sd[b] ** 2
+            middle = shared.mean[b] * precision
             for j in range(size):
                 i = members[first[b] + j]
                 own = 1.0 / (sd[i] * sd[i] + tau[s] * tau[s])
@@ -194,34 +194,18 @@ def marginals(
                 middle += own * (centre[i] - line[s, i])
                 start[j] = (line[s, i] - blur_lo[i]) * rate[j]
             middle = min(max(middle / precision, low), high)
-            h = min(spacing / np.sqrt(precision), WIDEST_STEP)
-            top = _block(
-                s, middle, size, start, rate, begin, counts, blur, blend, b, where, base_knots, base_slopes
-            )
+            h = min(_SPACING / np.sqrt(precision), WIDEST_STEP)
+            top = _block(s, middle, b, size, places, shared, blend, table)
             total = 1.0
             for direction in (1.0, -1.0):
                 eta = middle
                 while low <= eta + direction * h <= high:
                     eta += direction * h
-                    value = _block(
-                        s,
-                        eta,
-                        size,
-                        start,
-                        rate,
-                        begin,
-                        counts,
-                        blur,
-                        blend,
-                        b,
-                        where,
-                        base_knots,
-                        base_slopes,
-                    )
+                    value = _block(s, eta, b, size, places, shared, blend, table)
                     if value > top:
                         total = total * np.exp(top - value) + 1.0
                         top = value
-                    elif value > top - negligible:
+                    elif value > top - _NEGLIGIBLE:
                         total += np.exp(value - top)
                     else:
                         break

@@ -7,6 +7,8 @@ import numpy as np
 
 __all__ = [
     "BASELINE_SD",
+    "ETA_LIMIT",
+    "NODES_PER_SD",
     "WIDEST_STEP",
     "fill_base",
     "fill_tables",
@@ -19,6 +21,12 @@ __all__ = [
 # logistic law of scale 1, pulls baselines off floor and ceiling about twice as hard, all of them the same way, and the
 # gains with them.
 BASELINE_SD = 3.0
+# The chance-corrected log-odds of any accuracy that counts can tell from the floor or the ceiling lie well inside.
+ETA_LIMIT = 16.0
+# Trapezoid nodes per sd of the narrowest factor: the rule's error falls like exp(-2 pi^2 (sd / step)^2).
+NODES_PER_SD = 1.25
+# Knots per posterior sd of a table; the cubic's error is then below 1e-5 wherever the likelihood matters.
+_KNOTS_PER_SD = 8.0
 # Nodes over log-odds are never further apart: however wide a posterior, at floor and ceiling its edge is steep.
 WIDEST_STEP = 0.4
 # Grid points of a first look at the whole axis, and of one within sds of the mean.
@@ -89,15 +97,15 @@ def log_baseline(k, n, c, prior, eta):
 
 
 @numba.njit(cache=True, nogil=True)
-def moments(k, n, c, prior, limit):
+def moments(k, n, c, prior):
     """Mean and sd of log-odds under a normal prior, by grids that close in on them."""
     p = (k + 0.5) / (n + 1.0)
     s, error = (p - c) / (1.0 - c), np.sqrt(p * (1.0 - p) / n) / (1.0 - c)
-    lo, hi, m = -limit, limit, _WIDE
+    lo, hi, m = -ETA_LIMIT, ETA_LIMIT, _WIDE
     # A prior as narrow as the likelihood could have its posterior anywhere.
     if s > _CLEAR * error and 1.0 - s > _CLEAR * error and prior[1] > error / (s * (1.0 - s)):
         centre, reach = np.log(s / (1.0 - s)), _SDS * error / (s * (1.0 - s))
-        lo, hi, m = max(-limit, centre - reach), min(limit, centre + reach), _NARROW
+        lo, hi, m = max(-ETA_LIMIT, centre - reach), min(ETA_LIMIT, centre + reach), _NARROW
     mean, sd = 0.0, 1.0
     logs = np.empty(_WIDE)
     for _ in range(3 if m == _WIDE else 2):
@@ -114,14 +122,14 @@ def moments(k, n, c, prior, limit):
             s2 += w * e * e
         mean = lo + s1 / s0
         sd = np.sqrt(max(s2 / s0 - (s1 / s0) ** 2, 1e-12))
-        lo, hi, m = max(-limit, mean - _SDS * sd), min(limit, mean + _SDS * sd), _NARROW
+        lo, hi, m = max(-ETA_LIMIT, mean - _SDS * sd), min(ETA_LIMIT, mean + _SDS * sd), _NARROW
     return mean, sd
 
 
 @numba.njit(cache=True, nogil=True)
-def quadrature(k, n, c, prior, limit, mean, sd, step):
+def quadrature(k, n, c, prior, mean, sd, step):
     """Trapezoid nodes over a baseline's log-odds and their log weights, normalised to one."""
-    lo, hi = max(-limit, mean - 2.0 * _SDS * sd), min(limit, mean + 2.0 * _SDS * sd)
+    lo, hi = max(-ETA_LIMIT, mean - 2.0 * _SDS * sd), min(ETA_LIMIT, mean + 2.0 * _SDS * sd)
     step = min(step, WIDEST_STEP)
     m = int(np.ceil((hi - lo) / step)) + 1
     logs = np.empty(m)
@@ -144,10 +152,10 @@ def quadrature(k, n, c, prior, limit, mean, sd, step):
 
 
 @numba.njit(cache=True, nogil=True)
-def fill_base(k, n, c, prior, limit, mean, sd, knots, slopes):
+def fill_base(k, n, c, prior, mean, sd, knots, slopes):
     """Fill the table of a baseline's log posterior, normalised; return its first knot and spacing."""
     count = knots.shape[0]
-    lo, hi = max(-limit, mean - _SDS * sd), min(limit, mean + _SDS * sd)
+    lo, hi = max(-ETA_LIMIT, mean - _SDS * sd), min(ETA_LIMIT, mean + _SDS * sd)
     spacing = (hi - lo) / (count - 1)
     for j in range(count):
         knots[j], slopes[j] = log_baseline(k, n, c, prior, lo + spacing * j)
@@ -157,77 +165,84 @@ def fill_base(k, n, c, prior, limit, mean, sd, knots, slopes):
 
 
 @numba.njit(cache=True, nogil=True)
-def _support(k, n, c, limit):
+def _support(k, n, c):
     """Return the log-odds between which the likelihood is above exp(-28) of its maximum, a little generously."""
     m = 1001
     logs = np.empty(m)
     top = -np.inf
     for i in range(m):
-        logs[i], _ = log_binomial(k, n, c, -limit + 2.0 * limit * i / (m - 1))
+        logs[i], _ = log_binomial(k, n, c, -ETA_LIMIT + 2.0 * ETA_LIMIT * i / (m - 1))
         top = max(top, logs[i])
-    low, high = limit, -limit
+    low, high = ETA_LIMIT, -ETA_LIMIT
     for i in range(m):
         if logs[i] > top - 28.0:
-            eta = -limit + 2.0 * limit * i / (m - 1)
+            eta = -ETA_LIMIT + 2.0 * ETA_LIMIT * i / (m - 1)
             low, high = min(low, eta), max(high, eta)
-    step = 2.0 * limit / (m - 1)
+    step = 2.0 * ETA_LIMIT / (m - 1)
     # A flat side reaches as far as anything does.
-    return (-np.inf if low <= -limit else low - step), (np.inf if high >= limit else high + step)
+    return (-np.inf if low <= -ETA_LIMIT else low - step), (np.inf if high >= ETA_LIMIT else high + step)
 
 
 @numba.njit(cache=True, nogil=True)
-def _pair_table(lo1, step1, knots1, slopes1, nodes, weights, lo, step, knots, slopes):
-    """Fill the table of ``log L(gain)``, the baseline integrated out, from that of the intermediate's likelihood."""
+def _pair_table(first, spacing, own, steep, nodes, weights, rows, i):
+    """Fill row `i` with ``log L(gain)``, the baseline integrated out, from a table of the intermediate's likelihood."""
+    lo, step, knots, slopes = rows.lo[i], rows.step[i], rows.knots[i], rows.slopes[i]
     logs = np.empty(nodes.shape[0])
     for j in range(knots.shape[0]):
         gain = lo + step * j
         top = -np.inf
-        for i in range(nodes.shape[0]):
-            logs[i] = table_value(lo1, step1, knots1, slopes1, nodes[i] + gain) + weights[i]
-            top = max(top, logs[i])
+        for m in range(nodes.shape[0]):
+            logs[m] = table_value(first, spacing, own, steep, nodes[m] + gain) + weights[m]
+            top = max(top, logs[m])
         total = 0.0
         pull = 0.0
-        for i in range(nodes.shape[0]):
-            if logs[i] > top - 40.0:
-                w = np.exp(logs[i] - top)
+        for m in range(nodes.shape[0]):
+            if logs[m] > top - 40.0:
+                w = np.exp(logs[m] - top)
                 total += w
-                pull += w * table_slope(lo1, step1, knots1, slopes1, nodes[i] + gain)
+                pull += w * table_slope(first, spacing, own, steep, nodes[m] + gain)
         knots[j] = top + np.log(total)
         slopes[j] = pull / total
 
 
 @numba.njit(cache=True, nogil=True)
-def fill_tables(
-    k0, n0, k1, n1, c, prior, single, limit, knots_per_sd, nodes_per_sd, lo, step, knots, slopes, reach, about
-):
-    """Fill the tables of all rows, see `binomial_tables.BinomialTables`.
+def fill_tables(begin, end, pairs, prior, rows, about):
+    """Fill the tables of the rows from `begin` to `end`.
 
     Parameters
     ----------
+    begin, end : int
+        The first row, and the one behind the last.
+    pairs : Pairs
+        Counts.
     prior : tuple of (float, float)
         Mean and sd of the normal prior of the baselines' log-odds.
-    about : ndarray, shape (rows, 4)
+    rows : RowTables
+        Receives the tables; of which kind they are to be stands in ``rows.single``.
+    about : ndarray, shape (4, n)
         Receives mean and sd of the log-odds of baseline and intermediate model.
     """
-    count = knots.shape[1]
+    count = rows.knots.shape[1]
     own, steep = np.empty(count), np.empty(count)
-    for i in range(k0.shape[0]):
-        mean0, sd0 = moments(k0[i], n0[i], c[i], prior, limit)
+    for i in range(begin, end):
+        k0, n0, k1, n1, c = pairs.k0[i], pairs.n0[i], pairs.k1[i], pairs.n1[i], pairs.chance[i]
+        mean0, sd0 = moments(k0, n0, c, prior)
         # The intermediate model has no prior of its own: a wide one says where its likelihood lies.
-        mean1, sd1 = moments(k1[i], n1[i], c[i], (0.0, BASELINE_SD), limit)
-        about[i, 0], about[i, 1], about[i, 2], about[i, 3] = mean0, sd0, mean1, sd1
+        mean1, sd1 = moments(k1, n1, c, (0.0, BASELINE_SD))
+        about[0, i], about[1, i], about[2, i], about[3, i] = mean0, sd0, mean1, sd1
         # Nothing lies further from the middle than the limit: at the floor, where sds are wide, knots stay close.
-        widest = 2.0 * limit / count
-        spacing = min(sd1 / knots_per_sd, widest)
+        widest = 2.0 * ETA_LIMIT / count
+        spacing = min(sd1 / _KNOTS_PER_SD, widest)
         first = mean1 - spacing * count / 2
         for j in range(count):
-            own[j], steep[j] = log_binomial(k1[i], n1[i], c[i], first + spacing * j)
-        if single[i] == 1:
-            step[i] = min(np.sqrt(sd0 * sd0 + sd1 * sd1) / knots_per_sd, 1.25 * widest)
-            lo[i] = mean1 - mean0 - step[i] * count / 2
-            apart = min(sd0, sd1) / nodes_per_sd / np.sqrt(2.0)
-            nodes, weights = quadrature(k0[i], n0[i], c[i], prior, limit, mean0, sd0, apart)
-            _pair_table(first, spacing, own, steep, nodes, weights, lo[i], step[i], knots[i], slopes[i])
+            own[j], steep[j] = log_binomial(k1, n1, c, first + spacing * j)
+        if rows.single[i] == 1:
+            rows.step[i] = min(np.sqrt(sd0 * sd0 + sd1 * sd1) / _KNOTS_PER_SD, 1.25 * widest)
+            rows.lo[i] = mean1 - mean0 - rows.step[i] * count / 2
+            apart = min(sd0, sd1) / NODES_PER_SD / np.sqrt(2.0)
+            nodes, weights = quadrature(k0, n0, c, prior, mean0, sd0, apart)
+            _pair_table(first, spacing, own, steep, nodes, weights, rows, i)
         else:
-            reach[i, 0], reach[i, 1] = _support(k1[i], n1[i], c[i], limit)
-            lo[i], step[i], knots[i], slopes[i] = first, spacing, own, steep
+            rows.reach[i, 0], rows.reach[i, 1] = _support(k1, n1, c)
+            rows.lo[i], rows.step[i] = first, spacing
+            rows.knots[i], rows.slopes[i] = own, steep

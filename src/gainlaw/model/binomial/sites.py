@@ -11,18 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.model.binomial.marginal import Kept, row_log_marginals, total_log_marginals
-from gainlaw.model.binomial.tables import BinomialTables, build_tables
+from gainlaw.model.binomial.records import BinomialModel, BinomialTables, Geometry
+from gainlaw.model.binomial.tables import build_tables
 from gainlaw.model.effects import lines_of
 from gainlaw.model.engines.hyper import find_mode, named
 from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.known_errors import independent_rows
+from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.gaussian.row_kernels import normal_log_density
 from gainlaw.model.spec.problem import ModelProblem, rows_data
 from gainlaw.scores.gains.table import Gains
 
 __all__ = [
-    "Geometry",
     "Summary",
+    "binomial_model",
     "build_geometry",
     "geometry_data",
     "site_data",
@@ -42,20 +44,6 @@ BLOCK_POINTS = 512
 LEAST_POINTS = 12.0
 SITE_WIDEST = 100.0
 BLOCK_WIDEST = 10.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Geometry:
-    """The coordinates that the sampler moves in, see `binomial_kernels.binomial_joint`."""
-
-    anchor: Float
-    anchor_variance: Float
-    spread: Float
-    site: Float
-    site_variance: Float
-    turns: Float
-    turn_first: Int
-    mode: Float
 
 
 def build_geometry(problem: ModelProblem, tables: BinomialTables, mode: Float | None = None) -> Geometry:
@@ -108,9 +96,9 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables, mode: Float | 
     return Geometry(anchor, 1.0 / precision, spread, rotated, turned, turns, turn_first, found)
 
 
-def _moments(problem: ModelProblem, packed: Float, data: tuple) -> tuple[Float, Float]:
+def _moments(problem: ModelProblem, packed: Float, data: GaussianData) -> tuple[Float, Float]:
     """Return covariance and mean of the standardised coefficients given the hyperparameters."""
-    a, b = kernels.normal_equations(packed, *data)
+    a, b = kernels.normal_equations(packed, data)
     q = problem.design.n_columns
     whole = np.linalg.inv(a)
     return whole[:q, :q], whole[:q] @ b
@@ -130,8 +118,8 @@ def _own_scale(problem: ModelProblem, packed: Float) -> Float:
 
 def site_data(
     problem: ModelProblem, tables: BinomialTables, site: Float, turned: Float, axes: list[Float]
-) -> tuple:
-    """Return the inputs of the Gaussian kernels with the sites as data.
+) -> GaussianData:
+    """Return the sites as the Gaussian kernels read observations.
 
     Parameters
     ----------
@@ -161,13 +149,13 @@ class Summary:
         Their likelihoods.
     geometry : Geometry
         The sites.
-    data : tuple
-        Inputs of the Gaussian kernels after the hyperparameters.
+    data : GaussianData
+        The sites as observations.
     """
 
     tables: BinomialTables
     geometry: Geometry
-    data: tuple
+    data: GaussianData
 
     def correction(self, problem: ModelProblem) -> Callable[[Float, Float], Float]:
         """Return a function of hyperparameters and coefficients: log weights that carry draws to the counts.
@@ -200,7 +188,14 @@ def summarise(problem: ModelProblem, gains: Gains) -> Summary:
     return Summary(tables, geometry, geometry_data(problem, tables, geometry))
 
 
-def geometry_data(problem: ModelProblem, tables: BinomialTables, geometry: Geometry) -> tuple:
+def binomial_model(problem: ModelProblem, tables: BinomialTables, geometry: Geometry) -> BinomialModel:
+    """Return what `kernels.binomial_joint` reads."""
+    return BinomialModel(
+        problem.offset, problem.slope_mean, problem.design.matrix, geometry, tables.rows, tables.shared
+    )
+
+
+def geometry_data(problem: ModelProblem, tables: BinomialTables, geometry: Geometry) -> GaussianData:
     """Return `site_data` with the sites of a geometry."""
     axes = _axes(tables, geometry)
     site = geometry.site.copy()
@@ -224,15 +219,17 @@ def summary_log_density(tables: BinomialTables, geometry: Geometry, line: Float,
         Residual sds.
     """
     site, variance = geometry.site, geometry.site_variance
-    own = np.flatnonzero(tables.single)
+    own = np.flatnonzero(tables.rows.single)
     total = normal_log_density(line, tau, own, site, variance)
-    if len(tables.members):
-        rotated = line[:, tables.members]
-        for (a, b), axis in zip(itertools.pairwise(tables.first), _axes(tables, geometry), strict=True):
+    if len(tables.shared.members):
+        rotated = line[:, tables.shared.members]
+        for (a, b), axis in zip(
+            itertools.pairwise(tables.shared.first), _axes(tables, geometry), strict=True
+        ):
             rotated[:, a:b] = rotated[:, a:b] @ axis
-        every = np.arange(len(tables.members))
+        every = np.arange(len(tables.shared.members))
         total = total + normal_log_density(
-            rotated, tau, every, site[tables.members], variance[tables.members]
+            rotated, tau, every, site[tables.shared.members], variance[tables.shared.members]
         )
     return total
 
@@ -246,7 +243,7 @@ def _axes(tables: BinomialTables, geometry: Geometry) -> list[Float]:
 
 
 def _members(tables: BinomialTables) -> list[Int]:
-    return [tables.members[a:b] for a, b in itertools.pairwise(tables.first)]
+    return [tables.shared.members[a:b] for a, b in itertools.pairwise(tables.shared.first)]
 
 
 def _rotate_rows(tables: BinomialTables, axes: list[Float], vector: Float) -> Float:
@@ -260,10 +257,10 @@ def _first_covariances(tables: BinomialTables) -> list[Float]:
     """Return each block's covariance of gains under its counts alone: the baseline's variance is shared."""
     result = []
     for b, rows in enumerate(_members(tables)):
-        nodes = slice(tables.node_first[b], tables.node_first[b + 1])
-        weight = np.exp(tables.node_weight[nodes])
-        mean = weight @ tables.nodes[nodes]
-        shared = float(weight @ (tables.nodes[nodes] - mean) ** 2)
+        nodes = slice(tables.shared.node_first[b], tables.shared.node_first[b + 1])
+        weight = np.exp(tables.shared.node_weight[nodes])
+        mean = weight @ tables.shared.nodes[nodes]
+        shared = float(weight @ (tables.shared.nodes[nodes] - mean) ** 2)
         own = np.maximum(tables.site_variance[rows] - shared, 1e-4)
         result.append(np.full((len(rows), len(rows)), shared) + np.diag(own))
     return result

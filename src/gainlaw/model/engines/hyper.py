@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.model.engines.importance import TruncatedT
+from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.problem import ModelProblem
 
 __all__ = [
@@ -118,7 +119,7 @@ class Kinds:
 
 
 def find_mode(
-    problem: ModelProblem, data: tuple, previous: dict[str, float] | None = None
+    problem: ModelProblem, data: GaussianData, previous: dict[str, float] | None = None
 ) -> dict[str, float]:
     """Return the mode of the hyperparameters, as densities in log sd and atanh correlation.
 
@@ -126,8 +127,8 @@ def find_mode(
     ----------
     problem : ModelProblem
         The model.
-    data : tuple
-        Inputs of the Gaussian kernels after the hyperparameters, see `problem.gaussian_data`.
+    data : GaussianData
+        Its rows, see `problem.gaussian_data`.
     previous : dict, optional
         Where to start.
 
@@ -167,13 +168,13 @@ def find_mode(
     return dict(zip(names, kinds.from_free(found.x).tolist(), strict=True))
 
 
-def _likelihood_gradient(problem: ModelProblem, data: tuple, point: Float) -> tuple[float, Float]:
+def _likelihood_gradient(problem: ModelProblem, data: GaussianData, point: Float) -> tuple[float, Float]:
     """Return the log marginal likelihood at one point and its gradient in the hyperparameters."""
     from gainlaw.model.gaussian import kernels
 
     packed = pack_points(problem, point[None])[0]
     try:
-        value, gradient = kernels.gaussian_marginal(packed, *data)
+        value, gradient = kernels.gaussian_marginal(packed, data)
     except np.linalg.LinAlgError:
         return -np.inf, np.zeros(len(point))
     first = 3 * problem.n_blocks + 1

@@ -9,11 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.model.binomial import kernels as binomial_kernels
-from gainlaw.model.binomial import sites as binomial
+from gainlaw.model.binomial.records import BinomialModel
+from gainlaw.model.binomial.sites import binomial_model, summarise
 from gainlaw.model.effects import add_prior_means
 from gainlaw.model.engines.draws import Draws, Progress
-from gainlaw.model.engines.pymc_model import compile_model, hyper_families, hyper_order, model_data
+from gainlaw.model.engines.pymc_model import (
+    compile_model,
+    hyper_families,
+    hyper_order,
+    leaf_kinds,
+    model_data,
+)
 from gainlaw.model.gaussian.marginal import Marginal
+from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.problem import ModelProblem, gaussian_data
 from gainlaw.scores.gains.table import Gains
 
@@ -64,8 +72,9 @@ def sample(
 def _sample_gaussian(
     problem: ModelProblem, draws: int, tune: int, chains: int, seed: int, progress: Progress | None
 ) -> Draws:
+    data = gaussian_data(problem)
     if problem.hyper:
-        tree, attempts = _run(problem, model_data(problem), 0, draws, tune, chains, seed, progress)
+        tree, attempts = _run(problem, data, 0, draws, tune, chains, seed, progress)
         hyper, stats = _hyper_draws(problem, tree), _stats(tree)
     else:
         hyper, stats, attempts = {}, _no_stats(chains, draws), ()
@@ -73,7 +82,7 @@ def _sample_gaussian(
     names = problem.hyper
     points = np.stack([hyper[name].reshape(-1) for name in names], axis=1) if names else np.zeros((1, 0))
     which = np.arange(chains * draws) if names else np.zeros(chains * draws, dtype=np.int64)
-    effects = Marginal.build(problem, gaussian_data(problem)).draw(points, which, rng)
+    effects = Marginal.build(problem, data).draw(points, which, rng)
     return Draws(hyper, effects.reshape(chains, draws, -1), stats, attempts)
 
 
@@ -86,41 +95,17 @@ def _sample_binomial(
     seed: int,
     progress: Progress | None,
 ) -> Draws:
-    summary = binomial.summarise(problem, gains)
-    tables, geometry = summary.tables, summary.geometry
-    design = problem.design
-    data = (
-        problem.n_blocks,
-        problem.offset,
-        problem.slope_mean,
-        design.block,
-        design.group,
-        design.value,
-        design.starts,
-        design.slope_starts,
-        design.sizes,
-        geometry.anchor,
-        geometry.anchor_variance,
-        geometry.spread,
-        geometry.site,
-        geometry.site_variance,
-        geometry.turns,
-        geometry.turn_first,
-        *tables.arrays(),
-    )
-    n_zeta = len(problem.y) + design.n_columns
-    inputs = model_data(problem, data)
-    tree, attempts = _run(problem, inputs, n_zeta, THIN * draws, 2 * tune, chains, seed, progress)
+    summary = summarise(problem, gains)
+    model = binomial_model(problem, summary.tables, summary.geometry)
+    n_zeta = len(problem.y) + problem.design.n_columns
+    tree, attempts = _run(problem, model, n_zeta, THIN * draws, 2 * tune, chains, seed, progress)
     tree = tree.isel(draw=slice(THIN - 1, None, THIN))
     hyper = _hyper_draws(problem, tree)
     zeta = tree["posterior"]["zeta"].to_numpy().reshape(chains * draws, -1)
     packed = np.concatenate(
         [problem.pack({name: value.reshape(-1) for name, value in hyper.items()}), zeta], axis=1
     )
-    effects = binomial_kernels.effects_of(
-        packed, problem.n_blocks, len(problem.y), design.starts, design.slope_starts, design.sizes, geometry.anchor,
-        geometry.anchor_variance, geometry.spread,
-    )  # fmt: skip
+    effects = binomial_kernels.effects_of(packed, model)
     return Draws(
         hyper,
         add_prior_means(problem, effects).reshape(chains, draws, -1),
@@ -132,7 +117,7 @@ def _sample_binomial(
 
 def _run(
     problem: ModelProblem,
-    data: dict[str, Any],
+    record: GaussianData | BinomialModel,
     n_zeta: int,
     draws: int,
     tune: int,
@@ -149,7 +134,8 @@ def _run(
     shape_at = tuple(order.index(parameter.name) for parameter in law.parameters)
     # Laws without shape parameters share a compiled model.
     name = law.name if shape_at else ""
-    compiled = compile_model(hyper_families(problem), name, shape_at, n_zeta).with_data(**data)
+    compiled = compile_model(hyper_families(problem), name, shape_at, n_zeta, leaf_kinds(record))
+    compiled = compiled.with_data(**model_data(problem, record))
     callback = None
     if progress is not None:
 

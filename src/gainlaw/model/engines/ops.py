@@ -12,20 +12,45 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
 from gainlaw.model.binomial import kernels as binomial_kernels
+from gainlaw.model.binomial.records import BinomialModel, Geometry, RowTables, SharedBaselines
 from gainlaw.model.gaussian import kernels
+from gainlaw.model.gaussian.records import GaussianData
+from gainlaw.model.spec.design import Matrix
 
 __all__ = ["BinomialJoint", "GaussianMarginal"]
+
+
+_MATRIX, _GEOMETRY, _ROWS = (len(record._fields) for record in (Matrix, Geometry, RowTables))
+_GEOMETRY_AT = 2 + _MATRIX
+_ROWS_AT = _GEOMETRY_AT + _GEOMETRY
+_SHARED_AT = _ROWS_AT + _ROWS
+
+
+def _gaussian_data(leaves):
+    return GaussianData(*leaves[:4], leaves[4][()], Matrix(*leaves[5:-1], leaves[-1][()]))
+
+
+def _binomial_model(leaves):
+    return BinomialModel(
+        leaves[0],
+        leaves[1][()],
+        Matrix(*leaves[2 : _GEOMETRY_AT - 1], leaves[_GEOMETRY_AT - 1][()]),
+        Geometry(*leaves[_GEOMETRY_AT:_ROWS_AT]),
+        RowTables(*leaves[_ROWS_AT:_SHARED_AT]),
+        SharedBaselines(*leaves[_SHARED_AT:]),
+    )
 
 
 class _LogDensity(Op):
     """A log density of one vector, with its gradient computed in the same pass.
 
-    The first input is the vector, the rest are constants to differentiation. The outputs are the log density and
-    its gradient.
+    The first input is the vector, the rest are the arrays of the kernel's record, constants to differentiation. The
+    outputs are the log density and its gradient.
     """
 
     __props__ = ()
     kernel: Any = None
+    record: Any = None
 
     def make_node(self, vector: Any, *data: Any) -> Apply:
         """Build the node."""
@@ -34,7 +59,7 @@ class _LogDensity(Op):
 
     def perform(self, node: Apply, inputs: list[Any], outputs: list[Any]) -> None:
         """Evaluate in Python (the compiled path is used in sampling)."""
-        value, gradient = type(self).kernel(*inputs)
+        value, gradient = type(self).kernel(inputs[0], type(self).record(tuple(inputs[1:])))
         outputs[0][0] = np.asarray(value)
         outputs[1][0] = gradient
 
@@ -52,40 +77,24 @@ class GaussianMarginal(_LogDensity):
     """Log marginal likelihood of the Gaussian model, see `kernels.gaussian_marginal`."""
 
     kernel = staticmethod(kernels.gaussian_marginal)
+    record = staticmethod(_gaussian_data)
 
 
 class BinomialJoint(_LogDensity):
     """Log joint density of the binomial model, see `binomial_kernels.binomial_joint`."""
 
     kernel = staticmethod(binomial_kernels.binomial_joint)
+    record = staticmethod(_binomial_model)
 
 
 @register_funcify_default_op_cache_key(GaussianMarginal)
-def _gaussian(op: GaussianMarginal, node: Apply, **kwargs: Any) -> Any:
-    @numba_njit
-    def gaussian_marginal(
-        theta, y, var, unit, slope, block, group, value, starts, slopes, place, cluster, bounds, p
-    ):
-        total, gradient = kernels.gaussian_marginal(
-            theta, y, var, unit, slope[()], block, group, value, starts, slopes, place, cluster, bounds, p[()]
-        )
-        return np.asarray(total), gradient
-
-    return gaussian_marginal
-
-
 @register_funcify_default_op_cache_key(BinomialJoint)
-def _binomial(op: BinomialJoint, node: Apply, **kwargs: Any) -> Any:
+def _compiled(op: _LogDensity, node: Apply, **kwargs: Any) -> Any:
+    kernel, record = type(op).kernel, numba_njit(type(op).record)
+
     @numba_njit
-    def binomial_joint(
-        packed, blocks, offset, slope, block, group, value, starts, slopes, sizes, anchor, anchor_var, spread, site,
-        var, turns, turn_first, single, lo, step, knots, steep, reach, first, members, node_first, nodes, node_weight,
-    ):  # fmt: skip
-        total, gradient = binomial_kernels.binomial_joint(
-            packed, blocks[()], offset, slope[()], block, group, value, starts, slopes, sizes, anchor, anchor_var,
-            spread, site, var, turns, turn_first, single, lo, step, knots, steep, reach,
-            first, members, node_first, nodes, node_weight,
-        )  # fmt: skip
+    def log_density(vector, *leaves):
+        total, gradient = kernel(vector, record(leaves))
         return np.asarray(total), gradient
 
-    return binomial_joint
+    return log_density

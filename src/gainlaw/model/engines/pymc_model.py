@@ -10,13 +10,17 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from gainlaw.model.binomial.records import BinomialModel
 from gainlaw.model.engines.ops import BinomialJoint, GaussianMarginal
+from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.priors import Prior
-from gainlaw.model.spec.problem import ModelProblem, gaussian_data
+from gainlaw.model.spec.problem import ModelProblem
 
-__all__ = ["build_model", "compile_model", "hyper_families", "model_data"]
+__all__ = ["build_model", "compile_model", "hyper_families", "hyper_order", "leaf_kinds", "model_data"]
 
 Structure = tuple[tuple[str, int], ...]
+Kinds = tuple[tuple[str, str, int], ...]
+Record = GaussianData | BinomialModel
 
 
 def hyper_families(problem: ModelProblem) -> Structure:
@@ -54,48 +58,38 @@ def _prior_data(problem: ModelProblem) -> dict[str, Any]:
     return data
 
 
-GAUSSIAN = (
-    "y", "variance", "unit", "slope_mean", "block", "group", "value", "starts", "slope_starts", "place", "cluster",
-    "bounds", "n_core",
-)  # fmt: skip
-BINOMIAL = (
-    "n_blocks", "offset", "slope_mean", "block", "group", "value", "starts", "slope_starts", "sizes", "anchor",
-    "anchor_variance", "spread", "site", "site_variance", "turns", "turn_first", "single", "lo", "step", "knots",
-    "slopes", "reach", "first", "members", "node_first", "nodes", "node_weight",
-)  # fmt: skip
-_INTEGER = {
-    "n_blocks", "block", "group", "starts", "slope_starts", "n_core", "place", "cluster", "bounds", "sizes", "single",
-    "first", "members", "node_first", "turn_first",
-}  # fmt: skip
-_MATRIX = {"block", "group", "value", "spread", "knots", "slopes", "reach"}
-_SCALAR = {"n_blocks", "slope_mean", "n_core"}
-
-
-def model_data(problem: ModelProblem, binomial: tuple[Any, ...] | None = None) -> dict[str, Any]:
+def model_data(problem: ModelProblem, record: Record) -> dict[str, Any]:
     """Return every array that the compiled model reads, by the name of its data container.
 
     Parameters
     ----------
     problem : ModelProblem
         The model.
-    binomial : tuple, optional
-        The inputs of `binomial_kernels.binomial_joint` after the packed vector; without them the Gaussian model's.
+    record : GaussianData or BinomialModel
+        What its likelihood reads.
     """
-    data = _prior_data(problem)
-    if binomial is not None:
-        return data | dict(zip(BINOMIAL, map(_typed, BINOMIAL, binomial), strict=True))
-    values = gaussian_data(problem)
-    return data | dict(zip(GAUSSIAN, map(_typed, GAUSSIAN, values), strict=True))
+    return _prior_data(problem) | _leaves(record)
 
 
-def _typed(name: str, value: Any) -> Any:
-    return np.asarray(value, dtype=np.int64 if name in _INTEGER else np.float64)
+def leaf_kinds(record: Record) -> Kinds:
+    """Return name, type and rank of every array of a record, which fix the graph."""
+    return tuple((name, value.dtype.str, value.ndim) for name, value in _leaves(record).items())
 
 
-def _container(name: str) -> Any:
-    """Declare a data container of the right type and rank; its value is a placeholder."""
-    shape = (2, 2) if name in _MATRIX else () if name in _SCALAR else (2,)
-    return pm.Data(name, np.zeros(shape, dtype=np.int64 if name in _INTEGER else np.float64))
+def _leaves(record: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the arrays of a record, and of the records in it, in order."""
+    found: dict[str, Any] = {}
+    for name, value in record._asdict().items():
+        if isinstance(value, tuple):
+            found |= _leaves(value, f"{prefix}{name}_")
+        else:
+            found[prefix + name] = np.asarray(value)
+    return found
+
+
+def _container(name: str, dtype: str, rank: int) -> Any:
+    """Declare a data container; its value is a placeholder."""
+    return pm.Data(name, np.zeros((2,) * rank, dtype=dtype))
 
 
 def _hyperparameters(structure: Structure) -> Any:
@@ -150,7 +144,9 @@ def _packed(structure: Structure, law: str, shape_at: tuple[int, ...]) -> Any:
 
 
 @lru_cache(maxsize=16)
-def compile_model(structure: Structure, law: str, shape_at: tuple[int, ...], n_zeta: int) -> Any:
+def compile_model(
+    structure: Structure, law: str, shape_at: tuple[int, ...], n_zeta: int, kinds: Kinds
+) -> Any:
     """Compile the model of one structure; data of any shape are filled in afterwards.
 
     Parameters
@@ -163,6 +159,8 @@ def compile_model(structure: Structure, law: str, shape_at: tuple[int, ...], n_z
         The places of its shape parameters among the hyperparameters.
     n_zeta : int
         Coordinates of coefficients and residuals in the binomial model; 0 for the Gaussian model.
+    kinds : tuple of (name, dtype, rank)
+        From `leaf_kinds`.
 
     Returns
     -------
@@ -170,21 +168,21 @@ def compile_model(structure: Structure, law: str, shape_at: tuple[int, ...], n_z
     """
     import nutpie
 
-    return nutpie.compile_pymc_model(build_model(structure, law, shape_at, n_zeta))
+    return nutpie.compile_pymc_model(build_model(structure, law, shape_at, n_zeta, kinds))
 
 
-def build_model(structure: Structure, law: str, shape_at: tuple[int, ...], n_zeta: int) -> pm.Model:
+def build_model(
+    structure: Structure, law: str, shape_at: tuple[int, ...], n_zeta: int, kinds: Kinds
+) -> pm.Model:
     """Return the PyMC model of one structure, with placeholders for the data; see `compile_model`."""
     with pm.Model() as model:
-        theta = _packed(structure, law, shape_at)
-        if n_zeta == 0:
-            pm.Potential(
-                "likelihood", GaussianMarginal().make_node(theta, *map(_container, GAUSSIAN)).outputs[0]
-            )
-        else:
+        vector, density = (
+            _packed(structure, law, shape_at),
+            GaussianMarginal if n_zeta == 0 else BinomialJoint,
+        )
+        if n_zeta:
             zeta = pm.Flat("zeta", shape=n_zeta, initval=np.zeros(n_zeta))
-            packed = pt.concatenate([theta, zeta])
-            pm.Potential(
-                "likelihood", BinomialJoint().make_node(packed, *map(_container, BINOMIAL)).outputs[0]
-            )
+            vector = pt.concatenate([vector, zeta])
+        leaves = [_container(*kind) for kind in kinds]
+        pm.Potential("likelihood", density().make_node(vector, *leaves).outputs[0])
     return model

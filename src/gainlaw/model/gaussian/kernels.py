@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from gainlaw.model.gaussian.linear_system import assemble, back, eliminate, row_entries, system
+from gainlaw.model.gaussian.packed import unpack, write_effects
 from gainlaw.model.gaussian.triangular import inverse_lower, solve_lower, solve_lower_transposed
 from gainlaw.model.spec.design import UNIT
 
@@ -29,47 +30,21 @@ __all__ = [
 
 
 @numba.njit(cache=True)
-def gaussian_marginal(
-    theta, y, variance, unit, slope_mean, block, group, value, starts, slopes, place, cluster, bounds, p
-):
+def gaussian_marginal(theta, data):
     """Return the log marginal likelihood and its gradient in `theta`.
 
     Parameters
     ----------
     theta : ndarray, shape (3 * n_blocks + 1 + n,)
-        Intercept sds, slope sds, correlations of every block, the residual sd, the law's shape at every row.
-    y : ndarray, shape (n,)
-        Rotated gains less the prior mean of the intercept and covariates.
-    variance : ndarray, shape (n,)
-        Eigenvalues of the sampling covariance.
-    unit : ndarray, shape (n,)
-        The rotated vector of ones.
-    slope_mean : float
-        Prior mean of the population slope.
-    block, group, value, starts, slopes, place, cluster, bounds, p
-        The design, see `gainlaw.model.spec.design.Design`.
+        Hyperparameters, see `packed.Scales`.
+    data : GaussianData
+        The observations.
     """
-    n = y.shape[0]
-    n_blocks = starts.shape[0]
-    q = place.shape[0]
-    keep = np.ones(n)
-    core, side, square, b, w, r, log_det = assemble(
-        theta,
-        y,
-        keep,
-        variance,
-        unit,
-        slope_mean,
-        block,
-        group,
-        value,
-        starts,
-        slopes,
-        place,
-        cluster,
-        bounds,
-        p,
-    )
+    unit, slope_mean, matrix = data.unit, data.slope_mean, data.matrix
+    block, value, slopes = matrix.block, matrix.value, matrix.slopes
+    cluster, bounds, p = matrix.cluster, matrix.bounds, matrix.n_core
+    n, n_blocks, q = unit.shape[0], matrix.starts.shape[0], matrix.place.shape[0]
+    core, side, square, b, w, r, log_det = assemble(theta, data)
     log_lik = -eliminate(core, side, square, b, bounds)
     factor = np.linalg.cholesky(core)
     low = inverse_lower(factor)
@@ -81,7 +56,7 @@ def gaussian_marginal(
         log_lik += 0.5 * b[j] * z[j] - np.log(factor[j, j])
     for j in range(p, q):
         log_lik += 0.5 * b[j] * b[j]
-    log_lik -= 0.5 * (log_det + n * np.log(2.0 * np.pi))
+    log_lik -= 0.5 * (log_det + data.keep.sum() * np.log(2.0 * np.pi))
     # The inverse of A on the pattern of its rows: core, replicates against core, and each cluster's square.
     for c in range(bounds.shape[0] - 1):
         lo, hi = bounds[c], bounds[c + 1]
@@ -105,17 +80,15 @@ def gaussian_marginal(
             side[lo:hi].T
         )
     gradient = np.zeros(theta.shape[0])
-    tau0 = theta[:n_blocks]
-    tau1 = theta[n_blocks : 2 * n_blocks]
-    rho = theta[2 * n_blocks : 3 * n_blocks]
-    tau = theta[3 * n_blocks]
+    scales = unpack(theta, n_blocks)
+    tau, tau1, rho = scales.residual, scales.slope, scales.correlation
     columns = np.empty(2 * block.shape[1], dtype=np.int64)
     weights = np.empty(2 * block.shape[1])
     pull = np.empty(2 * block.shape[1])
     for i in range(n):
-        h = theta[3 * n_blocks + 1 + i]
+        h = scales.shape[i]
         log_lik -= 0.5 * w[i] * r[i] * r[i]
-        m = row_entries(i, block, group, value, starts, slopes, place, tau0, tau1, rho, h, columns, weights)
+        m = row_entries(i, matrix, scales, columns, weights)
         first = bounds[cluster[i]]
         fitted = 0.0
         quadratic = 0.0
@@ -156,49 +129,30 @@ def gaussian_marginal(
     return log_lik, gradient
 
 
-@numba.njit(cache=True)
-def _to_effects(z, tau0, tau1, rho, starts, slopes, sizes, place):
-    """Turn standard normal coefficients into effects in the unit of the scale, in the order of the columns.
-
-    Shared errors, which stand behind all effects, are left at zero.
-    """
-    effects = np.zeros_like(z)
-    for b in range(starts.shape[0]):
-        for g in range(sizes[b]):
-            first = z[place[starts[b] + g]]
-            effects[starts[b] + g] = tau0[b] * first
-            if slopes[b] >= 0:
-                second = z[place[slopes[b] + g]]
-                effects[slopes[b] + g] = tau1[b] * (rho[b] * first + np.sqrt(1.0 - rho[b] ** 2) * second)
-    return effects
-
-
 @numba.njit(cache=True, nogil=True)
-def conditional_draws(
-    thetas, which, normals, keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
-    block, group, value, starts, slopes, place, cluster, bounds, p,
-):  # fmt: skip
+def conditional_draws(thetas, which, normals, data, table):
     """Draw every coefficient exactly from its conditional posterior.
 
     Parameters
     ----------
     thetas : ndarray, shape (points, 3 * n_blocks + 1 + n)
-        Hyperparameters, see `gaussian_marginal`.
+        Hyperparameters, see `packed.Scales`.
     which : ndarray of int, shape (draws,)
         The point of each draw; draws at the same point that follow each other share its factorisation.
     normals : ndarray, shape (draws, q)
         Standard normal numbers.
-    keep, sizes, range_, cores, sides, squares, rights, scalars
+    data, table
         See `linear_system.system`.
 
     Returns
     -------
     ndarray, shape (draws, q)
-        Effects in the unit of the scale, less the prior means of the fixed effects.
+        Effects in the unit of the scale, less the prior means of the fixed effects; 0 for shared errors, which stand
+        behind all effects.
     """
-    out = np.empty(normals.shape)
-    n_blocks = starts.shape[0]
-    q = place.shape[0]
+    matrix, bounds, p = data.matrix, data.matrix.bounds, data.matrix.n_core
+    n_blocks, q = matrix.starts.shape[0], matrix.place.shape[0]
+    out = np.zeros(normals.shape)
     z = np.empty(q)
     last = -1
     factor, half, square, side, b = (
@@ -208,33 +162,18 @@ def conditional_draws(
         theta = thetas[which[s]]
         if which[s] != last:
             last = which[s]
-            core, side, square, b, _, _ = system(
-                theta, keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
-                block, group, value, starts, slopes, place, cluster, bounds, p,
-            )  # fmt: skip
+            core, side, square, b, _, _ = system(theta, data, table)
             eliminate(core, side, square, b, bounds)
             factor = np.linalg.cholesky(core)
             half = solve_lower(factor, b[:p])
         z[:p] = solve_lower_transposed(factor, half + normals[s, :p])
         z[p:] = back(square, side, b[p:] + normals[s, p:], z[:p], bounds)
-        out[s] = _to_effects(
-            z,
-            theta[:n_blocks],
-            theta[n_blocks : 2 * n_blocks],
-            theta[2 * n_blocks : 3 * n_blocks],
-            starts,
-            slopes,
-            sizes,
-            place,
-        )
+        write_effects(z, unpack(theta, n_blocks), matrix, q, out[s])
     return out
 
 
 @numba.njit(cache=True, nogil=True)
-def conditional_moments(
-    thetas, contrasts, keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
-    block, group, value, starts, slopes, place, cluster, bounds, p,
-):  # fmt: skip
+def conditional_moments(thetas, contrasts, data, table):
     """Return the log likelihood of the kept rows and the moments of a contrast given them, one row for each theta.
 
     Parameters
@@ -243,7 +182,7 @@ def conditional_moments(
         Hyperparameters.
     contrasts : ndarray, shape (draws, p) or (0, p)
         A contrast of the standardised core coefficients; none if it is empty.
-    keep, sizes, range_, cores, sides, squares, rights, scalars
+    data, table
         See `linear_system.system`.
 
     Returns
@@ -251,21 +190,19 @@ def conditional_moments(
     ndarray, shape (draws, 3)
         Log likelihood, mean and variance.
     """
+    bounds, p, q = data.matrix.bounds, data.matrix.n_core, data.matrix.place.shape[0]
     draws = thetas.shape[0]
     out = np.zeros((draws, 3))
-    kept = keep.sum()
+    kept = data.keep.sum()
     for s in range(draws):
-        core, side, square, b, log_det, quadratic = system(
-            thetas[s], keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
-            block, group, value, starts, slopes, place, cluster, bounds, p,
-        )  # fmt: skip
+        core, side, square, b, log_det, quadratic = system(thetas[s], data, table)
         total = -0.5 * (log_det + quadratic + kept * np.log(2.0 * np.pi))
         total -= eliminate(core, side, square, b, bounds)
         factor = np.linalg.cholesky(core)
         half = solve_lower(factor, b[:p])
         for j in range(p):
             total += 0.5 * half[j] ** 2 - np.log(factor[j, j])
-        for j in range(p, place.shape[0]):
+        for j in range(p, q):
             total += 0.5 * b[j] ** 2
         out[s, 0] = total
         if contrasts.shape[0] > 0:
@@ -276,10 +213,7 @@ def conditional_moments(
 
 
 @numba.njit(cache=True, nogil=True)
-def conditional_factors(
-    thetas, keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
-    block, group, value, starts, slopes, place, cluster, bounds, p,
-):  # fmt: skip
+def conditional_factors(thetas, data, table):
     """Return what the moments of any contrast follow from, see `contrast_moments`.
 
     Returns
@@ -287,13 +221,11 @@ def conditional_factors(
     ndarray, shape (draws, p * (p + 1) / 2 + p)
         In each row the Cholesky factor ``L`` of the core, and ``L^-1`` times its right side.
     """
+    bounds, p = data.matrix.bounds, data.matrix.n_core
     draws, size = thetas.shape[0], p * (p + 1) // 2
     out = np.empty((draws, size + p))
     for s in range(draws):
-        core, side, square, b, _, _ = system(
-            thetas[s], keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean,
-            block, group, value, starts, slopes, place, cluster, bounds, p,
-        )  # fmt: skip
+        core, side, square, b, _, _ = system(thetas[s], data, table)
         eliminate(core, side, square, b, bounds)
         factor = np.linalg.cholesky(core)
         at = 0
@@ -335,14 +267,10 @@ def contrast_moments(factors, contrasts):
 
 
 @numba.njit(cache=True)
-def normal_equations(
-    theta, y, variance, unit, slope_mean, block, group, value, starts, slopes, place, cluster, bounds, p
-):
+def normal_equations(theta, data):
     """Return ``A`` and ``B' W r`` whole, in the order of the design's columns."""
-    core, side, square, b, _, _, _ = assemble(
-        theta, y, np.ones(y.shape[0]), variance, unit, slope_mean, block, group, value, starts, slopes, place,
-        cluster, bounds, p,
-    )  # fmt: skip
+    place, bounds, p = data.matrix.place, data.matrix.bounds, data.matrix.n_core
+    core, side, square, b, _, _, _ = assemble(theta, data)
     q = place.shape[0]
     whole = np.zeros((q, q))
     whole[:p, :p] = core

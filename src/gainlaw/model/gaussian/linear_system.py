@@ -10,14 +10,18 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from gainlaw.model.gaussian.packed import column_scales, unpack
 from gainlaw.model.spec.design import UNIT
 
 __all__ = ["assemble", "back", "eliminate", "row_entries", "system", "tabulate_system"]
 
 
 @numba.njit(cache=True, nogil=True)
-def row_entries(i, block, group, value, starts, slopes, place, tau0, tau1, rho, h, columns, weights):
+def row_entries(i, matrix, scales, columns, weights):
     """Write row `i` of ``B`` into `columns` and `weights`; return the number of entries."""
+    block, group, value = matrix.block, matrix.group, matrix.value
+    starts, slopes, place = matrix.starts, matrix.slopes, matrix.place
+    tau0, tau1, rho, h = scales.intercept, scales.slope, scales.correlation, scales.shape[i]
     count = 0
     for k in range(block.shape[1]):
         b = block[i, k]
@@ -42,25 +46,34 @@ def row_entries(i, block, group, value, starts, slopes, place, tau0, tau1, rho, 
 
 
 @numba.njit(cache=True, nogil=True)
-def assemble(
-    theta, y, keep, variance, unit, slope_mean, block, group, value, starts, slopes, place, cluster, bounds, p
-):
+def _widest(bounds):
+    """Return the size of the largest cluster, at least 1."""
+    widest = 1
+    for c in range(bounds.shape[0] - 1):
+        widest = max(widest, bounds[c + 1] - bounds[c])
+    return widest
+
+
+@numba.njit(cache=True, nogil=True)
+def assemble(theta, data):
     """Return the parts of ``A`` and ``B' W r``, the weights ``w``, the centred data ``r`` and ``log|R|``.
 
     ``A`` consists of a core of shape (p, p), the replicates' rows against the core, shape (R, p), and one square for
     each cluster of replicates, stored in rows of length `widest`.
+
+    Parameters
+    ----------
+    theta : ndarray, shape (3 * n_blocks + 1 + n,)
+        Hyperparameters, see `packed.Scales`.
+    data : GaussianData
+        The observations.
     """
-    n = y.shape[0]
-    n_blocks = starts.shape[0]
-    tau0 = theta[:n_blocks]
-    tau1 = theta[n_blocks : 2 * n_blocks]
-    rho = theta[2 * n_blocks : 3 * n_blocks]
-    tau = theta[3 * n_blocks]
-    h = theta[3 * n_blocks + 1 :]
-    q = place.shape[0]
-    widest = 1
-    for c in range(bounds.shape[0] - 1):
-        widest = max(widest, bounds[c + 1] - bounds[c])
+    y, variance, unit, keep, matrix = data.y, data.variance, data.unit, data.keep, data.matrix
+    slope_mean, bounds, cluster, p = data.slope_mean, matrix.bounds, matrix.cluster, matrix.n_core
+    scales = unpack(theta, matrix.starts.shape[0])
+    tau, h = scales.residual, scales.shape
+    n, q = y.shape[0], matrix.place.shape[0]
+    widest = _widest(bounds)
     core = np.eye(p)
     side = np.zeros((q - p, p))
     square = np.zeros((q - p, widest))
@@ -71,8 +84,8 @@ def assemble(
     w = np.zeros(n)
     r = np.empty(n)
     log_det = 0.0
-    columns = np.empty(2 * block.shape[1], dtype=np.int64)
-    weights = np.empty(2 * block.shape[1])
+    columns = np.empty(2 * matrix.block.shape[1], dtype=np.int64)
+    weights = np.empty(2 * matrix.block.shape[1])
     for i in range(n):
         r[i] = y[i] - slope_mean * unit[i] * h[i]
         if keep[i] == 0.0:
@@ -80,9 +93,7 @@ def assemble(
         total = variance[i] + tau * tau
         w[i] = 1.0 / total
         log_det += np.log(total)
-        m = row_entries(
-            i, block, group, value, starts, slopes, place, tau0, tau1, rho, h[i], columns, weights
-        )
+        m = row_entries(i, matrix, scales, columns, weights)
         first = bounds[cluster[i]]
         for j in range(m):
             cj = columns[j]
@@ -177,59 +188,32 @@ def back(square, side, right, core_part, bounds):
 
 
 @numba.njit(cache=True, nogil=True)
-def tabulate_system(
-    taus,
-    keep,
-    y,
-    variance,
-    unit,
-    slope_mean,
-    block,
-    group,
-    value,
-    starts,
-    slopes,
-    place,
-    cluster,
-    bounds,
-    p,
-    h,
-):
+def tabulate_system(taus, data, h):
     """Return the unscaled normal equations at residual sds `taus`, each as one row of a table.
+
+    Parameters
+    ----------
+    taus : ndarray, shape (nodes,)
+        Residual sds.
+    data : GaussianData
+        The observations.
+    h : ndarray, shape (n,)
+        The law's shape at every row.
 
     Returns
     -------
-    cores, sides, squares, rights, scalars : ndarray, shape (len(taus), ...)
+    cores, sides, squares, rights, scalars : ndarray, shape (nodes, ...)
         Without the identity of ``A``; the scalars are ``log|R|`` and ``r' W r``.
     """
-    n_blocks = starts.shape[0]
-    q = place.shape[0]
-    widest = 1
-    for c in range(bounds.shape[0] - 1):
-        widest = max(widest, bounds[c + 1] - bounds[c])
+    matrix, bounds, p = data.matrix, data.matrix.bounds, data.matrix.n_core
+    n_blocks, q, widest = matrix.starts.shape[0], matrix.place.shape[0], _widest(bounds)
     size = taus.shape[0]
     cores, sides = np.empty((size, p, p)), np.empty((size, q - p, p))
     squares, rights, scalars = np.empty((size, q - p, widest)), np.empty((size, q)), np.empty((size, 2))
     theta = np.concatenate((np.ones(2 * n_blocks), np.zeros(n_blocks + 1), h))
     for m in range(size):
         theta[3 * n_blocks] = taus[m]
-        core, side, square, b, w, r, log_det = assemble(
-            theta,
-            y,
-            keep,
-            variance,
-            unit,
-            slope_mean,
-            block,
-            group,
-            value,
-            starts,
-            slopes,
-            place,
-            cluster,
-            bounds,
-            p,
-        )
+        core, side, square, b, w, r, log_det = assemble(theta, data)
         for j in range(p):
             core[j, j] -= 1.0
         for c in range(bounds.shape[0] - 1):
@@ -253,13 +237,12 @@ def _blend(table, weights, out):
 
 
 @numba.njit(cache=True, nogil=True)
-def _interpolate(theta, range_, cores, sides, squares, rights, scalars, starts, slopes, sizes, place, bounds):
-    n_blocks = starts.shape[0]
-    count, p = cores.shape[0], cores.shape[1]
-    q = place.shape[0]
+def _interpolate(theta, table, matrix):
+    scales, bounds, p = unpack(theta, matrix.starts.shape[0]), matrix.bounds, matrix.n_core
+    count, q = table.cores.shape[0], matrix.place.shape[0]
     # Barycentric weights of the Chebyshev nodes.
     weights = np.empty(count)
-    u = (np.log(range_[0] + theta[3 * n_blocks] ** 2) - range_[1]) / range_[2]
+    u = (np.log(table.shift + scales.residual**2) - table.middle) / table.half
     total = 0.0
     for m in range(count):
         angle = np.pi * (m + 0.5) / count
@@ -273,32 +256,21 @@ def _interpolate(theta, range_, cores, sides, squares, rights, scalars, starts, 
         total += weights[m]
     weights /= total
     core, side = np.zeros((p, p)), np.zeros((q - p, p))
-    square, b, scalar = np.zeros(squares.shape[1:]), np.zeros(q), np.zeros(2)
-    _blend(cores, weights, core)
-    _blend(sides, weights, side)
-    _blend(squares, weights, square)
-    _blend(rights, weights, b)
-    _blend(scalars, weights, scalar)
-    # Every column of B is its own scale times a plain column, plus for intercepts a share of their slope's.
-    own, mix, partner = np.ones(q), np.zeros(q), np.full(q, -1)
-    for k in range(n_blocks):
-        for g in range(sizes[k]):
-            j = place[starts[k] + g]
-            own[j] = theta[k]
-            if slopes[k] >= 0:
-                i = place[slopes[k] + g]
-                rho = theta[2 * n_blocks + k]
-                partner[j] = i
-                mix[j] = theta[n_blocks + k] * rho
-                own[i] = theta[n_blocks + k] * np.sqrt(1.0 - rho * rho)
-    for matrix in (core, side):
-        for i in range(matrix.shape[0]):
+    square, b, scalar = np.zeros(table.squares.shape[1:]), np.zeros(q), np.zeros(2)
+    _blend(table.cores, weights, core)
+    _blend(table.sides, weights, side)
+    _blend(table.squares, weights, square)
+    _blend(table.rights, weights, b)
+    _blend(table.scalars, weights, scalar)
+    own, mix, partner = column_scales(scales, matrix, q)
+    for part in (core, side):
+        for i in range(part.shape[0]):
             for j in range(p):
                 # A partner stands behind its intercept: it is still unscaled here.
-                value = own[j] * matrix[i, j]
+                value = own[j] * part[i, j]
                 if partner[j] >= 0:
-                    value += mix[j] * matrix[i, partner[j]]
-                matrix[i, j] = value
+                    value += mix[j] * part[i, partner[j]]
+                part[i, j] = value
     for i in range(p):
         f, other = own[i], partner[i]
         for j in range(p):
@@ -326,44 +298,20 @@ def _interpolate(theta, range_, cores, sides, squares, rights, scalars, starts, 
 
 
 @numba.njit(cache=True, nogil=True)
-def system(
-    theta, keep, sizes, range_, cores, sides, squares, rights, scalars, y, variance, unit, slope_mean, block, group,
-    value, starts, slopes, place, cluster, bounds, p,
-):  # fmt: skip
-    """Return the normal equations at `theta`, ``log|R|`` and ``r' W r``: from the tables where they reach.
+def system(theta, data, table):
+    """Return the normal equations at `theta`, ``log|R|`` and ``r' W r``: from the table where it reaches.
 
     Parameters
     ----------
-    theta : ndarray
-        Hyperparameters, see `kernels.gaussian_marginal`.
-    keep : ndarray, shape (n,)
-        1 for rows that are kept, 0 for rows left out; tables were made for the same.
-    sizes : ndarray of int, shape (n_blocks,)
-        Groups of every block.
-    range_ : ndarray, shape (5,)
-        Variance that is added to ``tau^2`` under the logarithm, middle and half length of the range of that logarithm,
-        and the smallest and largest ``tau`` covered (none if the first is above the second).
+    theta : ndarray, shape (3 * n_blocks + 1 + n,)
+        Hyperparameters, see `packed.Scales`.
+    data : GaussianData
+        The observations.
+    table : ResidualTable
+        Made for the same rows.
     """
-    tau = theta[3 * starts.shape[0]]
-    if range_[3] <= tau <= range_[4]:
-        return _interpolate(
-            theta, range_, cores, sides, squares, rights, scalars, starts, slopes, sizes, place, bounds
-        )
-    core, side, square, b, w, r, log_det = assemble(
-        theta,
-        y,
-        keep,
-        variance,
-        unit,
-        slope_mean,
-        block,
-        group,
-        value,
-        starts,
-        slopes,
-        place,
-        cluster,
-        bounds,
-        p,
-    )
+    tau = theta[3 * data.matrix.starts.shape[0]]
+    if table.low <= tau <= table.high:
+        return _interpolate(theta, table, data.matrix)
+    core, side, square, b, w, r, log_det = assemble(theta, data)
     return core, side, square, b, log_det, np.sum(w * r * r)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from gainlaw.model.effects import add_prior_means
 from gainlaw.model.engines.hyper import pack_points, pack_scales
 from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.linear_system import tabulate_system
+from gainlaw.model.gaussian.records import GaussianData, ResidualTable, no_table
 from gainlaw.model.gaussian.reduced import DIGITS, Reduced, reduced_model
 from gainlaw.model.spec.problem import ModelProblem
 
@@ -33,8 +34,6 @@ _CACHED = 60_000
 _CHUNK = 4_000_000
 # Floats of factors that may be kept.
 _MOST_FACTORS = 30_000_000
-# Where the places of all coefficients stand among the inputs of the kernels.
-_PLACE = -4
 # Even few points are worth two threads.
 _LEAST_POINTS = 5
 
@@ -47,34 +46,32 @@ class Marginal:
     ----------
     problem : ModelProblem
         The model.
-    data : tuple
-        Inputs of the Gaussian kernels after the hyperparameters, see `problem.gaussian_data`.
-    keep : ndarray, shape (n,)
-        1 for rows that count, 0 for rows left out.
-    table : tuple of ndarray
-        Normal equations over the residual sd, see `linear_system.system`; made by `tabulated`.
+    data : GaussianData
+        Its rows, see `problem.gaussian_data`.
+    table : ResidualTable
+        Normal equations over the residual sd; made by `tabulated`.
     reduced : Reduced or None
         Those without the replicates, over two sds; made by `tabulated` where the replicates share one.
     """
 
     problem: ModelProblem
-    data: tuple
-    keep: Float
-    table: tuple[Float, ...] = field(default_factory=lambda: _no_table(0, 0, 1))
+    data: GaussianData
+    table: ResidualTable
     reduced: Reduced | None = None
 
     @classmethod
-    def build(cls, problem: ModelProblem, data: tuple, keep: Float | None = None) -> Marginal:
-        """Return the model without a table."""
-        kept = np.ones(len(problem.y)) if keep is None else np.asarray(keep, dtype=float)
-        if kept.shape != (len(problem.y),) or len(data[0]) != len(problem.y):
+    def build(cls, problem: ModelProblem, data: GaussianData, keep: Float | None = None) -> Marginal:
+        """Return the model without a table, of all rows or of those with 1 in `keep`, shape (n,)."""
+        if keep is not None:
+            data = data._replace(keep=np.asarray(keep, dtype=float))
+        if data.keep.shape != (len(problem.y),) or len(data.y) != len(problem.y):
             raise ValueError(f"the kernels take {len(problem.y)} rows and as many marks of rows to keep")
-        return cls(problem, data, kept)
+        return cls(problem, data, no_table(data.matrix))
 
     @property
     def n_coefficients(self) -> int:
         """The number of coefficients that are integrated out: those of the model, and of shared errors."""
-        return len(self.data[_PLACE])
+        return len(self.data.matrix.place)
 
     def tabulated(self, ranges: Mapping[int, tuple[float, float]]) -> Marginal:
         """Return the model with tables over sds between given ends.
@@ -91,7 +88,7 @@ class Marginal:
         if self.problem.spec.law.parameters or not self.problem.hyper:
             return self
         for digits in DIGITS:
-            reduced = reduced_model(self.problem, self.data, self.keep, ranges, digits)
+            reduced = reduced_model(self.problem, self.data, ranges, digits)
             if reduced is None:
                 break
             made = replace(self, reduced=reduced)
@@ -103,26 +100,24 @@ class Marginal:
         """Return the model with a table over the residual sd alone."""
         blocks = self.problem.n_blocks
         low, high = ranges.get(3 * blocks, (0.0, 0.0))
-        shift = float(max(self.data[1].min(), 0.0)) + 1e-300
+        shift = float(max(self.data.variance.min(), 0.0)) + 1e-300
         ends = np.log(shift + np.array([low, high]) ** 2)
         middle, half = float(ends.mean()), float(max(0.5 * (ends[1] - ends[0]), 1e-9))
-        h = self.problem.base[3 * blocks + 1 :]
         for size in NODES:
             angles = np.pi * (np.arange(size) + 0.5) / size
             taus = np.sqrt(np.maximum(np.exp(middle + half * np.cos(angles)) - shift, 0.0))
-            tables = tabulate_system(taus, self.keep, *(*self.data, h))
-            made = replace(self, table=(np.array([shift, middle, half, low, high]), *tables))
+            tables = tabulate_system(taus, self.data, self._shape)
+            made = replace(self, table=ResidualTable(shift, middle, half, low, high, *tables))
             if self._agrees(made, ranges):
                 return made
         return self
 
     def _pays(self) -> bool:
         """Return whether blending tables is less work than passing over the rows."""
-        p = int(self.data[-1])
-        widest = int(np.diff(self.data[-2]).max(initial=1))
-        table = p * p + (self.n_coefficients - p) * (p + widest)
-        entries = 2 * self.data[4].shape[1]
-        return bool(NODES[0] * table < _CACHED or NODES[-1] * table < entries**2 * len(self.problem.y))
+        matrix, table = self.data.matrix, self.table
+        floats = sum(math.prod(each.shape[1:]) for each in (table.cores, table.sides, table.squares))
+        entries = 2 * matrix.block.shape[1]
+        return bool(NODES[0] * floats < _CACHED or NODES[-1] * floats < entries**2 * len(self.problem.y))
 
     def _agrees(self, other: Marginal, ranges: Mapping[int, tuple[float, float]]) -> bool:
         """Return whether tables give the same likelihood between their nodes."""
@@ -140,34 +135,28 @@ class Marginal:
 
     def log_likelihood(self, points: Float) -> Float:
         """Return the log marginal likelihood of hyperparameters, shape (n, k) to (n,)."""
-        return self._moments(points, np.zeros((0, int(self.data[-1]))))[:, 0]
+        return self.moments(points, np.zeros((0, self.data.matrix.n_core)))[:, 0]
 
     def moments(self, points: Float, contrasts: Float) -> Float:
         """Return log likelihood, and mean and variance of a contrast of standardised coefficients, shape (n, 3)."""
-        return self._moments(points, contrasts)
-
-    def _moments(self, points: Float, contrasts: Float) -> Float:
         out = np.empty((len(points), 3))
         reached = self._reached(points)
         if reached.any():
             chosen = contrasts[reached] if len(contrasts) else contrasts
-            out[reached] = self._reduced_moments(points[reached], chosen)
-        rest = np.flatnonzero(~reached)
-        for rows in self._chunks(rest):
-            packed = pack_points(self.problem, points[rows])
-            out[rows] = self._in_threads(
-                partial(_moments_of, *self.arguments()),
-                packed,
-                contrasts[rows] if len(contrasts) else contrasts,
+            assert self.reduced is not None
+            out[reached] = self._in_threads(
+                partial(self.reduced.moments, self.data.matrix),
+                pack_scales(self.problem, points[reached]),
+                chosen,
             )
-        return out
 
-    def _reduced_moments(self, points: Float, contrasts: Float) -> Float:
-        reduced = self.reduced
-        assert reduced is not None
-        return self._in_threads(
-            partial(reduced.moments, self.problem), pack_scales(self.problem, points), contrasts
-        )
+        def direct(packed: Float, contrasts: Float) -> Float:
+            return kernels.conditional_moments(packed, contrasts, self.data, self.table)
+
+        for rows in self._chunks(np.flatnonzero(~reached)):
+            packed = pack_points(self.problem, points[rows])
+            out[rows] = self._in_threads(direct, packed, contrasts[rows] if len(contrasts) else contrasts)
+        return out
 
     def _in_threads(
         self, function: Callable[[Float, Float], Float], points: Float, contrasts: Float
@@ -185,13 +174,13 @@ class Marginal:
 
     def factors(self, points: Float) -> Float | None:
         """Return what `kernels.contrast_moments` needs at every point; None where it would not fit into memory."""
-        p = int(self.data[-1])
+        p = self.data.matrix.n_core
         if len(points) * (p * (p + 3) // 2) > _MOST_FACTORS:
             return None
         packed = pack_points(self.problem, points)
 
         def part(inside: slice) -> Float:
-            return kernels.conditional_factors(packed[inside], *self.arguments())
+            return kernels.conditional_factors(packed[inside], self.data, self.table)
 
         return in_threads(part, len(points), least=_LEAST_POINTS)
 
@@ -246,7 +235,7 @@ class Marginal:
         packed = pack_points(self.problem, points)
 
         def part(inside: slice) -> Float:
-            return kernels.conditional_draws(packed, which[inside], normals[inside], *self.arguments())
+            return kernels.conditional_draws(packed, which[inside], normals[inside], self.data, self.table)
 
         return in_threads(part, len(which))
 
@@ -256,7 +245,7 @@ class Marginal:
         scales = pack_scales(self.problem, points)
 
         def part(inside: slice) -> Float:
-            return reduced.draws(self.problem, self.data, self.keep, scales, which[inside], normals[inside])
+            return reduced.draws(self.data, self._shape, scales, which[inside], normals[inside])
 
         return in_threads(part, len(which))
 
@@ -266,24 +255,15 @@ class Marginal:
             return np.zeros(len(points), dtype=bool)
         return self.reduced.covers(pack_scales(self.problem, points))
 
-    def arguments(self) -> tuple:
-        """Return what the compiled kernels take after the hyperparameters."""
-        table = self.table
-        if table[0][3] > table[0][4]:
-            bounds, p = self.data[-2], int(self.data[-1])
-            table = _no_table(p, self.n_coefficients, max(1, int(np.diff(bounds).max(initial=1))))
-        return (self.keep, self.problem.design.sizes, *table, *self.data)
+    @property
+    def _shape(self) -> Float:
+        """The law's shape at every row, for a law without parameters of its own."""
+        return self.problem.base[3 * self.problem.n_blocks + 1 :]
 
     def _chunks(self, rows: Int) -> list[Int]:
         """Cut row numbers into pieces whose packed vectors fit."""
         step = max(_CHUNK // max(len(self.problem.base), self.n_coefficients), 16)
         return [rows[a : a + step] for a in range(0, len(rows), step)]
-
-
-def _moments_of(*inputs: Any) -> Float:
-    """Call `kernels.conditional_moments` with the points, which come last here, in front."""
-    *arguments, packed, contrasts = inputs
-    return kernels.conditional_moments(packed, contrasts, *arguments)
 
 
 def _one_by_one(function: Callable[[Float, Float], Float], points: Float, contrasts: Float) -> Float:
@@ -294,15 +274,3 @@ def _one_by_one(function: Callable[[Float, Float], Float], points: Float, contra
         with contextlib.suppress(np.linalg.LinAlgError):
             out[row] = function(points[row : row + 1], chosen)[0]
     return out
-
-
-def _no_table(p: int, q: int, widest: int) -> tuple[Float, ...]:
-    """Return a table that covers nothing."""
-    return (
-        np.array([1.0, 0.0, 1.0, 1.0, 0.0]),
-        np.zeros((0, p, p)),
-        np.zeros((0, q - p, p)),
-        np.zeros((0, q - p, widest)),
-        np.zeros((0, q)),
-        np.zeros((0, 2)),
-    )

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.model.gaussian import reduced_kernels as kernels
+from gainlaw.model.gaussian.records import GaussianData
+from gainlaw.model.spec.design import Matrix
 from gainlaw.model.spec.problem import ModelProblem
 
 __all__ = ["Axis", "Reduced", "lone_replicate", "reduced_model"]
@@ -119,48 +121,43 @@ class Reduced:
         second = self.replicate.weights(scales[:, self.replicate.position])
         return np.ascontiguousarray((first[:, :, None] * second[:, None, :]).reshape(len(scales), -1))
 
-    def moments(self, problem: ModelProblem, scales: Float, contrasts: Float) -> Float:
+    def moments(self, matrix: Matrix, scales: Float, contrasts: Float) -> Float:
         """Return log likelihood, and mean and variance of contrasts, shape (n, 3)."""
-        design = problem.design
-        return kernels.reduced_moments(
-            scales, self.weights(scales), contrasts, self.table, design.sizes, design.starts,
-            design.slope_starts, design.n_core,
-        )  # fmt: skip
+        return kernels.reduced_moments(scales, self.weights(scales), contrasts, self.table, matrix)
 
-    def draws(
-        self, problem: ModelProblem, data: tuple, keep: Float, scales: Float, which: Int, normals: Float
-    ) -> Float:
+    def draws(self, data: GaussianData, h: Float, scales: Float, which: Int, normals: Float) -> Float:
         """Return draws of all coefficients, shape (n, q), less the prior means of the fixed ones."""
-        h = problem.base[3 * problem.n_blocks + 1 :]
         return kernels.reduced_draws(
-            scales, self.weights(scales), which, normals, self.table, problem.design.sizes, self.lone, keep, *(*data, h)
-        )  # fmt: skip
+            scales, self.weights(scales), which, normals, self.table, self.lone, data, h
+        )
 
 
-def lone_replicate(problem: ModelProblem, data: tuple) -> int | None:
+def lone_replicate(problem: ModelProblem, data: GaussianData) -> int | None:
     """Return the replicates' only block, -1 if there are no replicates, None where the model cannot be reduced.
 
     Parameters
     ----------
     problem : ModelProblem
         The model.
-    data : tuple
-        Inputs of the Gaussian kernels after the hyperparameters.
+    data : GaussianData
+        The observations.
     """
-    design, (place, _, bounds, p) = problem.design, data[-4:]
-    if len(place) != design.n_columns or p != design.n_core:
+    design, matrix = problem.design, data.matrix
+    if len(matrix.place) != design.n_columns or matrix.n_core != design.n_core:
         return None
     blocks = [k for k, block in enumerate(design.blocks) if block.start >= design.n_core]
     if problem.spec.law.parameters or not problem.hyper:
         return None
     if not blocks:
         return -1
-    alone = len(blocks) == 1 and design.blocks[blocks[0]].slope_start < 0 and np.diff(bounds).max() <= 1
+    alone = (
+        len(blocks) == 1 and design.blocks[blocks[0]].slope_start < 0 and np.diff(matrix.bounds).max() <= 1
+    )
     return blocks[0] if alone else None
 
 
 def reduced_model(
-    problem: ModelProblem, data: tuple, keep: Float, ranges: Mapping[int, tuple[float, float]], digits: int
+    problem: ModelProblem, data: GaussianData, ranges: Mapping[int, tuple[float, float]], digits: int
 ) -> Reduced | None:
     """Tabulate the reduced model, where that is possible and saves work.
 
@@ -168,10 +165,8 @@ def reduced_model(
     ----------
     problem : ModelProblem
         The model.
-    data : tuple
-        Inputs of the Gaussian kernels after the hyperparameters.
-    keep : ndarray, shape (n,)
-        1 for rows that count, 0 for rows left out.
+    data : GaussianData
+        The observations.
     ranges : mapping
         Smallest and largest sd to cover, by the sd's position in the packed vector.
     digits : int
@@ -180,36 +175,35 @@ def reduced_model(
     lone = lone_replicate(problem, data)
     if lone is None:
         return None
-    variance, blocks = data[1], problem.n_blocks
+    variance, blocks = data.variance, problem.n_blocks
     ends = ranges.get(3 * blocks, (0.0, 0.0))
     shift = float(max(variance.min(), 0.0)) + 1e-300
     residual = Axis.over(3 * blocks, ends, shift, digits)
     if lone < 0:
         replicate = Axis(3 * blocks, -np.inf, np.inf, 1.0, 1)
     else:
-        precision = _precision(problem, data, keep, lone, ends[0])
+        precision = _precision(data, lone, ends[0])
         replicate = Axis.over(lone, ranges[lone], 1.0 / max(precision, 1e-300), digits)
-    if max(residual.count, replicate.count) > _MOST_NODES or not _pays(problem, data, residual, replicate):
+    if max(residual.count, replicate.count) > _MOST_NODES or not _pays(data.matrix, residual, replicate):
         return None
     h = problem.base[3 * blocks + 1 :]
     scales = replicate.nodes if lone >= 0 else np.zeros(1)
-    table = kernels.tabulate_reduced(residual.nodes, scales, keep, *(*data, h))
+    table = kernels.tabulate_reduced(residual.nodes, scales, data, h)
     return Reduced(residual, replicate, table, lone)
 
 
-def _precision(problem: ModelProblem, data: tuple, keep: Float, lone: int, tau: float) -> float:
+def _precision(data: GaussianData, lone: int, tau: float) -> float:
     """Return the largest precision with which the data alone would give an effect of a replicate."""
-    block, group, value = data[4:7]
-    inside = block == lone
-    each = (keep / (data[1] + tau**2))[:, None] * value**2
-    sums = np.bincount(group[inside], weights=each[inside], minlength=problem.design.blocks[lone].size)
+    matrix = data.matrix
+    inside = matrix.block == lone
+    each = (data.keep / (data.variance + tau**2))[:, None] * matrix.value**2
+    sums = np.bincount(matrix.group[inside], weights=each[inside], minlength=matrix.sizes[lone])
     return float(sums.max())
 
 
-def _pays(problem: ModelProblem, data: tuple, residual: Axis, replicate: Axis) -> bool:
+def _pays(matrix: Matrix, residual: Axis, replicate: Axis) -> bool:
     """Return whether blending tables is less work than passing over the rows and eliminating the replicates."""
-    p, rows = problem.design.n_core, data[4]
+    p, rows = matrix.n_core, matrix.block
     table = residual.count * replicate.count * p * p / 2.0
-    replicates = problem.design.n_columns - p
-    direct = len(rows) * (2.0 * rows.shape[1]) ** 2 * _DENSE + replicates * p * p
+    direct = len(rows) * (2.0 * rows.shape[1]) ** 2 * _DENSE + (len(matrix.place) - p) * p * p
     return table <= _LARGEST and table < direct

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 from gainlaw.model.gaussian.linear_system import assemble, eliminate
+from gainlaw.model.gaussian.packed import column_scales, unpack, write_effects
 from gainlaw.model.gaussian.triangular import solve_lower, solve_lower_transposed
 
 __all__ = ["reduced_draws", "reduced_moments", "tabulate_reduced"]
@@ -21,10 +22,17 @@ _BATCH = 16
 
 
 @numba.njit(cache=True, nogil=True)
-def tabulate_reduced(
-    taus, scales, keep, y, variance, unit, slope_mean, block, group, value, starts, slopes, place, cluster, bounds, p, h
-):  # fmt: skip
+def tabulate_reduced(taus, scales, data, h):
     """Return the reduced normal equations at residual sds `taus` and replicates' sds `scales`.
+
+    Parameters
+    ----------
+    taus, scales : ndarray
+        Sds.
+    data : GaussianData
+        The observations.
+    h : ndarray, shape (n,)
+        The law's shape at every row.
 
     Returns
     -------
@@ -32,16 +40,14 @@ def tabulate_reduced(
         In each row the lower triangle of ``C``, the right side, and the part of the log likelihood that is free of
         the other scales.
     """
-    n_blocks = starts.shape[0]
+    bounds, p = data.matrix.bounds, data.matrix.n_core
+    n_blocks, replicates = data.matrix.starts.shape[0], data.matrix.place.shape[0] - p
     out = np.empty((taus.shape[0] * scales.shape[0], p * (p + 1) // 2 + p + 1))
     theta = np.concatenate((np.ones(2 * n_blocks), np.zeros(n_blocks + 1), h))
-    replicates = place.shape[0] - p
     for m in range(taus.shape[0]):
         theta[3 * n_blocks] = taus[m]
-        core, side, square, b, w, r, log_det = assemble(
-            theta, y, keep, variance, unit, slope_mean, block, group, value, starts, slopes, place, cluster, bounds, p
-        )  # fmt: skip
-        fixed = -0.5 * (log_det + np.sum(w * r * r) + keep.sum() * np.log(2.0 * np.pi))
+        core, side, square, b, w, r, log_det = assemble(theta, data)
+        fixed = -0.5 * (log_det + np.sum(w * r * r) + data.keep.sum() * np.log(2.0 * np.pi))
         for j in range(p):
             core[j, j] -= 1.0
         for k in range(scales.shape[0]):
@@ -65,32 +71,17 @@ def tabulate_reduced(
 
 
 @numba.njit(cache=True, nogil=True)
-def _scale(flat, theta, sizes, starts, slopes, p, a, b):
-    """Write ``A = I + S C S'`` and the right side, with the scales of `theta`, into `a` and `b`."""
-    n_blocks = starts.shape[0]
+def _scale(flat, scales, matrix, a, b):
+    """Write ``A = I + S C S'`` and the right side, with the scales `scales`, into `a` and `b`."""
+    p = b.shape[0]
     at = 0
     for i in range(p):
         for j in range(i + 1):
             a[i, j] = flat[at]
             at += 1
     b[:] = flat[at : at + p]
-    # A column is its own scale times a plain column, plus for intercepts a share of their slope's.
-    own, mix, partner = np.ones(p), np.zeros(p), np.full(p, -1)
-    mixed = False
-    for k in range(n_blocks):
-        if starts[k] >= p:
-            continue
-        for g in range(sizes[k]):
-            i = starts[k] + g
-            own[i] = theta[k]
-            if slopes[k] >= 0:
-                j = slopes[k] + g
-                rho = theta[2 * n_blocks + k]
-                own[j] = theta[n_blocks + k] * np.sqrt(1.0 - rho * rho)
-                if rho != 0.0:
-                    partner[i], mix[i] = j, theta[n_blocks + k] * rho
-                    mixed = True
-    if mixed:
+    own, mix, partner = column_scales(scales, matrix, p)
+    if partner.max() >= 0:
         # Partners stand behind their intercepts: on the way up they are still plain.
         for i in range(p):
             for j in range(i):
@@ -134,7 +125,7 @@ def _blend(weights, first, table, padded, out):
 
 
 @numba.njit(cache=True, nogil=True)
-def reduced_moments(thetas, weights, contrasts, table, sizes, starts, slopes, p):
+def reduced_moments(thetas, weights, contrasts, table, matrix):
     """Return log likelihood, and mean and variance of a contrast, see `kernels.conditional_moments`.
 
     Parameters
@@ -147,7 +138,10 @@ def reduced_moments(thetas, weights, contrasts, table, sizes, starts, slopes, p)
         Contrasts of the standardised coefficients.
     table : ndarray, shape (nodes, p * (p + 1) / 2 + p + 1)
         From `tabulate_reduced`.
+    matrix : Matrix
+        The model matrix.
     """
+    n_blocks, p = matrix.starts.shape[0], matrix.n_core
     points = thetas.shape[0]
     out = np.zeros((points, 3))
     padded, flat = np.empty((_BATCH, weights.shape[1])), np.empty((_BATCH, table.shape[1]))
@@ -155,7 +149,7 @@ def reduced_moments(thetas, weights, contrasts, table, sizes, starts, slopes, p)
     for first in range(0, points, _BATCH):
         for s in range(_blend(weights, first, table, padded, flat)):
             at = first + s
-            _scale(flat[s], thetas[at], sizes, starts, slopes, p, a, b)
+            _scale(flat[s], unpack(thetas[at], n_blocks), matrix, a, b)
             factor = np.linalg.cholesky(a)
             half = solve_lower(factor, b)
             total = flat[s, -1]
@@ -170,26 +164,10 @@ def reduced_moments(thetas, weights, contrasts, table, sizes, starts, slopes, p)
 
 
 @numba.njit(cache=True, nogil=True)
-def _core_effects(z, theta, sizes, starts, slopes, p, effects):
-    """Write the core's effects in the unit of the scale."""
-    n_blocks = starts.shape[0]
-    for k in range(n_blocks):
-        if starts[k] >= p:
-            continue
-        for g in range(sizes[k]):
-            first = z[starts[k] + g]
-            effects[starts[k] + g] = theta[k] * first
-            if slopes[k] >= 0:
-                rho = theta[2 * n_blocks + k]
-                second = z[slopes[k] + g]
-                effects[slopes[k] + g] = theta[n_blocks + k] * (
-                    rho * first + np.sqrt(1.0 - rho * rho) * second
-                )
-
-
-@numba.njit(cache=True, nogil=True)
-def _plain_rows(block, group, value, starts, slopes, p, h):
+def _plain_rows(matrix, h):
     """Return the core's columns and weights of every row, without scales, and each row's weight on its replicate."""
+    block, group, value = matrix.block, matrix.group, matrix.value
+    starts, slopes, p = matrix.starts, matrix.slopes, matrix.n_core
     n, width = block.shape
     columns = np.zeros((n, 2 * width), dtype=np.int64)
     weights = np.zeros((n, 2 * width))
@@ -215,10 +193,7 @@ def _plain_rows(block, group, value, starts, slopes, p, h):
 
 
 @numba.njit(cache=True, nogil=True)
-def reduced_draws(
-    thetas, weights, which, normals, table, sizes, lone, keep, y, variance, unit, slope_mean, block, group, value,
-    starts, slopes, place, cluster, bounds, p, h,
-):  # fmt: skip
+def reduced_draws(thetas, weights, which, normals, table, lone, data, h):
     """Draw every coefficient exactly from its conditional posterior, see `kernels.conditional_draws`.
 
     The replicates' effects follow from the others by one pass over the rows.
@@ -233,48 +208,48 @@ def reduced_draws(
         Standard normal numbers.
     lone : int
         The replicates' block; -1 if there is none.
+    data, h
+        As for `tabulate_reduced`.
     """
-    q = place.shape[0]
-    n_blocks = starts.shape[0]
+    matrix, variance, keep = data.matrix, data.variance, data.keep
+    n, n_blocks, q, p = variance.shape[0], matrix.starts.shape[0], matrix.place.shape[0], matrix.n_core
     out = np.empty((normals.shape[0], q))
     padded, flat = np.empty((_BATCH, weights.shape[1])), np.empty((_BATCH, table.shape[1]))
     a, b = np.empty((p, p)), np.empty(p)
     factor, half = a, b
-    columns, plain, replicate, own = _plain_rows(block, group, value, starts, slopes, p, h)
-    w, centred = np.empty(y.shape[0]), y - slope_mean * unit * h
+    columns, plain, replicate, own = _plain_rows(matrix, h)
+    w, centred = np.empty(n), data.y - data.slope_mean * data.unit * h
     pull, precision = np.zeros(q), np.zeros(q)
     last, begin, end = -1, 0, 0
     for s in range(normals.shape[0]):
-        theta = thetas[which[s]]
+        scales = unpack(thetas[which[s]], n_blocks)
         if which[s] != last:
             last = which[s]
             if last >= end:
                 begin = last
                 end = begin + _blend(weights, begin, table, padded, flat)
-            _scale(flat[last - begin], theta, sizes, starts, slopes, p, a, b)
+            _scale(flat[last - begin], scales, matrix, a, b)
             factor = np.linalg.cholesky(a)
             half = solve_lower(factor, b)
-            tau = theta[3 * n_blocks]
+            tau = scales.residual
             precision[:] = 0.0
-            for i in range(y.shape[0]):
+            for i in range(n):
                 w[i] = keep[i] * own[i] / (variance[i] + tau * tau)
                 if replicate[i] >= 0:
                     precision[replicate[i]] += w[i] * own[i]
-        _core_effects(
-            solve_lower_transposed(factor, half + normals[s, :p]), theta, sizes, starts, slopes, p, out[s]
-        )
+        write_effects(solve_lower_transposed(factor, half + normals[s, :p]), scales, matrix, p, out[s])
         if lone < 0:
             continue
         pull[:] = 0.0
-        for i in range(y.shape[0]):
+        for i in range(n):
             if replicate[i] < 0:
                 continue
             left = centred[i]
             for j in range(columns.shape[1]):
                 left -= plain[i, j] * out[s, columns[i, j]]
             pull[replicate[i]] += w[i] * left
-        c = theta[lone]
-        for i in range(starts[lone], starts[lone] + sizes[lone]):
+        c = scales.intercept[lone]
+        for i in range(matrix.starts[lone], matrix.starts[lone] + matrix.sizes[lone]):
             total = 1.0 + c * c * precision[i]
-            out[s, i] = c * (c * pull[i] / total + normals[s, place[i]] / np.sqrt(total))
+            out[s, i] = c * (c * pull[i] / total + normals[s, matrix.place[i]] / np.sqrt(total))
     return out

@@ -12,8 +12,8 @@ _TOGETHER = 64
 
 
 @numba.njit(cache=True, nogil=True)
-def linear_predictors(effects, h, block, group, value, starts, slope_starts, out):
-    """Write the sum of every effect at every row into `out`, shape (draws, n).
+def linear_predictors(effects, h, matrix, out):
+    """Write the sum of every effect at every row into `out`.
 
     Parameters
     ----------
@@ -21,9 +21,13 @@ def linear_predictors(effects, h, block, group, value, starts, slope_starts, out
         Coefficients.
     h : ndarray, shape (draws, n) or (1, n)
         The law's shape at every row.
-    block, group, value, starts, slope_starts
-        The model matrix, see `design.Design`.
+    matrix : Matrix
+        The model matrix.
+    out : ndarray, shape (draws, n)
+        Receives the sums.
     """
+    block, group, value = matrix.block, matrix.group, matrix.value
+    starts, slopes = matrix.starts, matrix.slopes
     draws, n = effects.shape[0], block.shape[0]
     # Some draws at a time, side by side: their coefficients stay in the cache, and the inner loops are vectors.
     columns = np.empty((effects.shape[1], _TOGETHER))
@@ -39,8 +43,8 @@ def linear_predictors(effects, h, block, group, value, starts, slope_starts, out
                 shape[d] = h[t + d if h.shape[0] > 1 else 0, i]
             for k in range(block.shape[1]):
                 b, v = block[i, k], value[i, k]
-                c, e = starts[b] + group[i, k], slope_starts[b] + group[i, k]
-                if slope_starts[b] >= 0:
+                c, e = starts[b] + group[i, k], slopes[b] + group[i, k]
+                if slopes[b] >= 0:
                     for d in range(m):
                         total[d] += v * (columns[c, d] + shape[d] * columns[e, d])
                 else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from gainlaw.model.spec.covariates import SLOPE, columns_of
 from gainlaw.model.spec.terms import Term
 from gainlaw.model.spec.tree import padded_steps
 
-__all__ = ["UNIT", "Block", "Design", "build_design", "kernel_data", "lay_out", "rotate_design"]
+__all__ = ["UNIT", "Block", "Design", "Matrix", "build_design", "lay_out", "rotate_design"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -43,6 +44,39 @@ class Block:
     size: int
 
 
+class Matrix(NamedTuple):
+    """A `Design` as the compiled kernels read it.
+
+    Parameters
+    ----------
+    block, group : ndarray of int, shape (n, K)
+        Block and group of each entry.
+    value : ndarray, shape (n, K)
+        Weights.
+    starts, slopes, sizes : ndarray of int, shape (n_blocks,)
+        First intercept column of every block, first slope column or -1, and number of groups.
+    place : ndarray of int, shape (n_columns,)
+        Where each column stands when the core's come first.
+    cluster : ndarray of int, shape (n,)
+        The cluster of every row.
+    bounds : ndarray of int, shape (clusters + 1,)
+        The eliminated columns of every cluster, counted from `n_core`.
+    n_core : int
+        The number of columns that are not eliminated before the others.
+    """
+
+    block: Int
+    group: Int
+    value: Float
+    starts: Int
+    slopes: Int
+    sizes: Int
+    place: Int
+    cluster: Int
+    bounds: Int
+    n_core: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
     """Rows of the model matrix in padded sparse form.
@@ -69,6 +103,8 @@ class Design:
         The cluster of every row: rows of different clusters share no coefficient that is eliminated.
     bounds : ndarray of int, shape (clusters + 1,)
         Cluster c has the eliminated columns ``bounds[c]`` to ``bounds[c + 1]``, counted from `n_core`.
+    matrix : Matrix
+        The same for the compiled kernels; made here.
 
     Raises
     ------
@@ -85,46 +121,27 @@ class Design:
     place: Int
     cluster: Int
     bounds: Int
+    matrix: Matrix = field(init=False)
 
     def __post_init__(self) -> None:
-        """Look at every index once."""
+        """Look at every index once, then lay the arrays out for the kernels."""
         faults = _index_faults(self)
         if faults:
             raise ValueError(f"the model matrix is inconsistent: {', '.join(faults)}")
+        starts, slopes, sizes = (
+            np.array([getattr(each, name) for each in self.blocks], dtype=np.int64)
+            for name in ("start", "slope_start", "size")
+        )
+        matrix = Matrix(
+            self.block, self.group, self.value, starts, slopes, sizes, self.place, self.cluster, self.bounds,
+            self.n_core,
+        )  # fmt: skip
+        object.__setattr__(self, "matrix", matrix)
 
     @property
     def eliminated(self) -> Int:
         """The columns outside the core, in rising order."""
         return np.flatnonzero(self.place >= self.n_core)
-
-    def arrays(self) -> tuple[Int, Int, Float, Int, Int, Int, Int, Int, int]:
-        """Return the design in the order in which the Gaussian kernels take it."""
-        return (
-            self.block,
-            self.group,
-            self.value,
-            self.starts,
-            self.slope_starts,
-            self.place,
-            self.cluster,
-            self.bounds,
-            self.n_core,
-        )
-
-    @property
-    def sizes(self) -> Int:
-        """Number of groups of every block."""
-        return np.array([each.size for each in self.blocks], dtype=np.int64)
-
-    @property
-    def starts(self) -> Int:
-        """First intercept column of every block."""
-        return np.array([each.start for each in self.blocks], dtype=np.int64)
-
-    @property
-    def slope_starts(self) -> Int:
-        """First slope column of every block, -1 where it has none."""
-        return np.array([each.slope_start for each in self.blocks], dtype=np.int64)
 
 
 def build_design(
@@ -289,31 +306,6 @@ def _index_faults(design: Design) -> list[str]:
             inside = (at < p) | ((at >= low[:, None]) & (at < high[:, None]))
             sound["clusters of entries"] = sound.get("clusters of entries", True) and bool(inside.all())
     return [name for name, good in sound.items() if not good]
-
-
-def kernel_data(y: Float, variance: Float, unit: Float, slope_mean: float, design: Design) -> tuple:
-    """Return the inputs of the Gaussian kernels after the hyperparameters.
-
-    Parameters
-    ----------
-    y, variance, unit : ndarray, shape (n,)
-        See `kernels.gaussian_marginal`.
-    slope_mean : float
-        Prior mean of the population slope.
-    design : Design
-        The model matrix of the same rows.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, a number is not finite, or a variance is not positive.
-    """
-    n = len(design.block)
-    if not all(each.shape == (n,) and np.isfinite(each).all() for each in (y, variance, unit)):
-        raise ValueError(f"the kernels take {n} finite numbers for {n} rows")
-    if not (variance > 0).all() or not np.isfinite(design.value).all():
-        raise ValueError("the kernels take positive variances and a finite model matrix")
-    return (y, variance, unit, slope_mean, *design.arrays())
 
 
 def rotate_design(design: Design, rotations: Sequence[tuple[Int, Float]]) -> Design:

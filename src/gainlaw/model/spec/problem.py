@@ -13,6 +13,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.formats import decimals
 from gainlaw.laws.base import Law
 from gainlaw.model.gaussian.known_errors import IndependentRows, axes_of, independent_rows
+from gainlaw.model.gaussian.records import GaussianData, gaussian_record
 from gainlaw.model.spec.covariates import (
     SLOPE,
     check_identified,
@@ -22,7 +23,7 @@ from gainlaw.model.spec.covariates import (
     scaling_of,
     standardise,
 )
-from gainlaw.model.spec.design import Design, build_design, kernel_data
+from gainlaw.model.spec.design import Design, build_design
 from gainlaw.model.spec.joint import FIXED, PREFIX, baseline_terms, is_joint, require_joint, scores_of
 from gainlaw.model.spec.priors import Prior, baseline_fault, baseline_prior, default_priors, override_priors
 from gainlaw.model.spec.terms import Dropped, Term, choose_terms
@@ -355,14 +356,14 @@ def _over_scores(spec: ModelSpec, origin: NDArray[np.int64], weight: Float) -> t
     )
 
 
-def gaussian_data(problem: ModelProblem) -> tuple:
-    """Return the inputs of the Gaussian kernels after the hyperparameters."""
+def gaussian_data(problem: ModelProblem) -> GaussianData:
+    """Return the gains as the Gaussian kernels read them."""
     return rows_data(problem, problem.rows, problem.y)
 
 
-def rows_data(problem: ModelProblem, rows: IndependentRows, y: Float) -> tuple:
-    """Return the inputs of the Gaussian kernels for observations `y` of every row, with errors as `rows` has them."""
-    return kernel_data(
+def rows_data(problem: ModelProblem, rows: IndependentRows, y: Float) -> GaussianData:
+    """Return observations `y` of every row, with errors as `rows` has them, as the Gaussian kernels read them."""
+    return gaussian_record(
         rows.rotate(y - problem.offset),
         rows.variance,
         rows.rotate(np.ones(len(y))),

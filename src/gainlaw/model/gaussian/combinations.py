@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.model.engines.hyper import pack_points, pack_scales
+from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.problem import ModelProblem
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def conditional_normals(marginal: Marginal, points: Float, weights: Float) -> tu
         taken to be zero.
     """
     contrast, offset = _standardise(marginal.problem, pack_scales(marginal.problem, points), weights)
-    contrast = _widened(contrast, int(marginal.data[-1]))
+    contrast = _widened(contrast, marginal.data.matrix.n_core)
     log_lik, mean, variance = marginal.moments(points, contrast).T
     return log_lik, mean + offset, variance
 
@@ -102,15 +103,15 @@ def factored_normals(
     return mean + offset, variance
 
 
-def coefficient_shifts(problem: ModelProblem, data: tuple, points: Float, weights: Float) -> Float:
+def coefficient_shifts(problem: ModelProblem, data: GaussianData, points: Float, weights: Float) -> Float:
     """Return by how much every coefficient moves, given the data, when a combination of them moves by one.
 
     Parameters
     ----------
     problem, points, weights
         As for `prior_normals`.
-    data : tuple
-        Inputs of the Gaussian kernels after the hyperparameters.
+    data : GaussianData
+        The observations.
 
     Returns
     -------
@@ -125,7 +126,7 @@ def coefficient_shifts(problem: ModelProblem, data: tuple, points: Float, weight
     contrast, _ = _standardise(problem, packed, weights)
     shift = np.zeros((len(packed), problem.design.n_columns))
     for row, (theta, own) in enumerate(zip(packed, contrast, strict=True)):
-        precision, _ = kernels.normal_equations(theta, *data)
+        precision, _ = kernels.normal_equations(theta, data)
         whole = np.zeros(len(precision))
         whole[: len(own)] = own
         moved = cho_solve(cho_factor(precision, check_finite=False), whole, check_finite=False)
