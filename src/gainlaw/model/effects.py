@@ -11,7 +11,7 @@ from gainlaw._threads import fill_in_threads
 from gainlaw.model.gaussian.row_kernels import linear_predictors
 from gainlaw.model.spec.problem import ModelProblem
 
-__all__ = ["Lines", "add_prior_means", "linear_predictor", "lines_of"]
+__all__ = ["Lines", "add_prior_means", "linear_predictor", "lines_of", "scaled"]
 
 Float = NDArray[np.float64]
 Lines = Callable[[NDArray[np.int64]], Float]
@@ -19,6 +19,30 @@ Lines = Callable[[NDArray[np.int64]], Float]
 
 # Fewer draws than this are not worth a thread.
 _LEAST_DRAWS = 512
+
+
+def scaled(problem: ModelProblem, packed: Float, z: Float) -> Float:
+    """Return standard normal coefficients in the unit of the scale.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    packed : ndarray, shape (draws, p)
+        Packed vectors, see `ModelProblem.pack`.
+    z : ndarray, shape (draws, q)
+        Coefficients in the order of the columns.
+    """
+    blocks = problem.n_blocks
+    effects = np.empty_like(z)
+    for k, block in enumerate(problem.design.blocks):
+        first = slice(block.start, block.start + block.size)
+        effects[:, first] = packed[:, [k]] * z[:, first]
+        if block.slope_start >= 0:
+            own = slice(block.slope_start, block.slope_start + block.size)
+            tau, rho = packed[:, [blocks + k]], packed[:, [2 * blocks + k]]
+            effects[:, own] = tau * (rho * z[:, first] + np.sqrt(1.0 - rho**2) * z[:, own])
+    return effects
 
 
 def add_prior_means(problem: ModelProblem, effects: Float) -> Float:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from gainlaw.curves.kernels.losses import HUBER, SQUARED, point_loss
-from gainlaw.curves.kernels.records import Data, Search
+from gainlaw.curves.kernels.records import Data, Found, Scratch, Search, Step
 from gainlaw.curves.kernels.tape import evaluate, prepare
 
 __all__ = ["curves_at", "fit_many", "fitted"]
-
-Float = NDArray[np.float64]
 
 # A gradient this small next to the sum of the sizes of its terms counts as zero.
 _CONVERGED = 1e-13
@@ -30,74 +25,10 @@ _ROUGH_STEPS = 40
 _ROUNDING = 16.0 * 2.220446049250313e-16
 
 
-class _Scratch(NamedTuple):
-    """What an evaluation at n points writes to; see `tape.evaluate` for the first four.
-
-    Parameters
-    ----------
-    values, gradients, seconds, partial : ndarray, shape (nodes, n), (entries, n), (pairs, n), (6, n)
-        The formula's.
-    first, second, bound : ndarray, shape (n,)
-        The loss's first two derivatives in every prediction, and a curvature above the second, with the weight.
-    fuzz : ndarray, shape (n,)
-        What rounding of a prediction may add to the first.
-    inner : ndarray, shape (n,)
-        Of passing use.
-    """
-
-    values: Float
-    gradients: Float
-    seconds: Float
-    partial: Float
-    first: Float
-    second: Float
-    bound: Float
-    fuzz: Float
-    inner: Float
-
-
-class _Found(NamedTuple):
-    """The objective's derivatives at p parameters.
-
-    Parameters
-    ----------
-    gradient : ndarray, shape (p,)
-        First derivatives.
-    hessian, gauss : ndarray, shape (p, p)
-        Second derivatives, and the matrix of a quadratic above the objective.
-    size, error : ndarray, shape (p,)
-        The sum of the sizes of each derivative's terms, and what rounding of the predictions may add to it.
-    """
-
-    gradient: Float
-    hessian: Float
-    gauss: Float
-    size: Float
-    error: Float
-
-
-class _Step(NamedTuple):
-    """What the solution for a step writes to.
-
-    Parameters
-    ----------
-    factor : ndarray, shape (p, p)
-        The Cholesky factor.
-    x : ndarray, shape (p,)
-        The step, one entry for each parameter that moves.
-    scale : ndarray, shape (p,)
-        What damping adds in proportion to, one entry for each parameter.
-    """
-
-    factor: Float
-    x: Float
-    scale: Float
-
-
 @numba.njit(cache=True, nogil=True)
 def _workspace(work, n, p):
     """Return the arrays that an evaluation at n points writes to, and those of the objective's derivatives."""
-    scratch = _Scratch(
+    scratch = Scratch(
         np.zeros((work.operation.shape[0], n)),
         np.zeros((work.gradient_entries.shape[0], n)),
         np.zeros((work.second_entries.shape[0], n)),
@@ -108,7 +39,7 @@ def _workspace(work, n, p):
         np.zeros(n),
         np.zeros(n),
     )
-    return scratch, _Found(np.zeros(p), np.zeros((p, p)), np.zeros((p, p)), np.zeros(p), np.zeros(p))
+    return scratch, Found(np.zeros(p), np.zeros((p, p)), np.zeros((p, p)), np.zeros(p), np.zeros(p))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -340,7 +271,7 @@ def _minimise(work, theta, data, search, rough, scratch, found):
     p = theta.shape[0]
     linear, free, most = search
     gradient, hessian, gauss = found.gradient, found.hessian, found.gauss
-    step = _Step(np.zeros((p, p)), np.zeros(p), np.ones(p))
+    step = Step(np.zeros((p, p)), np.zeros(p), np.ones(p))
     x, scale, moved = step.x, step.scale, np.zeros(p)
     huber = data.loss == HUBER
     total = _project(work, theta, data, linear, scratch, found, step)

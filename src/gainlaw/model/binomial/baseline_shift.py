@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from gainlaw.model.binomial.sites import Summary, build_geometry, geometry_data
 from gainlaw.model.binomial.tables import build_tables
+from gainlaw.model.effects import scaled
+from gainlaw.model.engines.hyper import pack_points
 from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.problem import ModelProblem
@@ -47,17 +49,7 @@ def baseline_shift(problem: ModelProblem, gains: Gains, summary: Summary) -> Flo
 
 def _means(problem: ModelProblem, mode: Float, data: GaussianData) -> Float:
     """Return the posterior means of the coefficients, in the unit of the scale, at the hyperparameters' mode."""
-    values = {name: np.array([value]) for name, value in zip(problem.hyper, mode, strict=True)}
-    packed = problem.pack(values)[0]
-    a, b = kernels.normal_equations(packed, data)
-    q, blocks = problem.design.n_columns, problem.n_blocks
-    z = np.linalg.solve(a, b)[:q]
-    means = np.empty(q)
-    for k, block in enumerate(problem.design.blocks):
-        first = slice(block.start, block.start + block.size)
-        means[first] = packed[k] * z[first]
-        if block.slope_start >= 0:
-            own = slice(block.slope_start, block.slope_start + block.size)
-            rho = packed[2 * blocks + k]
-            means[own] = packed[blocks + k] * (rho * z[first] + np.sqrt(1.0 - rho**2) * z[own])
-    return means
+    packed = pack_points(problem, mode[None])
+    a, b = kernels.normal_equations(packed[0], data)
+    z = np.linalg.solve(a, b)[: problem.design.n_columns]
+    return scaled(problem, packed, z[None])[0]

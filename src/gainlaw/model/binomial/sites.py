@@ -14,7 +14,7 @@ from gainlaw.model.binomial.marginal import Kept, row_log_marginals, total_log_m
 from gainlaw.model.binomial.records import BinomialModel, BinomialTables, Geometry
 from gainlaw.model.binomial.tables import build_tables
 from gainlaw.model.effects import lines_of
-from gainlaw.model.engines.hyper import find_mode, named
+from gainlaw.model.engines.hyper import find_mode, named, pack_points
 from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.known_errors import independent_rows
 from gainlaw.model.gaussian.records import GaussianData
@@ -64,16 +64,14 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables, mode: Float | 
     """
     site, covariances = tables.site.copy(), _first_covariances(tables)
     variance = tables.site_variance.copy()
-    hyper = None if mode is None else dict(zip(problem.hyper, map(float, mode), strict=True))
+    previous = None
     for _ in range(SITE_ROUNDS):
         turned, axes = _turn(tables, variance, covariances)
         data = site_data(problem, tables, site, turned, axes)
-        if mode is None:
-            hyper = find_mode(problem, data, hyper)
-        assert hyper is not None
-        packed = problem.pack({name: np.array([value]) for name, value in hyper.items()})[0]
+        hyper = find_mode(problem, data, previous) if mode is None else mode
+        packed = pack_points(problem, hyper[None])[0]
         inverse, centre = _moments(problem, packed, data)
-        before = site
+        before, previous = site, hyper
         site, variance, covariances = _refine_sites(
             problem, tables, packed, inverse, centre, site, variance, covariances
         )
@@ -88,12 +86,11 @@ def build_geometry(problem: ModelProblem, tables: BinomialTables, mode: Float | 
     correlation = inverse / np.sqrt(np.outer(np.diag(inverse), np.diag(inverse)))
     # spread @ spread.T is the correlation matrix; the flip makes the factor upper triangular.
     spread = np.ascontiguousarray(np.linalg.cholesky(correlation[::-1, ::-1])[::-1, ::-1])
-    found = np.array([hyper[name] for name in problem.hyper]) if hyper else np.zeros(0)
     turns = np.concatenate([axis.T.ravel() for axis in axes]) if axes else np.zeros(0)
     turn_first = np.concatenate([[0], np.cumsum([axis.size for axis in axes])]).astype(np.int64)
     anchor = mean / sd**2 / precision
     rotated = _rotate_rows(tables, axes, site)
-    return Geometry(anchor, 1.0 / precision, spread, rotated, turned, turns, turn_first, found)
+    return Geometry(anchor, 1.0 / precision, spread, rotated, turned, turns, turn_first, hyper)
 
 
 def _moments(problem: ModelProblem, packed: Float, data: GaussianData) -> tuple[Float, Float]:

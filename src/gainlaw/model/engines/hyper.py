@@ -118,10 +118,8 @@ class Kinds:
         )
 
 
-def find_mode(
-    problem: ModelProblem, data: GaussianData, previous: dict[str, float] | None = None
-) -> dict[str, float]:
-    """Return the mode of the hyperparameters, as densities in log sd and atanh correlation.
+def find_mode(problem: ModelProblem, data: GaussianData, previous: Float | None = None) -> Float:
+    """Return the mode of the hyperparameters, shape (k,), as densities in log sd and atanh correlation.
 
     Parameters
     ----------
@@ -129,7 +127,7 @@ def find_mode(
         The model.
     data : GaussianData
         Its rows, see `problem.gaussian_data`.
-    previous : dict, optional
+    previous : ndarray, shape (k,), optional
         Where to start.
 
     Notes
@@ -142,13 +140,13 @@ def find_mode(
 
     names, priors = problem.hyper, problem.spec.priors
     if not names:
-        return {}
+        return np.zeros(0)
     kinds = Kinds.of(problem)
     if previous is None:
         values = np.where(kinds.correlation, 0.0, np.array([priors[name].scale / 3.0 for name in names]))
         values = np.where(kinds.real, np.array([priors[name].arguments[0] for name in names]), values)
     else:
-        values = np.array([previous[name] for name in names])
+        values = previous
     moves = np.concatenate([np.zeros((1, len(names))), _STEP * np.eye(len(names))])
 
     def objective(free: Float) -> tuple[float, Float]:
@@ -165,7 +163,7 @@ def find_mode(
     found = minimize(
         objective, kinds.to_free(values), jac=True, method="L-BFGS-B", bounds=limits, options=options
     )
-    return dict(zip(names, kinds.from_free(found.x).tolist(), strict=True))
+    return kinds.from_free(found.x)
 
 
 def _likelihood_gradient(problem: ModelProblem, data: GaussianData, point: Float) -> tuple[float, Float]:
@@ -256,7 +254,7 @@ def coordinates(problem: ModelProblem, centre: Float) -> Coordinates:
 
 
 def first_proposal(
-    problem: ModelProblem, log_density: Density, mode: dict[str, float]
+    problem: ModelProblem, log_density: Density, centre: Float
 ) -> tuple[Coordinates, TruncatedT]:
     """Return coordinates, and a proposal in them with the moments of one-dimensional conditionals.
 
@@ -266,10 +264,9 @@ def first_proposal(
         The model.
     log_density : callable
         Log posterior density of hyperparameters, shape (n, k) to (n,).
-    mode : dict
-        From `find_mode`.
+    centre : ndarray, shape (k,)
+        The mode, from `find_mode`.
     """
-    centre = np.array([mode[name] for name in problem.hyper])
     place = coordinates(problem, centre)
     kinds = place.kinds
     width = _free_sds(log_density, centre, kinds)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw.model.effects import scaled
 from gainlaw.model.engines.hyper import pack_points, pack_scales
 from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.problem import ModelProblem
@@ -131,15 +132,7 @@ def coefficient_shifts(problem: ModelProblem, data: GaussianData, points: Float,
         whole[: len(own)] = own
         moved = cho_solve(cho_factor(precision, check_finite=False), whole, check_finite=False)
         shift[row] = moved[: shift.shape[1]] / (moved @ whole)
-    blocks = problem.n_blocks
-    for k, block in enumerate(problem.design.blocks):
-        first = slice(block.start, block.start + block.size)
-        if block.slope_start >= 0:
-            second = slice(block.slope_start, block.slope_start + block.size)
-            tau, rho = packed[:, [blocks + k]], packed[:, [2 * blocks + k]]
-            shift[:, second] = tau * (rho * shift[:, first] + np.sqrt(1.0 - rho**2) * shift[:, second])
-        shift[:, first] *= packed[:, [k]]
-    return shift
+    return scaled(problem, packed, shift)
 
 
 def _widened(contrast: Float, core: int) -> Float:

@@ -17,7 +17,7 @@ from gainlaw.model.engines.hyper import pack_points, pack_scales
 from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.linear_system import tabulate_system
 from gainlaw.model.gaussian.records import GaussianData, ResidualTable, no_table
-from gainlaw.model.gaussian.reduced import DIGITS, Reduced, reduced_model
+from gainlaw.model.gaussian.reduced import DIGITS, Axis, Reduced, reduced_model
 from gainlaw.model.spec.problem import ModelProblem
 
 __all__ = ["Marginal"]
@@ -101,13 +101,10 @@ class Marginal:
         blocks = self.problem.n_blocks
         low, high = ranges.get(3 * blocks, (0.0, 0.0))
         shift = float(max(self.data.variance.min(), 0.0)) + 1e-300
-        ends = np.log(shift + np.array([low, high]) ** 2)
-        middle, half = float(ends.mean()), float(max(0.5 * (ends[1] - ends[0]), 1e-9))
         for size in NODES:
-            angles = np.pi * (np.arange(size) + 0.5) / size
-            taus = np.sqrt(np.maximum(np.exp(middle + half * np.cos(angles)) - shift, 0.0))
-            tables = tabulate_system(taus, self.data, self._shape)
-            made = replace(self, table=ResidualTable(shift, middle, half, low, high, *tables))
+            axis = Axis(3 * blocks, low, high, shift, size)
+            tables = tabulate_system(axis.nodes, self.data, self._shape)
+            made = replace(self, table=ResidualTable(shift, *axis.logarithms, low, high, *tables))
             if self._agrees(made, ranges):
                 return made
         return self

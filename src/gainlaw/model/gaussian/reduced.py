@@ -21,6 +21,8 @@ Int = NDArray[np.int64]
 # Digits that the polynomials are to give, by their rate of convergence: the fewest that serve are used.
 DIGITS = (6, 8, 10)
 _MOST_NODES = 24
+# A range of the logarithm no longer than twice this is one point.
+_SHORTEST = 1e-9
 # Floats of a table: beyond this it would not stay near the processor.
 _LARGEST = 4_000_000
 # Multiply-adds that a product of matrices does while a pass over the rows writes one product.
@@ -55,21 +57,22 @@ class Axis:
         """Return the axis whose polynomials give so many digits between two sds."""
         low, high = ends
         axis = cls(position, low, high, shift, 1)
-        _, half = axis._logarithms()
-        if half < 1e-9:
+        _, half = axis.logarithms
+        if half <= _SHORTEST:
             return axis
         rate = np.pi / half + np.sqrt((np.pi / half) ** 2 + 1.0)
         return cls(position, low, high, shift, max(int(np.ceil(digits / np.log10(rate))), 2))
 
-    def _logarithms(self) -> tuple[float, float]:
-        """Return middle and half length of the range of the logarithm."""
+    @property
+    def logarithms(self) -> tuple[float, float]:
+        """Middle and half length of the range of the logarithm."""
         ends = np.log(self.shift + np.array([self.low, self.high]) ** 2)
-        return float(ends.mean()), float(0.5 * (ends[1] - ends[0]))
+        return float(ends.mean()), max(float(0.5 * (ends[1] - ends[0])), _SHORTEST)
 
     @property
     def nodes(self) -> Float:
         """The sds at the nodes."""
-        middle, half = self._logarithms()
+        middle, half = self.logarithms
         squares = np.exp(middle + half * np.cos(np.pi * (np.arange(self.count) + 0.5) / self.count))
         return np.sqrt(np.maximum(squares - self.shift, 0.0))
 
@@ -77,7 +80,7 @@ class Axis:
         """Return the barycentric weights of the nodes, shape (n, count), at sds in the range."""
         if self.count == 1:
             return np.ones((len(sds), 1))
-        middle, half = self._logarithms()
+        middle, half = self.logarithms
         angles = np.pi * (np.arange(self.count) + 0.5) / self.count
         away = ((np.log(self.shift + sds**2) - middle) / half)[:, None] - np.cos(angles)
         met = np.abs(away) < 1e-13
