@@ -50,9 +50,9 @@ ENGINE_ROOM = {
     "training/train/heads.py",
     "training/train/loop.py",
     "training/train/objectives.py",
-    "training/phases/evaluate.py",
-    "training/phases/rank.py",
-    "training/phases/supervised.py",
+    "training/work/evaluate.py",
+    "training/work/rank.py",
+    "training/work/supervised.py",
     "training/prompting/distillation.py",
     "training/prompting/likelihood.py",
 }

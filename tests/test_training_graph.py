@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import shutil
@@ -20,13 +19,15 @@ pytest.importorskip("transformers")
 from gainlaw.training.experiment.reading import list_shipped, open_experiment, parse_experiment
 from gainlaw.training.experiment.recipes import DEFAULTS, Phase, Recipe, resolve_recipe
 from gainlaw.training.experiment.schema import Experiment
+from gainlaw.training.phases import asking
+from gainlaw.training.phases.phase import _deciding
+from gainlaw.training.phases.registry import PHASES, find_phase
 from gainlaw.training.plan.costs import flops_per_example
 from gainlaw.training.plan.report import make_plan
-from gainlaw.training.units import units
-from gainlaw.training.units.graph import Graph, build_graph
-from gainlaw.training.units.store import Store
+from gainlaw.training.runs.graph import UnitGraph, build_graph
+from gainlaw.units import versions
+from gainlaw.units.store import Store
 
-TRAINING = Path(units.__file__).parent
 BASE = 'name = "{0}"\nmodel_family = "XLM-R"\nhub = "FacebookAI/xlm-roberta-{0}"'
 TINY = (
     'config = { model_type = "bert", hidden_size = 16, num_hidden_layers = 2, num_attention_heads = 2, '
@@ -38,13 +39,13 @@ def read(text: str, folder: Path = Path()) -> Experiment:
     return parse_experiment(text, folder, "test")
 
 
-def graph_of(text: str, folder: Path = Path(), device: str = "cpu") -> Graph:
+def graph_of(text: str, folder: Path = Path(), device: str = "cpu") -> UnitGraph:
     return build_graph(read(text, folder), device)
 
 
-def counts(graph: Graph) -> dict[str, int]:
+def counts(graph: UnitGraph) -> dict[str, int]:
     """Return the distinct units of each phase."""
-    return dict(Counter(unit.phase for unit in graph.units.values()))
+    return dict(Counter(unit.kind for unit in graph.units.values()))
 
 
 def tables(**lists: list[str]) -> str:
@@ -173,9 +174,9 @@ def test_each_unit_comes_after_those_it_reads() -> None:
 # --- what keys depend on --------------------------------------------------------------------------------------
 
 
-def changed(before: Graph, after: Graph) -> set[str]:
+def changed(before: UnitGraph, after: UnitGraph) -> set[str]:
     """Return the phases that have units which the graph before did not have."""
-    return {unit.phase for name, unit in after.units.items() if name not in before.units}
+    return {unit.kind for name, unit in after.units.items() if name not in before.units}
 
 
 BELOW = {"intermediate", "finetune", "evaluate"}
@@ -333,27 +334,28 @@ def test_another_name_of_a_task_is_the_same_task(folder: Path) -> None:
 @pytest.fixture
 def code(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Return what changes the code of a module, as far as keys are concerned."""
-    true = units._code_of
+    true = versions._code_of
 
     def change(name: str) -> None:
-        monkeypatch.setattr(units, "_code_of", lambda each: true(each) + ("# new" if each == name else ""))
-        monkeypatch.setattr(units, "code_version", units.code_version.__wrapped__)
+        new = f"gainlaw.training.{name}"
+        monkeypatch.setattr(versions, "_code_of", lambda each: true(each) + ("# new" if each == new else ""))
 
     return change
 
 
 CODE: dict[str, set[str]] = {
     "world.corpus": ALL,
-    "phases.load": {"pretrain", *BELOW},
-    "objectives": {"pretrain", *BELOW},
-    "loop": {"pretrain", *BELOW},
-    "sampling": {"pretrain", *BELOW},
+    "work.load": {"pretrain", *BELOW},
+    "train.objectives": {"pretrain", *BELOW},
+    "train.loop": {"pretrain", *BELOW},
+    "train.sampling": {"pretrain", *BELOW},
     "tasks.world": BELOW,
-    "phases.supervised": BELOW,
-    "phases.evaluate": BELOW,
+    "work.supervised": BELOW,
+    "work.evaluate": BELOW,
     "prompting.ranking": set(),
     "tasks.nli": set(),
-    "plan": set(),
+    "plan.report": set(),
+    "phases.supervised": set(),
 }
 
 
@@ -384,17 +386,17 @@ def test_the_readers_of_tasks_are_in_the_keys(
 
 def test_the_versions_of_libraries_are_in_the_keys_of_what_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     before = graph_of(SCRATCH)
-    monkeypatch.setattr(units, "library_versions", lambda: {"torch": "0.1"})
+    monkeypatch.setattr(asking, "installed_versions", lambda names: {"torch": "0.1"})
     assert changed(before, graph_of(SCRATCH)) == {"pretrain", *BELOW}
 
 
 def test_words_about_code_are_in_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "some.py"
-    monkeypatch.setattr(units.importlib.util, "find_spec", lambda name: SimpleNamespace(origin=str(file)))
+    monkeypatch.setattr(versions.importlib.util, "find_spec", lambda name: SimpleNamespace(origin=str(file)))
 
     def code_of(text: str) -> str:
         file.write_text(text)
-        return units._code_of.__wrapped__("some")
+        return versions._code_of.__wrapped__("some")
 
     plain = code_of("def f(x):\n    return x + 1\n")
     said = code_of('"""A module."""\n\n# why\ndef f(x):\n    """Add one."""\n    return x + 1  # so\n')
@@ -403,39 +405,48 @@ def test_words_about_code_are_in_no_key(tmp_path: Path, monkeypatch: pytest.Monk
     assert plain != code_of("def f(x):\n    return '' and x + 1\n")
 
 
-#: What decides what a unit is asked for; all of that is in its spec.
-ASKING = {
-    *("store", "units", "experiment", "validation", "crosschecks", "taskchecks", "configurations"),
-    *("shapes", "known", "prompting.english"),
+_MODELS = {"work.work", "train.backbones", "train.adapters"}
+_SCORES = {*_MODELS, *(f"train.{name}" for name in ("data", "batches", "heads", "objectives", "loop"))}
+_CORE = {*_SCORES, "train.masking", "train.sampling", "train.snapshots"}
+_PROMPTS = {
+    *_MODELS,
+    *(
+        f"prompting.{name}"
+        for name in ("stated", "templates", "encoding", "likelihood", "ranking", "agreement")
+    ),
 }
-#: Modules of which a phase uses one function: which precision is meant, or how a batch is made.
-LITTLE = {"evaluate": {"loop", "objectives"}, "rank": {"loop"}}
+DECIDING = {
+    "world": {"work.world", "world.meaning", "world.languages", "world.corpus"},
+    "load": {"work.load", *_MODELS},
+    "pretrain": {"work.pretrain", "work.load", *_CORE},
+    "intermediate": {"work.supervised", "work.pretrain", "work.evaluate", *_CORE},
+    "consistency": {
+        "work.consistency",
+        "prompting.consistency",
+        "prompting.distillation",
+        "train.loop",
+        *_PROMPTS,
+    },
+    "finetune": {"work.supervised", "work.pretrain", "work.evaluate", *_CORE},
+    "evaluate": {"work.evaluate", "items.metrics", *_SCORES},
+    "rank": {"work.rank", "prompting.protocol", "train.loop", *_PROMPTS},
+}
 
 
-@pytest.mark.parametrize("phase", units.PHASES)
-def test_no_module_that_decides_a_result_is_forgotten(phase: str) -> None:
-    first = {"intermediate": "supervised", "finetune": "supervised"}.get(phase, phase)
-    seen: set[str] = set()
-    waiting = {f"phases.{first}"}
-    while waiting:
-        name = waiting.pop()
-        seen.add(name)
-        if name not in LITTLE.get(phase, ()):
-            waiting |= {
-                n for n in imported(name) if n not in ASKING and not n.startswith(("tasks", "items"))
-            } - seen
-    assert seen <= set(units.PHASES[phase])
-    assert set(units.PHASES[phase]) <= seen | {"execute"}
+@pytest.mark.parametrize("name", PHASES)
+def test_what_does_a_phase_decides_its_result_and_what_asks_for_it_does_not(name: str) -> None:
+    modules = {each.removeprefix("gainlaw.training.") for each in _deciding(find_phase(name).done_by)}
+    assert DECIDING[name] <= modules
+    rooms = {each.partition(".")[0] for each in modules - {"items.metrics"}}
+    assert rooms <= {"work", "train", "prompting", "world"}
 
 
-def imported(name: str) -> set[str]:
-    """Return the modules of the runner that a module imports."""
-    tree = ast.parse((TRAINING / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8"))
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gainlaw.training."):
-            found.add(str(node.module).removeprefix("gainlaw.training."))
-    return found
+@pytest.mark.parametrize("name", PHASES)
+def test_a_phase_says_what_it_is(name: str) -> None:
+    phase = find_phase(name)
+    assert phase.name == name
+    assert phase.leaves
+    assert phase.__doc__
 
 
 # --- recipes --------------------------------------------------------------------------------------------------
@@ -577,7 +588,7 @@ def test_the_plan_of_a_world_is_what_is_computed_by_hand() -> None:
 
 
 def test_the_lengths_of_the_world_are_those_of_its_texts() -> None:
-    from gainlaw.training.phases.world import world_tokenizer
+    from gainlaw.training.work.world import world_tokenizer
     from gainlaw.training.world.corpus import WorldSettings, documents, make_world_and_languages, task_items
 
     settings = WorldSettings(documents=3000)
@@ -599,7 +610,7 @@ def test_the_lengths_of_the_world_are_those_of_its_texts() -> None:
 
 
 def test_a_corpus_of_files_is_counted(folder: Path) -> None:
-    from gainlaw.training.phases.world import world_tokenizer
+    from gainlaw.training.work.world import world_tokenizer
     from gainlaw.training.world.corpus import WorldSettings, make_world_and_languages
 
     world_tokenizer(make_world_and_languages(WorldSettings())).save(str(folder / "tokenizer.json"))

@@ -18,10 +18,10 @@ from gainlaw.training.experiment.reading import open_experiment, parse_experimen
 from gainlaw.training.experiment.schema import Experiment
 from gainlaw.training.items.loading import load_items
 from gainlaw.training.items.registry import TASKS, find_task
-from gainlaw.training.units.graph import Graph
-from gainlaw.training.units.record import write_record
-from gainlaw.training.units.schedule import Summary
-from gainlaw.training.units.store import Store
+from gainlaw.training.runs.graph import UnitGraph
+from gainlaw.training.runs.record import write_record
+from gainlaw.units.schedule import Ended
+from gainlaw.units.store import Store
 from published_formats import every_split, put
 from tiny_training import CONFIGS, TOKENIZERS, config_of, run_here, toml
 
@@ -87,8 +87,8 @@ def data(published: Path, *tasks: str) -> dict[str, str]:
     return {task: str(published / task) for task in tasks}
 
 
-def unit_of(graph: Graph, phase: str, words: str = "") -> str:
-    (name,) = (u.name for u in graph.units.values() if u.phase == phase and words in u.label)
+def unit_of(graph: UnitGraph, phase: str, words: str = "") -> str:
+    (name,) = (u.name for u in graph.units.values() if u.kind == phase and words in u.label)
     return name
 
 
@@ -104,7 +104,9 @@ def table(output: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def finetuned(models: Path, published: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Graph]:
+def finetuned(
+    models: Path, published: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, UnitGraph]:
     """Run every architecture on two targets, with an intermediate of two tasks and, where it can, masked text."""
     folder = tmp_path_factory.mktemp("finetuned")
     (folder / "corpus.txt").write_text("It rains.\tThe road is wet.\nThe sun is warm.\n", encoding="utf-8")
@@ -135,7 +137,7 @@ def finetuned(models: Path, published: Path, tmp_path_factory: pytest.TempPathFa
     return folder, graph
 
 
-def test_every_architecture_is_fine_tuned(finetuned: tuple[Path, Graph]) -> None:
+def test_every_architecture_is_fine_tuned(finetuned: tuple[Path, UnitGraph]) -> None:
     folder, _ = finetuned
     for first, names, intermediates in (
         ("bert", ("bert", "xlmr"), {"none", "both", "masked"}),
@@ -156,7 +158,7 @@ def test_every_architecture_is_fine_tuned(finetuned: tuple[Path, Graph]) -> None
 
 
 def test_parameters_are_counted_in_the_encoder_that_is_trained(
-    finetuned: tuple[Path, Graph], models: Path
+    finetuned: tuple[Path, UnitGraph], models: Path
 ) -> None:
     from transformers import AutoModel
 
@@ -169,7 +171,7 @@ def test_parameters_are_counted_in_the_encoder_that_is_trained(
 
 
 def test_predictions_hold_logits_and_are_those_of_the_saved_model(
-    finetuned: tuple[Path, Graph], published: Path, models: Path
+    finetuned: tuple[Path, UnitGraph], published: Path, models: Path
 ) -> None:
     """Computed again by transformers alone, item by item."""
     from safetensors.torch import load_file
@@ -180,7 +182,7 @@ def test_predictions_hold_logits_and_are_those_of_the_saved_model(
     units = [store.read(path.name) for path in store.root.iterdir() if path.is_dir()]
     tokenizer = AutoTokenizer.from_pretrained(models / "bert")
     for words in ("bert -> sick: 1", "bert+both -> sick: 1", "bert+masked -> sick: 1"):
-        (unit,) = (u for u in units if u.phase == "evaluate" and words in u.label)
+        (unit,) = (u for u in units if u.kind == "evaluate" and words in u.label)
         trained = store.path(unit.parents["model"])
         model = AutoModel.from_pretrained(trained / "model", add_pooling_layer=False).eval()
         head = load_file(trained / "head.safetensors")
@@ -199,7 +201,7 @@ def test_predictions_hold_logits_and_are_those_of_the_saved_model(
 
 
 def test_heads_of_an_intermediate_are_dropped_and_the_encoder_is_trained(
-    finetuned: tuple[Path, Graph], models: Path
+    finetuned: tuple[Path, UnitGraph], models: Path
 ) -> None:
     from safetensors.torch import load_file
 
@@ -217,7 +219,7 @@ def test_heads_of_an_intermediate_are_dropped_and_the_encoder_is_trained(
     assert 0 < float((after[key] - start[first]).abs().max()) < 0.01
 
 
-def test_the_statistics_pair_the_items_without_being_told(finetuned: tuple[Path, Graph]) -> None:
+def test_the_statistics_pair_the_items_without_being_told(finetuned: tuple[Path, UnitGraph]) -> None:
     folder, _ = finetuned
     evals = gl.read_evaluations(folder / "bert")
     gains = evals.gains(scale="points")
@@ -290,7 +292,7 @@ def test_a_model_serves_as_what_it_is(name: str, models: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Graph, Experiment]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, UnitGraph, Experiment]:
     """Run two pretrained models and all untrained architectures in a small world."""
     folder = tmp_path_factory.mktemp("world")
     scratch = [
@@ -311,7 +313,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Graph, Experi
     return folder, run_here(given, folder / "run"), given
 
 
-def test_every_architecture_is_trained_from_scratch_in_a_world(world: tuple[Path, Graph, Experiment]) -> None:
+def test_every_architecture_is_trained_from_scratch_in_a_world(
+    world: tuple[Path, UnitGraph, Experiment],
+) -> None:
     folder, graph, _ = world
     found = table(folder / "run")
     languages = found["language"].nunique()
@@ -334,13 +338,13 @@ def test_every_architecture_is_trained_from_scratch_in_a_world(world: tuple[Path
 
 
 def test_the_record_of_a_run_gives_the_same_evaluations(
-    world: tuple[Path, Graph, Experiment], tmp_path: Path
+    world: tuple[Path, UnitGraph, Experiment], tmp_path: Path
 ) -> None:
     folder, graph, given = world
     output = folder / "run"
     store = Store(output / "units")
-    summary = Summary(tuple(graph.units), (), {}, (), 1.0)
-    write_record(output, given, graph, store, summary, {"device": "cpu", "threads": 1, "workers": 1}, 0)
+    ends = [Ended(unit, "done") for unit in graph.units.values()]
+    write_record(output, given, graph, store, ends, {"device": "cpu", "threads": 1, "workers": 1}, 0)
     record = read(output / "run.json")
     assert record["status"] == "done"
     again = open_experiment(str(output / "run.json"))
@@ -640,12 +644,11 @@ def test_a_finished_unit_is_not_done_again_and_an_unfinished_one_goes_on(
 
 
 def test_a_unit_whose_parent_is_missing_says_so(models: Path, published: Path, tmp_path: Path) -> None:
-    from gainlaw.training.units.execute import execute
-    from gainlaw.training.units.graph import build_graph
+    from gainlaw.training.phases.phase import do
+    from gainlaw.training.runs.graph import build_graph
+    from gainlaw.units.schedule import execute
 
     graph = build_graph(small(models, published, tmp_path), "cpu")
     store = Store(tmp_path / "run" / "units")
-    name = unit_of(graph, "intermediate")
-    store.request(graph.units[name])
     with pytest.raises(GainlawError, match=re.escape("reads load-")):
-        execute(store.root, name, "cpu", 300.0)
+        execute(graph.units[unit_of(graph, "intermediate")], store, do)

@@ -14,8 +14,8 @@ import pytest
 import gainlaw as gl
 from gainlaw.training.experiment.reading import read_experiment
 from gainlaw.training.items.loading import load_items
+from gainlaw.training.runs.graph import UnitGraph
 from gainlaw.training.train.backbones import make_model, save_model
-from gainlaw.training.units.graph import Graph
 from tiny_training import config_of, run_here, toml, wordpiece
 
 pytest.importorskip("torch")
@@ -41,7 +41,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folder: Path, model: Path, data: dict[str, Path], **keys: Any) -> tuple[Graph, pd.DataFrame]:
+def run(folder: Path, model: Path, data: dict[str, Path], **keys: Any) -> tuple[UnitGraph, pd.DataFrame]:
     """Write an experiment file, read it, and run it."""
     lines = ['name = "published"']
     lines += [f"{key} = {toml(value)}" for key, value in ({"training": QUICK} | keys).items()]

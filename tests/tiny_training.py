@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from gainlaw.training.experiment.schema import Experiment
-from gainlaw.training.units.execute import execute
-from gainlaw.training.units.graph import Graph, build_graph
-from gainlaw.training.units.results import write_results
-from gainlaw.training.units.store import Store
+from gainlaw.training.phases.phase import do
+from gainlaw.training.runs.graph import UnitGraph, build_graph
+from gainlaw.training.runs.results import write_results
+from gainlaw.units.schedule import execute
+from gainlaw.units.store import Store
 
 TEXTS = (
     "It rains on the old bridge of 1912, and the road is wet.",
@@ -140,7 +142,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 def config_of(name: str, tokenizer: Any, **more: Any) -> Any:
     """Return a tiny configuration with the vocabulary of a tokenizer."""
-    from gainlaw.training.phases.load import scratch_config
+    from gainlaw.training.work.load import scratch_config
 
     return scratch_config(CONFIGS[name] | more, tokenizer)
 
@@ -171,12 +173,11 @@ def repeatable() -> Iterator[None]:
         torch.use_deterministic_algorithms(before)
 
 
-def run_here(experiment: Experiment, output: Path, seconds: float = 300.0) -> Graph:
+def run_here(experiment: Experiment, output: Path, seconds: float = 300.0) -> UnitGraph:
     """Do every unit of an experiment in this process, one after the other, and write its tables."""
     graph, store = build_graph(experiment, "cpu"), Store(output / "units")
     with repeatable():
         for unit in graph.units.values():
-            store.request(unit)
-            execute(store.root, unit.name, "cpu", seconds)
+            execute(replace(unit, aside={**unit.aside, "snapshot_seconds": seconds}), store, do)
     write_results(graph, store, output, experiment.name)
     return graph

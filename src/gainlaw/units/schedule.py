@@ -93,7 +93,6 @@ def run_units(
     unknown = {name for unit in units.values() for name in unit.parents.values()} - units.keys()
     if unknown:
         raise ValueError(f"{', '.join(sorted(unknown))} is read, but not among the units to do")
-    store.root.mkdir(parents=True, exist_ok=True)
     store.clean(units)
     todo = sorted(units.values(), key=lambda unit: -first(unit))
     state: dict[str, str] = {}

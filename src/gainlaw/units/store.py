@@ -77,6 +77,7 @@ class Store:
             None when the unit is finished already. Another process that works on the same unit is waited for.
         """
         part = self.part(unit.name)
+        self.root.mkdir(parents=True, exist_ok=True)
         with _held(self.root / f".{unit.name}.lock"):
             if self.has(unit):
                 yield None

@@ -46,9 +46,9 @@ def plan(
     require_train()
     from gainlaw.training.experiment.reading import open_experiment
     from gainlaw.training.plan.report import make_plan
+    from gainlaw.training.runs.graph import build_graph
     from gainlaw.training.train.machine import resolve_device
-    from gainlaw.training.units.graph import build_graph
-    from gainlaw.training.units.store import Store
+    from gainlaw.units.store import Store
 
     asked = open_experiment(experiment)
     graph = build_graph(asked, resolve_device(asked.compute.device))

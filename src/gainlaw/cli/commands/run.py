@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +19,8 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.notes import count_of
 
 if TYPE_CHECKING:
-    from gainlaw.training.units.units import Unit
+    from gainlaw.units.schedule import Ended
+    from gainlaw.units.unit import Unit
 
 __all__ = ["run"]
 
@@ -47,12 +51,13 @@ def run(
     """
     require_train()
     from gainlaw.training.experiment.reading import open_experiment
-    from gainlaw.training.units.run import run_experiment
+    from gainlaw.training.runs.run import run_experiment
 
     asked = open_experiment(experiment)
     if output.exists() and not output.is_dir():
         raise InputError(Problem(f"{output} is a file; -o names a folder"))
-    with _display(output) as (started, finished, waiting):
+    begun = time.monotonic()
+    with _display(output) as (started, ended, waiting):
         outcome = run_experiment(
             asked,
             output,
@@ -60,24 +65,24 @@ def run(
             workers=workers,
             over_budget=over_budget,
             started=started,
-            finished=finished,
+            ended=ended,
             waiting=waiting,
         )
-    summary = outcome.summary
-    done = f"{count_of(len(summary.executed), 'unit')} done in {_duration(summary.seconds)}"
-    did = f"{done}, {len(summary.cached)} were done before"
-    typer.echo(f"{output}: {count_of(outcome.scores, 'score')}; {did}")
+    counts = Counter(end.state for end in outcome.ends)
+    done = f"{count_of(counts['done'], 'unit')} done in {_duration(time.monotonic() - begun)}"
+    typer.echo(f"{output}: {count_of(outcome.scores, 'score')}; {done}, {counts['kept']} were done before")
     for line in outcome.warnings:
         note(line)
-    for name, why in summary.failed.items():
-        warn(f"failed: {outcome.labels[name]}: {why}")
-    if summary.skipped:
-        warn(f"not begun, for want of a failed one: {count_of(len(summary.skipped), 'unit')}")
-    if summary.failed:
+    for end in outcome.ends:
+        if end.state == "failed":
+            warn(f"failed: {end.unit.label}: {end.said}")
+    if counts["left"]:
+        warn(f"not begun, for want of a failed one: {count_of(counts['left'], 'unit')}")
+    if counts["failed"]:
         raise typer.Exit(UNTRUSTED)
 
 
-Listeners = tuple[Callable[["Unit"], None], Callable[["Unit", float, str], None], Callable[[], None]]
+Listeners = tuple[Callable[["Unit"], None], Callable[["Ended"], None], Callable[[], None]]
 
 
 @contextmanager
@@ -95,17 +100,17 @@ def _display(output: Path) -> Iterator[Listeners]:
     )
 
     console = Console(stderr=True, highlight=False)
-    shown: dict[str, TaskID] = {}
-    counts = {"done": 0}
+    shown: dict[str, tuple[Unit, TaskID]] = {}
+    numbers = itertools.count(1)
 
-    def folder(unit: Unit) -> Path:
-        return output / "units" / f"{unit.name}.part"
+    def line(end: Ended) -> str:
+        return f"{next(numbers):4d}  {end.seconds:7.1f} s  {end.unit.label}{'' if end.state == 'done' else '  FAILED'}"
 
     if not console.is_terminal:
 
-        def ended(unit: Unit, seconds: float, error: str) -> None:
-            counts["done"] += 1
-            note(f"{counts['done']:4d}  {seconds:7.1f} s  {unit.label}{'  FAILED' if error else ''}")
+        def ended(end: Ended) -> None:
+            if end.state in {"done", "failed"}:
+                note(line(end))
 
         yield (lambda unit: None), ended, (lambda: None)
         return
@@ -118,28 +123,24 @@ def _display(output: Path) -> Iterator[Listeners]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        units: dict[str, Unit] = {}
 
         def began(unit: Unit) -> None:
-            units[unit.name] = unit
-            shown[unit.name] = bar.add_task(unit.label, total=None, what="")
+            shown[unit.name] = unit, bar.add_task(unit.label, total=None, what="")
 
-        def ended_bar(unit: Unit, seconds: float, error: str) -> None:
-            counts["done"] += 1
-            bar.remove_task(shown.pop(unit.name))
-            bar.console.print(
-                f"{counts['done']:4d}  {seconds:7.1f} s  {unit.label}{'  FAILED' if error else ''}"
-            )
+        def ended_bar(end: Ended) -> None:
+            if end.unit.name in shown:
+                bar.remove_task(shown.pop(end.unit.name)[1])
+                bar.console.print(line(end))
 
         def look() -> None:
-            for name, task in shown.items():
-                line = _last_line(folder(units[name]) / "log.jsonl")
-                if line:
+            for unit, task in shown.values():
+                record = _last_line(output / "units" / f"{unit.name}.part" / "log.jsonl")
+                if record:
                     what = (
-                        f"loss {line['loss']:.3f}  {line['tokens_per_second']:,} tokens/s  "
-                        f"{_duration(line['left_seconds'])} left"
+                        f"loss {record['loss']:.3f}  {record['tokens_per_second']:,} tokens/s  "
+                        f"{_duration(record['left_seconds'])} left"
                     )
-                    bar.update(task, completed=line["step"], total=line["steps"], what=what)
+                    bar.update(task, completed=record["step"], total=record["steps"], what=what)
 
         yield began, ended_bar, look
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from gainlaw._io import sha256_bytes
 from gainlaw.tasks import find_task
+from gainlaw.training.phases.registry import METHODS, PROTOCOLS
 
 __all__ = [
     "Budget",
@@ -43,6 +44,12 @@ def _plain_tasks(table: dict[str, str]) -> dict[str, str]:
     return plain
 
 
+if TYPE_CHECKING:
+    MethodName = str
+    ProtocolName = str
+else:
+    MethodName = Literal[*METHODS]
+    ProtocolName = Literal[*PROTOCOLS]
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 Task = Annotated[str, Field(min_length=1), AfterValidator(_plain_task)]
 Text = Annotated[str, Field(min_length=1)]
@@ -168,7 +175,7 @@ class Intermediate(_Table):
 
     name: Name
     tasks: Annotated[list[Task], Field(min_length=1)]
-    method: Literal["supervised", "prompt_consistency"] = "supervised"
+    method: MethodName = "supervised"
     sampling: Literal["proportional", "temperature"] = "proportional"
     temperature: Annotated[float, Field(ge=1)] = 2.0
     examples: Count | None = None
@@ -220,7 +227,7 @@ class Experiment(_Table):
     ----------
     name, title : str
         Its name, and a line about it.
-    protocol : {"finetune", "prompted"}
+    protocol : str
         Fine-tuned on English and scored zero-shot, or scored from prompts without fine-tuning.
     seeds : list of int
         Seeds of intermediate training and fine-tuning.
@@ -244,7 +251,7 @@ class Experiment(_Table):
 
     name: Name
     title: str = ""
-    protocol: Literal["finetune", "prompted"] = "finetune"
+    protocol: ProtocolName = "finetune"
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     checkpoints: Annotated[list[Checkpoint], Field(min_length=1)]
     intermediates: list[Intermediate] = []

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.experiment.configurations import MASKED_TYPES, model_type_of
 from gainlaw.training.experiment.recipes import resolve_recipe
 from gainlaw.training.experiment.schema import Experiment, Intermediate, Settings, Target
-from gainlaw.training.experiment.validation import Draft, guess
+from gainlaw.training.experiment.validation import Draft, guess, show
 from gainlaw.training.items.loading import source_files
 from gainlaw.training.items.registry import find_task
 from gainlaw.training.items.task import TrainingTask
+from gainlaw.training.phases.registry import METHODS, find_phase
 from gainlaw.training.prompting.stated import find_templates
 
 if TYPE_CHECKING:
     from gainlaw.training.experiment.recipes import Phase
+    from gainlaw.training.phases.phase import Method
 
 __all__ = [
     "folders_wanted",
@@ -205,67 +206,41 @@ def intermediate_faults(draft: Draft, each: Intermediate, key: str) -> list[Prob
         elif not unknown and find_task(task).made:
             found.append(Problem("the world makes its own items", at, hint="leave it out"))
         found += place_faults(draft, place, at, "folder")
-    found += _mlm_faults(draft, each, key) + _method_faults(draft, each, key, unknown)
+    method: Method = find_phase(METHODS[each.method])
+    found += _method_faults(draft, each, method, key, unknown)
     if each.sampling != "temperature" and "temperature" in each.model_fields_set:
         found.append(Problem('temperature goes with sampling = "temperature"', f"{key}.temperature"))
     if unknown:
         return found
-    consistency = each.method == "prompt_consistency"
-    splits: list[str] = [each.split if consistency else "train"]
-    splits += ["validation"] if not consistency and _checked(draft, "intermediate", each.training) else []
     for task in each.tasks:
         own = (f"{key}.data.{task}", each.data[task]) if task in each.data else None
-        keys = (f"{key}.{'split' if consistency else 'tasks'}", f"{key}.language")
-        for split in splits:
+        keys = (f"{key}.{'split' if 'split' in method.keys else 'tasks'}", f"{key}.language")
+        for split in method.splits(draft, each):
             found += _data_faults(draft, task, split, [each.language], keys, own)
     return found
 
 
-def _mlm_faults(draft: Draft, each: Intermediate, key: str) -> list[Problem]:
-    found: list[Problem] = []
-    for number, place in enumerate(each.mlm_corpus or (), 1):
-        found += place_faults(draft, place, f"{key}.mlm_corpus[{number}]", "file")
-    if not each.mlm:
-        if each.mlm_corpus is not None:
-            hint = "mlm is the share of steps that go on with masked language modelling"
-            found.append(Problem("mlm_corpus goes with mlm", f"{key}.mlm_corpus", hint=hint))
-        return found
-    if each.method == "prompt_consistency":
-        return [*found, Problem("mlm goes with the method supervised", f"{key}.mlm")]
-    if each.mlm_corpus is None and not draft.has("world"):
-        found.append(Problem("mlm needs a corpus", f"{key}.mlm", hint="add mlm_corpus, a list of text files"))
-    for _, checkpoint in draft.checkpoints():
-        kind = model_type_of(draft.experiment, checkpoint) if checkpoint.base_model is None else None
-        if kind is not None and kind not in MASKED_TYPES:
-            hint = f"it is for {', '.join(MASKED_TYPES)}"
-            what = f"{checkpoint.name} ({kind}) cannot go on with masked language modelling"
-            found.append(Problem(what, f"{key}.mlm", hint=hint))
-    return found
-
-
-def _method_faults(draft: Draft, each: Intermediate, key: str, unknown: bool) -> list[Problem]:
+def _method_faults(
+    draft: Draft, each: Intermediate, method: Method, key: str, unknown: bool
+) -> list[Problem]:
     """Return what does not go with the method of an intermediate, or with the protocol."""
-    found: list[Problem] = []
-    consistency, protocol = each.method == "prompt_consistency", draft.experiment.protocol
-    if "protocol" not in draft.doubtful and consistency != (protocol == "prompted"):
+    protocol = draft.experiment.protocol
+    if "protocol" not in draft.doubtful and method.protocol != protocol:
+        goes = ", ".join(f'{m} goes with protocol = "{find_phase(p).protocol}"' for m, p in METHODS.items())
         hint = (
-            'prompt_consistency goes with protocol = "prompted", supervised with "finetune"; a released '
-            "pair is prompted by giving its second checkpoint base_model and intermediate"
+            f"{goes}; a released pair is prompted by giving its second checkpoint base_model and intermediate"
         )
-        what = f"{each.method} does not go with protocol {protocol}"
-        found.append(Problem(what, f"{key}.method", hint=hint))
-        return found
-    if not consistency:
-        stated = {"split": each.split != "train", "prompts": each.prompts is not None}
-        what = 'goes with method = "prompt_consistency"'
-        return [Problem(f"{name} {what}", f"{key}.{name}") for name, given in stated.items() if given]
-    for name in ("epochs", "patience"):
-        if getattr(each.training, name) is not None:
-            what, hint = f"prompt_consistency does not go by {name}", "it stops by itself, at steps at most"
-            found.append(Problem(what, f"{key}.training.{name}", hint=hint))
-    if len(each.tasks) > 1:
-        found.append(Problem("prompt_consistency takes one task", f"{key}.tasks"))
-    elif not unknown:
+        return [Problem(f"{each.method} does not go with protocol {protocol}", f"{key}.method", hint=hint)]
+    takers = {
+        name: [m for m, p in METHODS.items() if name in find_phase(p).keys] for name in each.model_fields_set
+    }
+    found = [
+        Problem(f"{name} goes with method = {' or '.join(map(show, others))}", f"{key}.{name}")
+        for name, others in sorted(takers.items())
+        if others and each.method not in others
+    ]
+    found += method.faults(draft, each, key)
+    if "prompts" in method.keys and len(each.tasks) == 1 and not unknown:
         found += _prompt_faults(find_task(each.tasks[0]), each.prompts, key, f"{key}.tasks")
     return found
 

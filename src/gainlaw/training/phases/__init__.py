@@ -1,1 +1,1 @@
-"""The phases: what one unit does, with files as its only interface."""
+"""The phases of a run, one object each: what it asks for, what it needs and costs, how it is done, what it leaves."""

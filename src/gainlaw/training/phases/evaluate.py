@@ -1,247 +1,84 @@
-"""Score a fine-tuned model in every language: logits and prediction of every example."""
+"""Scoring a fine-tuned model in every language."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
-from gainlaw._io import write_frame_atomic, write_text_atomic
-from gainlaw.errors import GainlawError
-from gainlaw.training.items.items import Item, SpanItem
+from gainlaw.training.experiment.recipes import resolve_recipe
+from gainlaw.training.experiment.taskchecks import scored_languages
 from gainlaw.training.items.registry import find_task
-from gainlaw.training.items.task import TrainingTask
-from gainlaw.training.phases.sources import load_parent_model, load_parent_tokenizer, unit_items
-from gainlaw.training.train.batches import sorted_batches
-from gainlaw.training.train.data import IGNORED, Encoded, encode
-from gainlaw.training.train.heads import HeadShape, TaskModel, load_head, read_head, require_positions
-from gainlaw.training.train.objectives import task_batch
-from gainlaw.training.units.store import Store, dump_json
-from gainlaw.training.units.units import Unit
+from gainlaw.training.phases.phase import Effort, Scoring
+from gainlaw.training.phases.registry import find_phase
+from gainlaw.training.plan.workload import entry_workload
 
-__all__ = ["Outcome", "predict", "run"]
+if TYPE_CHECKING:
+    from gainlaw.training.experiment.schema import Experiment, Target
+    from gainlaw.training.phases.asking import Builder, Line, Needs
+    from gainlaw.units.unit import Unit
 
-_LONGEST_ANSWER = 30
+__all__ = ["PHASES", "scoring_effort", "scoring_spec"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """What a model answered.
+class Evaluate(Scoring):
+    """Predicts every item of a target in every language by the head that was fine-tuned."""
 
-    Attributes
-    ----------
-    answers : ndarray of int64, shape (examples,)
-        Class or option; for spans, the position of the best first token in its sequence.
-    right : ndarray of float64, shape (examples,)
-        1 or 0; for tagging the share of words tagged rightly, for spans whether the tokens are the labelled ones.
-    logits : list of ndarray of float32
-        Of each example: a score a class or option.
-    spans : list of (int, int, int), or None
-        For spans: sequence, first and last token of the best answer; (-1, -1, -1) for none.
-    """
+    name, done_by = "evaluate", "work.evaluate"
 
-    answers: np.ndarray
-    right: np.ndarray
-    logits: list[np.ndarray]
-    spans: list[tuple[int, int, int]] | None = None
+    def request(
+        self, builder: Builder, line: Line, target: Target, model: Unit, label: str
+    ) -> tuple[Unit, Unit]:
+        """Ask for the fine-tuning on the English side, and for the scores of the model that it gives."""
+        last: Unit = find_phase("finetune").request(builder, line, target, model, label)
+        spec, needs = scoring_spec(builder, line, target, last)
+        recipe = resolve_recipe(builder.experiment, "finetune", line.checkpoint, target.training)
+        spec["max_length"] = recipe.max_length
+        return last, self.ask(builder, spec, needs, f"{label}: {len(spec['languages'])} languages")
+
+    def effort(self, experiment: Experiment, unit: Unit) -> Effort:
+        """Return every item in every language once."""
+        return scoring_effort(experiment, unit, unit.spec["max_length"], 1)
 
 
-def run(unit: Unit, store: Store, part: Path, device: str) -> None:
-    """Write ``predictions.parquet`` and ``scores.json``."""
-    import pandas as pd
+def scoring_spec(builder: Builder, line: Line, target: Target, model: Unit) -> tuple[dict[str, Any], Needs]:
+    """Return what a spec of any scoring says, and what it needs."""
+    task = find_task(target.task)
+    split = target.split or task.evaluation_split
+    recipe = resolve_recipe(builder.experiment, "finetune", line.checkpoint, target.training)
+    languages = scored_languages(builder.experiment, target, task, split)
+    needs = builder.base(line.start, [task.name])
+    needs.parents["model"] = model
+    entries = {
+        language: builder.entry(needs, task.name, [split], language, target.limit, 0)
+        for language in languages
+    }
+    spec = {
+        "task": task.name,
+        "split": split,
+        "languages": languages,
+        "limit": target.limit,
+        "sample": 0,
+        "data": {language: entry["data"] for language, entry in entries.items()},
+        "reader": next(iter(entries.values()))["reader"],
+        "micro_batch_tokens": recipe.micro_batch_tokens,
+        "precision": recipe.precision,
+    }
+    return spec, needs
 
+
+def scoring_effort(experiment: Experiment, unit: Unit, longest: int, times: int) -> Effort:
+    """Return every item of a target in every language, some times."""
     spec = unit.spec
-    task = find_task(spec["task"])
-    folder = store.path(unit.parents["model"])
-    head = read_head(folder)
-    tokenizer = load_parent_tokenizer(unit, store)
-    backbone = load_parent_model(unit, store, "encoder", device)
-    model = TaskModel(backbone, {task.name: HeadShape(head["kind"], head["outputs"])}, seed=0).to(device)
-    load_head(model, folder, task.name)
-    frames, scores = [], []
-    for language in spec["languages"]:
-        items = unit_items(unit, store, spec, spec["split"], language)
-        encoded = encode(items, task.kind, tokenizer, spec["max_length"], head["tags"])
-        require_positions(backbone, [encoded])
-        outcome = predict(
-            model,
-            task.name,
-            encoded,
-            tokenizer.pad_token_id,
-            spec["micro_batch_tokens"],
-            device,
-            spec["precision"],
-        )
-        right = _right(task, items, encoded, outcome)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "language": language,
-                    "example": [item.id for item in items],
-                    "label": encoded.labels if task.kind in {"classification", "choice"} else -1,
-                    "prediction": outcome.answers,
-                    "correct": right,
-                    "logits": outcome.logits,
-                }
-            )
-        )
-        common = np.unique(outcome.answers, return_counts=True)[1].max() / len(items)
-        constant = bool(len(items) > 1 and common == 1.0 and task.kind in {"classification", "choice"})
-        scores.append(
-            {
-                "language": language,
-                "n_examples": len(items),
-                "score": float(right.mean()),
-                "status": "constant answer" if constant else "ok",
-            }
-        )
-    write_frame_atomic(pd.concat(frames, ignore_index=True), part / "predictions.parquet")
-    write_text_atomic(part / "scores.json", dump_json(scores))
-
-
-@torch.inference_mode()
-def predict(
-    model: TaskModel, task: str, encoded: Encoded, padding: int, tokens: int, device: str, precision: str
-) -> Outcome:
-    """Return the answers of a model.
-
-    Parameters
-    ----------
-    model : TaskModel
-        With a head for the task.
-    task : str
-        Its name.
-    encoded : Encoded
-        The examples.
-    padding, tokens : int
-        Id of the padding token; tokens that go through the model at once.
-    device, precision : str
-        As in training.
-
-    Returns
-    -------
-    Outcome
-        In the order of the examples. They go through the model sorted by length, so that little is padded.
-
-    Raises
-    ------
-    GainlawError
-        If a single example does not fit into memory.
-    """
-    from gainlaw.training.train.loop import use_bf16
-
-    before = model.training
-    model.eval()
-    n = len(encoded)
-    answers, right = np.zeros(n, dtype=np.int64), np.zeros(n)
-    logits: list[np.ndarray] = [np.zeros(0, np.float32)] * n
-    spans: list[tuple[int, int, int]] = [(-1, -1, -1)] * n
-    half = use_bf16(precision, device)
-    todo = list(sorted_batches(encoded.lengths, 2 * tokens))[::-1]
-    while todo:
-        rows = todo.pop()
-        batch = task_batch(encoded, rows, padding)
-        scores = _scores(model, task, batch, device, half)
-        if scores is None:  # memory ran out: one half after the other
-            torch.cuda.empty_cache()
-            if len(rows) == 1:
-                raise GainlawError("one example does not fit into memory; try a smaller max_length")
-            todo += [rows[len(rows) // 2 :], rows[: len(rows) // 2]]
-            continue
-        labels = batch["labels"].to(device)
-        if encoded.kind in {"classification", "choice"}:
-            if encoded.kind == "choice":
-                groups = batch["groups"].to(device)
-                scores = scores[groups.clamp(min=0)].masked_fill(groups < 0, -torch.inf)
-            best = scores.argmax(dim=-1)
-            answers[rows], right[rows] = best.cpu().numpy(), (best == labels).cpu().numpy()
-            table, sizes = scores.cpu().numpy(), np.diff(encoded.first)[rows]
-            width = sizes if encoded.kind == "choice" else np.full(len(rows), table.shape[1])
-            for i, row in enumerate(rows):
-                logits[row] = table[i, : width[i]]
-        elif encoded.kind == "tagging":
-            best = scores.argmax(dim=-1)
-            scored = labels != IGNORED
-            hits = ((best == labels) & scored).sum(dim=1)
-            right[rows] = (hits / scored.sum(dim=1).clamp(min=1)).cpu().numpy()
-        else:
-            _best_spans(encoded, rows, scores.cpu().numpy(), spans, answers, right)
-    model.train(before)
-    return Outcome(answers, right, logits, spans if encoded.kind == "span" else None)
-
-
-def _scores(
-    model: TaskModel, task: str, batch: Mapping[str, torch.Tensor], device: str, half: bool
-) -> torch.Tensor | None:
-    try:
-        moved = {name: value.to(device) for name, value in batch.items()}
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
-            return model(task, moved).float()
-    except torch.OutOfMemoryError:
-        return None
-
-
-def _best_spans(
-    encoded: Encoded,
-    rows: np.ndarray,
-    scores: np.ndarray,
-    spans: list[tuple[int, int, int]],
-    answers: np.ndarray,
-    right: np.ndarray,
-) -> None:
-    """Find the best span of each example over its windows, or that there is none."""
-    assert encoded.characters is not None
-    at = 0
-    for row in rows:
-        best, best_score, nothing = (-1, -1, -1), -np.inf, np.inf
-        for sequence in range(encoded.first[row], encoded.first[row + 1]):
-            size = int(encoded.starts[sequence + 1] - encoded.starts[sequence])
-            start, end = scores[at, :size, 0], scores[at, :size, 1]
-            at += 1
-            inside = encoded.characters[encoded.starts[sequence] : encoded.starts[sequence + 1], 0] >= 0
-            nothing = min(nothing, float(start[0] + end[0]))
-            table = start[:, None] + end[None, :]
-            length = np.arange(size)[None, :] - np.arange(size)[:, None]
-            legal = inside[:, None] & inside[None, :] & (length >= 0) & (length < _LONGEST_ANSWER)
-            table = np.where(legal, table, -np.inf)
-            where = int(table.argmax())
-            if table.ravel()[where] > best_score:
-                best_score = float(table.ravel()[where])
-                best = (sequence, where // size, where % size)
-        spans[row] = best if best_score > nothing else (-1, -1, -1)
-        answers[row] = spans[row][1]
-        sequence, first, last = spans[row]
-        labels = encoded.labels[encoded.first[row] : encoded.first[row + 1]]
-        if sequence < 0:
-            right[row] = float((labels == 0).all())
-        else:
-            right[row] = float(tuple(encoded.labels[sequence]) == (first, last))
-
-
-def span_text(item: SpanItem, encoded: Encoded, span: tuple[int, int, int]) -> str:
-    """Return the text of a predicted span, empty for none."""
-    sequence, first, last = span
-    if sequence < 0:
-        return ""
-    assert encoded.characters is not None
-    start = encoded.starts[sequence]
-    return item.context[encoded.characters[start + first, 0] : encoded.characters[start + last, 1]]
-
-
-def _right(task: TrainingTask, items: list[Item], encoded: Encoded, outcome: Outcome) -> np.ndarray:
-    """Return the score of each item: for spans, whether the text is one of the accepted answers."""
-    if task.kind != "span":
-        return outcome.right
-    from gainlaw.training.items.metrics import exact_match
-
-    assert outcome.spans is not None
-    return np.array(
-        [
-            float(exact_match(span_text(item, encoded, span), [text for _, text in item.answers]))
-            for item, span in zip(items, outcome.spans, strict=True)
-            if isinstance(item, SpanItem)
-        ]
+    loads = tuple(
+        entry_workload(experiment.world, unit, spec, spec["split"], language, longest)
+        for language in spec["languages"]
     )
+    return Effort(
+        loads,
+        float(times),
+        max_length=longest,
+        micro_batch_tokens=spec["micro_batch_tokens"],
+        precision=spec["precision"],
+    )
+
+
+PHASES = (Evaluate(),)

@@ -1,70 +1,42 @@
-"""Take a model as it is: from the hub, from a folder, or with random weights from a configuration."""
+"""A model as it is: from the hub, from a folder, or with random weights."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gainlaw._io import write_text_atomic
-from gainlaw.training.phases.sources import MODEL, ORIGIN, load_parent_tokenizer
-from gainlaw.training.train.backbones import (
-    load_config,
-    load_tokenizer,
-    make_model,
-    require_weights,
-    save_model,
-    skeleton,
-)
+from gainlaw.training.phases.asking import Builder, Needs
+from gainlaw.training.phases.phase import Effort, Start
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from gainlaw.training.experiment.schema import Checkpoint, Experiment
+    from gainlaw.units.unit import Unit
 
-    from gainlaw.training.units.store import Store
-    from gainlaw.training.units.units import Unit
-
-__all__ = ["run", "scratch_config", "write_info"]
+__all__ = ["PHASES"]
 
 
-def run(unit: Unit, store: Store, part: Path) -> None:
-    """Write where the model is (``origin.json``), or make it (``model/``)."""
-    spec = unit.spec
-    if spec["config"] is not None:
-        tokenizer = load_parent_tokenizer(unit, store)
-        model = make_model(scratch_config(spec["config"], tokenizer), spec["role"], spec["seed"])
-        save_model(model, part / MODEL)
-        write_info(model, part)
-        return
-    origin = unit.where.get("model", spec["hub"])
-    if "model" in unit.where:
-        require_weights(Path(origin))
-    load_tokenizer(origin, spec["revision"])
-    write_info(skeleton(load_config(origin, spec["revision"]), spec["role"]), part)
-    record = {"origin": origin, "revision": spec["revision"]}
-    write_text_atomic(part / ORIGIN, json.dumps(record, indent=1, sort_keys=True) + "\n")
+class Load(Start):
+    """Finds a model, or makes one that has learned nothing."""
+
+    name, done_by = "load", "work.load"
+    leaves = ("info.json", "origin.json or model")
+
+    def request(self, builder: Builder, checkpoint: Checkpoint, name: str, seed: int) -> Unit:
+        """Ask for the model of a checkpoint; only random weights depend on the machine."""
+        role = "language" if builder.experiment.protocol == "prompted" else "encoder"
+        spec = {"config": checkpoint.config, "role": role, "seed": seed, "hub": None, "revision": None}
+        if checkpoint.config is not None:
+            needs = builder.tokenizer()
+            return self.ask(builder, spec | {"data": needs.data}, needs, f"{name}: random weights")
+        needs = Needs()
+        if checkpoint.path is not None:
+            path = builder.place(checkpoint.path)
+            needs = Needs({}, {"model": str(path)}, {"model": builder.hash(path)})
+        spec |= {"hub": checkpoint.hub, "revision": checkpoint.revision, "data": needs.data}
+        return self.ask(builder, spec, needs, f"{name}: load", computes=False)
+
+    def effort(self, experiment: Experiment, unit: Unit) -> Effort:
+        """Return that it computes nothing; a model from the hub is kept on the disk too."""
+        return Effort(keeps="weights")
 
 
-def scratch_config(values: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:
-    """Return a configuration with the vocabulary and special tokens of a tokenizer filled in."""
-    filled = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id} | dict(values)
-    for name in ("bos_token_id", "eos_token_id"):
-        filled.setdefault(name, getattr(tokenizer, name))
-    if filled.get("decoder_start_token_id") is None and filled["model_type"] in {"t5", "mt5", "umt5"}:
-        filled["decoder_start_token_id"] = tokenizer.pad_token_id
-    return load_config(filled)
-
-
-def write_info(model: PreTrainedModel, part: Path) -> None:
-    """Write ``info.json``: how many parameters a model has, and how many beside the embeddings of tokens."""
-    total = sum(p.numel() for p in model.parameters())
-    embeddings = {
-        id(p)
-        for m in (model.get_input_embeddings(), model.get_output_embeddings())
-        if m is not None
-        for n, p in m.named_parameters()
-        if n == "weight"
-    }
-    words = sum(p.numel() for p in model.parameters() if id(p) in embeddings)
-    record = {"params": total, "params_non_embedding": total - words, "model_type": model.config.model_type}
-    write_text_atomic(part / "info.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
+PHASES = (Load(),)

@@ -2,92 +2,62 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from gainlaw._io import write_text_atomic
-from gainlaw.errors import InputError, Problem
-from gainlaw.training.experiment.recipes import Recipe
-from gainlaw.training.phases.load import scratch_config, write_info
-from gainlaw.training.phases.sources import MODEL, load_parent_tokenizer
-from gainlaw.training.train.backbones import make_model, save_model
-from gainlaw.training.train.data import encode_texts
-from gainlaw.training.train.heads import MaskedHead, require_positions
-from gainlaw.training.train.loop import train
-from gainlaw.training.train.objectives import Masked, MaskedText
-from gainlaw.training.units.store import Store, dump_json
-from gainlaw.training.units.units import Unit
+from gainlaw.training.experiment.recipes import Recipe, resolve_recipe
+from gainlaw.training.phases.phase import Effort, Start
+from gainlaw.training.plan.workload import Workload, corpus_workload
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from gainlaw.training.experiment.schema import Checkpoint, Experiment
+    from gainlaw.training.phases.asking import Builder
+    from gainlaw.units.unit import Unit
 
-__all__ = ["masked_text", "read_corpus", "run"]
+__all__ = ["PHASES"]
 
 
-def run(unit: Unit, store: Store, part: Path, device: str, snapshot_seconds: float) -> None:
-    """Write ``model/`` and ``result.json``."""
-    spec = unit.spec
-    recipe = Recipe.from_record(spec["recipe"])
-    tokenizer = load_parent_tokenizer(unit, store)
-    model = make_model(scratch_config(spec["config"], tokenizer), "masked", spec["seed"])
-    model.to(device)  # type: ignore[arg-type]  # its decorator hides the signature
-    text = masked_text(read_corpus(unit, store), tokenizer, recipe)
-    head = MaskedHead(model)
-    require_positions(model, [text.encoded])
-    objective = Masked(head, text, recipe.batch_size, spec["seed"], tokenizer.pad_token_id)
-    result = train(
-        objective,
-        recipe,
-        seed=spec["seed"],
-        folder=part,
-        device=device,
-        snapshot_seconds=snapshot_seconds,
+class Pretrain(Start):
+    """Pretrains a model on files, or on the corpus of the world."""
+
+    name, done_by = "pretrain", "work.pretrain"
+    trains = True
+    leaves = ("model", "info.json", "result.json")
+
+    def request(self, builder: Builder, checkpoint: Checkpoint, name: str, seed: int) -> Unit:
+        """Ask for the model of a configuration and a seed."""
+        table = builder.experiment.pretraining
+        needs = builder.tokenizer()
+        builder.corpus(table.corpus if table is not None else None, needs)
+        spec = {
+            "config": checkpoint.config,
+            "recipe": resolve_recipe(builder.experiment, "pretrain", checkpoint).record(),
+            "seed": seed,
+            "data": needs.data,
+        }
+        return self.ask(builder, spec, needs, f"{name}: pretraining")
+
+    def effort(self, experiment: Experiment, unit: Unit) -> Effort:
+        """Return the steps that its recipe takes on its corpus."""
+        recipe = Recipe.from_record(unit.spec["recipe"])
+        load = corpus_workload(experiment.world, unit, recipe.max_length)
+        steps = recipe.steps or max(1, round((recipe.epochs or 1) * load.examples / recipe.batch_size))
+        return recipe_effort(recipe, (load,), steps * recipe.batch_size / load.examples)
+
+
+def recipe_effort(recipe: Recipe, loads: tuple[Workload, ...], passes: float, mlm: float = 0.0) -> Effort:
+    """Return the effort of a training by a recipe; with masked text beside, all weights are kept."""
+    return Effort(
+        loads,
+        passes,
+        trains=True,
+        max_length=recipe.max_length,
+        micro_batch_tokens=recipe.micro_batch_tokens,
+        precision=recipe.precision,
+        lora=None if recipe.lora is None else recipe.lora.rank,
+        gradient_checkpointing=recipe.gradient_checkpointing,
+        keeps_best=bool(recipe.patience),
+        keeps="weights" if recipe.lora is None or mlm else "adapters",
     )
-    save_model(model, part / MODEL)
-    write_info(model.base_model, part)  # type: ignore[arg-type]
-    write_text_atomic(part / "result.json", dump_json(result.record()))
 
 
-def read_corpus(unit: Unit, store: Store) -> list[tuple[str, str]]:
-    """Return the texts of a unit's corpus: lines, of which a tab parts two texts.
-
-    Raises
-    ------
-    InputError
-        If there is no text in it.
-    """
-    files = [Path(place) for name, place in sorted(unit.where.items()) if name.startswith("corpus.")]
-    files = files or [store.path(unit.parents["world"]) / "corpus.tsv"]
-    texts = []
-    for file in files:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            first, _, second = line.partition("\t")
-            if first.strip():
-                texts.append((first, second))
-    if not texts:
-        raise InputError("the corpus has no text", source=", ".join(map(str, files)))
-    return texts
-
-
-def masked_text(
-    texts: list[tuple[str, str]], tokenizer: PreTrainedTokenizerBase, recipe: Recipe
-) -> MaskedText:
-    """Return texts ready for masked language modelling.
-
-    Raises
-    ------
-    InputError
-        If the tokenizer has no token that hides others.
-    """
-    if tokenizer.mask_token_id is None:
-        hint = "masked language modelling needs a model that was pretrained with one, such as XLM-R"
-        raise InputError(Problem("the tokenizer has no mask token", hint=hint))
-    return MaskedText(
-        encode_texts(texts, tokenizer, recipe.max_length),
-        np.array(sorted(tokenizer.all_special_ids)),
-        tokenizer.mask_token_id,
-        len(tokenizer),
-        recipe.mask_rate,
-    )
+PHASES = (Pretrain(),)

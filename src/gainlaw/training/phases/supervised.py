@@ -1,209 +1,134 @@
-"""Train on labelled examples: the intermediate phase, whose heads are dropped, and English fine-tuning."""
+"""Training on labelled examples: the intermediate phase, whose heads are dropped, and English fine-tuning."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
-from gainlaw._io import write_text_atomic
-from gainlaw.training.experiment.recipes import Recipe
-from gainlaw.training.items.items import Item, TagItem
+from gainlaw.errors import Problem
+from gainlaw.training.experiment.configurations import MASKED_TYPES, model_type_of
+from gainlaw.training.experiment.recipes import Recipe, resolve_recipe
+from gainlaw.training.experiment.taskchecks import place_faults
 from gainlaw.training.items.registry import find_task
-from gainlaw.training.items.task import TrainingTask
-from gainlaw.training.phases.evaluate import predict
-from gainlaw.training.phases.pretrain import masked_text, read_corpus
-from gainlaw.training.phases.sources import (
-    ADAPTERS,
-    MODEL,
-    load_parent_model,
-    load_parent_tokenizer,
-    unit_items,
-)
-from gainlaw.training.train.adapters import add_adapters, save_adapters
-from gainlaw.training.train.backbones import recompute_activations, save_model
-from gainlaw.training.train.data import Encoded, encode
-from gainlaw.training.train.heads import (
-    HeadShape,
-    MaskedHead,
-    TaskModel,
-    load_head,
-    require_positions,
-    save_head,
-)
-from gainlaw.training.train.loop import Checks, train
-from gainlaw.training.train.objectives import Supervised
-from gainlaw.training.units.store import Store, dump_json
-from gainlaw.training.units.units import Unit
+from gainlaw.training.phases.phase import Effort, Method, Phase
+from gainlaw.training.phases.pretrain import recipe_effort
+from gainlaw.training.plan.workload import entry_workload
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from gainlaw.training.experiment.schema import Experiment, Intermediate, Target
+    from gainlaw.training.experiment.validation import Draft
+    from gainlaw.training.phases.asking import Builder, Line
+    from gainlaw.units.unit import Unit
 
-__all__ = ["head_shape", "run"]
+__all__ = ["PHASES"]
 
-_COLLAPSE = 0.99
-_PROBE = 500
+_COMMON = {"temperature": 1.0, "dropout": 0.1}
 
 
-def run(unit: Unit, store: Store, part: Path, device: str, snapshot_seconds: float) -> None:
-    """Write ``model/``, ``result.json`` and, where the head is kept, ``head.safetensors`` with ``head.json``."""
-    spec = unit.spec
-    recipe = Recipe.from_record(spec["recipe"])
-    tokenizer = load_parent_tokenizer(unit, store)
-    tasks = {entry["task"]: find_task(entry["task"]) for entry in spec["tasks"]}
-    items = {
-        entry["task"]: unit_items(unit, store, entry, "train", entry["language"]) for entry in spec["tasks"]
-    }
-    tags = {name: _tags(items[name]) for name in tasks}
-    encoded = {
-        name: encode(items[name], task.kind, tokenizer, recipe.max_length, tags[name])
-        for name, task in tasks.items()
-    }
-    shapes = {name: head_shape(task, tags[name]) for name, task in tasks.items()}
-    masked_model = None
-    if spec.get("mlm"):
-        masked_model = load_parent_model(unit, store, "masked", device)
-        backbone: PreTrainedModel = masked_model.base_model  # type: ignore[assignment]
-    else:
-        backbone = load_parent_model(unit, store, "encoder", device)
-    require_positions(backbone, encoded.values())
-    if recipe.gradient_checkpointing:
-        recompute_activations(backbone)
-    adapted = _add_lora(backbone, recipe, spec["seed"])
-    model = TaskModel(backbone, shapes, spec["seed"], dropout=spec["dropout"]).to(device)
-    if spec.get("carry_head"):
-        load_head(model, store.path(unit.parents["model"]), next(iter(tasks)))
-    masked = None
-    if masked_model is not None:
-        text = masked_text(read_corpus(unit, store), tokenizer, recipe)
-        masked = (MaskedHead(masked_model), text, spec["mlm"])
-    objective = Supervised(
-        model,
-        encoded,
-        recipe.batch_size,
-        spec["seed"],
-        tokenizer.pad_token_id,
-        temperature=spec["temperature"],
-        masked=masked,
+def _effort(experiment: Experiment, unit: Unit) -> Effort:
+    spec, recipe = unit.spec, Recipe.from_record(unit.spec["recipe"])
+    loads = tuple(
+        entry_workload(experiment.world, unit, entry, "train", entry["language"], recipe.max_length)
+        for entry in spec["tasks"]
     )
-    held_out = _held_out(unit, store, recipe, tags) if recipe.patience else {}
-    score = _check(model, held_out, tokenizer.pad_token_id, recipe, device) if held_out else None
-    result = train(
-        objective,
-        recipe,
-        seed=spec["seed"],
-        folder=part,
-        device=device,
-        checks=Checks.of_epochs(objective, recipe, score),
-        snapshot_seconds=snapshot_seconds,
-    )
-    status = result.status
-    if status != "diverged":
-        status = _collapsed(model, encoded, tokenizer.pad_token_id, recipe, device) or status
-    if adapted is not None and masked_model is None:
-        save_adapters(adapted, part / ADAPTERS)
-    else:
-        if adapted is not None:
-            adapted.merge_and_unload()  # in place, below the head of masked language modelling
-        save_model(backbone if masked_model is None else masked_model, part / MODEL)
-    if spec["keep_head"]:
-        name = next(iter(tasks))
-        save_head(model, name, tags[name], part)
-    counts = {name: len(each) for name, each in items.items()}
-    record = result.record() | {"status": status, "examples": counts}
-    write_text_atomic(part / "result.json", dump_json(record))
+    examples = sum(load.examples for load in loads)
+    passes = recipe.epochs or (recipe.steps or 0) * recipe.batch_size / examples
+    mlm = spec.get("mlm") or 0.0
+    return recipe_effort(recipe, loads, passes / (1.0 - mlm), mlm)
 
 
-def head_shape(task: TrainingTask, tags: tuple[str, ...] = ()) -> HeadShape:
-    """Return the shape of the head that a task needs."""
-    outputs = {"choice": 1, "span": 2, "tagging": len(tags), "classification": len(task.classes)}
-    return HeadShape(task.kind, outputs[task.kind])
+def _splits(recipe: Recipe) -> list[str]:
+    """Return the splits that are read: where training is checked, the validation split too."""
+    return ["train", "validation"] if recipe.patience else ["train"]
 
 
-def _tags(items: list[Item]) -> tuple[str, ...]:
-    return tuple(sorted({tag for item in items if isinstance(item, TagItem) for tag in item.tags}))
+class Supervised(Method):
+    """Trains on labelled examples of one task or several, and on masked text beside."""
+
+    name, done_by = "intermediate", "work.supervised"
+    protocol, keys = "finetune", frozenset({"sampling", "temperature", "mlm", "mlm_corpus"})
+    leaves = ("model or adapters", "result.json")
+
+    def request(self, builder: Builder, line: Line, each: Intermediate) -> Unit:
+        """Ask for a model trained on an intermediate."""
+        needs = builder.base(line.start, each.tasks)
+        recipe = resolve_recipe(builder.experiment, "intermediate", line.checkpoint, each.training)
+        entries = builder.entries(needs, each, _splits(recipe), line.seed)
+        if each.mlm:
+            builder.corpus(each.mlm_corpus, needs)
+        spec = _COMMON | {
+            "tasks": entries,
+            "recipe": recipe.record(),
+            "seed": line.seed,
+            "temperature": each.temperature if each.sampling == "temperature" else 1.0,
+            "mlm": each.mlm,
+            "data": needs.data,
+            "keep_head": False,
+        }
+        needs.parents["model"] = line.start
+        return self.ask(builder, spec, needs, f"{line.name}: {each.name}")
+
+    def splits(self, draft: Draft, each: Intermediate) -> list[str]:
+        """Return the training split, and the validation split where some checkpoint is checked on it."""
+        experiment = draft.experiment
+        recipes = [
+            resolve_recipe(experiment, "intermediate", c, each.training) for c in experiment.checkpoints
+        ]
+        return max((_splits(recipe) for recipe in recipes), key=len, default=["train"])
+
+    def faults(self, draft: Draft, each: Intermediate, key: str) -> list[Problem]:
+        """Return what keeps an intermediate from having masked text beside."""
+        found: list[Problem] = []
+        for number, place in enumerate(each.mlm_corpus or (), 1):
+            found += place_faults(draft, place, f"{key}.mlm_corpus[{number}]", "file")
+        if not each.mlm:
+            if each.mlm_corpus is not None:
+                hint = "mlm is the share of steps that go on with masked language modelling"
+                found.append(Problem("mlm_corpus goes with mlm", f"{key}.mlm_corpus", hint=hint))
+            return found
+        if each.mlm_corpus is None and not draft.has("world"):
+            hint = "add mlm_corpus, a list of text files"
+            found.append(Problem("mlm needs a corpus", f"{key}.mlm", hint=hint))
+        for _, checkpoint in draft.checkpoints():
+            kind = model_type_of(draft.experiment, checkpoint) if checkpoint.base_model is None else None
+            if kind is not None and kind not in MASKED_TYPES:
+                hint = f"it is for {', '.join(MASKED_TYPES)}"
+                what = f"{checkpoint.name} ({kind}) cannot go on with masked language modelling"
+                found.append(Problem(what, f"{key}.mlm", hint=hint))
+        return found
+
+    def effort(self, experiment: Experiment, unit: Unit) -> Effort:
+        """Return the passes of its recipe over the examples of its tasks."""
+        return _effort(experiment, unit)
 
 
-def _add_lora(backbone: PreTrainedModel, recipe: Recipe, seed: int) -> Any:
-    """Put adapters into a backbone in place, if asked; return peft's model around it, or None."""
-    if recipe.lora is None:
-        return None
-    lora = recipe.lora
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return add_adapters(backbone, lora.rank, lora.alpha, lora.dropout)
+class Finetune(Phase):
+    """Trains on the English side of a target, and keeps the head."""
+
+    name, done_by = "finetune", "work.supervised"
+    trains = True
+    leaves = ("model or adapters", "head.safetensors", "head.json", "result.json")
+
+    def request(self, builder: Builder, line: Line, target: Target, model: Unit, label: str) -> Unit:
+        """Ask for the fine-tunings on the English side of a target, one after the other; return the last."""
+        task = find_task(target.task)
+        recipe = resolve_recipe(builder.experiment, "finetune", line.checkpoint, target.training)
+        for number, stage in enumerate(target.train or task.english_side or (task.name,)):
+            needs = builder.base(line.start, [stage])
+            entry = builder.entry(needs, stage, _splits(recipe), "en", target.examples, line.seed)
+            spec = _COMMON | {
+                "tasks": [entry],
+                "recipe": recipe.record(),
+                "seed": line.seed,
+                "keep_head": True,
+                "carry_head": number > 0,
+            }
+            needs.parents["model"] = model
+            model = self.ask(builder, spec, needs, f"{label}: fine-tuning on {stage}")
+        return model
+
+    def effort(self, experiment: Experiment, unit: Unit) -> Effort:
+        """Return the passes of its recipe over the examples of its task."""
+        return _effort(experiment, unit)
 
 
-def _held_out(
-    unit: Unit, store: Store, recipe: Recipe, tags: Mapping[str, tuple[str, ...]]
-) -> dict[str, Encoded]:
-    """Return the English validation items of each task."""
-    tokenizer = load_parent_tokenizer(unit, store)
-    return {
-        entry["task"]: encode(
-            unit_items(unit, store, entry | {"limit": spec_limit(entry)}, "validation", entry["language"]),
-            find_task(entry["task"]).kind,
-            tokenizer,
-            recipe.max_length,
-            tags[entry["task"]],
-        )
-        for entry in unit.spec["tasks"]
-    }
-
-
-def spec_limit(entry: Mapping[str, Any]) -> int:
-    """Return how many validation items are scored in a check."""
-    return int(entry.get("check_limit") or 2000)
-
-
-def _check(
-    model: TaskModel, held_out: Mapping[str, Encoded], padding: int, recipe: Recipe, device: str
-) -> Callable[[], float]:
-    """Return the mean share of right predictions over the tasks, as a function of the weights."""
-
-    def score() -> float:
-        shares = []
-        for name, encoded in held_out.items():
-            outcome = predict(
-                model, name, encoded, padding, recipe.micro_batch_tokens, device, recipe.precision
-            )
-            shares.append(outcome.right.mean())
-        return float(np.mean(shares))
-
-    return score
-
-
-def _collapsed(
-    model: TaskModel, encoded: Mapping[str, Encoded], padding: int, recipe: Recipe, device: str
-) -> str | None:
-    """Return ``collapsed`` if nearly all training examples get one answer though their labels differ."""
-    for name, each in encoded.items():
-        if each.kind not in {"classification", "choice"} or len(each) < 20:
-            continue
-        rows = np.linspace(0, len(each) - 1, min(_PROBE, len(each))).astype(int)
-        probe = _some(each, rows)
-        outcome = predict(model, name, probe, padding, recipe.micro_batch_tokens, device, recipe.precision)
-        common = Counter(outcome.answers.tolist()).most_common(1)[0][1] / len(rows)
-        usual = Counter(probe.labels.tolist()).most_common(1)[0][1] / len(rows)
-        if common >= _COLLAPSE and usual <= 0.9:
-            return "collapsed"
-    return None
-
-
-def _some(encoded: Encoded, rows: np.ndarray) -> Encoded:
-    """Return some examples as an own table."""
-    sequences = encoded.sequences(rows)
-    size = np.diff(encoded.starts)[sequences]
-    at = np.concatenate([np.arange(encoded.starts[s], encoded.starts[s + 1]) for s in sequences])
-    return Encoded(
-        encoded.kind,
-        encoded.tokens[at],
-        encoded.types[at],
-        np.concatenate([[0], np.cumsum(size)]),
-        np.concatenate([[0], np.cumsum(np.diff(encoded.first)[rows])]),
-        encoded.labels[rows],
-    )
+PHASES = (Supervised(), Finetune())

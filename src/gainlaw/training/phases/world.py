@@ -1,85 +1,35 @@
-"""Write a synthetic world: tokenizer, corpus, items of every task in every language, and the languages."""
+"""The synthetic world: what models from scratch learn from, and are tested on."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from gainlaw._io import write_text_atomic
-from gainlaw.training.world.corpus import (
-    WORLD_TASKS,
-    Corpus,
-    WorldSettings,
-    documents,
-    items_file,
-    make_world_and_languages,
-    task_items,
-)
+from gainlaw.training.phases.asking import Builder, Needs
+from gainlaw.training.phases.phase import Effort, Phase
 
-__all__ = ["run", "world_tokenizer", "write_world"]
+if TYPE_CHECKING:
+    from gainlaw.training.experiment.schema import Experiment
+    from gainlaw.units.unit import Unit
 
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+__all__ = ["PHASES"]
 
 
-def run(spec: Mapping[str, Any], part: Path) -> None:
-    """Write the world that `spec`, the values of `WorldSettings`, describes."""
-    write_world(WorldSettings(**spec), part)
+class World(Phase):
+    """Writes a world: its tokenizer, its corpus, and the items of its tasks."""
+
+    name, done_by = "world", "work.world"
+    computes = False
+    leaves = ("tokenizer.json", "corpus.tsv", "items", "languages.json")
+
+    def request(self, builder: Builder) -> Unit:
+        """Ask for the world of the experiment; its spec has the values of `WorldSettings`."""
+        world = builder.experiment.world
+        assert world is not None
+        return self.ask(builder, world.model_dump(), Needs(), "synthetic world")
+
+    def effort(self, experiment: Experiment, unit: Unit) -> Effort:
+        """Return that it computes nothing."""
+        return Effort(disk_gb=0.01)
 
 
-def write_world(settings: WorldSettings, folder: Path) -> None:
-    """Write a world into a folder.
-
-    Parameters
-    ----------
-    settings : WorldSettings
-        The world.
-    folder : Path
-        Gets ``tokenizer.json``, ``corpus.tsv`` (two texts a line), ``items/TASK/SPLIT.LANGUAGE.jsonl`` and
-        ``languages.json``.
-    """
-    corpus = make_world_and_languages(settings)
-    lines = (f"{first}\t{second}\n" for first, second in documents(corpus, settings))
-    write_text_atomic(folder / "corpus.tsv", "".join(lines))
-    world_tokenizer(corpus).save(str(folder / "tokenizer.json"))
-    english = corpus.languages[0]
-    table = [
-        {
-            "language": language.code,
-            "language_family": language.family.name,
-            "word_order": language.family.order,
-            "corpus_weight": language.weight,
-            "same_words_as_english": round(language.similarity(english), 4),
-        }
-        for language in corpus.languages
-    ]
-    write_text_atomic(folder / "languages.json", json.dumps(table, indent=1) + "\n")
-    for task in WORLD_TASKS:
-        for split, languages, count in (
-            ("train", (english,), settings.train),
-            ("validation", (english,), settings.validation),
-            ("test", corpus.languages, settings.test),
-        ):
-            for language in languages:
-                items = task_items(corpus, task, split, language, count, settings.seed)
-                text = "".join(json.dumps(item) + "\n" for item in items)
-                write_text_atomic(items_file(folder, task, split, language.code), text)
-
-
-def world_tokenizer(corpus: Corpus) -> Any:
-    """Return a tokenizer of whole words: every word of every language has an id."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-
-    words = dict.fromkeys((*SPECIAL, ".", *corpus.world.names))
-    for language in corpus.languages:
-        words |= dict.fromkeys(language.words.values())
-    vocabulary = {word: i for i, word in enumerate(words)}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[(name, vocabulary[name]) for name in ("[CLS]", "[SEP]")],
-    )
-    return tokenizer
+PHASES = (World(),)

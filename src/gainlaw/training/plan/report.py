@@ -6,26 +6,21 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.training.experiment.configurations import configuration_of, counted_role
-from gainlaw.training.experiment.recipes import Recipe
 from gainlaw.training.experiment.schema import Experiment
 from gainlaw.training.experiment.taskchecks import folders_wanted
-from gainlaw.training.plan.workload import TOKENS_PER_CHARACTER, Workload, task_workload
-from gainlaw.training.prompting.consistency import ConsistencySettings
-from gainlaw.training.units.graph import Graph
-from gainlaw.training.units.store import Store
-from gainlaw.training.units.units import Unit
+from gainlaw.training.phases.phase import Effort
+from gainlaw.training.phases.registry import find_phase
+from gainlaw.training.runs.graph import UnitGraph
+from gainlaw.units.store import Store
+from gainlaw.units.unit import Unit
 
 __all__ = ["ModelPlan", "Plan", "UnitCost", "make_plan"]
 
 _GB = 1e9
-#: Words of the synthetic world in a document of two sentences, and tokens of an item.
-_WORLD_TOKENS = {"corpus": 17.0, "world_nli": 18.0, "world_copa": 15.0, "world_siqa": 16.0}
-_WORLD_SEQUENCES = {"world_nli": 1.0, "world_copa": 2.0, "world_siqa": 3.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +119,14 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def make_plan(experiment: Experiment, graph: Graph, store: Store | None = None) -> Plan:
+def make_plan(experiment: Experiment, graph: UnitGraph, store: Store | None = None) -> Plan:
     """Work out what an experiment will do and cost. Downloads nothing and loads no weights.
 
     Parameters
     ----------
     experiment : Experiment
         The experiment.
-    graph : Graph
+    graph : UnitGraph
         Its units.
     store : Store, optional
         Where finished units are.
@@ -147,7 +142,7 @@ def make_plan(experiment: Experiment, graph: Graph, store: Store | None = None) 
     }
     configs = {cell.source: named[cell.checkpoint] for cell in graph.cells}
     for name, unit in graph.units.items():
-        done = store is not None and store.has(name)
+        done = store is not None and store.has(unit)
         costs[name] = _cost(experiment, unit, configs.get(_line(graph, name)[-1]), done)
     models = []
     for checkpoint in experiment.checkpoints:
@@ -176,7 +171,7 @@ def make_plan(experiment: Experiment, graph: Graph, store: Store | None = None) 
 
 def _totals(
     experiment: Experiment,
-    graph: Graph,
+    graph: UnitGraph,
     costs: tuple[UnitCost, ...],
     models: tuple[ModelPlan, ...],
     unknown: tuple[str, ...],
@@ -225,7 +220,7 @@ def _totals(
     )
 
 
-def _line(graph: Graph, name: str) -> list[str]:
+def _line(graph: UnitGraph, name: str) -> list[str]:
     """Return a unit and those whose model it goes back to, the first one last."""
     names = [name]
     while "model" in graph.units[names[-1]].parents:
@@ -244,134 +239,57 @@ def _parameters(experiment: Experiment, config: Mapping[str, Any]) -> tuple[int,
 
 
 def _cost(experiment: Experiment, unit: Unit, config: Mapping[str, Any] | None, done: bool) -> UnitCost:
-    if unit.phase in {"world", "load"} or config is None:
-        empty = unit.phase in {"world", "load"}
-        disk = 0.01 if unit.phase == "world" else 0.0
-        if unit.phase == "load" and config is not None:
-            disk = _disk(experiment, config)
-        return UnitCost(
-            unit.name, unit.phase, unit.label, done, 0.0 if empty else float("nan"), 0.0, disk, True
-        )
-    flops, memory, counted = _work(experiment, unit, config)
-    trained = unit.phase in {"pretrain", "intermediate", "finetune", "consistency"}
-    disk = _trained_disk(experiment, unit, config) if trained else 0.0
-    return UnitCost(unit.name, unit.phase, unit.label, done, flops, memory / _GB, disk, counted)
+    effort: Effort = find_phase(unit.kind).effort(experiment, unit)
+    flops, memory, disk = 0.0, 0.0, effort.disk_gb
+    if effort.loads:
+        flops = float("nan") if config is None else _flops(experiment, effort, config)
+        memory = 0.0 if config is None else _memory(experiment, effort, config)
+    if effort.keeps and config is not None:
+        disk += _disk(experiment, effort, config)
+    counted = config is None or all(load.counted for load in effort.loads)
+    return UnitCost(unit.name, unit.kind, unit.label, done, flops, memory / _GB, disk, counted)
 
 
-def _disk(experiment: Experiment, config: Mapping[str, Any]) -> float:
-    from gainlaw.training.plan.costs import disk_bytes
-
-    return disk_bytes(config, counted_role(experiment, config)) / _GB
-
-
-def _trained_disk(experiment: Experiment, unit: Unit, config: Mapping[str, Any]) -> float:
-    """Return what a training unit writes: all weights, or its adapters."""
-    from gainlaw.training.plan.costs import adapter_bytes
-
-    lora = unit.spec.get("recipe", {}).get("lora")
-    if lora is None or unit.spec.get("mlm"):
-        return _disk(experiment, config)
-    return adapter_bytes(config, lora["rank"], counted_role(experiment, config)) / _GB
-
-
-def _work(experiment: Experiment, unit: Unit, config: Mapping[str, Any]) -> tuple[float, float, bool]:
-    """Return FLOPs, peak memory in bytes, and whether all sizes were counted."""
+def _flops(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -> float:
     from gainlaw.training.plan.costs import flops_per_example
-    from gainlaw.training.plan.memory import peak_memory
 
-    spec, role = unit.spec, counted_role(experiment, config)
-    loads, recipe, passes = _loads(experiment, unit)
-    training = unit.phase in {"pretrain", "intermediate", "finetune", "consistency"}
-    lora = recipe.lora.rank if recipe is not None and recipe.lora is not None else None
-    if unit.phase == "consistency":
-        lora = ConsistencySettings(**spec["settings"]).rank
-    checkpointing = recipe is not None and recipe.gradient_checkpointing
-    flops = 0.0
-    for load in loads:
+    once = 0.0
+    for load in effort.loads:
         one = flops_per_example(
             config,
             load.tokens,
-            phase="train" if training else "infer",
-            gradient_checkpointing=checkpointing,
-            lora=lora,
-            role=role,
+            phase="train" if effort.trains else "infer",
+            gradient_checkpointing=effort.gradient_checkpointing,
+            lora=effort.lora,
+            role=counted_role(experiment, config),
         )
-        flops += one * load.examples * load.sequences
-    precision = recipe.precision if recipe is not None else spec.get("precision", "fp32")
-    longest = recipe.max_length if recipe is not None else spec.get("max_length", 512)
+        once += one * load.examples * load.sequences
+    return once * effort.passes
+
+
+def _memory(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -> float:
+    """Return the peak on the device, in bytes."""
+    from gainlaw.training.plan.memory import peak_memory
+
     memory = peak_memory(
         config,
-        phase="train" if training else "infer",
-        micro_batch_tokens=_budget(spec, recipe),
-        max_length=longest,
-        precision="fp32" if precision == "fp32" else "bf16",
-        lora=lora,
-        gradient_checkpointing=checkpointing,
-        role=role,
-        keeps_best=bool(recipe is not None and recipe.patience),
+        phase="train" if effort.trains else "infer",
+        micro_batch_tokens=effort.micro_batch_tokens,
+        max_length=effort.max_length,
+        precision="fp32" if effort.precision == "fp32" else "bf16",
+        lora=effort.lora,
+        gradient_checkpointing=effort.gradient_checkpointing,
+        role=counted_role(experiment, config),
+        keeps_best=effort.keeps_best,
     )
-    return flops * passes, float(memory.total_bytes), all(load.counted for load in loads)
+    return float(memory.total_bytes)
 
 
-def _budget(spec: Mapping[str, Any], recipe: Recipe | None) -> int:
-    if recipe is not None:
-        return recipe.micro_batch_tokens
-    return int(spec["settings"]["token_budget"] if "settings" in spec else spec["micro_batch_tokens"])
+def _disk(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -> float:
+    """Return what is kept of a model: all weights, or the adapters, in gigabytes."""
+    from gainlaw.training.plan.costs import adapter_bytes, disk_bytes
 
-
-def _loads(experiment: Experiment, unit: Unit) -> tuple[list[Workload], Recipe | None, float]:
-    """Return what a unit goes through once, its recipe, and how often it does."""
-    spec = unit.spec
-    if unit.phase in {"evaluate", "rank"}:
-        prompts = len(spec.get("prompts", [0]))
-        longest = spec.get("max_length", 512)
-        loads = [_load(experiment, unit, spec, spec["split"], code, longest) for code in spec["languages"]]
-        return loads, None, float(prompts)
-    if unit.phase == "consistency":
-        settings = ConsistencySettings(**spec["settings"])
-        entry = spec["tasks"][0]
-        load = _load(experiment, unit, entry, entry["split"], entry["language"], 512)
-        prompts = min(settings.prompts_per_item, len(spec["prompts"]))
-        return [load], None, settings.steps * settings.batch_size * prompts / load.examples
-    recipe = Recipe.from_record(spec["recipe"])
-    if unit.phase == "pretrain":
-        load = _corpus(experiment, unit, recipe.max_length)
-        documents = load.examples
-        steps = recipe.steps or max(1, round((recipe.epochs or 1) * documents / recipe.batch_size))
-        return [load], recipe, steps * recipe.batch_size / documents
-    loads = [
-        _load(experiment, unit, entry, "train", entry["language"], recipe.max_length)
-        for entry in spec["tasks"]
-    ]
-    examples = sum(load.examples for load in loads)
-    passes = recipe.epochs or (recipe.steps or 0) * recipe.batch_size / examples
-    extra = spec.get("mlm") or 0.0
-    return loads, recipe, passes / (1.0 - extra)
-
-
-def _corpus(experiment: Experiment, unit: Unit, longest: int) -> Workload:
-    """Return the size of what a model is pretrained on; the tokens of files are estimated from their bytes."""
-    files = [Path(place) for role, place in unit.where.items() if role.startswith("corpus.")]
-    if not files:
-        assert experiment.world is not None
-        return Workload(experiment.world.documents, 1.0, _WORLD_TOKENS["corpus"], True)
-    lines = max(1, sum(_count_lines(file) for file in files))
-    tokens = sum(file.stat().st_size for file in files) / lines * TOKENS_PER_CHARACTER
-    return Workload(lines, 1.0, min(tokens, float(longest)), True)
-
-
-def _count_lines(file: Path) -> int:
-    with file.open("rb") as lines:
-        return sum(1 for line in lines if line.strip())
-
-
-def _load(
-    experiment: Experiment, unit: Unit, entry: Mapping[str, Any], split: str, language: str, longest: int
-) -> Workload:
-    name = entry["task"]
-    if name not in _WORLD_SEQUENCES:
-        return task_workload(unit, entry, split, language, longest)
-    assert experiment.world is not None
-    there: int = getattr(experiment.world, split)
-    examples = there if entry["limit"] is None else min(there, entry["limit"])
-    return Workload(examples, _WORLD_SEQUENCES[name], _WORLD_TOKENS[name], True)
+    role = counted_role(experiment, config)
+    if effort.keeps == "adapters":
+        return adapter_bytes(config, effort.lora or 0, role) / _GB
+    return disk_bytes(config, role) / _GB

@@ -8,15 +8,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gainlaw.training.experiment.schema import WorldTable
 from gainlaw.training.items.items import ChoiceItem, ClassItem, SpanItem
 from gainlaw.training.items.loading import load_items
 from gainlaw.training.items.registry import find_task
-from gainlaw.training.units.units import Unit
+from gainlaw.units.unit import Unit
 
-__all__ = ["TOKENS_PER_CHARACTER", "Workload", "task_workload"]
+__all__ = ["Workload", "corpus_workload", "entry_workload"]
 
 #: Tokens of subword vocabularies a character of text, for an estimate: about 4.2 characters a token.
-TOKENS_PER_CHARACTER = 0.24
+_TOKENS_PER_CHARACTER = 0.24
+#: Words of the synthetic world in a document of two sentences, and tokens of an item.
+_WORLD_TOKENS = {"corpus": 17.0, "world_nli": 18.0, "world_copa": 15.0, "world_siqa": 16.0}
+_WORLD_SEQUENCES = {"world_nli": 1.0, "world_copa": 2.0, "world_siqa": 3.0}
 _SPECIAL = 4
 _PROBE = 200
 
@@ -42,26 +46,23 @@ class Workload:
     tokens: float
     counted: bool
 
-    @property
-    def total(self) -> float:
-        """Tokens of all examples, without padding."""
-        return self.examples * self.sequences * self.tokens
 
-
-def task_workload(
-    unit: Unit, entry: Mapping[str, Any], split: str, language: str, max_length: int
+def entry_workload(
+    world: WorldTable | None, unit: Unit, entry: Mapping[str, Any], split: str, language: str, longest: int
 ) -> Workload:
     """Return how much a task's split is.
 
     Parameters
     ----------
+    world : WorldTable or None
+        The synthetic world of the experiment.
     unit : Unit
-        Says where local files lie, and the world's settings.
+        Says where local files lie.
     entry : mapping
         ``task`` and ``limit``.
     split, language : str
         Which items.
-    max_length : int
+    longest : int
         Longest sequence.
 
     Returns
@@ -69,13 +70,32 @@ def task_workload(
     Workload
     """
     name, limit = entry["task"], entry["limit"]
-    counted = name in unit.where
-    if counted:
-        examples, sequences, tokens = _measured(name, split, language, unit.where[name])
+    if name in _WORLD_SEQUENCES:
+        size, tokens, counted = _WORLD_SEQUENCES[name], _WORLD_TOKENS[name], True
+        examples: int = getattr(world, split)
+    elif name in unit.aside:
+        examples, size, tokens = _measured(name, split, language, unit.aside[name])
+        tokens, counted = min(tokens, float(longest)), True
     else:
-        examples, sequences, tokens = find_task(name).sizes.get(split, (5_000, 1.0, 64.0))
-    kept = examples if limit is None else min(limit, examples)
-    return Workload(kept, sequences, min(tokens, float(max_length)), counted)
+        examples, size, tokens = find_task(name).sizes.get(split, (5_000, 1.0, 64.0))
+        tokens, counted = min(tokens, float(longest)), False
+    return Workload(examples if limit is None else min(limit, examples), size, tokens, counted)
+
+
+def corpus_workload(world: WorldTable | None, unit: Unit, longest: int) -> Workload:
+    """Return how much text a model is pretrained on; the tokens of files are estimated from their bytes."""
+    files = [Path(place) for role, place in unit.aside.items() if role.startswith("corpus.")]
+    if not files:
+        assert world is not None
+        return Workload(world.documents, 1.0, _WORLD_TOKENS["corpus"], True)
+    lines = max(1, sum(_count_lines(file) for file in files))
+    tokens = sum(file.stat().st_size for file in files) / lines * _TOKENS_PER_CHARACTER
+    return Workload(lines, 1.0, min(tokens, float(longest)), True)
+
+
+def _count_lines(file: Path) -> int:
+    with file.open("rb") as lines:
+        return sum(1 for line in lines if line.strip())
 
 
 @cache
@@ -97,5 +117,5 @@ def _measured(name: str, split: str, language: str, place: str) -> tuple[int, fl
         else:
             sequences.append(1)
             characters.append(sum(len(word) + 1 for word in item.words))
-    mean = sum(characters) / len(characters) * TOKENS_PER_CHARACTER + _SPECIAL
+    mean = sum(characters) / len(characters) * _TOKENS_PER_CHARACTER + _SPECIAL
     return len(items), sum(sequences) / len(sequences), mean

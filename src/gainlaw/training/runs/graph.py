@@ -7,18 +7,12 @@ from dataclasses import dataclass
 
 from gainlaw.training.experiment.schema import Checkpoint, Experiment
 from gainlaw.training.items.registry import find_task
-from gainlaw.training.units.requests import (
-    Builder,
-    consistency_unit,
-    evaluate_unit,
-    finetune_unit,
-    intermediate_unit,
-    rank_unit,
-    start_units,
-)
-from gainlaw.training.units.units import Unit
+from gainlaw.training.phases.asking import Builder, Line
+from gainlaw.training.phases.phase import Method, Scoring, Start
+from gainlaw.training.phases.registry import METHODS, PROTOCOLS, find_phase
+from gainlaw.units.unit import Unit
 
-__all__ = ["Cell", "Graph", "build_graph"]
+__all__ = ["Cell", "UnitGraph", "build_graph"]
 
 _SEED_STEP = 1000
 
@@ -63,7 +57,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class UnitGraph:
     """Units by the name of their folder, each after those it reads, and the cells.
 
     `wanted` counts how often the design asks for a unit of each phase; the number of units is what is executed.
@@ -74,7 +68,7 @@ class Graph:
     wanted: Mapping[str, int]
 
 
-def build_graph(experiment: Experiment, device: str = "cpu") -> Graph:
+def build_graph(experiment: Experiment, device: str = "cpu") -> UnitGraph:
     """Return the units of an experiment.
 
     Parameters
@@ -86,7 +80,7 @@ def build_graph(experiment: Experiment, device: str = "cpu") -> Graph:
 
     Returns
     -------
-    Graph
+    UnitGraph
         A checkpoint is trained once on an intermediate for all targets, and a baseline serves all intermediates.
 
     Raises
@@ -97,54 +91,56 @@ def build_graph(experiment: Experiment, device: str = "cpu") -> Graph:
     builder = Builder(experiment, device)
     cells: list[Cell] = []
     for checkpoint in experiment.checkpoints:
-        for name, seeds, start in start_units(builder, checkpoint):
+        for name, number, start in _starts(builder, checkpoint):
             for seed in experiment.seeds:
-                run_seed = seed + _SEED_STEP * seeds
-                cells += _cells(builder, checkpoint, name, start, seed, run_seed)
-    return Graph(builder.units, tuple(cells), builder.wanted)
+                cells += _cells(builder, Line(checkpoint, name, start, seed + _SEED_STEP * number), seed)
+    return UnitGraph(builder.units, tuple(cells), builder.wanted)
 
 
-def _cells(
-    builder: Builder, checkpoint: Checkpoint, name: str, start: Unit, seed: int, run_seed: int
-) -> list[Cell]:
+def _starts(builder: Builder, checkpoint: Checkpoint) -> list[tuple[str, int, Unit]]:
+    """Return the pretrained models of a checkpoint: one, or one a pretraining seed, with name and seed."""
+    table = builder.experiment.pretraining
+    scratch = checkpoint.config is not None and table is not None
+    phase: Start = find_phase("pretrain" if scratch and checkpoint.pretrain else "load")
+    if not scratch or table is None:
+        return [(checkpoint.name, 0, phase.request(builder, checkpoint, checkpoint.name, 0))]
+    names = {seed: f"{checkpoint.name}-s{seed}" for seed in table.seeds}
+    return [(name, seed, phase.request(builder, checkpoint, name, seed)) for seed, name in names.items()]
+
+
+def _cells(builder: Builder, line: Line, seed: int) -> list[Cell]:
     """Return the cells of one pretrained model and seed."""
-    experiment = builder.experiment
-    cells = []
-    trained: list[tuple[str, Unit]] = [("none", start)]
+    experiment, checkpoint = builder.experiment, line.checkpoint
+    scoring: Scoring = find_phase(PROTOCOLS[experiment.protocol])
+    trained: list[tuple[str, Unit]] = [("none", line.start)]
     if checkpoint.base_model is not None:
-        trained = [(checkpoint.intermediate or "", start)]
+        trained = [(checkpoint.intermediate or "", line.start)]
     else:
         for each in experiment.intermediates:
-            make = consistency_unit if each.method == "prompt_consistency" else intermediate_unit
-            trained.append((each.name, make(builder, checkpoint, each, name, start, run_seed)))
+            method: Method = find_phase(METHODS[each.method])
+            trained.append((each.name, method.request(builder, line, each)))
+    cells = []
     for intermediate, model in trained:
-        released = checkpoint.base_model is not None
         baseline = intermediate == "none"
-        shown = name if baseline or released else f"{name}+{intermediate}"
+        plain = baseline or checkpoint.base_model is not None
+        shown = line.name if plain else f"{line.name}+{intermediate}"
         for target in experiment.targets:
             task = find_task(target.task)
-            split = target.split or task.evaluation_split
-            label = f"{shown} -> {task.name}"
-            if experiment.protocol == "prompted":
-                last, unit = model, rank_unit(builder, checkpoint, target, task, split, model, label)
-            else:
-                last = finetune_unit(builder, checkpoint, target, task, model, start, run_seed, label)
-                unit = evaluate_unit(builder, checkpoint, target, task, split, last, start, label)
-            base = "" if baseline else (checkpoint.base_model or name)
+            last, unit = scoring.request(builder, line, target, model, f"{shown} -> {task.name}")
             cells.append(
                 Cell(
                     checkpoint=checkpoint.name,
                     model_family=checkpoint.model_family,
                     model=shown,
-                    base_model=base,
+                    base_model="" if baseline else (checkpoint.base_model or line.name),
                     intermediate=intermediate,
                     task=task.name,
                     seed=seed,
-                    split=split,
+                    split=target.split or task.evaluation_split,
                     protocol=experiment.protocol,
                     unit=unit.name,
-                    trained="" if last.phase == "load" else last.name,
-                    source=start.name,
+                    trained=last.name if find_phase(last.kind).trains else "",
+                    source=line.start.name,
                     params=checkpoint.params,
                 )
             )

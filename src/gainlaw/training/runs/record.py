@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ import gainlaw
 from gainlaw._io import sha256_file, write_text_atomic
 from gainlaw._provenance import git_state
 from gainlaw.training.experiment.schema import Experiment
-from gainlaw.training.units.graph import Graph
-from gainlaw.training.units.schedule import Summary
-from gainlaw.training.units.store import Store, dump_json
-from gainlaw.training.units.units import installed_versions
+from gainlaw.training.runs.graph import UnitGraph
+from gainlaw.units.schedule import Ended
+from gainlaw.units.store import Store, dump_json
+from gainlaw.units.versions import installed_versions
 
 __all__ = ["RECORD", "recorded_scores", "write_record"]
 
@@ -27,9 +27,9 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "peft", "dat
 def write_record(
     folder: Path,
     experiment: Experiment,
-    graph: Graph,
+    graph: UnitGraph,
     store: Store,
-    summary: Summary,
+    ends: Sequence[Ended],
     resolved: Mapping[str, Any],
     scores: int,
 ) -> None:
@@ -39,24 +39,23 @@ def write_record(
     ----------
     folder : Path
         The folder of the run.
-    experiment, graph, store, summary
-        What was asked for, its units, where they are, and what was done now.
+    experiment, graph, store, ends
+        What was asked for, its units, where they are, and what became of them now.
     resolved : mapping
         Device, workers and threads.
     scores : int
         Rows of the evaluations.
     """
-    done = [name for name in graph.units if store.has(name)]
-    seconds = {name: _seconds(store.path(name)) for name in done}
+    seconds = {name: store.seconds(name) for name, unit in graph.units.items() if store.has(unit)}
     outputs = {
         f.name: sha256_file(f)
         for f in (folder / "evaluations.csv", folder / "predictions.parquet")
         if f.is_file()
     }
-    failed = bool(summary.failed)
+    failed = {end.unit.name: end.said for end in ends if end.state == "failed"}
     record = {
         "version": 1,
-        "status": "failed" if failed else ("done" if len(done) == len(graph.units) else "unfinished"),
+        "status": "failed" if failed else ("done" if len(seconds) == len(graph.units) else "unfinished"),
         "experiment": experiment.text,
         "experiment_sha256": experiment.sha256,
         "folder": str(experiment.folder),
@@ -78,16 +77,16 @@ def write_record(
         "counts": {
             "cells": len(graph.cells),
             "scores": scores,
-            "units": dict(Counter(unit.phase for unit in graph.units.values())),
+            "units": dict(Counter(unit.kind for unit in graph.units.values())),
             "unit_seconds": round(sum(s or 0.0 for s in seconds.values()), 1),
         },
-        "failed": dict(summary.failed),
+        "failed": failed,
         "outputs": outputs,
     }
     write_text_atomic(folder / RECORD, dump_json(record))
 
 
-def recorded_scores(folder: Path, experiment: Experiment, graph: Graph) -> int | None:
+def recorded_scores(folder: Path, experiment: Experiment, graph: UnitGraph) -> int | None:
     """Return the number of scores in a folder whose tables are those of this very experiment, whole; else None."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -101,8 +100,3 @@ def recorded_scores(folder: Path, experiment: Experiment, graph: Graph) -> int |
         return int(record["counts"]["scores"]) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _seconds(folder: Path) -> float | None:
-    path = folder / "timing.json"
-    return json.loads(path.read_text(encoding="utf-8"))["seconds"] if path.is_file() else None

@@ -11,8 +11,9 @@ import numpy as np
 
 from gainlaw._io import write_frame_atomic
 from gainlaw.training.items.registry import find_task
-from gainlaw.training.units.graph import Cell, Graph
-from gainlaw.training.units.store import Store
+from gainlaw.training.phases.registry import find_phase
+from gainlaw.training.runs.graph import Cell, UnitGraph
+from gainlaw.units.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,12 +24,12 @@ EVALUATIONS, PREDICTIONS = "evaluations.csv", "predictions.parquet"
 _KEYS = ("model", "intermediate", "task", "language", "seed", "prompt", "split", "metric", "protocol")
 
 
-def collect(graph: Graph, store: Store, source: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def collect(graph: UnitGraph, store: Store, source: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return evaluations and predictions of the cells whose unit is finished.
 
     Parameters
     ----------
-    graph : Graph
+    graph : UnitGraph
         The design.
     store : Store
         The units.
@@ -51,7 +52,7 @@ def collect(graph: Graph, store: Store, source: str) -> tuple[pd.DataFrame, pd.D
     rows: list[dict[str, Any]] = []
     examples: list[np.ndarray] = []
     correct: list[np.ndarray] = []
-    cells = sorted((c for c in graph.cells if store.has(c.unit)), key=_order)
+    cells = sorted((c for c in graph.cells if store.has(graph.units[c.unit])), key=_order)
     for cell in cells:
         folder = store.path(cell.unit)
         info = _read(store.path(cell.source) / "info.json")
@@ -118,7 +119,7 @@ _SHOWN = (
 )
 
 
-def _training_status(graph: Graph, store: Store, name: str) -> str:
+def _training_status(graph: UnitGraph, store: Store, name: str) -> str:
     """Return how the training of a model ended; a phase that went wrong marks all that came after it."""
     last = ""
     while name:
@@ -146,16 +147,16 @@ def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _world_families(graph: Graph, store: Store) -> Mapping[str, str]:
+def _world_families(graph: UnitGraph, store: Store) -> Mapping[str, str]:
     """Return the family of each language of the synthetic world, if there is one."""
     for unit in graph.units.values():
-        if unit.phase == "world" and store.has(unit.name):
+        if "languages.json" in find_phase(unit.kind).leaves and store.has(unit):
             table = _read(store.path(unit.name) / "languages.json")
             return {row["language"]: row["language_family"] for row in table}
     return {}
 
 
-def write_results(graph: Graph, store: Store, folder: Path, source: str) -> int:
+def write_results(graph: UnitGraph, store: Store, folder: Path, source: str) -> int:
     """Write ``evaluations.csv`` and ``predictions.parquet``; return the number of scores.
 
     Both are derived from the finished units and written whole: a run that is not finished leaves the table of

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.training.experiment.schema import Experiment
 from gainlaw.training.experiment.taskchecks import folders_wanted
+from gainlaw.training.phases.phase import do
+from gainlaw.training.runs.graph import UnitGraph, build_graph
+from gainlaw.training.runs.record import recorded_scores, write_record
+from gainlaw.training.runs.results import write_results
 from gainlaw.training.train.machine import count_gpus, default_workers, resolve_device
-from gainlaw.training.units.graph import Graph, build_graph
-from gainlaw.training.units.record import recorded_scores, write_record
-from gainlaw.training.units.results import write_results
-from gainlaw.training.units.schedule import Summary, run_units
-from gainlaw.training.units.store import Store
-from gainlaw.training.units.units import Unit
+from gainlaw.units.schedule import Ended, run_units
+from gainlaw.units.store import Store
+from gainlaw.units.unit import Unit
 
 __all__ = ["RunOutcome", "run_experiment"]
 
@@ -27,20 +29,17 @@ class RunOutcome:
 
     Attributes
     ----------
-    summary : Summary
-        Units done, found done, failed.
+    ends : tuple of Ended
+        What became of each unit.
     scores : int
         Rows of the evaluations.
     warnings : tuple of str
         Runs that collapsed or diverged, and answers that are constant.
-    labels : mapping of str to str
-        What each unit does.
     """
 
-    summary: Summary
+    ends: tuple[Ended, ...]
     scores: int
     warnings: tuple[str, ...]
-    labels: Mapping[str, str]
 
 
 def run_experiment(
@@ -51,7 +50,7 @@ def run_experiment(
     workers: int | None = None,
     over_budget: bool = False,
     started: Callable[[Unit], None] = lambda unit: None,
-    finished: Callable[[Unit, float, str], None] = lambda unit, seconds, error: None,
+    ended: Callable[[Ended], None] = lambda end: None,
     waiting: Callable[[], None] = lambda: None,
 ) -> RunOutcome:
     """Do what is not done of an experiment, and write its tables.
@@ -66,8 +65,8 @@ def run_experiment(
         Instead of the experiment's.
     over_budget : bool
         Whether to run although the plan exceeds the budget.
-    started, finished, waiting : callable
-        See `gainlaw.training.units.schedule.run_units`.
+    started, ended, waiting : callable
+        See `gainlaw.units.schedule.run_units`.
 
     Returns
     -------
@@ -93,29 +92,36 @@ def run_experiment(
     graph = build_graph(experiment, chosen)
     store = Store(output / "units")
     _hold_to_budget(experiment, graph, store, over_budget)
-    summary = run_units(
-        graph,
+    ends = run_units(
+        graph.units,
         store,
-        device=chosen,
-        threads=threads,
+        do,
         workers=side_by_side,
-        snapshot_seconds=experiment.compute.snapshot_seconds,
+        first=lambda unit: _size(graph, unit),
         started=started,
-        finished=finished,
+        ended=ended,
         waiting=waiting,
     )
-    known = None if summary.executed or summary.failed else recorded_scores(output, experiment, graph)
+    unchanged = all(end.state == "kept" for end in ends)
+    known = recorded_scores(output, experiment, graph) if unchanged else None
     if known is not None:
         scores = known  # nothing was done, and the tables are those of what is there
     else:
         scores = write_results(graph, store, output, experiment.name)
         resolved = {"device": chosen, "threads": threads, "workers": side_by_side}
-        write_record(output, experiment, graph, store, summary, resolved, scores)
-    labels = {name: unit.label for name, unit in graph.units.items()}
-    return RunOutcome(summary, scores, _warnings(output), labels)
+        write_record(output, experiment, graph, store, ends, resolved, scores)
+    return RunOutcome(tuple(ends), scores, _warnings(output))
 
 
-def _hold_to_budget(experiment: Experiment, graph: Graph, store: Store, over_budget: bool) -> None:
+def _size(graph: UnitGraph, unit: Unit) -> float:
+    """Return about how large the model of a unit is: the largest take longest, and others fill the gaps."""
+    config: Any = unit.spec.get("config")
+    if config:
+        return float(config.get("hidden_size", 1)) ** 2 * float(config.get("num_hidden_layers", 1))
+    return _size(graph, graph.units[unit.parents["model"]]) if "model" in unit.parents else float("inf")
+
+
+def _hold_to_budget(experiment: Experiment, graph: UnitGraph, store: Store, over_budget: bool) -> None:
     budget = experiment.budget
     if over_budget or (budget.gpu_hours, budget.disk_gb, budget.memory_gb) == (None, None, None):
         return

@@ -1,0 +1,187 @@
+"""Asking for units: what phases need to say what they want done, each unit once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gainlaw._io import sha256_bytes
+from gainlaw.training.experiment.schema import Checkpoint, Experiment
+from gainlaw.training.items.loading import source_files
+from gainlaw.training.items.registry import MODULES, find_task
+from gainlaw.training.phases.registry import find_phase
+from gainlaw.units.unit import Unit, make_unit
+from gainlaw.units.versions import code_version, content_version, installed_versions
+
+if TYPE_CHECKING:
+    from gainlaw.training.experiment.schema import Intermediate
+
+__all__ = ["Builder", "Line", "Needs"]
+
+_LIBRARIES = ("torch", "transformers", "tokenizers", "peft")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One pretrained model of a checkpoint, on its way through the design.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint
+        As the experiment states it.
+    name : str
+        What the model is called.
+    start : Unit
+        The unit that it comes from.
+    seed : int
+        Of what it is trained on.
+    """
+
+    checkpoint: Checkpoint
+    name: str
+    start: Unit
+    seed: int
+
+
+@dataclass(slots=True)
+class Needs:
+    """What a unit reads beside its spec: parents, places of files, and the hashes of these for the spec."""
+
+    parents: dict[str, Unit] = field(default_factory=dict)
+    where: dict[str, str] = field(default_factory=dict)
+    data: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Builder:
+    """Collects the units of an experiment, each once, and counts how often one is asked for."""
+
+    experiment: Experiment
+    device: str
+    units: dict[str, Unit] = field(default_factory=dict)
+    wanted: dict[str, int] = field(default_factory=dict)
+    hashes: dict[Path, str] = field(default_factory=dict)
+
+    def add(
+        self, kind: str, code: str, spec: Mapping[str, Any], needs: Needs, label: str, *, computes: bool
+    ) -> Unit:
+        """Return a unit; the same work asked for twice is one unit.
+
+        Parameters
+        ----------
+        kind, code : str
+            The name of a phase, and the version of its code.
+        spec : mapping
+            What determines the result beside code and parents; plain data.
+        needs : Needs
+            What it reads.
+        label : str
+            What it does, for a reader.
+        computes : bool
+            Whether the machine and the libraries can change the result.
+        """
+        compute = self.experiment.compute
+        libraries: dict[str, str] = {}
+        if computes:
+            spec = {**spec, "machine": {"device": self.device, "threads": compute.threads}}
+            libraries = installed_versions(_LIBRARIES)
+        aside = needs.where | {"snapshot_seconds": compute.snapshot_seconds}
+        unit = make_unit(kind, spec, needs.parents, code=code, libraries=libraries, aside=aside, label=label)
+        self.wanted[kind] = self.wanted.get(kind, 0) + 1
+        return self.units.setdefault(unit.name, unit)
+
+    def place(self, text: str) -> Path:
+        """Return where a path of the experiment leads."""
+        return self.experiment.folder / Path(text).expanduser()
+
+    def hash(self, path: Path) -> str:
+        """Return a hash of a file, or of a folder's files."""
+        if path not in self.hashes:
+            self.hashes[path] = content_version(path)
+        return self.hashes[path]
+
+    def world(self) -> Unit:
+        """Ask for the synthetic world."""
+        world: Unit = find_phase("world").request(self)
+        return world
+
+    def tokenizer(self) -> Needs:
+        """Return what the tokenizer of models from scratch is read from."""
+        table = self.experiment.pretraining
+        if table is not None and table.tokenizer is not None:
+            path = self.place(table.tokenizer)
+            return Needs({}, {"tokenizer": str(path)}, {"tokenizer": self.hash(path)})
+        return Needs({"tokenizer": self.world()})
+
+    def corpus(self, files: Sequence[str] | None, needs: Needs) -> None:
+        """Add the texts that a model learns from: files, or those of the world."""
+        if not files:
+            needs.parents["world"] = self.world()
+        for number, file in enumerate(files or ()):
+            path = self.place(file)
+            needs.where[f"corpus.{number}"] = str(path)
+            needs.data[f"corpus.{number}"] = self.hash(path)
+
+    def base(self, start: Unit, tasks: Iterable[str]) -> Needs:
+        """Return what a unit on some tasks reads: the tokenizer of the model that it goes back to, and the world."""
+        needs = Needs({"tokenizer": start})
+        if start.spec.get("config") is not None:
+            needs = self.tokenizer()
+            needs.data = {}
+        if any(find_task(task).made for task in tasks):
+            needs.parents["world"] = self.world()
+        return needs
+
+    def entry(
+        self,
+        needs: Needs,
+        task: str,
+        splits: Sequence[str],
+        language: str,
+        limit: int | None,
+        seed: int,
+        folder: str | None = None,
+    ) -> dict[str, Any]:
+        """Return what a spec says about the data of a task, and add where they lie.
+
+        Parameters
+        ----------
+        needs : Needs
+            Gets the place.
+        task, language : str
+            Whose data.
+        splits : sequence of str
+            Those that are read.
+        limit : int or None
+            The most items.
+        seed : int
+            Of the choice when there are more.
+        folder : str, optional
+            Where they lie, if not where the experiment says for all.
+        """
+        known = folder or self.experiment.data.get(task)
+        data = ""
+        if known is not None:
+            path = self.place(known)
+            files = [file for split in splits for file in source_files(task, split, language, path)]
+            data = sha256_bytes("\n".join(self.hash(file) for file in files).encode())
+            needs.where[task] = str(path)
+        entry = {"task": task, "language": language, "limit": limit, "sample": seed, "data": data}
+        return entry | {"reader": _reader(task, known is not None)}
+
+    def entries(
+        self, needs: Needs, each: Intermediate, splits: Sequence[str], seed: int
+    ) -> list[dict[str, Any]]:
+        """Return what a spec says about the data of the tasks of an intermediate."""
+        return [
+            self.entry(needs, task, splits, each.language, each.examples, seed, each.data.get(task))
+            for task in each.tasks
+        ]
+
+
+def _reader(task: str, local: bool) -> str:
+    """Return the version of the code that reads a task's items."""
+    shared = () if find_task(task).made else ("items.rows", "items.files" if local else "items.hub")
+    return code_version(f"gainlaw.training.{name}" for name in (MODULES[task], *shared))

@@ -1,1 +1,0 @@
-"""Units of work: named by what determines them, done once, kept in a store."""

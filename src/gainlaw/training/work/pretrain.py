@@ -1,0 +1,68 @@
+"""Masked language modelling from scratch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.training.experiment.recipes import Recipe
+from gainlaw.training.train.backbones import make_model, save_model
+from gainlaw.training.train.data import encode_texts
+from gainlaw.training.train.heads import MaskedHead, require_positions
+from gainlaw.training.train.loop import train
+from gainlaw.training.train.objectives import Masked, MaskedText
+from gainlaw.training.work.load import scratch_config, write_info
+from gainlaw.training.work.work import MODEL, Work
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["masked_text", "run"]
+
+
+def run(work: Work) -> None:
+    """Write ``model/`` and ``result.json``."""
+    spec = work.spec
+    recipe = Recipe.from_record(spec["recipe"])
+    tokenizer = work.tokenizer()
+    model = make_model(scratch_config(spec["config"], tokenizer), "masked", spec["seed"])
+    model.to(work.device)  # type: ignore[arg-type]  # its decorator hides the signature
+    text = masked_text(work.corpus(), tokenizer, recipe)
+    head = MaskedHead(model)
+    require_positions(model, [text.encoded])
+    objective = Masked(head, text, recipe.batch_size, spec["seed"], tokenizer.pad_token_id)
+    result = train(
+        objective,
+        recipe,
+        seed=spec["seed"],
+        folder=work.folder,
+        device=work.device,
+        snapshot_seconds=work.unit.aside["snapshot_seconds"],
+    )
+    save_model(model, work.folder / MODEL)
+    write_info(model.base_model, work.folder)  # type: ignore[arg-type]
+    work.write("result.json", result.record())
+
+
+def masked_text(
+    texts: list[tuple[str, str]], tokenizer: PreTrainedTokenizerBase, recipe: Recipe
+) -> MaskedText:
+    """Return texts ready for masked language modelling.
+
+    Raises
+    ------
+    InputError
+        If the tokenizer has no token that hides others.
+    """
+    if tokenizer.mask_token_id is None:
+        hint = "masked language modelling needs a model that was pretrained with one, such as XLM-R"
+        raise InputError(Problem("the tokenizer has no mask token", hint=hint))
+    return MaskedText(
+        encode_texts(texts, tokenizer, recipe.max_length),
+        np.array(sorted(tokenizer.all_special_ids)),
+        tokenizer.mask_token_id,
+        len(tokenizer),
+        recipe.mask_rate,
+    )

@@ -1,0 +1,163 @@
+"""One unit at work: where it finds its models, tokenizers and items, and where it writes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gainlaw._io import write_text_atomic
+from gainlaw.errors import InputError
+from gainlaw.training.items.items import Item
+from gainlaw.training.items.loading import load_items
+from gainlaw.training.items.registry import find_task
+from gainlaw.units.store import Store, dump_json
+from gainlaw.units.unit import Unit
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from gainlaw.training.train.backbones import Role
+
+__all__ = ["ADAPTERS", "MODEL", "ORIGIN", "Work", "prepare_process"]
+
+MODEL = "model"
+ADAPTERS = "adapters"
+ORIGIN = "origin.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A unit that is being done.
+
+    Attributes
+    ----------
+    unit : Unit
+        What is to be done.
+    store : Store
+        Where its parents are.
+    folder : Path
+        Where it writes.
+    """
+
+    unit: Unit
+    store: Store
+    folder: Path
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """What determines the result."""
+        return self.unit.spec
+
+    @property
+    def device(self) -> str:
+        """What it runs on, ``cpu`` or ``cuda``."""
+        return str(self.spec["machine"]["device"])
+
+    def parent(self, role: str) -> Path:
+        """Return the folder of a unit that it reads."""
+        return self.store.path(self.unit.parents[role])
+
+    def write(self, name: str, value: Any) -> None:
+        """Write plain data as JSON."""
+        write_text_atomic(self.folder / name, dump_json(value))
+
+    def model(self, role: Role) -> PreTrainedModel:
+        """Return the model of the parent ``model``, in the role asked for.
+
+        A unit that trained adapters keeps only these: its own parent's model is loaded, and they are merged into it.
+        """
+        return _model(self.store, self.unit.parents["model"], role, self.device)
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """Return the tokenizer of the parent ``tokenizer``: a world's, a loaded model's, or a file's."""
+        from gainlaw.training.train.backbones import load_tokenizer
+
+        if "tokenizer" in self.unit.aside:
+            return load_tokenizer(self.unit.aside["tokenizer"])
+        folder = self.parent("tokenizer")
+        if (folder / "tokenizer.json").is_file():
+            return load_tokenizer(folder / "tokenizer.json")
+        return load_tokenizer(*_origin(folder))
+
+    def items(self, entry: Mapping[str, Any], split: str, language: str) -> list[Item]:
+        """Return the items that an entry of the spec asks for.
+
+        Parameters
+        ----------
+        entry : mapping
+            ``task`` and ``limit`` (None for all), and ``sample``, the seed of the choice when there are more.
+        split, language : str
+            Which items.
+        """
+        task, limit = find_task(entry["task"]), entry["limit"]
+        if task.made:
+            items = task.local.parse(task.local.find(self.parent("world"), split, language), split, language)
+        else:
+            folder = self.unit.aside.get(task.name)
+            items = load_items(task, split, language, None if folder is None else Path(folder))
+        if limit is None or limit >= len(items):
+            return items
+        rng = np.random.default_rng([entry["sample"], 17])
+        return [items[i] for i in np.sort(rng.permutation(len(items))[:limit])]
+
+    def corpus(self) -> list[tuple[str, str]]:
+        """Return the texts to learn from: lines, of which a tab parts two texts.
+
+        Raises
+        ------
+        InputError
+            If there is no text in them.
+        """
+        places = sorted(self.unit.aside.items())
+        files = [Path(place) for name, place in places if name.startswith("corpus.")]
+        files = files or [self.parent("world") / "corpus.tsv"]
+        texts = []
+        for file in files:
+            for line in file.read_text(encoding="utf-8").splitlines():
+                first, _, second = line.partition("\t")
+                if first.strip():
+                    texts.append((first, second))
+        if not texts:
+            raise InputError("the corpus has no text", source=", ".join(map(str, files)))
+        return texts
+
+
+def _model(store: Store, name: str, role: Role, device: str) -> PreTrainedModel:
+    from gainlaw.training.train.adapters import merge_saved
+    from gainlaw.training.train.backbones import load_model
+
+    folder = store.path(name)
+    if (folder / ADAPTERS).is_dir():
+        return merge_saved(_model(store, store.read(name).parents["model"], role, device), folder / ADAPTERS)
+    origin, revision = _origin(folder)
+    return load_model(origin, role, revision=revision, device=device)
+
+
+def _origin(folder: Path) -> tuple[str | Path, str | None]:
+    if (folder / MODEL).is_dir():
+        return folder / MODEL, None
+    record = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))
+    return record["origin"], record["revision"]
+
+
+def prepare_process(threads: int) -> None:
+    """Make the computations of this process repeatable: its threads, and deterministic kernels on the CPU.
+
+    Parameters
+    ----------
+    threads : int
+        Threads of one computation; another number rounds differently.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import torch
+
+    torch.set_num_threads(threads)
+    if not torch.cuda.is_available():
+        torch.use_deterministic_algorithms(True)
