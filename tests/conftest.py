@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -46,6 +47,22 @@ def run_cli(*arguments: object) -> Outcome:
 def cli() -> Cli:
     """Return the command line as a function of its arguments."""
     return run_cli
+
+
+@pytest.fixture
+def svg_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw figures as SVG alone, a third of the work; a test that uses it reads no PDF or PNG."""
+    from gainlaw.figures.style import PaperFigure
+
+    savefig = PaperFigure.savefig
+
+    def once(figure: PaperFigure, target: IO[bytes], *, format: str, **options: object) -> None:
+        if format == "svg":
+            savefig(figure, target, format=format, **options)
+        else:
+            target.write(b"not drawn")
+
+    monkeypatch.setattr(PaperFigure, "savefig", once)
 
 
 @pytest.fixture(scope="session")

@@ -157,6 +157,7 @@ def test_compare_ranks_fits_of_the_same_gains(study: Study, cli: Cli) -> None:
     assert table["elpd"].is_monotonic_decreasing
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_report_is_written_whole(study: Study, cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "claims.toml").write_text(CLAIMS)
     out = tmp_path / "report"
@@ -189,6 +190,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory, cli: Cli) -> Path:
     return folder / "fit"
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_failed_diagnostics_are_told_by_every_command(failed: Path, cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "claims.toml").write_text(CLAIMS)
     for arguments in (

@@ -22,7 +22,9 @@ from forking import Fork
 #: Moments at which commands are killed. GAINLAW_KILLS asks for more.
 KILLS = int(os.environ.get("GAINLAW_KILLS", "4"))
 FEW = ("--draws", "100", "--chains", "2")
-CLAIMS = '[[claim]]\nname = "grows"\nclaim = "slope > 0"\n'
+#: The law whose report is drawn soonest.
+LEVEL = (*FEW, "--law", "constant")
+CLAIMS = '[[claim]]\nname = "helps"\nclaim = "gain(1B) > 0"\n'
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,14 @@ def fitted(fork: Fork, scores: Path) -> Path:
     return target
 
 
+@pytest.fixture(scope="module")
+def level(fork: Fork, scores: Path) -> Path:
+    """Return the directory of a fit without a slope."""
+    target = scores.parent / "level"
+    assert fork.run("fit", scores, "-o", target, *LEVEL, "--seed", 1).code in {0, 1}
+    return target
+
+
 def leavings(folder: Path) -> list[str]:
     return [str(path) for path in folder.rglob(".*gainlaw-*")]
 
@@ -64,9 +74,9 @@ def seed_of(fit: Path) -> int:
 class Bed:
     """A folder with a fit, foreign files in it, claims, and commands to be killed."""
 
-    def __init__(self, folder: Path, scores: Path, fitted: Path) -> None:
+    def __init__(self, folder: Path, scores: Path, level: Path) -> None:
         self.folder, self.fit, self.out = folder, folder / "fit", folder / "report"
-        subprocess.run(["cp", "-r", str(fitted), str(self.fit)], check=True)
+        subprocess.run(["cp", "-r", str(level), str(self.fit)], check=True)
         (self.fit / "notes.txt").write_text("years of work")
         (self.fit / "mine").mkdir()
         (self.fit / "mine" / "data.csv").write_text("1")
@@ -74,8 +84,8 @@ class Bed:
         (self.out / "notes.txt").write_text("years of work")
         (folder / "claims.toml").write_text(CLAIMS)
         self.commands: dict[str, Callable[[int], tuple[object, ...]]] = {
-            "fit": lambda seed: ("fit", scores, "-o", folder / "new", *FEW, "--seed", seed),
-            "overwrite": lambda seed: ("fit", scores, "-o", self.fit, *FEW, "--overwrite", "--seed", seed),
+            "fit": lambda seed: ("fit", scores, "-o", folder / "new", *LEVEL, "--seed", seed),
+            "overwrite": lambda seed: ("fit", scores, "-o", self.fit, *LEVEL, "--overwrite", "--seed", seed),
             "claims": lambda seed: (
                 "claims",
                 self.fit,
@@ -107,9 +117,9 @@ class Bed:
 
 
 def test_commands_killed_at_any_moment_leave_the_old_or_the_new(
-    tmp_path: Path, fork: Fork, scores: Path, fitted: Path
+    tmp_path: Path, fork: Fork, scores: Path, level: Path
 ) -> None:
-    bed, rng = Bed(tmp_path, scores, fitted), random.Random(5)
+    bed, rng = Bed(tmp_path, scores, level), random.Random(5)
     lasted: dict[str, float] = {}
     for name in ("report", "claims", "fit", "overwrite"):
         begun = time.monotonic()
@@ -169,14 +179,14 @@ def test_a_command_that_is_stopped_takes_its_leavings_away(
 
 
 def test_a_full_disk_is_one_message_and_the_old_result_stays(
-    tmp_path: Path, fork: Fork, scores: Path, fitted: Path
+    tmp_path: Path, fork: Fork, scores: Path, level: Path
 ) -> None:
     target = tmp_path / "fit"
-    subprocess.run(["cp", "-r", str(fitted), str(target)], check=True)
+    subprocess.run(["cp", "-r", str(level), str(target)], check=True)
     (target / "notes.txt").write_text("years of work")
     for arguments in (
-        ("fit", scores, "-o", target, *FEW, "--overwrite", "--seed", 2),
-        ("fit", scores, "-o", tmp_path / "new", *FEW),
+        ("fit", scores, "-o", target, *LEVEL, "--overwrite", "--seed", 2),
+        ("fit", scores, "-o", tmp_path / "new", *LEVEL),
         ("report", target, "-o", tmp_path / "report", "--one-scale"),
     ):
         done = fork.run(*arguments, limit=100_000)
@@ -247,9 +257,9 @@ def test_output_in_another_encoding_writes_characters_out(fitted: Path) -> None:
 
 def test_a_fault_of_ours_is_one_line_and_exits_70(tmp_path: Path, scores: Path) -> None:
     code = (
-        "import sys; import gainlaw.scores.gains; from gainlaw.cli import main\n"
+        "import sys; import gainlaw.scores.gains.cells.reading as reading; from gainlaw.cli import main\n"
         "def broken(*args, **kwargs): raise RuntimeError('of two\\nminds')\n"
-        "gainlaw.scores.gains.cells.reading.read_table = broken\n"
+        "reading.read_table = broken\n"
         "main()\n"
     )
     for options, lines in (((), 1), (("--debug",), 5)):
