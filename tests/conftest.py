@@ -52,7 +52,7 @@ def cli() -> Cli:
 @pytest.fixture
 def svg_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw figures as SVG alone, a third of the work; a test that uses it reads no PDF or PNG."""
-    from gainlaw.figures.style import PaperFigure
+    from gainlaw.figures.common.style import PaperFigure
 
     savefig = PaperFigure.savefig
 

@@ -14,7 +14,7 @@ import json, os, resource, sys, warnings
 import gainlaw.report.exhibits, gainlaw.report.write, gainlaw.claims.assessment, h5py, xarray, jinja2
 from gainlaw.cli import main
 import gainlaw as gl
-from gainlaw.figures.style import PaperFigure
+from gainlaw.figures.common.style import PaperFigure
 
 savefig = PaperFigure.savefig
 
