@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=EXAMPLES)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    from gainlaw.training.work.work import prepare_process
+    from gainlaw.training.work.job import prepare_process
 
     prepare_process(1)
     warnings.filterwarnings("ignore")

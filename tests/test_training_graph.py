@@ -405,7 +405,7 @@ def test_words_about_code_are_in_no_key(tmp_path: Path, monkeypatch: pytest.Monk
     assert plain != code_of("def f(x):\n    return '' and x + 1\n")
 
 
-_MODELS = {"work.work", "train.backbones", "train.adapters"}
+_MODELS = {"work.job", "train.backbones", "train.adapters"}
 _SCORES = {*_MODELS, *(f"train.{name}" for name in ("data", "batches", "heads", "objectives", "loop"))}
 _CORE = {*_SCORES, "train.masking", "train.sampling", "train.snapshots"}
 _PROMPTS = {

@@ -323,7 +323,7 @@ def test_every_architecture_is_trained_from_scratch_in_a_world(
     assert len(found) == 6 * 2 * languages
     assert {name for name in found["model"] if "+" not in name} == {f"{name}-s3" for name in CONFIGS}
     assert set(found["language_family"]) - {""}
-    phases = pd.Series([unit.phase for unit in graph.units.values()]).value_counts()
+    phases = pd.Series([unit.kind for unit in graph.units.values()]).value_counts()
     assert phases.to_dict() == {
         "world": 1,
         "pretrain": 2,
@@ -356,7 +356,7 @@ def test_the_record_of_a_run_gives_the_same_evaluations(
 # Every task
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", [name for name, each in TASKS.items() if not each.made])
 def test_every_task_trains_and_is_scored_where_it_can_be(
     task: str, models: Path, published: Path, tmp_path: Path
 ) -> None:

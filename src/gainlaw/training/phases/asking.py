@@ -18,7 +18,7 @@ from gainlaw.units.versions import code_version, content_version, installed_vers
 if TYPE_CHECKING:
     from gainlaw.training.experiment.schema import Intermediate
 
-__all__ = ["Builder", "Line", "Needs"]
+__all__ = ["Builder", "Line", "Reads"]
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "peft")
 
@@ -46,7 +46,7 @@ class Line:
 
 
 @dataclass(slots=True)
-class Needs:
+class Reads:
     """What a unit reads beside its spec: parents, places of files, and the hashes of these for the spec."""
 
     parents: dict[str, Unit] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Builder:
     hashes: dict[Path, str] = field(default_factory=dict)
 
     def add(
-        self, kind: str, code: str, spec: Mapping[str, Any], needs: Needs, label: str, *, computes: bool
+        self, kind: str, code: str, spec: Mapping[str, Any], reads: Reads, label: str, *, computes: bool
     ) -> Unit:
         """Return a unit; the same work asked for twice is one unit.
 
@@ -75,7 +75,7 @@ class Builder:
             The name of a phase, and the version of its code.
         spec : mapping
             What determines the result beside code and parents; plain data.
-        needs : Needs
+        reads : Reads
             What it reads.
         label : str
             What it does, for a reader.
@@ -87,8 +87,8 @@ class Builder:
         if computes:
             spec = {**spec, "machine": {"device": self.device, "threads": compute.threads}}
             libraries = installed_versions(_LIBRARIES)
-        aside = needs.where | {"snapshot_seconds": compute.snapshot_seconds}
-        unit = make_unit(kind, spec, needs.parents, code=code, libraries=libraries, aside=aside, label=label)
+        aside = reads.where | {"snapshot_seconds": compute.snapshot_seconds}
+        unit = make_unit(kind, spec, reads.parents, code=code, libraries=libraries, aside=aside, label=label)
         self.wanted[kind] = self.wanted.get(kind, 0) + 1
         return self.units.setdefault(unit.name, unit)
 
@@ -107,36 +107,36 @@ class Builder:
         world: Unit = find_phase("world").request(self)
         return world
 
-    def tokenizer(self) -> Needs:
+    def tokenizer(self) -> Reads:
         """Return what the tokenizer of models from scratch is read from."""
         table = self.experiment.pretraining
         if table is not None and table.tokenizer is not None:
             path = self.place(table.tokenizer)
-            return Needs({}, {"tokenizer": str(path)}, {"tokenizer": self.hash(path)})
-        return Needs({"tokenizer": self.world()})
+            return Reads({}, {"tokenizer": str(path)}, {"tokenizer": self.hash(path)})
+        return Reads({"tokenizer": self.world()})
 
-    def corpus(self, files: Sequence[str] | None, needs: Needs) -> None:
+    def corpus(self, files: Sequence[str] | None, reads: Reads) -> None:
         """Add the texts that a model learns from: files, or those of the world."""
         if not files:
-            needs.parents["world"] = self.world()
+            reads.parents["world"] = self.world()
         for number, file in enumerate(files or ()):
             path = self.place(file)
-            needs.where[f"corpus.{number}"] = str(path)
-            needs.data[f"corpus.{number}"] = self.hash(path)
+            reads.where[f"corpus.{number}"] = str(path)
+            reads.data[f"corpus.{number}"] = self.hash(path)
 
-    def base(self, start: Unit, tasks: Iterable[str]) -> Needs:
+    def base(self, start: Unit, tasks: Iterable[str]) -> Reads:
         """Return what a unit on some tasks reads: the tokenizer of the model that it goes back to, and the world."""
-        needs = Needs({"tokenizer": start})
+        reads = Reads({"tokenizer": start})
         if start.spec.get("config") is not None:
-            needs = self.tokenizer()
-            needs.data = {}
+            reads = self.tokenizer()
+            reads.data = {}
         if any(find_task(task).made for task in tasks):
-            needs.parents["world"] = self.world()
-        return needs
+            reads.parents["world"] = self.world()
+        return reads
 
     def entry(
         self,
-        needs: Needs,
+        reads: Reads,
         task: str,
         splits: Sequence[str],
         language: str,
@@ -148,7 +148,7 @@ class Builder:
 
         Parameters
         ----------
-        needs : Needs
+        reads : Reads
             Gets the place.
         task, language : str
             Whose data.
@@ -167,16 +167,16 @@ class Builder:
             path = self.place(known)
             files = [file for split in splits for file in source_files(task, split, language, path)]
             data = sha256_bytes("\n".join(self.hash(file) for file in files).encode())
-            needs.where[task] = str(path)
+            reads.where[task] = str(path)
         entry = {"task": task, "language": language, "limit": limit, "sample": seed, "data": data}
         return entry | {"reader": _reader(task, known is not None)}
 
     def entries(
-        self, needs: Needs, each: Intermediate, splits: Sequence[str], seed: int
+        self, reads: Reads, each: Intermediate, splits: Sequence[str], seed: int
     ) -> list[dict[str, Any]]:
         """Return what a spec says about the data of the tasks of an intermediate."""
         return [
-            self.entry(needs, task, splits, each.language, each.examples, seed, each.data.get(task))
+            self.entry(reads, task, splits, each.language, each.examples, seed, each.data.get(task))
             for task in each.tasks
         ]
 

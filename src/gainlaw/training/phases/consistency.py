@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PHASES"]
 
 
-class Consistency(Method):
+class ConsistencyPhase(Method):
     """Trains a model to agree with itself over prompts."""
 
     name, done_by = "consistency", "work.consistency"
@@ -30,17 +30,17 @@ class Consistency(Method):
 
     def request(self, builder: Builder, line: Line, each: Intermediate) -> Unit:
         """Ask for a model trained on the unlabelled items of a task."""
-        needs, experiment = builder.base(line.start, each.tasks), builder.experiment
+        reads, experiment = builder.base(line.start, each.tasks), builder.experiment
         recipe = resolve_recipe(experiment, "intermediate", line.checkpoint, each.training)
-        entries = builder.entries(needs, each, [each.split], line.seed)
+        entries = builder.entries(reads, each, [each.split], line.seed)
         spec = {
             "tasks": [entry | {"split": each.split} for entry in entries],
             "prompts": prompt_records(find_task(each.tasks[0]), each.prompts),
             "settings": _settings(experiment, line.checkpoint, each, recipe),
             "seed": line.seed,
         }
-        needs.parents["model"] = line.start
-        return self.ask(builder, spec, needs, f"{line.name}: {each.name}")
+        reads.parents["model"] = line.start
+        return self.ask(builder, spec, reads, f"{line.name}: {each.name}")
 
     def splits(self, draft: Draft, each: Intermediate) -> list[str]:
         """Return the split that the intermediate names."""
@@ -97,4 +97,4 @@ def _settings(
     return given | {"token_budget": recipe.micro_batch_tokens}
 
 
-PHASES = (Consistency(),)
+PHASES = (ConsistencyPhase(),)

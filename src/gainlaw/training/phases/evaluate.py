@@ -13,13 +13,13 @@ from gainlaw.training.plan.workload import entry_workload
 
 if TYPE_CHECKING:
     from gainlaw.training.experiment.schema import Experiment, Target
-    from gainlaw.training.phases.asking import Builder, Line, Needs
+    from gainlaw.training.phases.asking import Builder, Line, Reads
     from gainlaw.units.unit import Unit
 
 __all__ = ["PHASES", "scoring_effort", "scoring_spec"]
 
 
-class Evaluate(Scoring):
+class EvaluatePhase(Scoring):
     """Predicts every item of a target in every language by the head that was fine-tuned."""
 
     name, done_by = "evaluate", "work.evaluate"
@@ -29,26 +29,26 @@ class Evaluate(Scoring):
     ) -> tuple[Unit, Unit]:
         """Ask for the fine-tuning on the English side, and for the scores of the model that it gives."""
         last: Unit = find_phase("finetune").request(builder, line, target, model, label)
-        spec, needs = scoring_spec(builder, line, target, last)
+        spec, reads = scoring_spec(builder, line, target, last)
         recipe = resolve_recipe(builder.experiment, "finetune", line.checkpoint, target.training)
         spec["max_length"] = recipe.max_length
-        return last, self.ask(builder, spec, needs, f"{label}: {len(spec['languages'])} languages")
+        return last, self.ask(builder, spec, reads, f"{label}: {len(spec['languages'])} languages")
 
     def effort(self, experiment: Experiment, unit: Unit) -> Effort:
         """Return every item in every language once."""
         return scoring_effort(experiment, unit, unit.spec["max_length"], 1)
 
 
-def scoring_spec(builder: Builder, line: Line, target: Target, model: Unit) -> tuple[dict[str, Any], Needs]:
-    """Return what a spec of any scoring says, and what it needs."""
+def scoring_spec(builder: Builder, line: Line, target: Target, model: Unit) -> tuple[dict[str, Any], Reads]:
+    """Return what a spec of any scoring says, and what it reads."""
     task = find_task(target.task)
     split = target.split or task.evaluation_split
     recipe = resolve_recipe(builder.experiment, "finetune", line.checkpoint, target.training)
     languages = scored_languages(builder.experiment, target, task, split)
-    needs = builder.base(line.start, [task.name])
-    needs.parents["model"] = model
+    reads = builder.base(line.start, [task.name])
+    reads.parents["model"] = model
     entries = {
-        language: builder.entry(needs, task.name, [split], language, target.limit, 0)
+        language: builder.entry(reads, task.name, [split], language, target.limit, 0)
         for language in languages
     }
     spec = {
@@ -62,7 +62,7 @@ def scoring_spec(builder: Builder, line: Line, target: Target, model: Unit) -> t
         "micro_batch_tokens": recipe.micro_batch_tokens,
         "precision": recipe.precision,
     }
-    return spec, needs
+    return spec, reads
 
 
 def scoring_effort(experiment: Experiment, unit: Unit, longest: int, times: int) -> Effort:
@@ -81,4 +81,4 @@ def scoring_effort(experiment: Experiment, unit: Unit, longest: int, times: int)
     )
 
 
-PHASES = (Evaluate(),)
+PHASES = (EvaluatePhase(),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gainlaw.training.phases.asking import Builder, Needs
+from gainlaw.training.phases.asking import Builder, Reads
 from gainlaw.training.phases.phase import Effort, Start
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["PHASES"]
 
 
-class Load(Start):
+class LoadPhase(Start):
     """Finds a model, or makes one that has learned nothing."""
 
     name, done_by = "load", "work.load"
@@ -25,18 +25,18 @@ class Load(Start):
         role = "language" if builder.experiment.protocol == "prompted" else "encoder"
         spec = {"config": checkpoint.config, "role": role, "seed": seed, "hub": None, "revision": None}
         if checkpoint.config is not None:
-            needs = builder.tokenizer()
-            return self.ask(builder, spec | {"data": needs.data}, needs, f"{name}: random weights")
-        needs = Needs()
+            reads = builder.tokenizer()
+            return self.ask(builder, spec | {"data": reads.data}, reads, f"{name}: random weights")
+        reads = Reads()
         if checkpoint.path is not None:
             path = builder.place(checkpoint.path)
-            needs = Needs({}, {"model": str(path)}, {"model": builder.hash(path)})
-        spec |= {"hub": checkpoint.hub, "revision": checkpoint.revision, "data": needs.data}
-        return self.ask(builder, spec, needs, f"{name}: load", computes=False)
+            reads = Reads({}, {"model": str(path)}, {"model": builder.hash(path)})
+        spec |= {"hub": checkpoint.hub, "revision": checkpoint.revision, "data": reads.data}
+        return self.ask(builder, spec, reads, f"{name}: load", computes=False)
 
     def effort(self, experiment: Experiment, unit: Unit) -> Effort:
         """Return that it computes nothing; a model from the hub is kept on the disk too."""
         return Effort(keeps="weights")
 
 
-PHASES = (Load(),)
+PHASES = (LoadPhase(),)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from gainlaw.errors import Problem
     from gainlaw.training.experiment.schema import Checkpoint, Experiment, Intermediate, Target
     from gainlaw.training.experiment.validation import Draft
-    from gainlaw.training.phases.asking import Builder, Line, Needs
+    from gainlaw.training.phases.asking import Builder, Line, Reads
     from gainlaw.training.plan.workload import Workload
-    from gainlaw.training.work.work import Work
+    from gainlaw.training.work.job import Job
 
 __all__ = ["Effort", "Method", "Phase", "Scoring", "Start", "do"]
 
@@ -83,7 +83,7 @@ class Phase(ABC):
     name : str
         The kind of its units, and what their folders begin with.
     done_by : str
-        The module with ``run(work)``, below ``gainlaw.training``. Its code, and that of all it imports, is in the
+        The module with ``run(job)``, below ``gainlaw.training``. Its code, and that of all it imports, is in the
         keys of the units; what only asks for units or plans them is not.
     computes : bool
         Whether device, threads and the versions of torch and its kin can change the result.
@@ -108,18 +108,18 @@ class Phase(ABC):
         self,
         builder: Builder,
         spec: Mapping[str, Any],
-        needs: Needs,
+        reads: Reads,
         label: str,
         *,
         computes: bool | None = None,
     ) -> Unit:
         """Ask for a unit, see `gainlaw.training.phases.asking.Builder.add`."""
         machine = self.computes if computes is None else computes
-        return builder.add(self.name, self.code, spec, needs, label, computes=machine)
+        return builder.add(self.name, self.code, spec, reads, label, computes=machine)
 
-    def run(self, work: Work) -> None:
+    def run(self, job: Job) -> None:
         """Do a unit: read its parents, compute, write what the phase leaves."""
-        importlib.import_module(f"{_RUNNER}.{self.done_by}").run(work)
+        importlib.import_module(f"{_RUNNER}.{self.done_by}").run(job)
 
     def effort(self, experiment: Experiment, unit: Unit) -> Effort:
         """Return what a unit goes through."""
@@ -176,11 +176,11 @@ class Scoring(Phase):
 
 def do(unit: Unit, store: Store, folder: Path) -> None:
     """Do a unit of a run, see `gainlaw.units.schedule.Do`."""
-    from gainlaw.training.work.work import Work, prepare_process
+    from gainlaw.training.work.job import Job, prepare_process
 
     if "machine" in unit.spec:
         prepare_process(unit.spec["machine"]["threads"])
-    find_phase(unit.kind).run(Work(unit, store, folder))
+    find_phase(unit.kind).run(Job(unit, store, folder))
 
 
 @cache

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["PHASES"]
 
 
-class Pretrain(Start):
+class PretrainPhase(Start):
     """Pretrains a model on files, or on the corpus of the world."""
 
     name, done_by = "pretrain", "work.pretrain"
@@ -26,15 +26,15 @@ class Pretrain(Start):
     def request(self, builder: Builder, checkpoint: Checkpoint, name: str, seed: int) -> Unit:
         """Ask for the model of a configuration and a seed."""
         table = builder.experiment.pretraining
-        needs = builder.tokenizer()
-        builder.corpus(table.corpus if table is not None else None, needs)
+        reads = builder.tokenizer()
+        builder.corpus(table.corpus if table is not None else None, reads)
         spec = {
             "config": checkpoint.config,
             "recipe": resolve_recipe(builder.experiment, "pretrain", checkpoint).record(),
             "seed": seed,
-            "data": needs.data,
+            "data": reads.data,
         }
-        return self.ask(builder, spec, needs, f"{name}: pretraining")
+        return self.ask(builder, spec, reads, f"{name}: pretraining")
 
     def effort(self, experiment: Experiment, unit: Unit) -> Effort:
         """Return the steps that its recipe takes on its corpus."""
@@ -60,4 +60,4 @@ def recipe_effort(recipe: Recipe, loads: tuple[Workload, ...], passes: float, ml
     )
 
 
-PHASES = (Pretrain(),)
+PHASES = (PretrainPhase(),)

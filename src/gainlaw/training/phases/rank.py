@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["PHASES"]
 
 
-class Rank(Scoring):
+class RankPhase(Scoring):
     """Ranks the answers to every item of a target in every language, prompt by prompt."""
 
     name, done_by = "rank", "work.rank"
@@ -26,14 +26,14 @@ class Rank(Scoring):
         self, builder: Builder, line: Line, target: Target, model: Unit, label: str
     ) -> tuple[Unit, Unit]:
         """Ask for the scores of a model, which is not trained any more."""
-        spec, needs = scoring_spec(builder, line, target, model)
+        spec, reads = scoring_spec(builder, line, target, model)
         spec["prompts"] = prompts = prompt_records(find_task(target.task), target.prompts)
         said = f"{label}: {len(spec['languages'])} languages, {len(prompts)} prompts"
-        return model, self.ask(builder, spec, needs, said)
+        return model, self.ask(builder, spec, reads, said)
 
     def effort(self, experiment: Experiment, unit: Unit) -> Effort:
         """Return every item in every language with each prompt."""
         return scoring_effort(experiment, unit, 512, len(unit.spec["prompts"]))
 
 
-PHASES = (Rank(),)
+PHASES = (RankPhase(),)

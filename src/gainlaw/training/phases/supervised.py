@@ -41,7 +41,7 @@ def _splits(recipe: Recipe) -> list[str]:
     return ["train", "validation"] if recipe.patience else ["train"]
 
 
-class Supervised(Method):
+class SupervisedPhase(Method):
     """Trains on labelled examples of one task or several, and on masked text beside."""
 
     name, done_by = "intermediate", "work.supervised"
@@ -50,22 +50,22 @@ class Supervised(Method):
 
     def request(self, builder: Builder, line: Line, each: Intermediate) -> Unit:
         """Ask for a model trained on an intermediate."""
-        needs = builder.base(line.start, each.tasks)
+        reads = builder.base(line.start, each.tasks)
         recipe = resolve_recipe(builder.experiment, "intermediate", line.checkpoint, each.training)
-        entries = builder.entries(needs, each, _splits(recipe), line.seed)
+        entries = builder.entries(reads, each, _splits(recipe), line.seed)
         if each.mlm:
-            builder.corpus(each.mlm_corpus, needs)
+            builder.corpus(each.mlm_corpus, reads)
         spec = _COMMON | {
             "tasks": entries,
             "recipe": recipe.record(),
             "seed": line.seed,
             "temperature": each.temperature if each.sampling == "temperature" else 1.0,
             "mlm": each.mlm,
-            "data": needs.data,
+            "data": reads.data,
             "keep_head": False,
         }
-        needs.parents["model"] = line.start
-        return self.ask(builder, spec, needs, f"{line.name}: {each.name}")
+        reads.parents["model"] = line.start
+        return self.ask(builder, spec, reads, f"{line.name}: {each.name}")
 
     def splits(self, draft: Draft, each: Intermediate) -> list[str]:
         """Return the training split, and the validation split where some checkpoint is checked on it."""
@@ -87,7 +87,7 @@ class Supervised(Method):
             return found
         if each.mlm_corpus is None and not draft.has("world"):
             hint = "add mlm_corpus, a list of text files"
-            found.append(Problem("mlm needs a corpus", f"{key}.mlm", hint=hint))
+            found.append(Problem("mlm reads a corpus", f"{key}.mlm", hint=hint))
         for _, checkpoint in draft.checkpoints():
             kind = model_type_of(draft.experiment, checkpoint) if checkpoint.base_model is None else None
             if kind is not None and kind not in MASKED_TYPES:
@@ -101,7 +101,7 @@ class Supervised(Method):
         return _effort(experiment, unit)
 
 
-class Finetune(Phase):
+class FinetunePhase(Phase):
     """Trains on the English side of a target, and keeps the head."""
 
     name, done_by = "finetune", "work.supervised"
@@ -113,8 +113,8 @@ class Finetune(Phase):
         task = find_task(target.task)
         recipe = resolve_recipe(builder.experiment, "finetune", line.checkpoint, target.training)
         for number, stage in enumerate(target.train or task.english_side or (task.name,)):
-            needs = builder.base(line.start, [stage])
-            entry = builder.entry(needs, stage, _splits(recipe), "en", target.examples, line.seed)
+            reads = builder.base(line.start, [stage])
+            entry = builder.entry(reads, stage, _splits(recipe), "en", target.examples, line.seed)
             spec = _COMMON | {
                 "tasks": [entry],
                 "recipe": recipe.record(),
@@ -122,8 +122,8 @@ class Finetune(Phase):
                 "keep_head": True,
                 "carry_head": number > 0,
             }
-            needs.parents["model"] = model
-            model = self.ask(builder, spec, needs, f"{label}: fine-tuning on {stage}")
+            reads.parents["model"] = model
+            model = self.ask(builder, spec, reads, f"{label}: fine-tuning on {stage}")
         return model
 
     def effort(self, experiment: Experiment, unit: Unit) -> Effort:
@@ -131,4 +131,4 @@ class Finetune(Phase):
         return _effort(experiment, unit)
 
 
-PHASES = (Supervised(), Finetune())
+PHASES = (SupervisedPhase(), FinetunePhase())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gainlaw.training.phases.asking import Builder, Needs
+from gainlaw.training.phases.asking import Builder, Reads
 from gainlaw.training.phases.phase import Effort, Phase
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["PHASES"]
 
 
-class World(Phase):
+class WorldPhase(Phase):
     """Writes a world: its tokenizer, its corpus, and the items of its tasks."""
 
     name, done_by = "world", "work.world"
@@ -25,11 +25,11 @@ class World(Phase):
         """Ask for the world of the experiment; its spec has the values of `WorldSettings`."""
         world = builder.experiment.world
         assert world is not None
-        return self.ask(builder, world.model_dump(), Needs(), "synthetic world")
+        return self.ask(builder, world.model_dump(), Reads(), "synthetic world")
 
     def effort(self, experiment: Experiment, unit: Unit) -> Effort:
         """Return that it computes nothing."""
         return Effort(disk_gb=0.01)
 
 
-PHASES = (World(),)
+PHASES = (WorldPhase(),)

@@ -6,27 +6,27 @@ from gainlaw.training.prompting.consistency import ConsistencySettings
 from gainlaw.training.prompting.distillation import train_consistency
 from gainlaw.training.prompting.stated import templates_of
 from gainlaw.training.train.backbones import save_model
-from gainlaw.training.work.work import MODEL, Work
+from gainlaw.training.work.job import MODEL, Job
 
 __all__ = ["run"]
 
 
-def run(work: Work) -> None:
+def run(job: Job) -> None:
     """Write ``model/`` and ``result.json``."""
-    spec = work.spec
+    spec = job.spec
     entry = spec["tasks"][0]
-    items = work.items(entry, entry["split"], entry["language"])
+    items = job.items(entry, entry["split"], entry["language"])
     result = train_consistency(
-        work.model("language"),
-        work.tokenizer(),
+        job.model("language"),
+        job.tokenizer(),
         items,
         templates_of(spec["prompts"]),
         ConsistencySettings(**spec["settings"]),
         seed=spec["seed"],
-        folder=work.folder,
-        snapshot_seconds=work.unit.aside["snapshot_seconds"],
+        folder=job.folder,
+        snapshot_seconds=job.unit.aside["snapshot_seconds"],
     )
-    save_model(result.model, work.folder / MODEL)
+    save_model(result.model, job.folder / MODEL)
     status = "collapsed" if result.collapsed else "ok"
     record = {
         "status": "diverged" if result.training.status == "diverged" else status,
@@ -38,4 +38,4 @@ def run(work: Work) -> None:
             for check in result.training.checks
         ],
     }
-    work.write("result.json", record)
+    job.write("result.json", record)

@@ -17,7 +17,7 @@ from gainlaw.training.train.batches import sorted_batches
 from gainlaw.training.train.data import IGNORED, Encoded, encode
 from gainlaw.training.train.heads import HeadShape, TaskModel, load_head, read_head, require_positions
 from gainlaw.training.train.objectives import task_batch
-from gainlaw.training.work.work import Work
+from gainlaw.training.work.job import Job
 
 __all__ = ["Outcome", "predict", "run"]
 
@@ -46,21 +46,21 @@ class Outcome:
     spans: list[tuple[int, int, int]] | None = None
 
 
-def run(work: Work) -> None:
+def run(job: Job) -> None:
     """Write ``predictions.parquet`` and ``scores.json``."""
     import pandas as pd
 
-    spec, device = work.spec, work.device
+    spec, device = job.spec, job.device
     task = find_task(spec["task"])
-    folder = work.parent("model")
+    folder = job.parent("model")
     head = read_head(folder)
-    tokenizer = work.tokenizer()
-    backbone = work.model("encoder")
+    tokenizer = job.tokenizer()
+    backbone = job.model("encoder")
     model = TaskModel(backbone, {task.name: HeadShape(head["kind"], head["outputs"])}, seed=0).to(device)
     load_head(model, folder, task.name)
     frames, scores = [], []
     for language in spec["languages"]:
-        items = work.items(spec, spec["split"], language)
+        items = job.items(spec, spec["split"], language)
         encoded = encode(items, task.kind, tokenizer, spec["max_length"], head["tags"])
         require_positions(backbone, [encoded])
         outcome = predict(
@@ -95,8 +95,8 @@ def run(work: Work) -> None:
                 "status": "constant answer" if constant else "ok",
             }
         )
-    write_frame_atomic(pd.concat(frames, ignore_index=True), work.folder / "predictions.parquet")
-    work.write("scores.json", scores)
+    write_frame_atomic(pd.concat(frames, ignore_index=True), job.folder / "predictions.parquet")
+    job.write("scores.json", scores)
 
 
 @torch.inference_mode()

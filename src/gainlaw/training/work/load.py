@@ -16,7 +16,7 @@ from gainlaw.training.train.backbones import (
     save_model,
     skeleton,
 )
-from gainlaw.training.work.work import MODEL, ORIGIN, Work
+from gainlaw.training.work.job import MODEL, ORIGIN, Job
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 __all__ = ["run", "scratch_config", "write_info"]
 
 
-def run(work: Work) -> None:
+def run(job: Job) -> None:
     """Write where the model is (``origin.json``), or make it (``model/``)."""
-    spec = work.spec
+    spec = job.spec
     if spec["config"] is not None:
-        tokenizer = work.tokenizer()
+        tokenizer = job.tokenizer()
         model = make_model(scratch_config(spec["config"], tokenizer), spec["role"], spec["seed"])
-        save_model(model, work.folder / MODEL)
-        write_info(model, work.folder)
+        save_model(model, job.folder / MODEL)
+        write_info(model, job.folder)
         return
-    origin = work.unit.aside.get("model", spec["hub"])
-    if "model" in work.unit.aside:
+    origin = job.unit.aside.get("model", spec["hub"])
+    if "model" in job.unit.aside:
         require_weights(Path(origin))
     load_tokenizer(origin, spec["revision"])
-    write_info(skeleton(load_config(origin, spec["revision"]), spec["role"]), work.folder)
-    work.write(ORIGIN, {"origin": origin, "revision": spec["revision"]})
+    write_info(skeleton(load_config(origin, spec["revision"]), spec["role"]), job.folder)
+    job.write(ORIGIN, {"origin": origin, "revision": spec["revision"]})
 
 
 def scratch_config(values: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:

@@ -13,8 +13,8 @@ from gainlaw.training.train.data import encode_texts
 from gainlaw.training.train.heads import MaskedHead, require_positions
 from gainlaw.training.train.loop import train
 from gainlaw.training.train.objectives import Masked, MaskedText
+from gainlaw.training.work.job import MODEL, Job
 from gainlaw.training.work.load import scratch_config, write_info
-from gainlaw.training.work.work import MODEL, Work
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["masked_text", "run"]
 
 
-def run(work: Work) -> None:
+def run(job: Job) -> None:
     """Write ``model/`` and ``result.json``."""
-    spec = work.spec
+    spec = job.spec
     recipe = Recipe.from_record(spec["recipe"])
-    tokenizer = work.tokenizer()
+    tokenizer = job.tokenizer()
     model = make_model(scratch_config(spec["config"], tokenizer), "masked", spec["seed"])
-    model.to(work.device)  # type: ignore[arg-type]  # its decorator hides the signature
-    text = masked_text(work.corpus(), tokenizer, recipe)
+    model.to(job.device)  # type: ignore[arg-type]  # its decorator hides the signature
+    text = masked_text(job.corpus(), tokenizer, recipe)
     head = MaskedHead(model)
     require_positions(model, [text.encoded])
     objective = Masked(head, text, recipe.batch_size, spec["seed"], tokenizer.pad_token_id)
@@ -37,13 +37,13 @@ def run(work: Work) -> None:
         objective,
         recipe,
         seed=spec["seed"],
-        folder=work.folder,
-        device=work.device,
-        snapshot_seconds=work.unit.aside["snapshot_seconds"],
+        folder=job.folder,
+        device=job.device,
+        snapshot_seconds=job.unit.aside["snapshot_seconds"],
     )
-    save_model(model, work.folder / MODEL)
-    write_info(model.base_model, work.folder)  # type: ignore[arg-type]
-    work.write("result.json", result.record())
+    save_model(model, job.folder / MODEL)
+    write_info(model.base_model, job.folder)  # type: ignore[arg-type]
+    job.write("result.json", result.record())
 
 
 def masked_text(

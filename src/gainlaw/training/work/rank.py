@@ -14,7 +14,7 @@ from gainlaw.training.items.items import Item
 from gainlaw.training.prompting.protocol import PromptScores, evaluate_prompts
 from gainlaw.training.prompting.stated import templates_of
 from gainlaw.training.train.loop import use_bf16
-from gainlaw.training.work.work import Work
+from gainlaw.training.work.job import Job
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -27,18 +27,18 @@ __all__ = ["METRICS", "run"]
 METRICS = ("accuracy", "accuracy_per_character")
 
 
-def run(work: Work) -> None:
+def run(job: Job) -> None:
     """Write ``predictions.parquet`` (an item, prompt and metric a row) and ``scores.json``."""
     import pandas as pd
 
-    spec = work.spec
-    tokenizer = work.tokenizer()
-    model = work.model("language")
+    spec = job.spec
+    tokenizer = job.tokenizer()
+    model = job.model("language")
     templates = templates_of(spec["prompts"])
     frames, scores = [], []
     for language in spec["languages"]:
-        items = work.items(spec, spec["split"], language)
-        found = _answers(model, tokenizer, items, templates, spec, work.device)
+        items = job.items(spec, spec["split"], language)
+        found = _answers(model, tokenizer, items, templates, spec, job.device)
         rows = pd.DataFrame(found.item_rows(METRICS))
         frames.append(rows.assign(language=language))
         for row in found.rows(METRICS):
@@ -54,8 +54,8 @@ def run(work: Work) -> None:
                 }
             )
     predictions = pd.concat(frames, ignore_index=True).rename(columns={"answer": "prediction"})
-    write_frame_atomic(predictions, work.folder / "predictions.parquet")
-    work.write("scores.json", scores)
+    write_frame_atomic(predictions, job.folder / "predictions.parquet")
+    job.write("scores.json", scores)
 
 
 def _answers(

@@ -27,8 +27,8 @@ from gainlaw.training.train.heads import (
 from gainlaw.training.train.loop import Checks, train
 from gainlaw.training.train.objectives import Supervised
 from gainlaw.training.work.evaluate import predict
+from gainlaw.training.work.job import ADAPTERS, MODEL, Job
 from gainlaw.training.work.pretrain import masked_text
-from gainlaw.training.work.work import ADAPTERS, MODEL, Work
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -41,13 +41,13 @@ _PROBE = 500
 _CHECKED = 2000
 
 
-def run(work: Work) -> None:
+def run(job: Job) -> None:
     """Write ``model/``, ``result.json`` and, where the head is kept, ``head.safetensors`` with ``head.json``."""
-    spec, device = work.spec, work.device
+    spec, device = job.spec, job.device
     recipe = Recipe.from_record(spec["recipe"])
-    tokenizer = work.tokenizer()
+    tokenizer = job.tokenizer()
     tasks = {entry["task"]: find_task(entry["task"]) for entry in spec["tasks"]}
-    items = {entry["task"]: work.items(entry, "train", entry["language"]) for entry in spec["tasks"]}
+    items = {entry["task"]: job.items(entry, "train", entry["language"]) for entry in spec["tasks"]}
     tags = {name: _tags(items[name]) for name in tasks}
     encoded = {
         name: encode(items[name], task.kind, tokenizer, recipe.max_length, tags[name])
@@ -56,20 +56,20 @@ def run(work: Work) -> None:
     shapes = {name: head_shape(task, tags[name]) for name, task in tasks.items()}
     masked_model = None
     if spec.get("mlm"):
-        masked_model = work.model("masked")
+        masked_model = job.model("masked")
         backbone: PreTrainedModel = masked_model.base_model  # type: ignore[assignment]
     else:
-        backbone = work.model("encoder")
+        backbone = job.model("encoder")
     require_positions(backbone, encoded.values())
     if recipe.gradient_checkpointing:
         recompute_activations(backbone)
     adapted = _add_lora(backbone, recipe, spec["seed"])
     model = TaskModel(backbone, shapes, spec["seed"], dropout=spec["dropout"]).to(device)
     if spec.get("carry_head"):
-        load_head(model, work.parent("model"), next(iter(tasks)))
+        load_head(model, job.parent("model"), next(iter(tasks)))
     masked = None
     if masked_model is not None:
-        text = masked_text(work.corpus(), tokenizer, recipe)
+        text = masked_text(job.corpus(), tokenizer, recipe)
         masked = (MaskedHead(masked_model), text, spec["mlm"])
     objective = Supervised(
         model,
@@ -80,31 +80,31 @@ def run(work: Work) -> None:
         temperature=spec["temperature"],
         masked=masked,
     )
-    held_out = _held_out(work, recipe, tags) if recipe.patience else {}
+    held_out = _held_out(job, recipe, tags) if recipe.patience else {}
     score = _check(model, held_out, tokenizer.pad_token_id, recipe, device) if held_out else None
     result = train(
         objective,
         recipe,
         seed=spec["seed"],
-        folder=work.folder,
+        folder=job.folder,
         device=device,
         checks=Checks.of_epochs(objective, recipe, score),
-        snapshot_seconds=work.unit.aside["snapshot_seconds"],
+        snapshot_seconds=job.unit.aside["snapshot_seconds"],
     )
     status = result.status
     if status != "diverged":
         status = _collapsed(model, encoded, tokenizer.pad_token_id, recipe, device) or status
     if adapted is not None and masked_model is None:
-        save_adapters(adapted, work.folder / ADAPTERS)
+        save_adapters(adapted, job.folder / ADAPTERS)
     else:
         if adapted is not None:
             adapted.merge_and_unload()  # in place, below the head of masked language modelling
-        save_model(backbone if masked_model is None else masked_model, work.folder / MODEL)
+        save_model(backbone if masked_model is None else masked_model, job.folder / MODEL)
     if spec["keep_head"]:
         name = next(iter(tasks))
-        save_head(model, name, tags[name], work.folder)
+        save_head(model, name, tags[name], job.folder)
     counts = {name: len(each) for name, each in items.items()}
-    work.write("result.json", result.record() | {"status": status, "examples": counts})
+    job.write("result.json", result.record() | {"status": status, "examples": counts})
 
 
 def head_shape(task: TrainingTask, tags: tuple[str, ...] = ()) -> HeadShape:
@@ -127,18 +127,18 @@ def _add_lora(backbone: PreTrainedModel, recipe: Recipe, seed: int) -> Any:
         return add_adapters(backbone, lora.rank, lora.alpha, lora.dropout)
 
 
-def _held_out(work: Work, recipe: Recipe, tags: Mapping[str, tuple[str, ...]]) -> dict[str, Encoded]:
+def _held_out(job: Job, recipe: Recipe, tags: Mapping[str, tuple[str, ...]]) -> dict[str, Encoded]:
     """Return the English validation items of each task."""
-    tokenizer = work.tokenizer()
+    tokenizer = job.tokenizer()
     return {
         entry["task"]: encode(
-            work.items(entry | {"limit": _CHECKED}, "validation", entry["language"]),
+            job.items(entry | {"limit": _CHECKED}, "validation", entry["language"]),
             find_task(entry["task"]).kind,
             tokenizer,
             recipe.max_length,
             tags[entry["task"]],
         )
-        for entry in work.spec["tasks"]
+        for entry in job.spec["tasks"]
     }
 
 

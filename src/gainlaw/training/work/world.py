@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gainlaw._io import write_text_atomic
-from gainlaw.training.work.work import Work
+from gainlaw.training.work.job import Job
 from gainlaw.training.world.corpus import (
     WORLD_TASKS,
     Corpus,
@@ -23,9 +23,9 @@ __all__ = ["run", "world_tokenizer", "write_world"]
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def run(work: Work) -> None:
+def run(job: Job) -> None:
     """Write the world that the spec, the values of `WorldSettings`, describes."""
-    write_world(WorldSettings(**work.spec), work.folder)
+    write_world(WorldSettings(**job.spec), job.folder)
 
 
 def write_world(settings: WorldSettings, folder: Path) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from gainlaw.training.train.backbones import Role
 
-__all__ = ["ADAPTERS", "MODEL", "ORIGIN", "Work", "prepare_process"]
+__all__ = ["ADAPTERS", "MODEL", "ORIGIN", "Job", "prepare_process"]
 
 MODEL = "model"
 ADAPTERS = "adapters"
@@ -32,7 +32,7 @@ ORIGIN = "origin.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Job:
     """A unit that is being done.
 
     Attributes
