@@ -39,8 +39,10 @@ def test_every_reported_estimate_may_be_trusted(fit: gl.Fit) -> None:
     assert (fit.n_rows, fit.n_checkpoints, fit.n_sizes) == (252, 6, 6)
 
 
+@pytest.mark.calibration
 @pytest.mark.parametrize("scale", ["points", "log_odds"])
 def test_the_sampler_agrees(scale: str, request: pytest.FixtureRequest) -> None:
+    """At default settings; `make test` has both likelihoods by both engines in test_joint.py, on fewer rows."""
     exact = request.getfixturevalue(scale)
     nuts = gl.fit(exact.gains, engine="nuts")
     assert nuts.status == "ok", [check.text for check in nuts.diagnostics.failures]

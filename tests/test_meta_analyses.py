@@ -15,10 +15,13 @@ import pytest
 from scipy.stats import norm
 
 import gainlaw as gl
+from gainlaw.fitting.point_null import point_null
 from gainlaw.frequentist.mixed import fit_mixed
 from gainlaw.model.gaussian.combinations import conditional_normals
 from gainlaw.model.gaussian.marginal import Marginal
 from gainlaw.model.spec.problem import build_problem, gaussian_data
+from gainlaw.posterior.contrasts import Part
+from test_point_null import AWAY, SE
 
 PERIODONTAL = np.array([0.47, -0.32, 0.20, -0.60, 0.40, -0.12, 0.26, -0.31, 0.56, -0.39])
 WITHIN = np.array([(75, 30, 77), (57, 9, 8), (21, 7, 14), (29, 9, 15), (148, 72, 304)]) / 1e4
@@ -154,3 +157,20 @@ def test_treatments_that_share_a_control(engine: str) -> None:
     assert centre[0] == pytest.approx(reml.beta[0], abs=3e-3 * sd)
     assert variance[0] == pytest.approx(reml.covariance[0, 0], rel=1e-3)
     assert mu.mean() / sd == pytest.approx(reml.beta[0] / sd, abs=0.15)
+
+
+def test_both_engines_have_the_same_point_nulls() -> None:
+    """Two sds as in the test above, so that the sampler's model is compiled already."""
+    frame = pd.DataFrame(
+        {"task": list("abcdefgh") * 2, "gain": 4.5 + np.r_[AWAY, AWAY[::-1]], "se": np.tile(SE, 2)}
+    )
+    priors = {
+        "intercept": "normal(0, 10)", "tau_task": "halfnormal(2)", "tau_residual": "halfnormal(1)",
+    }  # fmt: skip
+    exact, nuts = (
+        gl.fit(gl.gains_from_frame(frame), "constant", priors=priors, engine=engine, draws=500, tune=300)
+        for engine in ENGINES
+    )
+    for parts in ([Part("gain", population=True)], [Part("gain")], [Part("gain", group=(("task", "b"),))]):
+        a, b = (point_null(fit, parts) for fit in (exact, nuts))
+        assert a.log_factor == pytest.approx(b.log_factor, abs=4 * np.hypot(a.log_error, b.log_error))

@@ -19,7 +19,6 @@ from gainlaw.scores.simulate import simulate_study
 
 SE = np.array([1.5, 1.0, 1.6, 1.1, 0.9, 1.1, 1.0, 1.8])
 AWAY = np.array([2.8, 0.8, -0.3, 0.7, -0.1, 0.1, 1.8, 1.2]) - 0.9
-GAIN = Part("gain")
 
 
 def tasks(mean: float, **options) -> gl.Fit:
@@ -151,14 +150,6 @@ def test_the_mixture_of_draws_agrees_roughly(study, scale: str, law: str) -> Non
             seen += 1
             assert np.log(factor(fit, text)[0]) == pytest.approx(np.log(rough.value), abs=0.3), text
     assert seen
-
-
-@pytest.mark.slow
-def test_both_engines_say_the_same() -> None:
-    exact, nuts = (tasks(4.5, engine=engine, draws=500, tune=300) for engine in ("exact", "nuts"))
-    for parts in ([Part("gain", population=True)], [GAIN], [Part("gain", group=(("task", "b"),))]):
-        a, b = (point_null(fit, parts) for fit in (exact, nuts))
-        assert a.log_factor == pytest.approx(b.log_factor, abs=4 * np.hypot(a.log_error, b.log_error))
 
 
 def test_effects_of_covariates() -> None:

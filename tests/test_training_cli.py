@@ -57,18 +57,16 @@ task = "world_copa"
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a run, and the experiment beside it."""
+    """Return the folder of a run, made by a process of its own, and the experiment beside it."""
     folder = tmp_path_factory.mktemp("runner")
     (folder / "small.toml").write_text(EXPERIMENT)
-    done = command("run", folder / "small.toml", "-o", folder / "run", "--workers", "2")
+    words = ("run", folder / "small.toml", "-o", folder / "run", "--workers", "2")
+    done = subprocess.run(
+        [sys.executable, "-m", "gainlaw.cli", *map(str, words)],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder
-
-
-def command(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gainlaw.cli", *map(str, words)], capture_output=True, text=True, timeout=300
-    )
 
 
 def test_a_run_gives_scores_that_the_statistics_read(run_folder: Path, cli: Cli) -> None:
@@ -103,29 +101,29 @@ def test_a_second_run_does_nothing_and_plan_knows(run_folder: Path, cli: Cli) ->
     assert plan["left_gpu_hours"] == 0.0 < plan["gpu_hours"]
 
 
-def test_the_record_is_enough_to_run_it_again(run_folder: Path) -> None:
+def test_the_record_is_enough_to_run_it_again(run_folder: Path, cli: Cli) -> None:
     record = run_folder / "run" / "run.json"
     assert json.loads(record.read_text())["status"] == "done"
-    done = command("run", record, "-o", run_folder / "again", "--workers", "1")
-    assert done.returncode == 0, done.stderr
+    done = cli("run", record, "-o", run_folder / "again", "--workers", "1")
+    assert done.code == 0, done.err
     for name in ("evaluations.csv", "predictions.parquet"):
         assert (run_folder / "again" / name).read_bytes() == (run_folder / "run" / name).read_bytes()
 
 
-def test_more_of_the_same_experiment_reuses_what_is_done(run_folder: Path) -> None:
+def test_more_of_the_same_experiment_reuses_what_is_done(run_folder: Path, cli: Cli) -> None:
     text = EXPERIMENT.replace("seeds = [0, 1]", "seeds = [0, 1, 2]").replace('"small"', '"renamed"')
     (run_folder / "more.toml").write_text(text)
-    done = command("run", run_folder / "more.toml", "-o", run_folder / "run")
-    assert done.returncode == 0, done.stderr
+    done = cli("run", run_folder / "more.toml", "-o", run_folder / "run")
+    assert done.code == 0, done.err
     units = len(list((run_folder / "run" / "units").iterdir()))
     # one more pretrained model: itself, its intermediate, two fine-tunings and scores for each of the two
-    assert "10 units done" in done.stdout
-    assert f"{units - 10} were done before" in done.stdout
+    assert "10 units done" in done.out
+    assert f"{units - 10} were done before" in done.out
     (run_folder / "run" / "evaluations.csv").unlink()
-    assert command("run", run_folder / "small.toml", "-o", run_folder / "run").returncode == 0
+    assert cli("run", run_folder / "small.toml", "-o", run_folder / "run").code == 0
 
 
-def test_a_failing_unit_is_told_and_stops_nothing_else(tmp_path: Path) -> None:
+def test_a_failing_unit_is_told_and_stops_nothing_else(tmp_path: Path, cli: Cli) -> None:
     bad = tmp_path / "sick"
     bad.mkdir()
     header = "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment\n"
@@ -133,11 +131,11 @@ def test_a_failing_unit_is_told_and_stops_nothing_else(tmp_path: Path) -> None:
     text = EXPERIMENT.replace("seeds = [0, 1]", "seeds = [0]")
     text += f'[[intermediates]]\nname = "sick"\ntasks = ["sick"]\n[data]\nsick = "{bad}"\n'
     (tmp_path / "fails.toml").write_text(text)
-    done = command("run", tmp_path / "fails.toml", "-o", tmp_path / "run")
-    assert done.returncode == 1
-    assert "failed: m-s0: sick:" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "not begun, for want of a failed one: 4 units" in done.stderr
+    done = cli("run", tmp_path / "fails.toml", "-o", tmp_path / "run")
+    assert done.code == 1
+    assert "failed: m-s0: sick:" in done.err
+    assert "Traceback" not in done.err
+    assert "not begun, for want of a failed one: 4 units" in done.err
     assert len(gl.read_evaluations(tmp_path / "run")) == 20
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
 
