@@ -258,6 +258,7 @@ def test_baselines_do_not_depend_on_the_order_of_rows(cli, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("names", [("$$", "a_b^c"), (r"\frac", "<b>&")], ids=["dollars", "markup"])
+@pytest.mark.usefixtures("svg_alone")
 def test_names_that_look_like_markup_reach_the_report_as_they_are(
     names: tuple[str, str], cli, tmp_path: Path
 ) -> None:
