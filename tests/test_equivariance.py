@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from gainlaw.model.spec.prior_unit import gain_spread, prior_unit
 
 import gainlaw as gl
 from gainlaw.laws import LAWS, law
@@ -15,6 +14,7 @@ from gainlaw.model.engines.hyper import pack_points
 from gainlaw.model.gaussian.marginal import Marginal
 from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
 from gainlaw.posterior.tree import prior_draws
+from gainlaw.scores.gains.spread import gain_spread, prior_unit
 from gainlaw.scores.simulate import simulate_study
 
 QUICK = {"draws": 500, "chains": 2}
