@@ -42,8 +42,8 @@ def items(count: int, seed: int) -> list[Any]:
 
 def tokenizer() -> Any:
     """Return the tokenizer of the world."""
+    from gainlaw.training.jobs.world import world_tokenizer
     from gainlaw.training.train.backbones import load_tokenizer
-    from gainlaw.training.work.world import world_tokenizer
     from gainlaw.training.world.corpus import WorldSettings, make_world_and_languages
 
     with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +54,7 @@ def tokenizer() -> Any:
 
 def config(words: Any) -> Any:
     """Return the configuration of the small BERT."""
-    from gainlaw.training.work.load import scratch_config
+    from gainlaw.training.jobs.load import scratch_config
 
     values = {
         "model_type": "bert",
@@ -135,8 +135,8 @@ def evaluations(model: Any, encoded: Any) -> tuple[float, float]:
     """Return examples a second of gainlaw's evaluation, and of a loop over padded batches in the order given."""
     import torch
 
+    from gainlaw.training.jobs.evaluate import predict
     from gainlaw.training.train.objectives import task_batch
-    from gainlaw.training.work.evaluate import predict
 
     start = time.perf_counter()
     sorted_answers = predict(model, "t", encoded, 0, 8192, "cpu", "fp32").answers
@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=EXAMPLES)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    from gainlaw.training.work.job import prepare_process
+    from gainlaw.training.jobs.job import prepare_process
 
     prepare_process(1)
     warnings.filterwarnings("ignore")

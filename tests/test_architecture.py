@@ -50,9 +50,9 @@ ENGINE_ROOM = {
     "training/train/heads.py",
     "training/train/loop.py",
     "training/train/objectives.py",
-    "training/work/evaluate.py",
-    "training/work/rank.py",
-    "training/work/supervised.py",
+    "training/jobs/evaluate.py",
+    "training/jobs/rank.py",
+    "training/jobs/supervised.py",
     "training/prompting/distillation.py",
     "training/prompting/likelihood.py",
 }

@@ -23,6 +23,7 @@ import torch
 from gainlaw.errors import InputError
 from gainlaw.training.experiment.recipes import DEFAULTS
 from gainlaw.training.items.items import ChoiceItem, ClassItem, SpanItem, TagItem
+from gainlaw.training.jobs.evaluate import predict, span_text
 from gainlaw.training.train.backbones import make_model
 from gainlaw.training.train.batches import epoch_batches, micro_batches, sorted_batches
 from gainlaw.training.train.data import IGNORED, Encoded, encode, encode_texts, pad
@@ -31,7 +32,6 @@ from gainlaw.training.train.loop import train
 from gainlaw.training.train.masking import mask_tokens
 from gainlaw.training.train.objectives import Masked, MaskedText, Supervised, task_batch
 from gainlaw.training.train.sampling import epoch_plan, shares
-from gainlaw.training.work.evaluate import predict, span_text
 
 EVERY_TOKENIZER = pytest.mark.parametrize(
     "tokenizer", [make() for make in TOKENIZERS.values()], ids=TOKENIZERS

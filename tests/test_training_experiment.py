@@ -646,7 +646,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def world_tokens() -> str:
-    from gainlaw.training.work.world import world_tokenizer
+    from gainlaw.training.jobs.world import world_tokenizer
     from gainlaw.training.world.corpus import WorldSettings, make_world_and_languages
 
     return world_tokenizer(make_world_and_languages(WorldSettings(antonyms=2, verb_groups=2))).to_str()

@@ -588,7 +588,7 @@ def test_the_plan_of_a_world_is_what_is_computed_by_hand() -> None:
 
 
 def test_the_lengths_of_the_world_are_those_of_its_texts() -> None:
-    from gainlaw.training.work.world import world_tokenizer
+    from gainlaw.training.jobs.world import world_tokenizer
     from gainlaw.training.world.corpus import WorldSettings, documents, make_world_and_languages, task_items
 
     settings = WorldSettings(documents=3000)
@@ -610,7 +610,7 @@ def test_the_lengths_of_the_world_are_those_of_its_texts() -> None:
 
 
 def test_a_corpus_of_files_is_counted(folder: Path) -> None:
-    from gainlaw.training.work.world import world_tokenizer
+    from gainlaw.training.jobs.world import world_tokenizer
     from gainlaw.training.world.corpus import WorldSettings, make_world_and_languages
 
     world_tokenizer(make_world_and_languages(WorldSettings())).save(str(folder / "tokenizer.json"))

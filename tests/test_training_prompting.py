@@ -725,7 +725,7 @@ def test_prompts_are_read_in_smaller_batches_when_memory_runs_out(monkeypatch: p
     import torch
 
     from gainlaw.errors import GainlawError
-    from gainlaw.training.work import rank
+    from gainlaw.training.jobs import rank
 
     asked: list[int] = []
 

@@ -142,7 +142,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 def config_of(name: str, tokenizer: Any, **more: Any) -> Any:
     """Return a tiny configuration with the vocabulary of a tokenizer."""
-    from gainlaw.training.work.load import scratch_config
+    from gainlaw.training.jobs.load import scratch_config
 
     return scratch_config(CONFIGS[name] | more, tokenizer)
 

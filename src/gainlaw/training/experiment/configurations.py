@@ -106,7 +106,7 @@ def vocabulary_of(experiment: Experiment) -> tuple[int, int]:
 
 @lru_cache(maxsize=16)
 def _world_size(world: WorldTable) -> tuple[int, int]:
-    from gainlaw.training.work.world import world_tokenizer
+    from gainlaw.training.jobs.world import world_tokenizer
     from gainlaw.training.world.corpus import WorldSettings, make_world_and_languages
 
     made = world_tokenizer(make_world_and_languages(WorldSettings(**world.model_dump())))

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from gainlaw.errors import Problem
     from gainlaw.training.experiment.schema import Checkpoint, Experiment, Intermediate, Target
     from gainlaw.training.experiment.validation import Draft
+    from gainlaw.training.jobs.job import Job
     from gainlaw.training.phases.asking import Builder, Line, Reads
     from gainlaw.training.plan.workload import Workload
-    from gainlaw.training.work.job import Job
 
 __all__ = ["Effort", "Method", "Phase", "Scoring", "Start", "do"]
 
@@ -176,7 +176,7 @@ class Scoring(Phase):
 
 def do(unit: Unit, store: Store, folder: Path) -> None:
     """Do a unit of a run, see `gainlaw.units.schedule.Do`."""
-    from gainlaw.training.work.job import Job, prepare_process
+    from gainlaw.training.jobs.job import Job, prepare_process
 
     if "machine" in unit.spec:
         prepare_process(unit.spec["machine"]["threads"])

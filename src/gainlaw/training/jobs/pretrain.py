@@ -8,13 +8,13 @@ import numpy as np
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.training.experiment.recipes import Recipe
+from gainlaw.training.jobs.job import MODEL, Job
+from gainlaw.training.jobs.load import scratch_config, write_info
 from gainlaw.training.train.backbones import make_model, save_model
 from gainlaw.training.train.data import encode_texts
 from gainlaw.training.train.heads import MaskedHead, require_positions
 from gainlaw.training.train.loop import train
 from gainlaw.training.train.objectives import Masked, MaskedText
-from gainlaw.training.work.job import MODEL, Job
-from gainlaw.training.work.load import scratch_config, write_info
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

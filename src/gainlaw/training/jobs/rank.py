@@ -11,10 +11,10 @@ import torch
 from gainlaw._io import write_frame_atomic
 from gainlaw.errors import GainlawError
 from gainlaw.training.items.items import Item
+from gainlaw.training.jobs.job import Job
 from gainlaw.training.prompting.protocol import PromptScores, evaluate_prompts
 from gainlaw.training.prompting.stated import templates_of
 from gainlaw.training.train.loop import use_bf16
-from gainlaw.training.work.job import Job
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gainlaw._io import write_text_atomic
+from gainlaw.training.jobs.job import MODEL, ORIGIN, Job
 from gainlaw.training.train.backbones import (
     load_config,
     load_tokenizer,
@@ -16,7 +17,6 @@ from gainlaw.training.train.backbones import (
     save_model,
     skeleton,
 )
-from gainlaw.training.work.job import MODEL, ORIGIN, Job
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase

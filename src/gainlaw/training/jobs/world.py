@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gainlaw._io import write_text_atomic
-from gainlaw.training.work.job import Job
+from gainlaw.training.jobs.job import Job
 from gainlaw.training.world.corpus import (
     WORLD_TASKS,
     Corpus,

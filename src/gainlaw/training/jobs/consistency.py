@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from gainlaw.training.jobs.job import MODEL, Job
 from gainlaw.training.prompting.consistency import ConsistencySettings
 from gainlaw.training.prompting.distillation import train_consistency
 from gainlaw.training.prompting.stated import templates_of
 from gainlaw.training.train.backbones import save_model
-from gainlaw.training.work.job import MODEL, Job
 
 __all__ = ["run"]
 

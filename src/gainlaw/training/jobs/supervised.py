@@ -13,6 +13,9 @@ from gainlaw.training.experiment.recipes import Recipe
 from gainlaw.training.items.items import Item, TagItem
 from gainlaw.training.items.registry import find_task
 from gainlaw.training.items.task import TrainingTask
+from gainlaw.training.jobs.evaluate import predict
+from gainlaw.training.jobs.job import ADAPTERS, MODEL, Job
+from gainlaw.training.jobs.pretrain import masked_text
 from gainlaw.training.train.adapters import add_adapters, save_adapters
 from gainlaw.training.train.backbones import recompute_activations, save_model
 from gainlaw.training.train.data import Encoded, encode
@@ -26,9 +29,6 @@ from gainlaw.training.train.heads import (
 )
 from gainlaw.training.train.loop import Checks, train
 from gainlaw.training.train.objectives import Supervised
-from gainlaw.training.work.evaluate import predict
-from gainlaw.training.work.job import ADAPTERS, MODEL, Job
-from gainlaw.training.work.pretrain import masked_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

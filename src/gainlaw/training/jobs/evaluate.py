@@ -13,11 +13,11 @@ from gainlaw.errors import GainlawError
 from gainlaw.training.items.items import Item, SpanItem
 from gainlaw.training.items.registry import find_task
 from gainlaw.training.items.task import TrainingTask
+from gainlaw.training.jobs.job import Job
 from gainlaw.training.train.batches import sorted_batches
 from gainlaw.training.train.data import IGNORED, Encoded, encode
 from gainlaw.training.train.heads import HeadShape, TaskModel, load_head, read_head, require_positions
 from gainlaw.training.train.objectives import task_batch
-from gainlaw.training.work.job import Job
 
 __all__ = ["Outcome", "predict", "run"]
 
