@@ -111,7 +111,7 @@ def assess_curve(
     Examples
     --------
     >>> import gainlaw as gl
-    >>> from gainlaw.claims import assess_curve
+    >>> from gainlaw.claims.curves import assess_curve
     >>> sizes = [1e8, 2e8, 4e8, 8e8, 1.6e9, 3.2e9, 6.4e9, 1.28e10]
     >>> fit = gl.fit_curve(sizes, [9.1, 7.2, 6.3, 5.1, 4.4, 3.4, 3.1, 2.3])
     >>> assess_curve(fit, "slope < 0", draws=500).verdict

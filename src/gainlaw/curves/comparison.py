@@ -55,7 +55,7 @@ def compare_curves(fits: Sequence[CurveFit]) -> pd.DataFrame:
     Examples
     --------
     >>> import gainlaw as gl
-    >>> from gainlaw.curves import compare_curves
+    >>> from gainlaw.curves.comparison import compare_curves
     >>> sizes, y = [1e8, 2e8, 4e8, 8e8, 1.6e9, 3.2e9, 6.4e9], [9.1, 7.2, 6.3, 5.1, 4.4, 3.4, 3.1]
     >>> compare_curves([gl.fit_curve(sizes, y, law=law) for law in ("constant", "linear", "power")])["law"][0]
     'power'

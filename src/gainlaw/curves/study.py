@@ -123,7 +123,7 @@ def fit_curves(
     Examples
     --------
     >>> import gainlaw as gl
-    >>> from gainlaw.curves import fit_curves
+    >>> from gainlaw.curves.study import fit_curves
     >>> study = fit_curves(gl.load_dataset("bloomz", intermediates="xP3").gains(), ["constant", "linear"])
     >>> study.comparison["law"].tolist()
     ['linear', 'constant']

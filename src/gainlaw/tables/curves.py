@@ -33,7 +33,7 @@ def curve_laws_table(study: CurveStudy) -> Table:
     Examples
     --------
     >>> import gainlaw as gl
-    >>> from gainlaw.curves import fit_curves
+    >>> from gainlaw.curves.study import fit_curves
     >>> study = fit_curves(gl.load_dataset("bloomz", intermediates="xP3").gains(), ["constant", "linear"])
     >>> curve_laws_table(study).frame["verdict"].tolist()
     ['best', 'worse']
@@ -79,7 +79,7 @@ def curve_parameters_table(study: CurveStudy) -> Table:
     Examples
     --------
     >>> import gainlaw as gl
-    >>> from gainlaw.curves import fit_curves
+    >>> from gainlaw.curves.study import fit_curves
     >>> study = fit_curves(gl.load_dataset("bloomz", intermediates="xP3").gains(), ["linear"])
     >>> curve_parameters_table(study).frame["parameter"].tolist()
     ['a', 'b']

@@ -23,6 +23,7 @@ class Table(TableRecord):
     Examples
     --------
     >>> import pandas as pd
+    >>> from gainlaw.tables.record import Column
     >>> frame = pd.DataFrame({"task": ["xnli"], "slope": [6.61], "low": [-1.2], "high": [14.0]})
     >>> columns = (Column("task", "Task"), Column("slope", "Slope", "number"))
     >>> table = Table("slopes", "Slopes.", frame, columns)

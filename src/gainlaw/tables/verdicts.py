@@ -35,7 +35,7 @@ def claims_frame(verdicts: Sequence[Verdict] | pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from gainlaw.claims import Verdict
+    >>> from gainlaw.claims.verdict import Verdict
     >>> verdict = Verdict(name="shrinks", claim="slope < 0", verdict="refuted", probability=0.001)
     >>> claims_frame([verdict])["words"].tolist()
     ['shrinks']
@@ -60,7 +60,7 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[Fit]
 
     Examples
     --------
-    >>> from gainlaw.claims import Verdict
+    >>> from gainlaw.claims.verdict import Verdict
     >>> verdict = Verdict(name="shrinks", claim="slope < 0", verdict="refuted", probability=0.001)
     >>> claims_table([verdict]).cells()[0][:3]
     ['shrinks', 'slope < 0', 'refuted']
@@ -143,7 +143,7 @@ def companions_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[
 
     Examples
     --------
-    >>> from gainlaw.claims import Verdict
+    >>> from gainlaw.claims.verdict import Verdict
     >>> verdict = Verdict(name="shrinks", claim="slope < 0", verdict="refuted", probability=0.001)
     >>> companions_table([verdict]).name
     'companions'

@@ -162,7 +162,7 @@ class GainsRecord:
         Examples
         --------
         >>> import pandas as pd
-        >>> from gainlaw.scores.gains import gains_from_frame
+        >>> from gainlaw.scores.gains.cells.reading import gains_from_frame
         >>> effects = pd.DataFrame({"metric": ["mcc"], "gain": [2.8], "se": [1.5]})
         >>> gains_from_frame(effects).missing_scale("log_odds")
         'mcc is no share of items answered rightly'

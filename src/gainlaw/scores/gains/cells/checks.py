@@ -64,7 +64,7 @@ def number_names(column: pd.Series, faults: Faults) -> pd.Series:
     Examples
     --------
     >>> import pandas as pd
-    >>> from gainlaw.scores.reading import Faults
+    >>> from gainlaw.scores.reading.cells import Faults
     >>> trials = pd.Series(["Hart 1977", "", "TPT Madras", "Hart 1977"])
     >>> number_names(trials, Faults(np.arange(2, 6), "effects.csv")).tolist()
     [0.0, nan, 1.0, 0.0]
