@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -216,3 +217,18 @@ def test_command_line_starts_without_numerical_packages() -> None:
         ).stdout.split()
     )
     assert not loaded & (HEAVY | {"numpy", "scipy", "pandas", "xarray"})
+
+
+def test_the_map_names_what_is_there() -> None:
+    """Every place that ARCHITECTURE.md sends a reader to exists, and defines the names that it gives."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \|$", text.partition("## One fact")[2], flags=re.MULTILINE)[1:]
+    assert len(rows) > 10
+    for row in rows:
+        for path, names in re.findall(r"`([\w/]+\.\w+)`(?:: ((?:`\w+`(?:, (?=`\w+`(?:,|$| )))?)+))?", row):
+            source = (PACKAGE / path).read_text(encoding="utf-8")
+            for name in re.findall(r"`(\w+)`", names):
+                assert re.search(rf"^(?:def )?{name}\b", source, flags=re.MULTILINE), f"{path}: {name}"
+    drawn = set(re.findall(r"\b(\w+)/", text.partition("```mermaid")[2].partition("```")[0]))
+    rooms = {path.name for path in PACKAGE.rglob("*") if path.is_dir()}
+    assert drawn <= rooms
