@@ -17,27 +17,24 @@ from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.design import Matrix
 
-__all__ = ["BinomialJoint", "GaussianMarginal"]
+__all__ = ["BinomialJoint", "GaussianMarginal", "binomial_model", "gaussian_data"]
 
 
-_MATRIX, _GEOMETRY, _ROWS = (len(record._fields) for record in (Matrix, Geometry, RowTables))
-_GEOMETRY_AT = 2 + _MATRIX
-_ROWS_AT = _GEOMETRY_AT + _GEOMETRY
-_SHARED_AT = _ROWS_AT + _ROWS
+# The slices are numbers because numba cuts a tuple of arrays of several types at constants alone.
+def gaussian_data(leaves):
+    """Return a `GaussianData` from its arrays in a row; compiled and in Python."""
+    return GaussianData(*leaves[:4], leaves[4][()], Matrix(*leaves[5:14], leaves[14][()]))
 
 
-def _gaussian_data(leaves):
-    return GaussianData(*leaves[:4], leaves[4][()], Matrix(*leaves[5:-1], leaves[-1][()]))
-
-
-def _binomial_model(leaves):
+def binomial_model(leaves):
+    """Return a `BinomialModel` from its arrays in a row; compiled and in Python."""
     return BinomialModel(
         leaves[0],
         leaves[1][()],
-        Matrix(*leaves[2 : _GEOMETRY_AT - 1], leaves[_GEOMETRY_AT - 1][()]),
-        Geometry(*leaves[_GEOMETRY_AT:_ROWS_AT]),
-        RowTables(*leaves[_ROWS_AT:_SHARED_AT]),
-        SharedBaselines(*leaves[_SHARED_AT:]),
+        Matrix(*leaves[2:11], leaves[11][()]),
+        Geometry(*leaves[12:20]),
+        RowTables(*leaves[20:28]),
+        SharedBaselines(*leaves[28:]),
     )
 
 
@@ -77,14 +74,14 @@ class GaussianMarginal(_LogDensity):
     """Log marginal likelihood of the Gaussian model, see `kernels.gaussian_marginal`."""
 
     kernel = staticmethod(kernels.gaussian_marginal)
-    record = staticmethod(_gaussian_data)
+    record = staticmethod(gaussian_data)
 
 
 class BinomialJoint(_LogDensity):
     """Log joint density of the binomial model, see `binomial_kernels.binomial_joint`."""
 
     kernel = staticmethod(binomial_kernels.binomial_joint)
-    record = staticmethod(_binomial_model)
+    record = staticmethod(binomial_model)
 
 
 @register_funcify_default_op_cache_key(GaussianMarginal)

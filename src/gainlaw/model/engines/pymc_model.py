@@ -16,7 +16,15 @@ from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.priors import Prior
 from gainlaw.model.spec.problem import ModelProblem
 
-__all__ = ["build_model", "compile_model", "hyper_families", "hyper_order", "leaf_kinds", "model_data"]
+__all__ = [
+    "build_model",
+    "compile_model",
+    "hyper_families",
+    "hyper_order",
+    "leaf_kinds",
+    "leaves_of",
+    "model_data",
+]
 
 Structure = tuple[tuple[str, int], ...]
 Kinds = tuple[tuple[str, str, int], ...]
@@ -68,20 +76,20 @@ def model_data(problem: ModelProblem, record: Record) -> dict[str, Any]:
     record : GaussianData or BinomialModel
         What its likelihood reads.
     """
-    return _prior_data(problem) | _leaves(record)
+    return _prior_data(problem) | leaves_of(record)
 
 
 def leaf_kinds(record: Record) -> Kinds:
     """Return name, type and rank of every array of a record, which fix the graph."""
-    return tuple((name, value.dtype.str, value.ndim) for name, value in _leaves(record).items())
+    return tuple((name, value.dtype.str, value.ndim) for name, value in leaves_of(record).items())
 
 
-def _leaves(record: Any, prefix: str = "") -> dict[str, Any]:
+def leaves_of(record: Any, prefix: str = "") -> dict[str, Any]:
     """Return the arrays of a record, and of the records in it, in order."""
     found: dict[str, Any] = {}
     for name, value in record._asdict().items():
         if isinstance(value, tuple):
-            found |= _leaves(value, f"{prefix}{name}_")
+            found |= leaves_of(value, f"{prefix}{name}_")
         else:
             found[prefix + name] = np.asarray(value)
     return found
