@@ -345,13 +345,13 @@ def code(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 CODE: dict[str, set[str]] = {
     "world.corpus": ALL,
-    "work.load": {"pretrain", *BELOW},
+    "jobs.load": {"pretrain", *BELOW},
     "train.objectives": {"pretrain", *BELOW},
     "train.loop": {"pretrain", *BELOW},
     "train.sampling": {"pretrain", *BELOW},
     "tasks.world": BELOW,
-    "work.supervised": BELOW,
-    "work.evaluate": BELOW,
+    "jobs.supervised": BELOW,
+    "jobs.evaluate": BELOW,
     "prompting.ranking": set(),
     "tasks.nli": set(),
     "plan.report": set(),
@@ -405,7 +405,7 @@ def test_words_about_code_are_in_no_key(tmp_path: Path, monkeypatch: pytest.Monk
     assert plain != code_of("def f(x):\n    return '' and x + 1\n")
 
 
-_MODELS = {"work.job", "train.backbones", "train.adapters"}
+_MODELS = {"jobs.job", "train.backbones", "train.adapters"}
 _SCORES = {*_MODELS, *(f"train.{name}" for name in ("data", "batches", "heads", "objectives", "loop"))}
 _CORE = {*_SCORES, "train.masking", "train.sampling", "train.snapshots"}
 _PROMPTS = {
@@ -416,20 +416,20 @@ _PROMPTS = {
     ),
 }
 DECIDING = {
-    "world": {"work.world", "world.meaning", "world.languages", "world.corpus"},
-    "load": {"work.load", *_MODELS},
-    "pretrain": {"work.pretrain", "work.load", *_CORE},
-    "intermediate": {"work.supervised", "work.pretrain", "work.evaluate", *_CORE},
+    "world": {"jobs.world", "world.meaning", "world.languages", "world.corpus"},
+    "load": {"jobs.load", *_MODELS},
+    "pretrain": {"jobs.pretrain", "jobs.load", *_CORE},
+    "intermediate": {"jobs.supervised", "jobs.pretrain", "jobs.evaluate", *_CORE},
     "consistency": {
-        "work.consistency",
+        "jobs.consistency",
         "prompting.consistency",
         "prompting.distillation",
         "train.loop",
         *_PROMPTS,
     },
-    "finetune": {"work.supervised", "work.pretrain", "work.evaluate", *_CORE},
-    "evaluate": {"work.evaluate", "items.metrics", *_SCORES},
-    "rank": {"work.rank", "prompting.protocol", "train.loop", *_PROMPTS},
+    "finetune": {"jobs.supervised", "jobs.pretrain", "jobs.evaluate", *_CORE},
+    "evaluate": {"jobs.evaluate", "items.metrics", *_SCORES},
+    "rank": {"jobs.rank", "prompting.protocol", "train.loop", *_PROMPTS},
 }
 
 
@@ -438,7 +438,7 @@ def test_what_does_a_phase_decides_its_result_and_what_asks_for_it_does_not(name
     modules = {each.removeprefix("gainlaw.training.") for each in _deciding(find_phase(name).done_by)}
     assert DECIDING[name] <= modules
     rooms = {each.partition(".")[0] for each in modules - {"items.metrics"}}
-    assert rooms <= {"work", "train", "prompting", "world"}
+    assert rooms <= {"jobs", "train", "prompting", "world"}
 
 
 @pytest.mark.parametrize("name", PHASES)

@@ -24,7 +24,7 @@ __all__ = ["PHASES"]
 class ConsistencyPhase(Method):
     """Trains a model to agree with itself over prompts."""
 
-    name, done_by = "consistency", "work.consistency"
+    name, done_by = "consistency", "jobs.consistency"
     protocol, keys = "prompted", frozenset({"split", "prompts"})
     leaves = ("model", "result.json")
 

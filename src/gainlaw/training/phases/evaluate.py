@@ -22,7 +22,7 @@ __all__ = ["PHASES", "scoring_effort", "scoring_spec"]
 class EvaluatePhase(Scoring):
     """Predicts every item of a target in every language by the head that was fine-tuned."""
 
-    name, done_by = "evaluate", "work.evaluate"
+    name, done_by = "evaluate", "jobs.evaluate"
 
     def request(
         self, builder: Builder, line: Line, target: Target, model: Unit, label: str

@@ -17,7 +17,7 @@ __all__ = ["PHASES"]
 class LoadPhase(Start):
     """Finds a model, or makes one that has learned nothing."""
 
-    name, done_by = "load", "work.load"
+    name, done_by = "load", "jobs.load"
     leaves = ("info.json", "origin.json or model")
 
     def request(self, builder: Builder, checkpoint: Checkpoint, name: str, seed: int) -> Unit:

@@ -19,7 +19,7 @@ __all__ = ["PHASES"]
 class PretrainPhase(Start):
     """Pretrains a model on files, or on the corpus of the world."""
 
-    name, done_by = "pretrain", "work.pretrain"
+    name, done_by = "pretrain", "jobs.pretrain"
     trains = True
     leaves = ("model", "info.json", "result.json")
 

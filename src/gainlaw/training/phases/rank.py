@@ -20,7 +20,7 @@ __all__ = ["PHASES"]
 class RankPhase(Scoring):
     """Ranks the answers to every item of a target in every language, prompt by prompt."""
 
-    name, done_by = "rank", "work.rank"
+    name, done_by = "rank", "jobs.rank"
 
     def request(
         self, builder: Builder, line: Line, target: Target, model: Unit, label: str

@@ -44,7 +44,7 @@ def _splits(recipe: Recipe) -> list[str]:
 class SupervisedPhase(Method):
     """Trains on labelled examples of one task or several, and on masked text beside."""
 
-    name, done_by = "intermediate", "work.supervised"
+    name, done_by = "intermediate", "jobs.supervised"
     protocol, keys = "finetune", frozenset({"sampling", "temperature", "mlm", "mlm_corpus"})
     leaves = ("model or adapters", "result.json")
 
@@ -104,7 +104,7 @@ class SupervisedPhase(Method):
 class FinetunePhase(Phase):
     """Trains on the English side of a target, and keeps the head."""
 
-    name, done_by = "finetune", "work.supervised"
+    name, done_by = "finetune", "jobs.supervised"
     trains = True
     leaves = ("model or adapters", "head.safetensors", "head.json", "result.json")
 

@@ -17,7 +17,7 @@ __all__ = ["PHASES"]
 class WorldPhase(Phase):
     """Writes a world: its tokenizer, its corpus, and the items of its tasks."""
 
-    name, done_by = "world", "work.world"
+    name, done_by = "world", "jobs.world"
     computes = False
     leaves = ("tokenizer.json", "corpus.tsv", "items", "languages.json")
 
