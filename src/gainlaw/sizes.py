@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
+from gainlaw.formats import MISSING
 from gainlaw.numbers import read_array
 
 __all__ = [
@@ -31,8 +32,6 @@ N0 = 1e9
 
 SUFFIXES = {"T": 12, "B": 9, "M": 6, "K": 3}
 """The power of ten that each suffix of a size stands for, largest first."""
-
-_MISSING = "–"
 
 
 def decades(params: float | Float) -> Float:
@@ -147,7 +146,7 @@ def format_params(params: float) -> str:
     ('> 1000T', '< 1K')
     """
     if params is None or math.isnan(params):
-        return _MISSING
+        return MISSING
     if params > 1e15 or params < 999.5:
         return "> 1000T" if params > 1e15 else "< 1K"
     for suffix, power in SUFFIXES.items():

@@ -76,7 +76,7 @@ class ModelSpec:
     baseline_terms : tuple of Term
         The terms of hierarchical baselines, over the rows of `joint.scores_of`.
     prior_unit : float
-        What the default priors were multiplied by, see `priors.prior_unit`.
+        What the default priors were multiplied by, see `gainlaw.scores.gains.spread.prior_unit`.
     """
 
     law: Law
@@ -244,13 +244,14 @@ def specify(
             scores, _sizes(scores, law), [each.removeprefix(PREFIX) for each in theirs]
         )
         dropped, names, residual = (*dropped, *more), (*names, *FIXED), True
+    unit = gains.prior_unit
     defaults = default_priors(
         gains.scale,
         (*chosen, *own),
         names,
         has_slope=law.has_slope,
         shape=law.parameters,
-        unit=gains.prior_unit,
+        unit=unit,
         level=float(frame["gain"].median()),
     )
     if not residual:
@@ -269,7 +270,7 @@ def specify(
         covariate_scaling=scaling,
         priors=_check_fixed(override_priors(defaults, priors), joint),
         baseline_terms=own,
-        prior_unit=gains.prior_unit,
+        prior_unit=unit,
     )
 
 

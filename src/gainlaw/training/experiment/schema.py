@@ -137,7 +137,7 @@ class Pretraining(_Table):
 
 
 class WorldTable(_Table):
-    """The synthetic world; see `gainlaw.training.world.WorldSettings`."""
+    """The synthetic world; see `gainlaw.training.world.corpus.WorldSettings`."""
 
     seed: Seed = 0
     antonyms: Annotated[int, Field(ge=2, le=256)] = 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 from abc import ABC
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -102,7 +102,7 @@ class Phase(ABC):
     @property
     def code(self) -> str:
         """The version of the code that decides its results."""
-        return code_version(_deciding(self.done_by))
+        return _code(self.done_by)
 
     def ask(
         self,
@@ -184,6 +184,11 @@ def do(unit: Unit, store: Store, folder: Path) -> None:
 
 
 @cache
+def _code(module: str) -> str:
+    return code_version(_deciding(module))
+
+
+@cache
 def _deciding(module: str) -> tuple[str, ...]:
     """Return a module of the runner and all below it that decides results, by full names."""
     found: set[str] = set()
@@ -200,11 +205,12 @@ def _decides(name: str) -> bool:
     return name in _SCORING or not any(name == each or name.startswith(f"{each}.") for each in _ASKING)
 
 
-def _imported(name: str) -> Iterator[str]:
-    """Yield the modules of the runner that a module imports, at once or later."""
+@cache
+def _imported(name: str) -> tuple[str, ...]:
+    """Return the modules of the runner that a module imports, at once or later."""
     spec = find_spec(f"{_RUNNER}.{name}")
     assert spec is not None
     assert spec.origin is not None
-    for node in ast.walk(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{_RUNNER}."):
-            yield (node.module or "").removeprefix(f"{_RUNNER}.")
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    modules = (node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    return tuple(module.removeprefix(f"{_RUNNER}.") for module in modules if module.startswith(f"{_RUNNER}."))
