@@ -102,7 +102,7 @@ class Phase(ABC):
     @property
     def code(self) -> str:
         """The version of the code that decides its results."""
-        return _code(self.done_by)
+        return code_version(_deciding(self.done_by))
 
     def ask(
         self,
@@ -181,11 +181,6 @@ def do(unit: Unit, store: Store, folder: Path) -> None:
     if "machine" in unit.spec:
         prepare_process(unit.spec["machine"]["threads"])
     find_phase(unit.kind).run(Job(unit, store, folder))
-
-
-@cache
-def _code(module: str) -> str:
-    return code_version(_deciding(module))
 
 
 @cache
