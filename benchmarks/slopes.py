@@ -10,11 +10,11 @@ import numpy as np
 
 from gainlaw._threads import one_blas_thread
 from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
-from gainlaw.fitting.core import Fit
 from gainlaw.laws import law
 from gainlaw.model.spec.problem import build_problem, specify
 from gainlaw.posterior.curves import curve
 from gainlaw.posterior.estimates import MIN_ESS
+from gainlaw.posterior.record import Posterior
 from gainlaw.scores.gains.table import Gains
 
 REPLICATES = ("smooth", "checkpoint", "run", "checkpoint_task", "checkpoint_language_family")
@@ -98,8 +98,10 @@ def slopes_of(gains: Gains, seed: int, exclude: tuple[str, ...] = ()) -> tuple[S
     failed = worst >= PARETO_K_LIMIT or found.ess < MIN_ESS
     if failed:
         draws = nuts.sample(problem, gains, tune=300, seed=seed, **SETTINGS)
-    fit = Fit(spec, gains, build_tree(problem, gains, draws, seed))
-    overall, population = (_summary(curve(fit, level).slope(), failed) for level in ("overall", "population"))
+    posterior = Posterior(problem, gains, build_tree(problem, gains, draws, seed))
+    overall, population = (
+        _summary(curve(posterior, level).slope(), failed) for level in ("overall", "population")
+    )
     return overall, population
 
 

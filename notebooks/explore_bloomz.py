@@ -93,16 +93,14 @@ plot_priors(fit)
 # The posterior is a tree of arrays that ArviZ reads, here and from `posterior.nc` in a saved fit:
 
 # %%
-az.summary(
-    fit.posterior, var_names=["tau_task_slope", "tau_checkpoint", "tau_checkpoint_task", "tau_residual"]
-)
+az.summary(fit.draws, var_names=["tau_task_slope", "tau_checkpoint", "tau_checkpoint_task", "tau_residual"])
 
 # %% [markdown]
 # Do they trade against each other? Hardly; each leans on zero, as six checkpoints allow:
 
 # %%
 names = ["tau_checkpoint", "tau_checkpoint_task", "tau_smooth"]
-draws = az.extract(fit.posterior, var_names=names).to_dataframe()[names]
+draws = az.extract(fit.draws, var_names=names).to_dataframe()[names]
 pairs = sns.pairplot(draws, kind="hist", diag_kind="kde", corner=True, height=1.6)
 
 # %% [markdown]

@@ -8,6 +8,7 @@ import inspect
 import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,6 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: The floors of the package, top first. A part may import the parts below it and its neighbours.
 FLOORS = read_floors()
-
-#: Thin methods that hand over to a part above, from inside a function or for type checkers only.
-HAND_OVERS: set[tuple[str, str]] = {
-    ("fitting", "figures"),
-}
 
 #: Imported by the function that needs them, never when a module is loaded.
 HEAVY = {"torch", "transformers", "tokenizers", "safetensors", "peft", "datasets"}
@@ -69,7 +65,7 @@ def part_of(path: Path) -> str:
 
 @functools.cache
 def imports_of(path: Path) -> tuple[tuple[str, bool], ...]:
-    """Return each module that `path` imports, and whether it does so when it is loaded."""
+    """Return all that `path` imports, names by their full one, and whether it does so when it is loaded."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found: list[tuple[str, bool]] = []
 
@@ -82,19 +78,34 @@ def imports_of(path: Path) -> tuple[tuple[str, bool], ...]:
                 found.extend((alias.name, at_load) for alias in child.names)
             elif isinstance(child, ast.ImportFrom):
                 assert child.level == 0, f"{path}: imports are absolute"
-                found.append((child.module or "", at_load))
-                if child.module == "gainlaw":
-                    found.extend((f"gainlaw.{alias.name}", at_load) for alias in child.names)
+                assert child.module is not None
+                found.append((child.module, at_load))
+                found.extend((f"{child.module}.{alias.name}", at_load) for alias in child.names)
             visit(child, at_load and not later)
 
     visit(tree, True)
     return tuple(found)
 
 
-def part_imports(path: Path) -> set[tuple[str, bool]]:
-    parts = {name for floor in FLOORS for name in floor}
-    split = ((name.split("."), at_load) for name, at_load in imports_of(path))
-    return {(n[1], at_load) for n, at_load in split if n[0] == "gainlaw" and len(n) > 1 and n[1] in parts}
+def module_imports(package: Path) -> dict[str, set[str]]:
+    """Return which modules of a package each of them imports, now, later or for types.
+
+    The package itself is left out: it hands every name over when it is asked for, and depends on all of them.
+    """
+    paths = {
+        ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in package.rglob("*.py")
+        if path != package / "__init__.py"
+    }
+    return {
+        name: {target for target, _ in imports_of(path) if target in paths} - {name}
+        for name, path in paths.items()
+    }
+
+
+def part_imports(path: Path) -> set[str]:
+    split = (name.split(".") for name, _ in imports_of(path))
+    return {n[1] for n in split if n[0] == "gainlaw" and len(n) > 1 and n[1] in RANK}
 
 
 RANK = {part: len(FLOORS) - height for height, floor in enumerate(FLOORS) for part in floor}
@@ -111,10 +122,8 @@ def test_imports_point_down(path: Path) -> None:
     if part == "__init__":
         assert not {name for name, at_load in imports_of(path) if at_load and name.startswith("gainlaw")}
         return
-    for target, at_load in part_imports(path):
-        if RANK[target] > RANK[part]:
-            assert not at_load, f"{path} imports {target}, which is above it, when it is loaded"
-            assert (part, target) in HAND_OVERS, f"{path} imports {target}, which is above it"
+    above = {target for target in part_imports(path) if RANK[target] > RANK[part]}
+    assert not above, f"{path} imports {above}, above it"
 
 
 def test_the_runner_and_the_statistics_never_import_each_other() -> None:
@@ -130,7 +139,7 @@ def test_the_runner_and_the_statistics_never_import_each_other() -> None:
         "_threads",
     }
     for path in MODULES:
-        targets = {target for target, _ in part_imports(path)} - {part_of(path)}
+        targets = part_imports(path) - {part_of(path)}
         if part_of(path) == "training":
             assert targets <= plain, f"{path} imports {targets - plain}"
         elif part_of(path) != "cli":
@@ -138,26 +147,42 @@ def test_the_runner_and_the_statistics_never_import_each_other() -> None:
 
 
 def test_parts_do_not_import_each_other_in_a_circle() -> None:
-    below = {
-        part: {
-            target
-            for path in MODULES
-            if part_of(path) == part
-            for target, _ in part_imports(path)
-            if target != part and (part, target) not in HAND_OVERS
-        }
-        for part in RANK
-    }
-    settled: set[str] = set()
-    while len(settled) < len(below):
-        ready = {part for part, targets in below.items() if part not in settled and targets <= settled}
-        assert ready, f"a circle among {sorted(set(below) - settled)}"
-        settled |= ready
+    below: dict[str, set[str]] = {part: set() for part in RANK}
+    for path in MODULES:
+        if part_of(path) in below:
+            below[part_of(path)] |= part_imports(path) - {part_of(path)}
+    TopologicalSorter(below).prepare()
 
 
-def test_no_hand_over_is_listed_in_vain() -> None:
-    used = {(part_of(path), target) for path in MODULES for target, _ in part_imports(path)}
-    assert used >= HAND_OVERS
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    """Imports inside functions and for types count: they are dependences like any other."""
+    imports = module_imports(PACKAGE)
+    assert "gainlaw.figures.forest" in imports["gainlaw.fits"]
+    TopologicalSorter(imports).prepare()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from planted.rooms.below import thing",
+        "def verb():\n    from planted.rooms import below",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import planted.rooms.below",
+    ],
+)
+def test_a_planted_circle_of_modules_is_found(tmp_path: Path, text: str) -> None:
+    room = tmp_path / "planted" / "rooms"
+    room.mkdir(parents=True)
+    for folder in (room, room.parent):
+        (folder / "__init__.py").write_text("from planted.above import verb\n" if folder != room else "")
+    (room / "below.py").write_text("from planted.middle import thing\n")
+    (room.parent / "above.py").write_text("from planted.rooms import below\n")
+    (room.parent / "middle.py").write_text("import math\n")
+    TopologicalSorter(module_imports(room.parent)).prepare()
+    imports_of.cache_clear()
+    (room.parent / "middle.py").write_text(text)
+    with pytest.raises(CycleError) as found:
+        TopologicalSorter(module_imports(room.parent)).prepare()
+    assert set(found.value.args[1]) == {"planted.middle", "planted.rooms.below"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -46,7 +46,7 @@ def test_the_sampler_agrees(scale: str, request: pytest.FixtureRequest) -> None:
     exact = request.getfixturevalue(scale)
     nuts = gl.fit(exact.gains, engine="nuts")
     assert nuts.status == "ok", [check.text for check in nuts.diagnostics.failures]
-    assert int(nuts.posterior["sample_stats"]["diverging"].sum()) == 0
+    assert int(nuts.draws["sample_stats"]["diverging"].sum()) == 0
     assert nuts.estimates["rhat"].max() < RHAT_LIMIT
     assert nuts.estimates[["ess_bulk", "ess_tail"]].min().min() > MIN_ESS
     a, b = (each.estimates[each.estimates["sd"].notna()] for each in (exact, nuts))
@@ -74,7 +74,7 @@ def test_overall_slope_is_near_the_raw_one_and_its_interval_wider(points: gl.Fit
 
 def test_fitted_gains_follow_the_raw_means(points: gl.Fit) -> None:
     # The law plus the checkpoint effects must reproduce the mean gain of every checkpoint.
-    replicated = points.posterior["posterior_predictive"]["gain"].to_numpy()
+    replicated = points.draws["posterior_predictive"]["gain"].to_numpy()
     frame = points.gains.frame.assign(fitted=replicated.mean(axis=0))
     means = frame.groupby("checkpoint")[["gain", "fitted"]].mean()
     np.testing.assert_allclose(means["fitted"], means["gain"], atol=1.0)

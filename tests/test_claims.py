@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 from scipy.special import ndtr
 
 from gainlaw.claims.assessment import assess, assess_file
@@ -80,13 +79,13 @@ def make_fit(scale="points", lines=None, frame=None, status="ok", law="linear", 
         frame[name] = (frame["language"] == "sw").astype(float)
     terms, dropped, residual = choose_terms(frame, x, has_slope=law != "constant")
     lines = lines or {(): (5.0, -3.0, 1.0)}
-    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(coords={"chain": range(4), "draw": range(1000)})})
     return SimpleNamespace(
         scale=scale,
         unit={"points": "points", "log_odds": "log-odds"}[scale],
         lines={key: draw_line(value, seed) for seed, (key, value) in enumerate(lines.items(), start=7)},
         prior_lines={key: draw_line((0.0, 0.0, prior_sd), seed) for seed, key in enumerate(lines, start=3)},
-        posterior=tree,
+        n_chains=4,
+        importance_ess=None,
         gains=Rows(frame, BlockCovariance(np.ones(len(frame)), ())),
         spec=SimpleNamespace(
             law=SimpleNamespace(name=law, has_slope=law != "constant", parameters=(), centre=0.0),

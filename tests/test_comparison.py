@@ -88,9 +88,9 @@ def test_terms_dropped_agree_with_the_factor_of_their_claim(scale: str, slope: f
 
 def without_evidence(each: gl.Fit) -> gl.Fit:
     """A fit as a sampler leaves it."""
-    tree = each.posterior.copy(deep=True)
+    tree = each.draws.copy(deep=True)
     del tree["sample_stats"].attrs["log_evidence"]
-    return replace(each, posterior=tree)
+    return replace(each, draws=tree)
 
 
 def test_evidence_is_compared_only_where_every_fit_has_it_for_the_same_data() -> None:

@@ -207,7 +207,7 @@ def test_evidence_equals_quadrature() -> None:
         return stats.multivariate_normal(np.zeros(8), total).pdf(y) * stats.halfnorm.pdf(tau, scale=10.0)
 
     area, _ = integrate.quad(density, 0, 80, epsabs=0, epsrel=1e-8)
-    found = fit.posterior["sample_stats"].attrs
+    found = fit.draws["sample_stats"].attrs
     assert found["log_evidence"] == pytest.approx(np.log(area), abs=0.02)
     assert found["pareto_k"] < 0.5
 
@@ -277,13 +277,13 @@ def test_in_steps_or_at_once_the_draws_are_the_same(floor: bool, monkeypatch: py
     monkeypatch.setattr(exact, "HEAVY", -np.inf)
     in_steps = gl.fit(gains, draws=1000, exclude=["smooth"])
     assert in_steps.record["engine"]["used"] == "exact"
-    found, expected = (fit.posterior["posterior"] for fit in (in_steps, at_once))
+    found, expected = (fit.draws["posterior"] for fit in (in_steps, at_once))
     for name in expected.data_vars:
         a, b = found[name], expected[name]
         sd = b.std(("chain", "draw"))
         apart = abs(a.mean(("chain", "draw")) - b.mean(("chain", "draw"))) / sd
         assert float(apart.max()) < 0.12, name
-    evidence = [fit.posterior["sample_stats"].attrs["log_evidence"] for fit in (in_steps, at_once)]
+    evidence = [fit.draws["sample_stats"].attrs["log_evidence"] for fit in (in_steps, at_once)]
     assert evidence[0] == pytest.approx(evidence[1], abs=0.15)
     assert np.exp(evidence[0] - evidence[1]) != 1.0
 

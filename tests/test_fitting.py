@@ -93,7 +93,7 @@ def test_arviz_opens_the_posterior(directory: Path, fit: gl.Fit) -> None:
 
     with arviz.from_netcdf(directory / "posterior.nc") as tree:
         summary = arviz.summary(tree, var_names=["tau_checkpoint"], kind="stats", round_to="none")
-    draws = fit.posterior["posterior"]["tau_checkpoint"]
+    draws = fit.draws["posterior"]["tau_checkpoint"]
     assert summary["mean"].item() == pytest.approx(float(draws.mean()))
 
 

@@ -58,7 +58,7 @@ def dense(fit: gl.Fit) -> tuple[np.ndarray, np.ndarray]:
     """
     problem = build_problem(fit.gains, fit.spec)
     design, spec = problem.design, fit.spec
-    points = hyper_points(problem, fit.posterior)[::EVERY]
+    points = hyper_points(fit)[::EVERY]
     n, q = len(problem.y), design.n_columns
     found = []
     for point in points:
@@ -103,7 +103,7 @@ def assert_right(fit: gl.Fit, tolerance: float = 1e-6) -> None:
     """Assert that the fit passes its checks and has the density and the slope of dense linear algebra."""
     assert fit.status == "ok", fit.diagnostics.failures
     assert fit.record["engine"]["used"] == "exact"
-    lp = fit.posterior["sample_stats"]["lp"].to_numpy().reshape(-1)[::EVERY]
+    lp = fit.draws["sample_stats"]["lp"].to_numpy().reshape(-1)[::EVERY]
     log_density, slope = dense(fit)
     np.testing.assert_allclose(
         lp - lp[0], log_density - log_density[0], atol=tolerance * len(fit.gains.frame) * 10
@@ -170,7 +170,7 @@ def test_an_sd_that_piles_up_at_zero() -> None:
     frame = table(np.random.default_rng(4), tasks=12, languages=3, task=0.0, se=0.2)
     fit = gl.fit(gl.gains_from_frame(frame), terms=["task", "checkpoint"])
     assert_right(fit)
-    tau = fit.posterior["posterior"]["tau_task"].to_numpy().reshape(-1)
+    tau = fit.draws["posterior"]["tau_task"].to_numpy().reshape(-1)
     assert np.quantile(tau, 0.95) < 0.2
     # A density that is highest at zero: the lowest tenth of its range holds more than the next.
     edges = np.quantile(tau, 0.99) * np.array([0.0, 0.15, 0.3])
@@ -283,6 +283,6 @@ def test_two_hundred_thousand_gains() -> None:
     line = stats.linregress(x, frame.groupby("params")["gain"].mean().to_numpy())
     assert row["mean"] == pytest.approx(line.slope, abs=0.25 * line.stderr)
     assert row["sd"] == pytest.approx(line.stderr, rel=0.15)
-    kept = fit.posterior["log_likelihood"]["gain"]
+    kept = fit.draws["log_likelihood"]["gain"]
     assert kept.sizes["row"] == 200_000
     assert kept.size <= 120_000_000

@@ -220,10 +220,10 @@ def test_a_fit_keeps_the_likelihood_of_all_rows_together(engine: str) -> None:
     gains = known(gl.gains_from_frame(table()), "any")
     fit = gl.fit(gains, engine=engine, terms=["task", "checkpoint"], draws=100, tune=100, chains=2)
     problem = build_problem(gains, fit.spec)
-    effects = effects_of(problem, fit.posterior)
+    effects = effects_of(fit)
     line = linear_predictor(problem, effects, None)
-    tau = fit.posterior["posterior"]["tau_residual"].to_numpy().ravel()
-    found = fit.posterior["sample_stats"]["log_lik"].to_numpy().ravel()
+    tau = fit.draws["posterior"]["tau_residual"].to_numpy().ravel()
+    found = fit.draws["sample_stats"]["log_lik"].to_numpy().ravel()
     for k in range(0, len(tau), 37):
         total = gains.covariance.matrix() + tau[k] ** 2 * np.eye(len(gains))
         assert found[k] == pytest.approx(
@@ -231,7 +231,7 @@ def test_a_fit_keeps_the_likelihood_of_all_rows_together(engine: str) -> None:
         )
     # New data have errors in common as the old ones have.
     rows, own = gains.covariance.blocks[0]
-    away = fit.posterior["posterior_predictive"]["gain"].to_numpy()[:, rows]
+    away = fit.draws["posterior_predictive"]["gain"].to_numpy()[:, rows]
     assert np.cov(away.T)[0, 1] - own[0, 1] == pytest.approx(np.cov(line[:, rows].T)[0, 1], abs=1.5)
     # Leaving a checkpoint out has a density, and the rest a slope.
     assert np.isfinite(fit.diagnostics.influence[["elpd", "slope_mean"]].to_numpy()).all()
@@ -243,7 +243,7 @@ def test_a_covariance_without_an_inverse_needs_no_residual() -> None:
     gains = known(gains, "singular")
     fit = gl.fit(gains, terms=["task", "checkpoint"], exclude=["residual"], draws=100, chains=2)
     assert np.isfinite(fit.estimates.query("estimand == 'slope'")["mean"].to_numpy(float)).all()
-    assert np.isfinite(fit.posterior["sample_stats"]["log_lik"].to_numpy()).all()
+    assert np.isfinite(fit.draws["sample_stats"]["log_lik"].to_numpy()).all()
 
 
 @pytest.mark.parametrize("wrong", [0.0, np.nan, -1.0])

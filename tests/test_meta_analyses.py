@@ -105,7 +105,7 @@ def test_two_outcomes_a_trial(engine: str, of_two_outcomes: tuple[np.ndarray, np
     fit = gl.fit(gains, terms=["language"], exclude=["residual"], priors=priors, engine=engine, draws=2000)
     assert fit.status == "ok"
     assert fit.record["engine"]["used"] == engine
-    mu = fit.posterior["posterior"]["mu"].to_numpy().reshape(-1, 2)
+    mu = fit.draws["posterior"]["mu"].to_numpy().reshape(-1, 2)
     found = np.stack([mu[:, 0] - 0.5 * mu[:, 1], mu[:, 0] + 0.5 * mu[:, 1]])
     np.testing.assert_allclose(found.mean(axis=1) / sd, mean / sd, atol=0.05)
     np.testing.assert_allclose(found.std(axis=1), sd, rtol=0.05)
@@ -142,7 +142,7 @@ def test_treatments_that_share_a_control(engine: str) -> None:
     fit = gl.fit(gains, "constant", terms=["checkpoint"], priors=priors, engine=engine, draws=2000)
     assert fit.status == "ok"
     assert fit.record["engine"]["used"] == engine
-    mu = fit.posterior["posterior"]["mu"].to_numpy().ravel()
+    mu = fit.draws["posterior"]["mu"].to_numpy().ravel()
     assert mu.mean() / sd == pytest.approx(mean[0] / sd, abs=0.05)
     assert mu.std() == pytest.approx(sd, rel=0.05)
     # REML takes its own variances for known: given these the mean and its sd are the same.

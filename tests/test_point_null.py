@@ -122,7 +122,7 @@ def test_it_is_the_ratio_of_the_evidence_of_nested_models(scale: str, intercept:
     gains = study.evaluations.gains(scale=scale)
     frame = gains.frame
     fits = {law: gl.fit(gains, law=law, terms=["checkpoint"], seed=2) for law in ("linear", "constant")}
-    evidence = {law: fit.posterior["sample_stats"].attrs["log_evidence"] for law, fit in fits.items()}
+    evidence = {law: fit.draws["sample_stats"].attrs["log_evidence"] for law, fit in fits.items()}
     found = point_null(fits["linear"], [Part("slope", population=True)])
     assert found.log_factor == pytest.approx(evidence["linear"] - evidence["constant"], abs=0.08)
     assert frame["checkpoint"].nunique() == 5

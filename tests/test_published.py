@@ -45,7 +45,7 @@ def schools() -> gl.Fit:
 
 
 def test_eight_schools(schools: gl.Fit) -> None:
-    posterior = schools.posterior["posterior"]
+    posterior = schools.draws["posterior"]
     mu = posterior["mu"].to_numpy()[..., 0].reshape(-1)
     found = {"mu": mu, "tau": posterior["tau_task"].to_numpy().reshape(-1)}
     for k, name in enumerate(SCHOOLS["task"]):
@@ -106,7 +106,7 @@ def test_meta_regression_agrees_with_reml() -> None:
     # Quadrature over tau under the same priors: slope -0.0289, sd 0.0084, tau 0.314.
     assert effect.mean() == pytest.approx(-0.0289, abs=0.0004)
     assert effect.std() == pytest.approx(0.0084, rel=0.06)
-    assert fit.posterior["posterior"]["tau_task"].to_numpy().mean() == pytest.approx(0.314, abs=0.015)
+    assert fit.draws["posterior"]["tau_task"].to_numpy().mean() == pytest.approx(0.314, abs=0.015)
     # metafor 3.8, REML: slope -0.0291 (se 0.0072; Knapp-Hartung 0.0082), tau 0.276. The posterior must lie within a
     # tenth of a standard error, with the wider of the two errors, since tau is not known.
     assert effect.mean() == pytest.approx(-0.029101661, abs=0.1 * 0.0072)
@@ -148,7 +148,7 @@ def test_reference_draws_of_the_contrast_model(reference_data: Path) -> None:
         draws=2500,
         tune=1000,
     )
-    posterior = fit.posterior["posterior"]
+    posterior = fit.draws["posterior"]
     found = {name: posterior[name].to_numpy().reshape(-1) for name in parameters}
     mu = posterior["mu"].to_numpy().reshape(-1, 2)
     # Spreads of intercepts are those at 1B in the reference, and its priors are independent there: another model.

@@ -450,7 +450,7 @@ def test_intervals_are_called_what_they_are(monkeypatch, tmp_path):
         kept = [line for line in re.split(r"(?<=[.:;])\s|\n", text) if re.search(r"\b95 ?\\?%", line)]
         assert all("replic" in line for line in kept), kept
         assert re.search(r"80\\?% (interval|bands?)", text)
-    slope = fit.posterior["posterior"]
+    slope = fit.draws["posterior"]
     low, high = np.quantile(np.asarray(slope["tau_checkpoint"]).ravel(), [0.1, 0.9])
     row = gl.tables.sds_table(fit).frame.set_index("variable").loc["tau_checkpoint"]
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((low, high))

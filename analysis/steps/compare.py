@@ -7,9 +7,10 @@ from pathlib import Path
 
 import gainlaw as gl
 from gainlaw._io import write_frame_atomic
+from gainlaw.fitting.storage import load_fit
 
 
 def run(inputs: Mapping[str, Path], output: Path, *, fits: Mapping[str, str]) -> str:
-    frame = gl.compare({name: gl.load_fit(inputs[key]) for key, name in fits.items()})
+    frame = gl.compare({name: load_fit(inputs[key]) for key, name in fits.items()})
     write_frame_atomic(frame, output)
     return f"best: {frame['model'].iloc[0]}"

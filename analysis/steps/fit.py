@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import gainlaw as gl
+from gainlaw.fitting.core import fit as fit_gains
+from gainlaw.fitting.storage import save_fit
 
 
 def run(
@@ -22,6 +24,6 @@ def run(
 ) -> str:
     evals = gl.read_evaluations(inputs["data"])
     chosen = replace(evals, source=source).select(intermediate=["none", *intermediates])
-    fit = gl.fit(chosen.gains(scale=scale), law=law, covariates=covariates, seed=seed)
-    fit.save(output, overwrite=True)
+    fit = fit_gains(chosen.gains(scale=scale), law=law, covariates=covariates, seed=seed)
+    save_fit(fit, output, overwrite=True)
     return f"{fit.n_rows} gains, {fit.n_checkpoints} checkpoints, diagnostics {fit.status}"

@@ -6,14 +6,14 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import gainlaw as gl
 from gainlaw.fitting.companion import other_scale_fit
+from gainlaw.fitting.storage import load_fit
 
 
 def run(inputs: Mapping[str, Path], output: Path) -> str:
     if output.exists():
         shutil.rmtree(output)
-    fit = other_scale_fit(gl.load_fit(inputs["fit"]))
+    fit = other_scale_fit(load_fit(inputs["fit"]))
     if fit is None:
         raise ValueError(f"{inputs['fit']} keeps no scores, so there is no other scale")
     return f"{fit.scale}, diagnostics {fit.status}"

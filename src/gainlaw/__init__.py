@@ -35,9 +35,9 @@ _EXPORTS = {
     "list_datasets": "scores.datasets",
     "load_languages": "scores.languages",
     "law": "laws",
-    "Fit": "fitting.core",
-    "fit": "fitting.core",
-    "load_fit": "fitting.storage",
+    "Fit": "fits",
+    "fit": "fits",
+    "load_fit": "fits",
     "compare": "fitting.comparison",
     "prior": "model.spec.priors",
     "curve": "posterior.curves",
@@ -61,9 +61,8 @@ if TYPE_CHECKING:
     from gainlaw.claims.grammar.parse import parse_claim
     from gainlaw.curves.fit import fit_curve
     from gainlaw.errors import DiagnosticsError, GainlawError, InputError
+    from gainlaw.fits import Fit, fit, load_fit
     from gainlaw.fitting.comparison import compare
-    from gainlaw.fitting.core import Fit, fit
-    from gainlaw.fitting.storage import load_fit
     from gainlaw.laws import curve_law, law
     from gainlaw.laws.curve_law import formula_law
     from gainlaw.model.spec.priors import prior

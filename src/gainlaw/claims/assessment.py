@@ -28,19 +28,19 @@ from gainlaw.options import require_choice
 from gainlaw.scales import SCALES, Scale
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
     from gainlaw.fitting.point_null import PointNulls
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["assess", "assess_file"]
 
 
 def assess(
-    fit: Fit,
+    fit: FitRecord,
     claim: Claim | str,
     *,
     threshold: float = DEFAULT_THRESHOLD,
     rope: float | Mapping[str, float] | None = None,
-    other: Fit | None = None,
+    other: FitRecord | None = None,
     scale: Scale | None = None,
     log_odds: Claim | str | None = None,
     both: bool = True,
@@ -106,7 +106,7 @@ def assess(
     )
 
 
-def assess_file(fits: Fit | Sequence[Fit], path: str | os.PathLike[str]) -> list[Verdict]:
+def assess_file(fits: FitRecord | Sequence[FitRecord], path: str | os.PathLike[str]) -> list[Verdict]:
     """Judge every claim of a file.
 
     Each claim is judged on the first fit that has the rows it needs and, where the claim says which rows it
@@ -232,7 +232,7 @@ def _check(threshold: float, ci_prob: float, rope: float | Mapping[str, float] |
 
 
 def _scales(
-    fit: Fit, kind: Measure, scale: Scale | None, twin: Claim | None, both: bool
+    fit: FitRecord, kind: Measure, scale: Scale | None, twin: Claim | None, both: bool
 ) -> tuple[str, str | None, list[str]]:
     """Return the scale that carries the estimate, the second scale, and notes."""
     if scale is not None:
@@ -250,9 +250,9 @@ def _scales(
 class _Partners:
     """The fits of the same gains on other scales: those given, and those made when they are asked for."""
 
-    def __init__(self, fit: Fit, other: Fit | None = None) -> None:
+    def __init__(self, fit: FitRecord, other: FitRecord | None = None) -> None:
         self.fit = fit
-        self.fits: dict[str, Fit] = {each.scale: each for each in (other, fit) if each is not None}
+        self.fits: dict[str, FitRecord] = {each.scale: each for each in (other, fit) if each is not None}
         self.reasons: dict[str, str] = {}
         self.fitted: dict[str, FittedDesigns] = {}
         self.nulls: dict[str, PointNulls] = {}

@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gainlaw.claims.decision import is_near
-from gainlaw.claims.evaluate import FitDraws, Probability, average, count_chains, holds, probability
+from gainlaw.claims.evaluate import FitDraws, Probability, average, holds, probability
 from gainlaw.claims.grammar.forms import LinearForm, equivalence_form, linear_form
 from gainlaw.claims.grammar.syntax import Claim
 from gainlaw.posterior.contrasts import Part
-from gainlaw.posterior.estimates import importance_ess
 
 if TYPE_CHECKING:
     from gainlaw.fitting.conditional import Conditional
-    from gainlaw.fitting.core import Fit
+    from gainlaw.posterior.record import Posterior
 
 __all__ = ["MOST_DRAWS", "Chances", "parts_of"]
 
@@ -36,20 +35,20 @@ _INF = float("inf")
 
 
 class Chances:
-    """Probabilities of claims on one fit; what they share is computed once.
+    """Probabilities of claims on one posterior; what they share is computed once.
 
     Parameters
     ----------
-    fit : Fit
-        The fit.
+    posterior : Posterior
+        The posterior; a fit is one.
     """
 
-    def __init__(self, fit: Fit) -> None:
+    def __init__(self, posterior: Posterior) -> None:
         from gainlaw.fitting.conditional import Conditional
 
-        self.fit = fit
-        self.model: Conditional = Conditional(fit)
-        self._more: dict[int, Fit | None] = {}
+        self.posterior = posterior
+        self.model: Conditional = Conditional(posterior)
+        self._more: dict[int, Posterior | None] = {}
 
     def of(self, claim: Claim, threshold: float) -> Probability:
         """Return the probability of a claim.
@@ -70,40 +69,40 @@ class Chances:
     def within(self, claim: Claim, width: float) -> Probability:
         """Return the probability that the sides of a claim differ by less than a width."""
         form = linear_form(claim.difference)
-        exact = self._conditional(form, -width, width, self.fit) if form is not None else None
+        exact = self._conditional(form, -width, width, self.posterior) if form is not None else None
         if exact is not None:
             return exact
-        _, difference = holds(claim, FitDraws(self.fit))
+        _, difference = holds(claim, FitDraws(self.posterior))
         near = np.abs(difference) < width
-        return probability(near, difference, count_chains(self.fit), importance_ess(self.fit))
+        return probability(near, difference, self.posterior.n_chains, self.posterior.importance_ess)
 
-    def _draws(self) -> Iterator[Fit]:
-        """Yield the fit, then the same with more and more draws."""
+    def _draws(self) -> Iterator[Posterior]:
+        """Yield the posterior, then the same with more and more draws."""
         from gainlaw.fitting.conditional import more_draws
 
-        yield self.fit
+        yield self.posterior
         for size in _STAGES:
             if size not in self._more:
-                self._more[size] = more_draws(self.fit, size)
+                self._more[size] = more_draws(self.posterior, size)
             made = self._more[size]
             if made is not None:
                 yield made
 
-    def once(self, claim: Claim, draws: Fit | None = None) -> Probability:
-        """Return the probability of a claim from the draws of the fit, or from others of the same posterior."""
-        draws = self.fit if draws is None else draws
+    def once(self, claim: Claim, draws: Posterior | None = None) -> Probability:
+        """Return the probability of a claim from these draws, or from others of the same posterior."""
+        draws = self.posterior if draws is None else draws
         said = _interval(claim)
         if said is not None:
             exact = self._conditional(*said, draws)
             if exact is not None:
                 return exact
         inside, difference = holds(claim, FitDraws(draws))
-        return probability(inside, difference, count_chains(draws), importance_ess(draws))
+        return probability(inside, difference, draws.n_chains, draws.importance_ess)
 
-    def _conditional(self, form: LinearForm, low: float, high: float, draws: Fit) -> Probability | None:
+    def _conditional(self, form: LinearForm, low: float, high: float, draws: Posterior) -> Probability | None:
         """Return the probability that a linear expression lies between two ends; None where it takes draws."""
         given = self.model.inside(parts_of(form), form.constant, low, high, draws)
-        return None if given is None else average(given, count_chains(draws), importance_ess(draws))
+        return None if given is None else average(given, draws.n_chains, draws.importance_ess)
 
 
 def parts_of(form: LinearForm) -> list[Part]:

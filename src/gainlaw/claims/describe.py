@@ -15,7 +15,7 @@ from gainlaw.claims.verdict import DEFAULT_ROPE, Companion
 from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["caveats_of", "disagreement", "rope_of", "summary_of", "unit_of"]
 
@@ -44,7 +44,9 @@ def rope_of(rope: float | Mapping[str, float] | None, scale: str, claim: Claim, 
     return DEFAULT_ROPE[scale] if plain else float("nan")
 
 
-def caveats_of(fits: Mapping[str, Fit], scales: Sequence[str], claim: Claim, undefined: float) -> list[str]:
+def caveats_of(
+    fits: Mapping[str, FitRecord], scales: Sequence[str], claim: Claim, undefined: float
+) -> list[str]:
     """Return what a reader must know: failed diagnostics, draws without a value, sizes outside those seen."""
     out = [
         f"the diagnostics of the fit on {SCALES[scale].name} failed: do not trust this"
@@ -76,7 +78,7 @@ def disagreement(line: Companion, word: VerdictWord, threshold: float) -> str:
     return f"{line.method} {verb} (p = {line.p:.2g})"
 
 
-def unit_of(fit: Fit, claim: Claim, kind: Measure) -> str:
+def unit_of(fit: FitRecord, claim: Claim, kind: Measure) -> str:
     """Return the unit of the difference of a claim's sides."""
     if kind.kind == "size":
         return "parameters"

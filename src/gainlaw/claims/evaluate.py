@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from gainlaw.claims.grammar.syntax import Apply, Claim, Expr, Negate, Number, Selector, Term
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
     from gainlaw.posterior.curves import Curve
-    from gainlaw.posterior.grid import FitLike
+    from gainlaw.posterior.record import Posterior
 
 __all__ = [
     "Array",
@@ -22,7 +21,6 @@ __all__ = [
     "Lookup",
     "Probability",
     "average",
-    "count_chains",
     "evaluate",
     "holds",
     "probability",
@@ -54,18 +52,18 @@ class Probability:
 
 
 class FitDraws:
-    """The draws of every estimand of one fit, each computed once.
+    """The draws of every estimand of one posterior, each computed once.
 
     Parameters
     ----------
-    fit : Fit
-        The fit.
+    posterior : Posterior
+        The posterior; a fit is one.
     prior : bool
         Whether to draw from the prior instead of the posterior.
     """
 
-    def __init__(self, fit: FitLike, *, prior: bool = False) -> None:
-        self.fit = fit
+    def __init__(self, posterior: Posterior, *, prior: bool = False) -> None:
+        self.posterior = posterior
         self.prior = prior
         self._curves: dict[Selector, Curve] = {}
         self._draws: dict[Term, Array] = {}
@@ -81,14 +79,14 @@ class FitDraws:
 
         if selector not in self._curves:
             level = None if selector.group else selector.level
-            self._curves[selector] = curve(self.fit, level, prior=self.prior, **dict(selector.group))
+            self._curves[selector] = curve(self.posterior, level, prior=self.prior, **dict(selector.group))
         return self._curves[selector]
 
     def _compute(self, term: Term) -> Array:
         if term.name == "effect":
             from gainlaw.posterior.curves import covariate_effect
 
-            return covariate_effect(self.fit, dict(term.selector.group)["covariate"], prior=self.prior)
+            return covariate_effect(self.posterior, dict(term.selector.group)["covariate"], prior=self.prior)
         line = self._curve(term.selector)
         if term.name == "slope":
             return line.slope()
@@ -232,8 +230,3 @@ def _effective_size(values: Array, chains: int) -> float:
 
     size = float(array_stats.ess(values.reshape(chains, -1), method="mean"))
     return min(size, float(n)) if np.isfinite(size) and size > 0 else float(n)
-
-
-def count_chains(fit: Fit) -> int:
-    """Return the number of chains behind the draws of a fit."""
-    return int(fit.posterior["posterior"].sizes.get("chain", 1))

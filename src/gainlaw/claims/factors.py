@@ -15,8 +15,8 @@ from gainlaw.claims.grammar.syntax import Claim
 from gainlaw.errors import InputError
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
     from gainlaw.fitting.point_null import PointNulls
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["bayes_factors"]
 
@@ -25,7 +25,7 @@ _ROUGH, _ROUGH_K = 0.3, 0.7
 
 
 def bayes_factors(
-    fit: Fit,
+    fit: FitRecord,
     claim: Claim,
     inside: NDArray[np.bool_],
     difference: NDArray[np.float64],
@@ -70,7 +70,7 @@ def bayes_factors(
 
 
 def _factor(
-    fit: Fit,
+    fit: FitRecord,
     form: LinearForm,
     difference: NDArray[np.float64],
     prior_difference: NDArray[np.float64],
@@ -98,7 +98,7 @@ def _factor(
     return float(np.exp(np.clip(found.log_factor, -700, 700))), "; ".join(remarks)
 
 
-def _priors(fit: Fit, claim: Claim, prior_difference: NDArray[np.float64]) -> str:
+def _priors(fit: FitRecord, claim: Claim, prior_difference: NDArray[np.float64]) -> str:
     """Return the prior of the difference and the priors behind it, in words."""
     finite = prior_difference[np.isfinite(prior_difference)]
     kinds = {term.name for term in claim.terms()}

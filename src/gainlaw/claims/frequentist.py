@@ -29,7 +29,7 @@ from gainlaw.model.spec.covariates import SLOPE, column_of, scaling_of
 from gainlaw.sizes import decades
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
     from gainlaw.scores.gains.table import Gains
 
 __all__ = ["FittedDesigns", "adjust_companions", "companion"]
@@ -64,7 +64,7 @@ FittedDesigns = dict[tuple[str, ...], _Fitted]
 
 
 @one_blas_thread()
-def companion(fit: Fit, claim: Claim, fitted: FittedDesigns | None = None) -> Companion:
+def companion(fit: FitRecord, claim: Claim, fitted: FittedDesigns | None = None) -> Companion:
     """Return the frequentist line of a claim.
 
     Parameters
@@ -130,12 +130,12 @@ def adjust_companions(verdicts: list[Verdict]) -> list[Verdict]:
     ]
 
 
-def _sizes(fit: Fit) -> Array:
+def _sizes(fit: FitRecord) -> Array:
     params = fit.gains.frame["params"].to_numpy(dtype=float, na_value=np.nan)
     return np.nan_to_num(decades(params) - fit.spec.law.centre)
 
 
-def _design(fit: Fit, form: LinearForm) -> _Design:
+def _design(fit: FitRecord, form: LinearForm) -> _Design:
     observed = any(term.selector.level == "overall" for term, _ in form.weights)
     x = _sizes(fit)
     has_slope = fit.spec.law.has_slope
@@ -166,7 +166,7 @@ def _design(fit: Fit, form: LinearForm) -> _Design:
     return _Design(np.column_stack(columns), tuple(random), fixed, covariates, 1 if has_slope else -1)
 
 
-def _absorbs(fit: Fit, group: Any, form: LinearForm) -> bool:
+def _absorbs(fit: FitRecord, group: Any, form: LinearForm) -> bool:
     """Return whether a term's groups, taken as fixed, would swallow some of a covariate's effect."""
     for term, _ in form.weights:
         name = dict(term.selector.group).get("covariate")
@@ -177,7 +177,7 @@ def _absorbs(fit: Fit, group: Any, form: LinearForm) -> bool:
     return False
 
 
-def _row(fit: Fit, design: _Design, term: Term) -> Array | str:
+def _row(fit: FitRecord, design: _Design, term: Term) -> Array | str:
     """Return the fixed coefficients' weights in one estimand, or why there are none."""
     from gainlaw.posterior.grid import check_selection, reference_weights, terms_of
 
@@ -214,7 +214,7 @@ def _row(fit: Fit, design: _Design, term: Term) -> Array | str:
     return row
 
 
-def _fitted(fit: Fit, design: _Design, fitted: FittedDesigns) -> _Fitted:
+def _fitted(fit: FitRecord, design: _Design, fitted: FittedDesigns) -> _Fitted:
     """Return the mixed model of a design, fitted once."""
     key = tuple(sorted(design.fixed))
     if key not in fitted:

@@ -11,7 +11,7 @@ from gainlaw.notes import count_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["NEED_COLUMNS", "Needs", "Where", "count_replicates", "missing_rows"]
 
@@ -56,7 +56,9 @@ class Needs:
     min_checkpoints: int = 0
 
 
-def missing_rows(fit: Fit, claim: Claim, needs: Needs | None = None, where: Where = ()) -> tuple[str, ...]:
+def missing_rows(
+    fit: FitRecord, claim: Claim, needs: Needs | None = None, where: Where = ()
+) -> tuple[str, ...]:
     """Return what a fit lacks for a claim, in words; nothing when the claim can be judged on it.
 
     Parameters
@@ -95,7 +97,7 @@ def missing_rows(fit: Fit, claim: Claim, needs: Needs | None = None, where: Wher
     return tuple(dict.fromkeys(out))
 
 
-def count_replicates(fit: Fit, claim: Claim) -> tuple[int, int, str]:
+def count_replicates(fit: FitRecord, claim: Claim) -> tuple[int, int, str]:
     """Return the checkpoints and sizes behind a claim, and a note where a group it names was seen on fewer.
 
     Parameters
@@ -173,7 +175,7 @@ def _cells(frame: pd.DataFrame, claim: Claim) -> list[str]:
     return out
 
 
-def _terms(fit: Fit, claim: Claim) -> list[str]:
+def _terms(fit: FitRecord, claim: Claim) -> list[str]:
     """Return which terms, or slopes of terms, the model lacks for the groups that a claim names."""
     from gainlaw.posterior.grid import SELECTABLE, why_absent, why_no_slope
 
@@ -186,13 +188,13 @@ def _terms(fit: Fit, claim: Claim) -> list[str]:
     return [f"a fit that tells them apart ({reason})" for reason in out if reason]
 
 
-def _covariates(fit: Fit, claim: Claim, needs: Needs) -> list[str]:
+def _covariates(fit: FitRecord, claim: Claim, needs: Needs) -> list[str]:
     named = [dict(t.selector.group)["covariate"] for t in claim.terms() if t.name == "effect"]
     wanted = dict.fromkeys([*needs.covariates, *named])
     return [f"a fit with the covariate {name}" for name in wanted if name not in fit.spec.covariates]
 
 
-def _sizes(fit: Fit, claim: Claim, needs: Needs, frame: pd.DataFrame) -> list[str]:
+def _sizes(fit: FitRecord, claim: Claim, needs: Needs, frame: pd.DataFrame) -> list[str]:
     out = []
     shapes = any(term.name in SHAPES for term in claim.terms())
     if shapes and not fit.spec.law.has_slope:

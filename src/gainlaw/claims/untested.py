@@ -12,7 +12,7 @@ from gainlaw.claims.grammar.certain import sum_of_parts
 from gainlaw.claims.grammar.syntax import Apply, Binary, Claim, Expr, Negate, Term, format_number
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["FARTHEST", "beyond", "observed_sizes", "why_untested"]
 
@@ -20,7 +20,7 @@ FARTHEST = 1.0
 """Decades beyond the sizes observed up to which a claim is judged."""
 
 
-def why_untested(fit: Fit, claim: Claim, threshold: float) -> tuple[str, ...]:
+def why_untested(fit: FitRecord, claim: Claim, threshold: float) -> tuple[str, ...]:
     """Return why these data cannot judge a claim, in words; nothing where they can.
 
     Parameters
@@ -43,14 +43,14 @@ def why_untested(fit: Fit, claim: Claim, threshold: float) -> tuple[str, ...]:
     return tuple(out or _prior(fit, claim, draws))
 
 
-def observed_sizes(fit: Fit) -> tuple[float, float] | None:
+def observed_sizes(fit: FitRecord) -> tuple[float, float] | None:
     """Return the smallest and the largest size observed, None without sizes."""
     params = fit.gains.frame["params"].to_numpy(dtype=float, na_value=np.nan)
     known = params[np.isfinite(params)]
     return (float(known.min()), float(known.max())) if len(known) else None
 
 
-def beyond(fit: Fit, claim: Claim, decades: float = 0.0) -> tuple[float, ...]:
+def beyond(fit: FitRecord, claim: Claim, decades: float = 0.0) -> tuple[float, ...]:
     """Return the sizes that a claim names more than so many decades beyond those observed, sorted.
 
     Parameters
@@ -73,7 +73,7 @@ def beyond(fit: Fit, claim: Claim, decades: float = 0.0) -> tuple[float, ...]:
     return tuple(sorted(n for n in named if not seen[0] / slack <= n <= seen[1] * slack))
 
 
-def _far(fit: Fit, claim: Claim) -> list[str]:
+def _far(fit: FitRecord, claim: Claim) -> list[str]:
     far, seen = beyond(fit, claim, FARTHEST), observed_sizes(fit)
     if not far or seen is None or not fit.spec.law.has_slope:
         return []
@@ -82,7 +82,7 @@ def _far(fit: Fit, claim: Claim) -> list[str]:
     return [f"{names} {lies} more than a decade beyond the sizes observed ({_range(seen)})"]
 
 
-def _far_crossings(fit: Fit, claim: Claim, draws: FitDraws) -> list[str]:
+def _far_crossings(fit: FitRecord, claim: Claim, draws: FitDraws) -> list[str]:
     out, seen = [], observed_sizes(fit)
     for term in (term for term in claim.terms() if term.name == "crossing" and seen is not None):
         sizes = draws(term)
@@ -128,7 +128,7 @@ def _divisors(expr: Expr) -> Iterator[Expr]:
             yield expr.right
 
 
-def _prior(fit: Fit, claim: Claim, draws: FitDraws) -> list[str]:
+def _prior(fit: FitRecord, claim: Claim, draws: FitDraws) -> list[str]:
     """Return whether the model fixes the difference, or the prior speaks rather than the data."""
     from gainlaw.posterior import shares
 

@@ -16,7 +16,7 @@ from gainlaw.notes import count_of
 from gainlaw.options import ParamsUnit, Unit
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
     from gainlaw.scales import Scale
     from gainlaw.scores.evaluations.table import Evaluations
     from gainlaw.scores.gains.table import Gains
@@ -259,7 +259,7 @@ def describe_gains(gains: Gains) -> str:
     return ", ".join(parts)
 
 
-def open_fit(directory: Path) -> Fit:
+def open_fit(directory: Path) -> FitRecord:
     """Read a fit directory; where its diagnostics failed, say so on standard error.
 
     Parameters
@@ -280,7 +280,7 @@ def open_fit(directory: Path) -> Fit:
     return fit
 
 
-def announce_other_scale(fits: Sequence[Fit]) -> None:
+def announce_other_scale(fits: Sequence[FitRecord]) -> None:
     """Say on standard error that a fit on the other scale has to be made first, which takes a while."""
     import os
 
@@ -293,7 +293,7 @@ def announce_other_scale(fits: Sequence[Fit]) -> None:
             note(f"fitting {fit.path} on {other_scale(fit)} too; {kept}")
 
 
-def _on_scale(fit: Fit, scale: Scale) -> bool:
+def _on_scale(fit: FitRecord, scale: Scale) -> bool:
     """Return whether the gains of a fit exist on a scale."""
     try:
         fit.gains.to_scale(scale)
@@ -302,7 +302,7 @@ def _on_scale(fit: Fit, scale: Scale) -> bool:
     return True
 
 
-def exit_untrusted(fits: Sequence[Fit]) -> None:
+def exit_untrusted(fits: Sequence[FitRecord]) -> None:
     """End with exit code 1 if the diagnostics of any fit failed."""
     if any(fit.status != "ok" for fit in fits):
         raise typer.Exit(UNTRUSTED)

@@ -31,7 +31,7 @@ from gainlaw.tasks import task_title
 if TYPE_CHECKING:
     from gainlaw.curves.fit import CurveFit
     from gainlaw.curves.study import CurveStudy
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["curves_data", "draw_curves", "exhibits", "plot_curves", "plot_ridges", "study_of"]
 
@@ -273,7 +273,7 @@ def plot_ridges(fit: CurveFit, parameter: str) -> PaperFigure:
     return finish(figure, {"ridge": found.frame}, alt)
 
 
-def study_of(fit: Fit) -> CurveStudy | None:
+def study_of(fit: FitRecord) -> CurveStudy | None:
     """Return the laws of one curve for each task's checkpoint means; None where there are too few sizes for one."""
     from gainlaw.curves.study import fit_curves
 

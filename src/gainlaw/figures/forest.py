@@ -19,7 +19,7 @@ from gainlaw.tasks import task_title
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["draw_forest", "exhibits", "forest_data", "plot_forest"]
 
@@ -43,7 +43,7 @@ _COLUMNS: tuple[tuple[float, str, str, Callable[[dict[Any, Any], int], str]], ..
 _TOP = {"population": "population", "overall": "overall"}
 
 
-def plot_forest(fit: Fit, level: str = "task", estimand: str = "slope") -> PaperFigure:
+def plot_forest(fit: FitRecord, level: str = "task", estimand: str = "slope") -> PaperFigure:
     """Plot an estimand for every group of a level, with posterior intervals of 50% and of the fit's `ci_prob`.
 
     Parameters
@@ -72,7 +72,7 @@ def plot_forest(fit: Fit, level: str = "task", estimand: str = "slope") -> Paper
     return draw_forest(rows, unit=f"{estimand} ({unit})", digits=fit.spec.decimals())
 
 
-def forest_data(fit: Fit, level: str = "task", estimand: str = "slope") -> pd.DataFrame:
+def forest_data(fit: FitRecord, level: str = "task", estimand: str = "slope") -> pd.DataFrame:
     """Return the rows of a forest plot.
 
     Parameters

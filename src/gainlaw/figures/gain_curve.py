@@ -30,12 +30,12 @@ from gainlaw.tasks import task_title
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["draw_gain", "exhibits", "gain_data", "plot_gain"]
 
 
-def plot_gain(fit: Fit, by: str | None = "task", *, points: int = 60) -> PaperFigure:
+def plot_gain(fit: FitRecord, by: str | None = "task", *, points: int = 60) -> PaperFigure:
     """Plot the gain against model size with posterior bands of 50% and of the fit's `ci_prob`, one panel a group.
 
     Parameters
@@ -63,7 +63,9 @@ def plot_gain(fit: Fit, by: str | None = "task", *, points: int = 60) -> PaperFi
     return draw_gain(bands, cells, unit=f"gain ({SCALES[fit.scale].axis})", digits=fit.spec.decimals())
 
 
-def gain_data(fit: Fit, by: str | None = "task", *, points: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:
+def gain_data(
+    fit: FitRecord, by: str | None = "task", *, points: int = 60
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the bands of the curves and the cells behind them.
 
     Parameters
@@ -233,5 +235,5 @@ def exhibits(basis: Basis) -> Iterator[Drawing]:
             yield Drawing(f"beside_{number}", "beside", caption, figure, before=f"beside_slopes_{number}")
 
 
-def _panels(fit: Fit) -> str | None:
+def _panels(fit: FitRecord) -> str | None:
     return "task" if "task" in levels(fit) else None

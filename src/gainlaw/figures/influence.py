@@ -14,10 +14,9 @@ from gainlaw.figures.common.style import ACCENT, DOUBLE, INK, WARM, PaperFigure,
 from gainlaw.formats import MINUS, format_number, percent
 from gainlaw.scales import SCALES
 from gainlaw.sizes import format_params
-from gainlaw.tables.checks import diagnostics_of
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["PARETO_LIMIT", "draw_influence", "exhibits", "influence_data", "plot_influence"]
 
@@ -25,7 +24,7 @@ __all__ = ["PARETO_LIMIT", "draw_influence", "exhibits", "influence_data", "plot
 PARETO_LIMIT = 0.7
 
 
-def plot_influence(fit: Fit) -> PaperFigure:
+def plot_influence(fit: FitRecord) -> PaperFigure:
     """Plot the overall slope when each checkpoint in turn is left out.
 
     Parameters
@@ -49,7 +48,7 @@ def plot_influence(fit: Fit) -> PaperFigure:
     return draw_influence(rows, full, unit=SCALES[fit.scale].per_decade, digits=fit.spec.decimals(2))
 
 
-def influence_data(fit: Fit) -> tuple[pd.DataFrame, dict[str, float]]:
+def influence_data(fit: FitRecord) -> tuple[pd.DataFrame, dict[str, float]]:
     """Return the influence table of a fit by size, and the slope on all data.
 
     Returns
@@ -63,7 +62,7 @@ def influence_data(fit: Fit) -> tuple[pd.DataFrame, dict[str, float]]:
     estimates = fit.estimates
     overall = estimates[(estimates["estimand"] == "slope") & (estimates["level"] == "overall")].iloc[0]
     full = {name: float(overall[name]) for name in ("mean", "ci_low", "ci_high", "ci_prob")}
-    return diagnostics_of(fit).influence.sort_values("params", kind="stable").reset_index(drop=True), full
+    return fit.diagnostics.influence.sort_values("params", kind="stable").reset_index(drop=True), full
 
 
 def draw_influence(
@@ -173,7 +172,7 @@ def draw_influence(
 def exhibits(basis: Basis) -> Iterator[Drawing]:
     """Yield the influence of each checkpoint, where leaving one out leaves a slope."""
     main = basis.fits.main
-    if has_slope(main) and len(diagnostics_of(main).influence):
+    if has_slope(main) and len(main.diagnostics.influence):
         wide = percent(main.ci_prob)
         caption = f"Overall slope with each checkpoint left out. Grey: mean and {wide} interval on all data."
         yield Drawing("influence", "width", caption, plot_influence(main), before="influence_table")

@@ -26,7 +26,7 @@ from gainlaw.figures.gain_curve import band_frame, describe_band
 from gainlaw.formats import percent
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["draw_laws", "exhibits", "laws_data", "plot_laws"]
 
@@ -34,7 +34,7 @@ _COLORS = (ACCENT, WARM, COLORS[2], COLORS[3], COLORS[4])
 _LINES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1, 1, 1)), "-")
 
 
-def plot_laws(fits: Mapping[str, Fit], *, points: int = 60) -> PaperFigure:
+def plot_laws(fits: Mapping[str, FitRecord], *, points: int = 60) -> PaperFigure:
     """Plot the overall curves of several fits of the same gains.
 
     Parameters
@@ -61,7 +61,7 @@ def plot_laws(fits: Mapping[str, Fit], *, points: int = 60) -> PaperFigure:
     return draw_laws(bands, means, unit=f"gain ({first.unit})", digits=first.spec.decimals())
 
 
-def laws_data(fits: Mapping[str, Fit], *, points: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:
+def laws_data(fits: Mapping[str, FitRecord], *, points: int = 60) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the bands of the curves (`band_frame`; the panel is the name) and the checkpoints' mean gains.
 
     The mean of a checkpoint gives every task the same weight, as the overall curve does.

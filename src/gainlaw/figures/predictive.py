@@ -13,12 +13,12 @@ from gainlaw.figures.common.style import ACCENT, DOUBLE, INK, WARM, PaperFigure,
 from gainlaw.sizes import format_params
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["draw_predictive", "exhibits", "plot_predictive"]
 
 
-def plot_predictive(fit: Fit) -> PaperFigure:
+def plot_predictive(fit: FitRecord) -> PaperFigure:
     """Plot the observed mean and spread of each checkpoint's gains beside what the model replicates.
 
     Parameters

@@ -13,12 +13,12 @@ from gainlaw.figures.common.style import ACCENT, DOUBLE, GREY, PaperFigure, fini
 from gainlaw.formats import parameter_title, percent, tails
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["draw_priors", "exhibits", "plot_priors", "priors_data", "priors_frame"]
 
 
-def plot_priors(fit: Fit) -> PaperFigure:
+def plot_priors(fit: FitRecord) -> PaperFigure:
     """Plot the prior and the posterior of the standard deviation of every term.
 
     Parameters
@@ -41,9 +41,9 @@ def plot_priors(fit: Fit) -> PaperFigure:
     return draw_priors(priors_data(fit), unit=fit.unit, digits=fit.spec.decimals(2))
 
 
-def priors_data(fit: Fit) -> pd.DataFrame:
+def priors_data(fit: FitRecord) -> pd.DataFrame:
     """Return prior and posterior intervals of every standard deviation (`priors_frame`) of a fit."""
-    posterior, prior = fit.posterior["posterior"], fit.posterior["prior"]
+    posterior, prior = fit.draws["posterior"], fit.draws["prior"]
     names = [str(name) for name in posterior.data_vars if str(name).startswith("tau_")]
     names = [name for name in names if name in prior.data_vars]
     return priors_frame(

@@ -16,12 +16,12 @@ from gainlaw.figures.forest import forest_data
 from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["draw_scales", "exhibits", "plot_scales", "scales_data"]
 
 
-def plot_scales(fit: Fit, other: Fit, level: str = "task") -> PaperFigure:
+def plot_scales(fit: FitRecord, other: FitRecord, level: str = "task") -> PaperFigure:
     """Plot the slopes of two fits of the same study on two scales, side by side.
 
     Parameters
@@ -47,7 +47,7 @@ def plot_scales(fit: Fit, other: Fit, level: str = "task") -> PaperFigure:
     return draw_scales(scales_data(fit, other, level), digits=digits)
 
 
-def scales_data(fit: Fit, other: Fit, level: str = "task") -> pd.DataFrame:
+def scales_data(fit: FitRecord, other: FitRecord, level: str = "task") -> pd.DataFrame:
     """Return the rows of both forests (`forest_data`) with a column `scale`, in the order of the first."""
     first, second = (forest_data(each, level).assign(scale=each.scale) for each in (fit, other))
     order = {key: place for place, key in enumerate(zip(first["level"], first["group"], strict=True))}

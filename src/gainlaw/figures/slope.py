@@ -27,14 +27,14 @@ from gainlaw.scales import SCALES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["draw_slope", "exhibits", "plot_slope", "slope_data"]
 
 _NAMES = {"overall": "overall: the groups observed", "population": "population: new groups, on average"}
 
 
-def plot_slope(fit: Fit, *, rope: tuple[float, float] | None = None) -> PaperFigure:
+def plot_slope(fit: FitRecord, *, rope: tuple[float, float] | None = None) -> PaperFigure:
     """Plot the posterior of the slope over the observed groups and for the population.
 
     Parameters
@@ -68,7 +68,7 @@ def plot_slope(fit: Fit, *, rope: tuple[float, float] | None = None) -> PaperFig
     )
 
 
-def slope_data(fit: Fit) -> dict[str, np.ndarray]:
+def slope_data(fit: FitRecord) -> dict[str, np.ndarray]:
     """Return the draws of the slope by level.
 
     Returns

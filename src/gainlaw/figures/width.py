@@ -26,7 +26,7 @@ from gainlaw.formats import MINUS, format_interval, format_number, percent
 from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["draw_width", "exhibits", "width_data", "width_frame"]
 
@@ -59,7 +59,7 @@ def width_frame(rows: Sequence[tuple[str, str, float, float, float]], ci_prob: f
     return frame
 
 
-def width_data(fit: Fit) -> pd.DataFrame:
+def width_data(fit: FitRecord) -> pd.DataFrame:
     """Return the interval of a fit's slope with languages, checkpoints and tasks as the replicates.
 
     Returns

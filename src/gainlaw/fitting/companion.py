@@ -8,8 +8,9 @@ from pathlib import Path
 
 from gainlaw._directory import locked
 from gainlaw.errors import InputError, Problem
-from gainlaw.fitting.core import Fit, Progress, fit
-from gainlaw.fitting.storage import load_fit, read_record
+from gainlaw.fitting.core import Progress, fit
+from gainlaw.fitting.record import FitRecord
+from gainlaw.fitting.storage import load_fit, read_record, save_fit
 from gainlaw.scales import Scale
 
 __all__ = ["CompanionError", "companion_path", "other_scale", "other_scale_fit"]
@@ -19,7 +20,9 @@ class CompanionError(InputError):
     """The fit on another scale that is kept in a fit directory does not belong there, or was changed."""
 
 
-def other_scale_fit(base: Fit, scale: Scale | None = None, *, progress: Progress | None = None) -> Fit | None:
+def other_scale_fit(
+    base: FitRecord, scale: Scale | None = None, *, progress: Progress | None = None
+) -> FitRecord | None:
     """Return the same model on the other scale, read from the fit directory or fitted and kept there.
 
     Parameters
@@ -64,21 +67,21 @@ def other_scale_fit(base: Fit, scale: Scale | None = None, *, progress: Progress
             return None
         if read_record(directory.parent)["sha256"] != base.record["sha256"]:
             raise InputError(Problem(f"{directory.parent} was replaced meanwhile", hint="run this again"))
-        made.save(directory)
+        save_fit(made, directory)
     return replace(made, path=directory)
 
 
-def companion_path(base: Fit, scale: Scale | None = None) -> Path | None:
+def companion_path(base: FitRecord, scale: Scale | None = None) -> Path | None:
     """Return where the fit on another scale lies, or would lie; None for a fit that is kept nowhere."""
     return None if base.path is None else base.path / f"scale_{scale or other_scale(base)}"
 
 
-def other_scale(base: Fit) -> Scale:
+def other_scale(base: FitRecord) -> Scale:
     """Return the scale on which a fit is judged too."""
     return "log_odds" if base.scale == "points" else "points"
 
 
-def _read(base: Fit, scale: Scale, directory: Path) -> Fit:
+def _read(base: FitRecord, scale: Scale, directory: Path) -> FitRecord:
     hint = "remove it, and it is made anew"
     try:
         found = load_fit(directory)
@@ -90,7 +93,7 @@ def _read(base: Fit, scale: Scale, directory: Path) -> Fit:
     return found
 
 
-def _make(base: Fit, scale: Scale, progress: Progress | None) -> Fit | None:
+def _make(base: FitRecord, scale: Scale, progress: Progress | None) -> FitRecord | None:
     try:
         gains = base.gains.to_scale(scale)
     except InputError:

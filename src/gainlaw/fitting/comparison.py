@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,14 +10,12 @@ from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.checks.influence import PARETO_K_LIMIT
-
-if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+from gainlaw.fitting.record import FitRecord
 
 __all__ = ["compare"]
 
 
-def compare(fits: Mapping[str, Fit] | Sequence[Fit]) -> pd.DataFrame:
+def compare(fits: Mapping[str, FitRecord] | Sequence[FitRecord]) -> pd.DataFrame:
     """Compare fits of the same gains by leave-one-checkpoint-out predictive density, and by their evidence.
 
     Parameters
@@ -61,7 +58,6 @@ def compare(fits: Mapping[str, Fit] | Sequence[Fit]) -> pd.DataFrame:
     reference = next(iter(named.values()), None)
     for name, each in named.items():
         assert reference is not None
-        assert each.diagnostics is not None
         if each.diagnostics.influence.empty:
             problems.append(
                 Problem(f"{name} has fewer than three checkpoints", hint="nothing can be left out")
@@ -77,9 +73,7 @@ def compare(fits: Mapping[str, Fit] | Sequence[Fit]) -> pd.DataFrame:
     if problems:
         raise InputError(problems, source="compare")
     pointwise = {
-        name: each.diagnostics.influence.set_index("checkpoint")["elpd"]
-        for name, each in named.items()
-        if each.diagnostics is not None
+        name: each.diagnostics.influence.set_index("checkpoint")["elpd"] for name, each in named.items()
     }
     totals = {name: float(values.sum()) for name, values in pointwise.items()}
     best = max(totals, key=lambda name: totals[name])
@@ -88,7 +82,6 @@ def compare(fits: Mapping[str, Fit] | Sequence[Fit]) -> pd.DataFrame:
     rows = []
     for name, values in pointwise.items():
         each = named[name]
-        assert each.diagnostics is not None
         n = len(values)
         difference = (values - pointwise[best]).to_numpy()
         pareto_k = float(each.diagnostics.influence["pareto_k"].max())
@@ -110,10 +103,10 @@ def compare(fits: Mapping[str, Fit] | Sequence[Fit]) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("elpd", ascending=False, ignore_index=True)
 
 
-def _evidence(fits: Mapping[str, Fit]) -> dict[str, float]:
+def _evidence(fits: Mapping[str, FitRecord]) -> dict[str, float]:
     """Return the log marginal likelihood of every fit, all NaN where they cannot be compared."""
     first = next(iter(fits.values()))
-    found = {name: each.posterior["sample_stats"].attrs.get("log_evidence") for name, each in fits.items()}
+    found = {name: each.draws["sample_stats"].attrs.get("log_evidence") for name, each in fits.items()}
     if any(value is None for value in found.values()) or any(
         not _same_likelihood(each, first) for each in fits.values()
     ):
@@ -121,7 +114,7 @@ def _evidence(fits: Mapping[str, Fit]) -> dict[str, float]:
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
-def _same_likelihood(first: Fit, second: Fit) -> bool:
+def _same_likelihood(first: FitRecord, second: FitRecord) -> bool:
     """Return whether two fits have the same kind of likelihood and the same data in it, in any order of rows."""
     if first.spec.likelihood != second.spec.likelihood:
         return False
@@ -131,7 +124,7 @@ def _same_likelihood(first: Fit, second: Fit) -> bool:
     )
 
 
-def _likelihood_data(fit: Fit) -> list[NDArray[np.float64]]:
+def _likelihood_data(fit: FitRecord) -> list[NDArray[np.float64]]:
     """Return what the likelihood is made of: sorted rows, and the sorted covariances of rows that share a baseline."""
     columns = ["gain"]
     if fit.spec.likelihood == "binomial":
@@ -145,8 +138,8 @@ def _likelihood_data(fit: Fit) -> list[NDArray[np.float64]]:
     return [rows[order], np.sort(np.concatenate([np.zeros(0), *shared]))]
 
 
-def _names(fits: Sequence[Fit]) -> dict[str, Fit]:
-    names: dict[str, Fit] = {}
+def _names(fits: Sequence[FitRecord]) -> dict[str, FitRecord]:
+    names: dict[str, FitRecord] = {}
     for each in fits:
         base = each.path.name if each.path is not None else each.spec.law.name
         name, count = base, 2
@@ -156,6 +149,6 @@ def _names(fits: Sequence[Fit]) -> dict[str, Fit]:
     return names
 
 
-def _same_rows(first: Fit, second: Fit) -> bool:
+def _same_rows(first: FitRecord, second: FitRecord) -> bool:
     a, b = first.gains.frame["gain"].to_numpy(), second.gains.frame["gain"].to_numpy()
     return len(a) == len(b) and bool(np.allclose(np.sort(a), np.sort(b), rtol=0, atol=1e-9))

@@ -1,4 +1,4 @@
-r"""A fit given its hyperparameters: a Gaussian model, in which linear statements have probabilities without draws.
+r"""A posterior given its hyperparameters: a Gaussian model, whose linear statements have probabilities without draws.
 
 Given the hyperparameters :math:`h` a difference :math:`d` that is linear in the coefficients is normal with known
 moments, so that
@@ -17,7 +17,6 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,15 +25,13 @@ from numpy.typing import NDArray
 
 from gainlaw._threads import one_blas_thread
 from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
-from gainlaw.fitting.exploration import shape_values
+from gainlaw.fitting.exploration import kernel_data, shape_values
 from gainlaw.model.gaussian.combinations import conditional_normals, factored_normals
-from gainlaw.model.spec.problem import ModelProblem, build_problem, gaussian_data, observations
 from gainlaw.posterior.contrasts import Part, combine
-from gainlaw.posterior.grid import FitLike
+from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.tree import hyper_points, posterior_tree
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
     from gainlaw.model.binomial.sites import Summary
     from gainlaw.model.gaussian.marginal import Marginal
 
@@ -51,47 +48,41 @@ _CHAINS = 4
 
 
 class Conditional:
-    """A fit as a Gaussian model of its coefficients given the hyperparameters; what its methods share is made once.
+    """A posterior as a Gaussian model given the hyperparameters; what its methods share is made once.
 
     Parameters
     ----------
-    fit : Fit
-        A fit, by either engine.
+    posterior : Posterior
+        The posterior, by either engine; a fit is one.
     """
 
-    def __init__(self, fit: FitLike) -> None:
-        self.fit = fit
-        self._kept: tuple[FitLike, Float, NDArray[np.intp], Float | None] | None = None
-
-    @cached_property
-    def problem(self) -> ModelProblem:
-        """The model's arrays."""
-        return build_problem(self.fit.gains, self.fit.spec)
+    def __init__(self, posterior: Posterior) -> None:
+        self.posterior = posterior
+        self._kept: tuple[Posterior, Float, NDArray[np.intp], Float | None] | None = None
 
     @cached_property
     def summary(self) -> Summary | None:
         """The Gaussian summary of the counts, where the likelihood is binomial."""
         from gainlaw.model.binomial.sites import summarise
 
-        if self.fit.spec.likelihood != "binomial":
+        if self.posterior.spec.likelihood != "binomial":
             return None
-        return summarise(self.problem, observations(self.fit.gains, self.fit.spec))
+        return summarise(self.posterior.problem, self.posterior.rows)
 
     @cached_property
     def marginal(self) -> Marginal:
         """The model with its coefficients integrated out."""
         from gainlaw.model.gaussian.marginal import Marginal
 
-        data = gaussian_data(self.problem) if self.summary is None else self.summary.data
-        return Marginal.build(self.problem, data)
+        return Marginal.build(self.posterior.problem, kernel_data(self.posterior, self.summary))
 
     @cached_property
     def points(self) -> Float:
         """The posterior draws of the hyperparameters, shape (draws, k)."""
-        return hyper_points(self.problem, self.fit.posterior)
+        return hyper_points(self.posterior)
 
     def inside(
-        self, parts: Sequence[Part], constant: float, low: float, high: float, draws: FitLike | None = None
+        self, parts: Sequence[Part], constant: float, low: float, high: float, other: Posterior | None = None
     ) -> Float | None:
         """Return the probability, given each draw of the hyperparameters, that a difference lies between two ends.
 
@@ -101,8 +92,8 @@ class Conditional:
             The difference is `constant` plus the sum of the parts.
         low, high : float
             The ends, which may be infinite.
-        draws : Fit, optional
-            The fit with other draws of the same posterior, see `more_draws`.
+        other : Posterior, optional
+            The same with other draws, see `more_draws`.
 
         Returns
         -------
@@ -111,63 +102,59 @@ class Conditional:
         """
         from scipy.special import ndtr
 
-        if self.fit.spec.likelihood == "binomial":
+        if self.posterior.spec.likelihood == "binomial":
             return None
-        points, place, factors = self._at(draws or self.fit)
-        weights = combine(self.fit, self.problem, parts).weights(shape_values(self.problem, points))
+        problem = self.posterior.problem
+        points, place, factors = self._at(other or self.posterior)
+        weights = combine(self.posterior, parts).weights(shape_values(problem, points))
         if not weights.any():
             return None
         with one_blas_thread():
             if factors is None:
                 _, mean, variance = conditional_normals(self.marginal, points, weights)
             else:
-                mean, variance = factored_normals(self.problem, factors, points, weights)
+                mean, variance = factored_normals(problem, factors, points, weights)
         mean, sd = mean + constant, np.sqrt(np.maximum(variance, 1e-300))
         return np.asarray(ndtr((high - mean) / sd) - ndtr((low - mean) / sd))[place]
 
-    def _at(self, draws: FitLike) -> tuple[Float, NDArray[np.intp], Float | None]:
-        """Return the distinct hyperparameters of draws, where each draw stands among them, and their factors."""
-        if self._kept is None or self._kept[0] is not draws:
-            points, place = np.unique(
-                hyper_points(self.problem, draws.posterior), axis=0, return_inverse=True
-            )
+    def _at(self, other: Posterior) -> tuple[Float, NDArray[np.intp], Float | None]:
+        """Return the distinct hyperparameters among draws, where each draw stands among them, and their factors."""
+        if self._kept is None or self._kept[0] is not other:
+            points, place = np.unique(hyper_points(other), axis=0, return_inverse=True)
             with one_blas_thread():
-                self._kept = draws, points, place.reshape(-1), self.marginal.factors(points)
+                self._kept = other, points, place.reshape(-1), self.marginal.factors(points)
         return self._kept[1:]
 
 
-def more_draws(fit: Fit, size: int) -> Fit | None:
-    """Return a fit with more draws of its posterior, which do not depend on the seed of the fit.
+def more_draws(posterior: Posterior, size: int) -> Posterior | None:
+    """Return a posterior with more draws, which do not depend on the seed of those that it has.
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
+    posterior : Posterior
+        The posterior; a fit is one.
     size : int
         Draws wanted; models of counts get a quarter of them, and models with many coefficients fewer.
 
     Returns
     -------
-    Fit or None
-        It has groups ``posterior`` and ``sample_stats`` alone. None for a fit by the sampler ``nuts``, whose draws are
+    Posterior or None
+        It has groups ``posterior`` and ``sample_stats`` alone. None for one by the sampler ``nuts``, whose draws are
         slow, and where the weights of the new draws cannot be trusted.
     """
     from gainlaw.model.engines import exact
 
-    if (fit.record.get("engine") or {}).get("used") != "exact":
+    if posterior.importance_ess is None:
         return None
-    problem = build_problem(fit.gains, fit.spec)
-    wanted = size * _COUNTS_SHARE if fit.spec.likelihood == "binomial" else size
+    problem = posterior.problem
+    wanted = size * _COUNTS_SHARE if posterior.spec.likelihood == "binomial" else size
     size = min(int(wanted), _MOST_NUMBERS // problem.design.n_columns) // _CHAINS
-    posterior = fit.posterior["posterior"]
-    if size * _CHAINS <= posterior.sizes["chain"] * posterior.sizes["draw"]:
+    if size * _CHAINS <= posterior.n_draws:
         return None
     with one_blas_thread():
-        drawn = exact.sample(
-            problem, observations(fit.gains, fit.spec), draws=size, chains=_CHAINS, seed=_SEED
-        )
+        drawn = exact.sample(problem, posterior.rows, draws=size, chains=_CHAINS, seed=_SEED)
     assert drawn.importance is not None
     worst = np.nanmax([drawn.importance.pareto_k, drawn.importance.likelihood_pareto_k])
     if worst > PARETO_K_LIMIT:
         return None
-    return replace(fit, posterior=posterior_tree(problem, drawn))
+    return posterior.with_draws(posterior_tree(problem, drawn))

@@ -1,12 +1,10 @@
-"""Fit a hierarchical law to gains: the one function, and the frozen result."""
+"""Fit a hierarchical law to gains: the one function."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -20,161 +18,31 @@ from gainlaw.fitting.checks.predictive import predictive_data
 from gainlaw.fitting.checks.prior_scales import prior_scales
 from gainlaw.fitting.checks.sensitivity import prior_sensitivity
 from gainlaw.fitting.checks.trend import trend_checks
-from gainlaw.fitting.record import build_record, count_distinct
+from gainlaw.fitting.provenance import build_record
+from gainlaw.fitting.record import FitRecord
 from gainlaw.laws import LAWS
 from gainlaw.laws import law as law_of
 from gainlaw.laws.curve_law import CurveLaw
 from gainlaw.model.spec.priors import Prior
-from gainlaw.model.spec.problem import ModelProblem, ModelSpec, build_problem, observations, specify
+from gainlaw.model.spec.problem import ModelProblem, build_problem, observations, specify
 from gainlaw.model.spec.tree import Relations, read_relations
 from gainlaw.options import Baselines, Engine, LawName, require_choice
 from gainlaw.posterior.estimates import MIN_ESS, estimate_table
+from gainlaw.posterior.record import Posterior
 from gainlaw.scales import Scale
 from gainlaw.scores.evaluations.table import Evaluations
 from gainlaw.scores.gains.table import Gains
 from gainlaw.sizes import model_sizes
 
 if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.figure import Figure
-
     from gainlaw.model.binomial.sites import Summary
 
-__all__ = ["Fit", "Progress", "fit"]
+__all__ = ["Progress", "fit"]
 
 _MOST_DRAWS = 1_000_000
 """All chains together; more neither fit into memory nor tell more."""
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fit:
-    """A hierarchical law fitted to gains.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        The model: law, scale, terms kept and dropped, priors.
-    gains : Gains
-        The data.
-    posterior : xarray.DataTree
-        Draws: groups ``posterior``, ``prior``, ``sample_stats``, ``log_likelihood``, ``posterior_predictive`` and
-        ``observed_data``.
-    estimates : DataFrame
-        Every estimand at every level, see `gainlaw.posterior.estimates.estimate_table`.
-    diagnostics : Diagnostics
-        Checks, influence of checkpoints, prior sensitivity.
-    record : dict
-        What was asked and run, on what, with what.
-    path : Path or None
-        The fit directory it was read from.
-    """
-
-    spec: ModelSpec
-    gains: Gains
-    posterior: xr.DataTree
-    estimates: pd.DataFrame = field(default_factory=pd.DataFrame)
-    diagnostics: Diagnostics | None = None
-    record: dict[str, Any] = field(default_factory=dict)
-    path: Path | None = None
-
-    @property
-    def scale(self) -> Scale:
-        """The scale of the gain."""
-        return self.spec.scale
-
-    @property
-    def unit(self) -> str:
-        """The unit of the gain."""
-        return self.spec.unit
-
-    @property
-    def status(self) -> str:
-        """``ok`` or ``failed``: a failed fit must not be used."""
-        return self.diagnostics.status if self.diagnostics is not None else "unchecked"
-
-    @property
-    def n_rows(self) -> int:
-        """The number of gains."""
-        return len(self.gains.frame)
-
-    @property
-    def n_checkpoints(self) -> int:
-        """The number of distinct checkpoints: the replicates behind every slope."""
-        return count_distinct(self, "checkpoint")
-
-    @property
-    def n_sizes(self) -> int:
-        """The number of distinct model sizes."""
-        return count_distinct(self, "params")
-
-    @property
-    def ci_prob(self) -> float:
-        """The probability of the intervals in the estimates, which every table and figure of the fit follows."""
-        return float(self.estimates["ci_prob"].iloc[0]) if len(self.estimates) else 0.95
-
-    def summary(self, level: str | None = None) -> pd.DataFrame:
-        """Return the estimates, all or of one level.
-
-        Parameters
-        ----------
-        level : str, optional
-            ``population``, ``overall``, ``task``, ``language_family``, ``language``, ``intermediate``,
-            ``model_family``, ``covariate`` or ``model``.
-
-        Raises
-        ------
-        InputError
-            If the fit has no estimates at that level.
-        """
-        if level is None:
-            return self.estimates.copy()
-        part = self.estimates[self.estimates["level"] == level]
-        if part.empty:
-            levels = ", ".join(dict.fromkeys(self.estimates["level"]))
-            raise InputError(
-                Problem(f"the fit has no estimates at level {level!r}", hint=f"it has: {levels}")
-            )
-        return part.reset_index(drop=True)
-
-    def predict(
-        self,
-        params: float | str | Sequence[float | str],
-        *,
-        new: Sequence[str] = (),
-        level: str | None = None,
-        ci_prob: float = 0.95,
-        seed: int = 0,
-        **group: str,
-    ) -> pd.DataFrame:
-        """Predict the gain at given sizes, see `gainlaw.fitting.prediction.predict`.
-
-        Examples
-        --------
-        >>> fit.predict(params=13e9, task="xnli")  # doctest: +SKIP
-        """
-        from gainlaw.fitting.prediction import predict
-
-        return predict(self, params, new=new, level=level, ci_prob=ci_prob, seed=seed, **group)
-
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the fit directory, see `gainlaw.fitting.storage.save_fit`."""
-        from gainlaw.fitting.storage import save_fit
-
-        return save_fit(self, Path(path), overwrite=overwrite)
-
-    def plot_forest(self, level: str = "task", **options: Any) -> Figure:
-        """Draw a forest plot of a level, see `gainlaw.figures.forest`."""
-        from gainlaw.figures.forest import plot_forest
-
-        return plot_forest(self, level=level, **options)
-
-    def plot_gain(self, **options: Any) -> Figure:
-        """Draw gain against size with posterior bands, see `gainlaw.figures.gain_curve`."""
-        from gainlaw.figures.gain_curve import plot_gain
-
-        return plot_gain(self, **options)
 
 
 def fit(
@@ -196,7 +64,7 @@ def fit(
     tree: object = False,
     baselines: Baselines | str = "free",
     progress: Progress | None = None,
-) -> Fit:
+) -> FitRecord:
     r"""Fit a hierarchical law of the gain against model size.
 
     With ``x = log10(params / 1e9)`` and the law's shape ``h``,
@@ -286,28 +154,26 @@ def fit(
     )  # fmt: skip
     problem = build_problem(gains, spec)
     with one_blas_thread():
-        run = partial(
-            _run, problem, gains, spec, draws, tune, chains, seed, progress, sizes=sizes, ci_prob=ci_prob
-        )
+        run = partial(_run, problem, gains, draws, tune, chains, seed, progress, sizes=sizes, ci_prob=ci_prob)
         used, why = engine, ""
-        bare, estimates, checks, summary = run(engine)
+        posterior, estimates, checks, summary = run(engine)
         failed = [check for check in checks if check.passed is False]
         # So few draws satisfy no engine: another one would not do better.
         if draws * chains <= MIN_ESS:
             failed = [check for check in failed if check.name != "ess"]
         if engine == "exact" and failed:
             used, why = "nuts", " ".join(check.text for check in failed)
-            bare, estimates, checks, summary = run("nuts")
+            posterior, estimates, checks, summary = run("nuts")
         status = "failed" if any(check.passed is False for check in checks) else "ok"
-        scales = prior_scales(bare)
-        influence = leave_checkpoints_out(bare, ci_prob, summary)
+        scales = prior_scales(posterior)
+        influence = leave_checkpoints_out(posterior, ci_prob, summary)
         diagnostics = Diagnostics(
             cast("Any", status),
-            checks + scales_check(scales) + cells_check(bare) + trend_checks(bare, problem, influence),
+            checks + scales_check(scales) + cells_check(posterior) + trend_checks(posterior, influence),
             influence,
-            prior_sensitivity(bare),
+            prior_sensitivity(posterior),
             scales,
-            predictive_data(bare),
+            predictive_data(posterior),
         )
     resolved = {
         "law": law_name,
@@ -331,16 +197,15 @@ def fit(
         "priors": {name: str(value) for name, value in (priors or {}).items()},
     }
     record = build_record(
-        bare, given=given, resolved=resolved, status=status, seconds=time.perf_counter() - start
+        posterior, given=given, resolved=resolved, status=status, seconds=time.perf_counter() - start
     )
     record["engine"] = {"used": used, "fallback": why or None}
-    return replace(bare, estimates=estimates, diagnostics=diagnostics, record=record)
+    return FitRecord(problem, gains, posterior.draws, estimates, diagnostics, record)
 
 
 def _run(
     problem: ModelProblem,
     gains: Gains,
-    spec: ModelSpec,
     draws: int,
     tune: int,
     chains: int,
@@ -350,11 +215,11 @@ def _run(
     *,
     sizes: Sequence[float] | None,
     ci_prob: float,
-) -> tuple[Fit, pd.DataFrame, tuple[Check, ...], Summary | None]:
+) -> tuple[Posterior, pd.DataFrame, tuple[Check, ...], Summary | None]:
     """Compute the posterior by one engine; return it with its estimates, checks and summary of counts."""
     from gainlaw.posterior.tree import build_tree
 
-    rows = observations(gains, spec)
+    rows = observations(gains, problem.spec)
     if engine == "exact":
         from gainlaw.model.engines import exact
 
@@ -365,9 +230,9 @@ def _run(
         result = nuts.sample(
             problem, rows, draws=draws, tune=tune, chains=chains, seed=seed, progress=progress
         )
-    bare = Fit(spec, gains, build_tree(problem, rows, result, seed))
-    estimates = estimate_table(bare, sizes=sizes, ci_prob=ci_prob)
-    return bare, estimates, run_checks(bare, estimates, result.attempts), result.summary
+    posterior = Posterior(problem, gains, build_tree(problem, rows, result, seed))
+    estimates = estimate_table(posterior, sizes=sizes, ci_prob=ci_prob)
+    return posterior, estimates, run_checks(posterior, estimates, result.attempts), result.summary
 
 
 def _as_gains(data: Gains | Evaluations, scale: Scale | None) -> Gains:

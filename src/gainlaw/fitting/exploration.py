@@ -1,4 +1,4 @@
-"""What it takes to explore the hyperparameters of a fit once more: its data, and where its posterior lies."""
+"""What it takes to explore the hyperparameters once more: the data, and where their posterior lies."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from gainlaw.model.engines.hyper import Coordinates, coordinates, named
 from gainlaw.model.engines.importance import TruncatedT
 from gainlaw.model.gaussian.records import GaussianData
-from gainlaw.model.spec.problem import ModelProblem, gaussian_data, observations
-from gainlaw.posterior.grid import FitLike
+from gainlaw.model.spec.problem import ModelProblem, gaussian_data
+from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.tree import hyper_points
 
 if TYPE_CHECKING:
@@ -25,40 +25,37 @@ Float = NDArray[np.float64]
 _WIDER = 1.5
 
 
-def kernel_data(fit: FitLike, problem: ModelProblem, summary: Summary | None = None) -> GaussianData:
+def kernel_data(posterior: Posterior, summary: Summary | None = None) -> GaussianData:
     """Return the inputs of the Gaussian kernels; counts are summarised by their Gaussian sites.
 
     Parameters
     ----------
-    fit : Fit
-        The fit.
-    problem : ModelProblem
-        Its arrays.
+    posterior : Posterior
+        The posterior; a fit is one.
     summary : Summary, optional
         That of the counts, where it is known already.
     """
-    if fit.spec.likelihood == "gaussian":
-        return gaussian_data(problem)
+    if posterior.spec.likelihood == "gaussian":
+        return gaussian_data(posterior.problem)
     if summary is None:
         from gainlaw.model.binomial.sites import summarise
 
-        summary = summarise(problem, observations(fit.gains, fit.spec))
+        summary = summarise(posterior.problem, posterior.rows)
     return summary.data
 
 
-def wide_proposal(fit: FitLike, problem: ModelProblem) -> tuple[Coordinates, TruncatedT] | None:
+def wide_proposal(posterior: Posterior) -> tuple[Coordinates, TruncatedT] | None:
     """Return a proposal with the moments of the posterior, a little wider; None without hyperparameters.
 
     Parameters
     ----------
-    fit : Fit
-        The fit.
-    problem : ModelProblem
-        Its arrays.
+    posterior : Posterior
+        The posterior; a fit is one.
     """
+    problem = posterior.problem
     if not problem.hyper:
         return None
-    points = hyper_points(problem, fit.posterior)
+    points = hyper_points(posterior)
     place = coordinates(problem, np.median(points, axis=0))
     points = place.points(points)
     covariance = np.atleast_2d(np.cov(points.T))

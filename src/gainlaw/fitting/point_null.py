@@ -55,7 +55,7 @@ from gainlaw.model.gaussian.combinations import (
 )
 from gainlaw.model.spec.problem import ModelProblem
 from gainlaw.posterior.contrasts import Combination, Part, combine
-from gainlaw.posterior.grid import FitLike
+from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.tree import effects_of
 
 if TYPE_CHECKING:
@@ -113,13 +113,13 @@ class _Mean:
     ess: float
 
 
-def point_null(fit: FitLike, parts: Sequence[Part], constant: float = 0.0) -> PointNull | None:
+def point_null(posterior: Posterior, parts: Sequence[Part], constant: float = 0.0) -> PointNull | None:
     """Return the Bayes factor of a difference against none.
 
     Parameters
     ----------
-    fit : Fit
-        A fit, by either engine.
+    posterior : Posterior
+        The posterior, by either engine; a fit is one.
     parts : sequence of Part
         The difference is `constant` plus their sum.
     constant : float
@@ -130,34 +130,34 @@ def point_null(fit: FitLike, parts: Sequence[Part], constant: float = 0.0) -> Po
     PointNull or None
         None where the summary of counts is too rough to carry the answer.
     """
-    return PointNulls(fit).factor(parts, constant)
+    return PointNulls(posterior).factor(parts, constant)
 
 
 class PointNulls:
-    """Bayes factors of differences in one fit: what they share is computed once.
+    """Bayes factors of differences in one posterior: what they share is computed once.
 
     Parameters
     ----------
-    fit : Fit
-        A fit, by either engine.
+    posterior : Posterior
+        The posterior, by either engine; a fit is one.
     model : Conditional, optional
-        The fit given its hyperparameters, where it is there already.
+        The posterior given its hyperparameters, where it is there already.
     """
 
-    def __init__(self, fit: FitLike, model: Conditional | None = None) -> None:
-        self._fit = fit
-        self._model = Conditional(fit) if model is None else model
+    def __init__(self, posterior: Posterior, model: Conditional | None = None) -> None:
+        self._posterior = posterior
+        self._model = Conditional(posterior) if model is None else model
         self._halves: dict[int, _Half] = {}
 
     @cached_property
     def _correct(self) -> Callable[[Float, Float], Float] | None:
         model = self._model
-        return None if model.summary is None else model.summary.correction(model.problem)
+        return None if model.summary is None else model.summary.correction(self._posterior.problem)
 
     def factor(self, parts: Sequence[Part], constant: float = 0.0) -> PointNull | None:
         """Return the Bayes factor of a difference against none, see `point_null`."""
-        problem = self._model.problem
-        combination = combine(self._fit, problem, parts)
+        problem = self._posterior.problem
+        combination = combine(self._posterior, parts)
         weights = combination.weights(shape_values(problem, self._model.points[:1]))
         if not weights.any():
             return PointNull(float("nan"), float("nan"), float("nan"), False)
@@ -166,7 +166,7 @@ class PointNulls:
             target = _Target(problem, self._model.marginal, self._correct, combination, constant, alone)
             found, tilted = self._near(target)
             if problem.hyper and (found.ess < _ENOUGH or found.pareto_k > _ENOUGH_K):
-                found = _far(self._fit, target, tilted)
+                found = _far(self._posterior, target, tilted)
             if target.correct is not None and found.pareto_k > PARETO_K_LIMIT:
                 return None
             prior = _Mean(0.0, 0.0, -np.inf, np.inf) if alone else _prior(target)
@@ -203,7 +203,7 @@ class PointNulls:
             kept = np.linspace(0, size - 1, min(most, size)).astype(int)[which::2]
             points, effects, plain = self._model.points[kept], None, None
             if target.correct is not None:
-                effects = effects_of(target.problem, self._fit.posterior)[kept]
+                effects = effects_of(self._posterior)[kept]
                 plain = target.correct(points, effects)
             self._halves[which] = _Half(points, effects, plain, target.marginal.factors(points))
         return self._halves[which]
@@ -304,15 +304,15 @@ def _log_mean(log_values: Float) -> float:
     return float(np.logaddexp.reduce(log_values)) - float(np.log(len(log_values)))
 
 
-def _far(fit: FitLike, target: _Target, tilted: _Tilted) -> _Mean:
+def _far(posterior: Posterior, target: _Target, tilted: _Tilted) -> _Mean:
     """Return the posterior's side as the ratio of two integrals over the hyperparameters."""
-    upper = _integral(fit, target, tilted)
-    stats = fit.posterior["sample_stats"].attrs
+    upper = _integral(posterior, target, tilted)
+    stats = posterior.draws["sample_stats"].attrs
     if "log_evidence" in stats:
         error = _weights_error(float(stats["ess"]), float(stats["points"]))
         lower = _Mean(float(stats["log_evidence"]), error, float(stats["pareto_k"]), float(stats["ess"]))
     else:
-        lower = _integral(fit, target, None)
+        lower = _integral(posterior, target, None)
     return _Mean(
         upper.log_value - lower.log_value,
         float(np.hypot(upper.log_error, lower.log_error)),
@@ -321,10 +321,10 @@ def _far(fit: FitLike, target: _Target, tilted: _Tilted) -> _Mean:
     )
 
 
-def _integral(fit: FitLike, target: _Target, tilted: _Tilted | None) -> _Mean:
+def _integral(posterior: Posterior, target: _Target, tilted: _Tilted | None) -> _Mean:
     """Return the integral of likelihood times prior over everything unknown; with `tilted` times the factor, too."""
     problem = target.problem
-    start = wide_proposal(fit, problem)
+    start = wide_proposal(posterior)
     assert start is not None
     place, first = start
     if tilted is not None:

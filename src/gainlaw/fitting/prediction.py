@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.posterior.curves import Curve, curve_at, new_checkpoint, new_group
-from gainlaw.posterior.estimates import importance_ess, summarise
-from gainlaw.posterior.grid import FitLike
+from gainlaw.posterior.estimates import summarise
+from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.shares import baseline_share, narrower_baselines, prior_share, prior_widening
 from gainlaw.sizes import decades, model_sizes
 
@@ -17,7 +17,7 @@ __all__ = ["predict"]
 
 
 def predict(
-    fit: FitLike,
+    posterior: Posterior,
     params: float | str | Sequence[float | str],
     *,
     new: Sequence[str] = (),
@@ -30,8 +30,8 @@ def predict(
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
+    posterior : Posterior
+        The posterior; a fit is one.
     params : float or str, or sequence of them
         Sizes, in parameters; text such as ``"13B"`` is read.
     new : sequence of str
@@ -58,23 +58,23 @@ def predict(
     """
     sizes = np.atleast_1d(model_sizes(params))
 
-    def curves(fit: FitLike) -> tuple[Curve, Curve]:
+    def curves(posterior: Posterior) -> tuple[Curve, Curve]:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
-        base = curve_at(fit, group, level)
+        base = curve_at(posterior, group, level)
         if new:
-            base = new_group(base, fit, new, rng)
-        return base, new_checkpoint(base, fit, rng)
+            base = new_group(base, posterior, new, rng)
+        return base, new_checkpoint(base, posterior, rng)
 
-    both, moved = curves(fit), narrower_baselines(fit)
+    both, moved = curves(posterior), narrower_baselines(posterior)
     others: tuple[Curve | None, ...] = (None, None) if moved is None else curves(moved)
     base = both[0]
     x = decades(sizes)
     low, high = base.x_range
-    beyond = np.maximum(np.maximum(low - x, x - high), 0.0) if fit.spec.law.has_slope else np.zeros(len(x))
-    parts, widening = [], prior_widening(fit)
+    beyond = np.maximum(np.maximum(low - x, x - high), 0.0) if posterior.law.has_slope else np.zeros(len(x))
+    parts, widening = [], prior_widening(posterior)
     for kind, each, other in zip(("mean", "new_checkpoint"), both, others, strict=True):
         draws = each.gain(sizes).T
-        table = summarise(draws, each.n_chains, ci_prob, importance_ess(fit))
+        table = summarise(draws, each.n_chains, ci_prob, posterior.importance_ess)
         elsewhere = None if other is None else other.gain(sizes).T
         table["prior_share"] = np.fmax(prior_share(draws, widening), baseline_share(draws, elsewhere))
         table.insert(0, "kind", kind)

@@ -1,121 +1,73 @@
-"""The versioned record of a fit: what was asked, what was run, on what, with what."""
+"""The record of a fit: a posterior with its estimates, its diagnostics and what was run."""
 
 from __future__ import annotations
 
-import json
-import platform
-from collections.abc import Mapping
-from importlib import metadata
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
-from gainlaw import __version__
-from gainlaw._io import sha256_bytes
-from gainlaw._provenance import git_state
-from gainlaw.model.spec.problem import ModelSpec
-from gainlaw.posterior.grid import FitLike
+from gainlaw.errors import InputError, Problem
+from gainlaw.fitting.checks.diagnostics import Diagnostics
+from gainlaw.posterior.record import Posterior
 
-__all__ = ["RECORD_VERSION", "build_record", "describe_model", "plain", "seal"]
-
-RECORD_VERSION = 2
-
-_PACKAGES = ("numpy", "scipy", "pandas", "xarray", "pymc", "pytensor", "nutpie", "numba", "arviz-stats")
+__all__ = ["FitRecord"]
 
 
-def build_record(
-    fit: FitLike, *, given: Mapping[str, Any], resolved: Mapping[str, Any], status: str, seconds: float
-) -> dict[str, Any]:
-    """Return the record of a fit.
+@dataclass(frozen=True, slots=True, eq=False)
+class FitRecord(Posterior):
+    """A hierarchical law fitted to gains.
 
     Parameters
     ----------
-    fit : Fit
-        The fit.
-    given, resolved : mapping
-        Arguments as they were given, and as they were used.
-    status : str
-        ``ok`` or ``failed``.
-    seconds : float
-        Wall time of the fit. It stands in the record alone, so that every other file depends on the inputs only.
+    problem, gains, draws
+        The posterior, see `gainlaw.posterior.record.Posterior`.
+    estimates : DataFrame
+        Every estimand at every level, see `gainlaw.posterior.estimates.estimate_table`.
+    diagnostics : Diagnostics
+        Checks, influence of checkpoints, prior sensitivity.
+    record : dict
+        What was asked and run, on what, with what.
+    path : Path or None
+        The fit directory it was read from.
     """
-    spec, frame = fit.spec, fit.gains.frame
-    return {
-        "record_version": RECORD_VERSION,
-        "gainlaw_version": __version__,
-        "status": status,
-        "seconds": round(seconds, 2),
-        "arguments": {"given": dict(given), "resolved": dict(resolved)},
-        "model": describe_model(spec),
-        "data": {
-            "source": fit.gains.source,
-            "sha256": fit.gains.sha256,
-            "rows": len(frame),
-            "checkpoints": count_distinct(fit, "checkpoint"),
-            "sizes": count_distinct(fit, "params"),
-            "notes": [note.to_dict() for note in fit.gains.notes],
-        },
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
-        "python": platform.python_version(),
-        "git": git_state(),
-    }
 
+    estimates: pd.DataFrame
+    diagnostics: Diagnostics
+    record: dict[str, Any]
+    path: Path | None = None
 
-def seal(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record with the SHA-256 of its own content as its last entry, ``sha256``.
+    @property
+    def status(self) -> str:
+        """``ok`` or ``failed``: a failed fit must not be used."""
+        return self.diagnostics.status
 
-    Examples
-    --------
-    >>> seal({"a": 1})["sha256"] == seal({"sha256": "other", "a": 1})["sha256"]
-    True
-    """
-    content = {key: value for key, value in record.items() if key != "sha256"}
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=plain)
-    return {**content, "sha256": sha256_bytes(text.encode("utf-8", "surrogatepass"))}
+    @property
+    def ci_prob(self) -> float:
+        """The probability of the intervals in the estimates, which every table and figure of the fit follows."""
+        return float(self.estimates["ci_prob"].iloc[0])
 
+    def summary(self, level: str | None = None) -> pd.DataFrame:
+        """Return the estimates, all or of one level.
 
-def plain(value: Any) -> Any:
-    """Return a number of NumPy's as one that JSON knows.
+        Parameters
+        ----------
+        level : str, optional
+            ``population``, ``overall``, ``task``, ``language_family``, ``language``, ``intermediate``,
+            ``model_family``, ``covariate`` or ``model``.
 
-    Raises
-    ------
-    TypeError
-        For anything else.
-    """
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} does not belong in a record")
-
-
-def describe_model(spec: ModelSpec) -> dict[str, Any]:
-    """Return what a record says of a model."""
-    return {
-        "law": spec.law.name,
-        "formula": spec.law.formula,
-        "scale": spec.scale,
-        "unit": spec.unit,
-        "likelihood": spec.likelihood,
-        "terms": [
-            {
-                "name": term.name,
-                "groups": term.n_groups,
-                "slope": term.slope,
-                "correlated": term.correlated,
-                "replicate": term.replicate,
-            }
-            for term in spec.terms
-        ],
-        "dropped": [{"name": each.name, "reason": each.reason} for each in spec.dropped],
-        "residual": spec.residual,
-        "covariates": {name: {"mean": mean, "sd": sd} for name, (mean, sd) in spec.covariate_scaling.items()},
-        "prior_unit": spec.prior_unit,
-        "priors": {name: str(prior) for name, prior in spec.priors.items()},
-    }
-
-
-def count_distinct(fit: FitLike, column: str) -> int:
-    """Return the number of distinct known values of a column of the gains."""
-    if column not in fit.gains.frame.columns:
-        return 0
-    values = fit.gains.frame[column].dropna()
-    return int(values[values.astype(str) != ""].nunique())
+        Raises
+        ------
+        InputError
+            If the fit has no estimates at that level.
+        """
+        if level is None:
+            return self.estimates.copy()
+        part = self.estimates[self.estimates["level"] == level]
+        if part.empty:
+            levels = ", ".join(dict.fromkeys(self.estimates["level"]))
+            raise InputError(
+                Problem(f"the fit has no estimates at level {level!r}", hint=f"it has: {levels}")
+            )
+        return part.reset_index(drop=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -13,12 +13,10 @@ from gainlaw._directory import FIT, listed_files, new_directory
 from gainlaw._io import sha256_file, write_bytes_atomic, write_frame_atomic, write_text_atomic
 from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.checks.diagnostics import Diagnostics
-from gainlaw.fitting.record import RECORD_VERSION, describe_model, plain, seal
+from gainlaw.fitting.provenance import RECORD_VERSION, describe_model, plain, seal
+from gainlaw.fitting.record import FitRecord
 from gainlaw.notes import Note
 from gainlaw.scores.gains.table import covariance_path
-
-if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
 
 __all__ = ["FILES", "load_fit", "read_record", "save_fit", "write_fit"]
 
@@ -26,7 +24,7 @@ FILES = ("fit.json", "posterior.nc", "estimates.csv", "diagnostics.json", "gains
 """What every fit directory holds; ``evaluations.csv`` and ``scale_*`` may be there too."""
 
 
-def save_fit(fit: Fit, path: Path, *, overwrite: bool = False) -> Path:
+def save_fit(fit: FitRecord, path: Path, *, overwrite: bool = False) -> Path:
     """Write a fit to a directory, whole or not at all.
 
     Parameters
@@ -48,7 +46,7 @@ def save_fit(fit: Fit, path: Path, *, overwrite: bool = False) -> Path:
     return path
 
 
-def write_fit(fit: Fit, folder: Path) -> None:
+def write_fit(fit: FitRecord, folder: Path) -> None:
     """Write the files of a fit into an empty directory.
 
     Parameters
@@ -63,13 +61,12 @@ def write_fit(fit: Fit, folder: Path) -> None:
     fit.gains.write(folder / "gains.csv")
     if fit.gains.evaluations is not None:
         fit.gains.evaluations.write(folder / "evaluations.csv")
-    assert fit.diagnostics is not None
     write_text_atomic(folder / "diagnostics.json", _json(fit.diagnostics.to_dict()))
     files = {each.name: sha256_file(each) for each in sorted(folder.iterdir())}
     write_text_atomic(folder / "fit.json", _json(seal({**fit.record, "files": files})))
 
 
-def load_fit(path: str | Path) -> Fit:
+def load_fit(path: str | Path) -> FitRecord:
     """Read a fit directory.
 
     Parameters
@@ -112,10 +109,9 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _load(path: Path) -> Fit:
-    from gainlaw.fitting.core import Fit
+def _load(path: Path) -> FitRecord:
     from gainlaw.laws import law
-    from gainlaw.model.spec.problem import specify
+    from gainlaw.model.spec.problem import build_problem, specify
     from gainlaw.model.spec.tree import read_relations
     from gainlaw.scores.gains.cells.reading import read_gains
 
@@ -148,7 +144,7 @@ def _load(path: Path) -> Fit:
             tree=read_relations(used.get("tree", False)),
             baselines=used.get("baselines", "free"),
         )
-        differs = _differences(describe_model(spec), model)
+        problem, differs = build_problem(gains, spec), _differences(describe_model(spec), model)
     except InputError as error:
         differs = error.problems[0].message
     if differs:
@@ -157,10 +153,10 @@ def _load(path: Path) -> Fit:
     estimates = pd.read_csv(
         path / "estimates.csv", keep_default_na=False, na_values={c: [""] for c in _NUMERIC}
     )
-    return Fit(
-        spec=spec,
+    return FitRecord(
+        problem=problem,
         gains=gains,
-        posterior=_read_tree(path / "posterior.nc"),
+        draws=_read_tree(path / "posterior.nc"),
         estimates=estimates,
         diagnostics=Diagnostics.from_dict(json.loads((path / "diagnostics.json").read_text("utf-8"))),
         record={key: value for key, value in record.items() if key != "files"},
@@ -231,7 +227,7 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def _tree_bytes(fit: Fit) -> memoryview:
+def _tree_bytes(fit: FitRecord) -> memoryview:
     """Return the draws as NetCDF, float32 where 7 digits are plenty (everything but the posterior).
 
     Draws hardly compress: a tenth of the space is not worth the time of every later reading. The file is made in
@@ -241,10 +237,10 @@ def _tree_bytes(fit: Fit) -> memoryview:
     for group in ("prior", "log_likelihood", "posterior_predictive"):
         encoding[f"/{group}"] = {
             str(name): {"dtype": "float32"}
-            for name, variable in fit.posterior[group].data_vars.items()
+            for name, variable in fit.draws[group].data_vars.items()
             if variable.dtype.kind == "f"
         }
-    data: memoryview = fit.posterior.to_netcdf(None, engine="h5netcdf", encoding=encoding)
+    data: memoryview = fit.draws.to_netcdf(None, engine="h5netcdf", encoding=encoding)
     return data
 
 

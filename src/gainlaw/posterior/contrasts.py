@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from gainlaw.laws.base import Law
 from gainlaw.model.spec.covariates import column_of
-from gainlaw.model.spec.problem import ModelProblem
 from gainlaw.posterior.curves import observed_range
-from gainlaw.posterior.grid import FitLike, reference_weights
+from gainlaw.posterior.grid import reference_weights
+from gainlaw.posterior.record import Posterior
 from gainlaw.sizes import decades
 
 __all__ = ["Combination", "Part", "combine"]
@@ -92,36 +92,36 @@ class Combination:
         return self.law.shape(np.asarray(x), psi)
 
 
-def combine(fit: FitLike, problem: ModelProblem, parts: Sequence[Part]) -> Combination:
-    """Return a linear combination of estimands as a combination of the coefficients of a fit.
+def combine(posterior: Posterior, parts: Sequence[Part]) -> Combination:
+    """Return a linear combination of estimands as a combination of the coefficients.
 
     Parameters
     ----------
-    fit : Fit
-        The fit.
-    problem : ModelProblem
-        Its arrays.
+    posterior : Posterior
+        The posterior; a fit is one.
     parts : sequence of Part
         What is added up.
     """
-    blocks = problem.design.blocks
-    fixed = np.zeros(problem.design.n_columns)
+    design = posterior.problem.design
+    fixed = np.zeros(design.n_columns)
     sloped: list[tuple[float | None, Float]] = []
     for part in parts:
         if part.name == "effect":
             name = dict(part.group)["covariate"]
             column = column_of(name)
-            block = next(block for block in blocks if block.name == f"covariate:{column}")
-            weight = part.weight / fit.spec.covariate_scaling.get(column, (0.0, 1.0))[1]
+            block = next(block for block in design.blocks if block.name == f"covariate:{column}")
+            weight = part.weight / posterior.spec.covariate_scaling.get(column, (0.0, 1.0))[1]
             if name == column:
                 fixed[block.start] += weight
             else:
                 sloped.append((None, np.zeros_like(fixed)))
                 sloped[-1][1][block.slope_start] = weight
             continue
-        level = {} if part.population else reference_weights(fit.spec, fit.gains, dict(part.group))
+        level = (
+            {} if part.population else reference_weights(posterior.spec, posterior.gains, dict(part.group))
+        )
         tilt = np.zeros_like(fixed)
-        for block in blocks:
+        for block in design.blocks:
             groups = np.ones(1) if block.name == "mu" else level.get(block.name)
             if groups is None:
                 continue
@@ -130,4 +130,4 @@ def combine(fit: FitLike, problem: ModelProblem, parts: Sequence[Part]) -> Combi
             if block.slope_start >= 0:
                 tilt[block.slope_start : block.slope_start + block.size] = part.weight * groups
         sloped.append((None if part.name == "slope" else float(decades(part.params)), tilt))
-    return Combination(fit.spec.law, observed_range(fit), fixed, tuple(sloped))
+    return Combination(posterior.law, observed_range(posterior), fixed, tuple(sloped))

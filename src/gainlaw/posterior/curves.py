@@ -13,13 +13,13 @@ from gainlaw.laws.base import Law
 from gainlaw.model.spec.covariates import column_of
 from gainlaw.model.spec.terms import TREE
 from gainlaw.posterior.grid import (
-    FitLike,
     Weights,
     check_selection,
     reference_weights,
     replicate_shares,
     why_no_slope,
 )
+from gainlaw.posterior.record import Posterior
 from gainlaw.sizes import N0, decades, model_sizes
 
 __all__ = ["Curve", "covariate_effect", "curve", "curve_at", "new_checkpoint", "new_group", "observed_range"]
@@ -135,13 +135,13 @@ class Curve:
             )
 
 
-def curve(fit: FitLike, level: str | None = None, *, prior: bool = False, **group: str) -> Curve:
+def curve(posterior: Posterior, level: str | None = None, *, prior: bool = False, **group: str) -> Curve:
     """Return the posterior curve of the gain at a level.
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
+    posterior : Posterior
+        The posterior; a fit is one.
     level : {"population", "overall"}, optional
         ``population`` is the mean of the hierarchy: what a new task in a new family would show on average.
         ``overall`` (the default) is the average over the groups observed, each task and language counting the same.
@@ -160,18 +160,18 @@ def curve(fit: FitLike, level: str | None = None, *, prior: bool = False, **grou
     >>> curve(fit, task="xnli").slope().mean()  # doctest: +SKIP
     5.1
     """
-    return curve_at(fit, group, level, prior=prior)
+    return curve_at(posterior, group, level, prior=prior)
 
 
 def curve_at(
-    fit: FitLike, selection: Mapping[str, str], level: str | None = None, *, prior: bool = False
+    posterior: Posterior, selection: Mapping[str, str], level: str | None = None, *, prior: bool = False
 ) -> Curve:
     """Return the curve of a selection of groups given as a mapping, see `curve`.
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
+    posterior : Posterior
+        The posterior; a fit is one.
     selection : mapping of str to str
         Groups to fix, by column.
     level : {"population", "overall"}, optional
@@ -191,62 +191,64 @@ def curve_at(
         )
     if level is not None and group:
         raise InputError(Problem(f"level {level!r} cannot fix groups", hint="leave the level out"))
-    check_selection(fit, group)
-    data = fit.posterior["prior" if prior else "posterior"]
-    weights = {} if level == "population" else reference_weights(fit.spec, fit.gains, group)
+    check_selection(posterior, group)
+    data = posterior.draws["prior" if prior else "posterior"]
+    weights = {} if level == "population" else reference_weights(posterior.spec, posterior.gains, group)
     mu = data["mu"].to_numpy()
     intercept = mu[..., 0].copy()
-    slope = mu[..., 1].copy() if fit.spec.law.has_slope else np.zeros_like(intercept)
+    slope = mu[..., 1].copy() if posterior.law.has_slope else np.zeros_like(intercept)
     for name, weight in weights.items():
         effects = data[name].to_numpy()
         intercept += effects[..., 0] @ weight
         if effects.shape[-1] > 1:
             slope += effects[..., 1] @ weight
     return Curve(
-        law=fit.spec.law,
+        law=posterior.law,
         intercept=intercept.reshape(-1),
         beta=slope.reshape(-1),
-        psi=_psi(fit, prior=prior),
+        psi=_psi(posterior, prior=prior),
         level=level or (",".join(group) if group else "overall"),
         group=",".join(f"{column}={value}" for column, value in group.items()),
         n_chains=mu.shape[0],
-        x_range=observed_range(fit),
+        x_range=observed_range(posterior),
         weights=weights,
-        shares={} if level == "population" else replicate_shares(fit.spec, fit.gains, group),
-        no_slope="; ".join(filter(None, (why_no_slope(fit.spec, fit.gains, column) for column in group))),
+        shares={} if level == "population" else replicate_shares(posterior.spec, posterior.gains, group),
+        no_slope="; ".join(
+            filter(None, (why_no_slope(posterior.spec, posterior.gains, column) for column in group))
+        ),
     )
 
 
-def new_checkpoint(base: Curve, fit: FitLike, rng: np.random.Generator) -> Curve:
+def new_checkpoint(base: Curve, posterior: Posterior, rng: np.random.Generator) -> Curve:
     """Return the curve with the spread of a new checkpoint (and run) added.
 
     Parameters
     ----------
     base : Curve
-        A curve of this fit.
-    fit : Fit
-        The fit.
+        A curve of this posterior.
+    posterior : Posterior
+        The posterior; a fit is one.
     rng : numpy.random.Generator
         Source of the new effects.
     """
     variance = np.zeros(len(base.intercept))
-    for term in fit.spec.terms:
+    for term in posterior.spec.terms:
         if term.of_law:
             continue
-        tau = fit.posterior["posterior"][f"tau_{term.name}"].to_numpy().reshape(-1)
+        tau = posterior.draws["posterior"][f"tau_{term.name}"].to_numpy().reshape(-1)
         variance += tau**2 * base.shares.get(term.name, 1.0)
     return replace(base, intercept=base.intercept + np.sqrt(variance) * rng.standard_normal(len(variance)))
 
 
-def new_group(base: Curve, fit: FitLike, names: Sequence[str], rng: np.random.Generator) -> Curve:
+def new_group(base: Curve, posterior: Posterior, names: Sequence[str], rng: np.random.Generator) -> Curve:
     """Return the curve of a group that was never observed: its effects are drawn from the hierarchy.
 
     Parameters
     ----------
     base : Curve
-        A curve of this fit.
-    fit : Fit
-        The fit.
+        A curve of this posterior.
+    posterior : Posterior
+        The posterior; a fit is one.
     names : sequence of str
         Terms to draw anew, e.g. ``["task"]``, ``["language_family", "language"]``.
     rng : numpy.random.Generator
@@ -258,8 +260,8 @@ def new_group(base: Curve, fit: FitLike, names: Sequence[str], rng: np.random.Ge
         For a name that is not a term of the fit, or whose group is fixed already.
     """
     intercept, slope = base.intercept.copy(), base.beta.copy()
-    data = fit.posterior["posterior"]
-    terms = {term.name: term for term in fit.spec.terms if term.of_law}
+    data = posterior.draws["posterior"]
+    terms = {term.name: term for term in posterior.spec.terms if term.of_law}
     unknown = [name for name in names if name not in terms]
     if unknown:
         raise InputError(
@@ -297,7 +299,7 @@ def new_group(base: Curve, fit: FitLike, names: Sequence[str], rng: np.random.Ge
     drawn = {column for name in names for column in terms[name].columns} | (
         {"language_family"} if TREE in names else set()
     )
-    single = [term.name for term in fit.spec.terms if term.replicate and drawn & set(term.columns)]
+    single = [term.name for term in posterior.spec.terms if term.replicate and drawn & set(term.columns)]
     return replace(
         base,
         shares={name: share for name, share in base.shares.items() if name not in single},
@@ -309,13 +311,13 @@ def new_group(base: Curve, fit: FitLike, names: Sequence[str], rng: np.random.Ge
     )
 
 
-def covariate_effect(fit: FitLike, name: str, *, prior: bool = False, per_sd: bool = False) -> Float:
+def covariate_effect(posterior: Posterior, name: str, *, prior: bool = False, per_sd: bool = False) -> Float:
     """Return draws, shape (draws,), of the change in gain for one unit of a covariate.
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
+    posterior : Posterior
+        The posterior; a fit is one.
     name : str
         A covariate, or ``NAME:slope`` for the change in the average slope over the observed range of sizes.
     prior : bool
@@ -328,26 +330,28 @@ def covariate_effect(fit: FitLike, name: str, *, prior: bool = False, per_sd: bo
     InputError
         If the fit has no such covariate.
     """
-    if name not in fit.spec.covariates:
-        known = ", ".join(fit.spec.covariates) or "none"
+    if name not in posterior.spec.covariates:
+        known = ", ".join(posterior.spec.covariates) or "none"
         raise InputError(Problem(f"the fit has no covariate {name!r}", hint=f"covariates: {known}"))
-    data = fit.posterior["prior" if prior else "posterior"]
+    data = posterior.draws["prior" if prior else "posterior"]
     draws = data["covariate"].sel(covariate_name=name).to_numpy().reshape(-1)
     column = column_of(name)
     if name != column:
-        draws = draws * fit.spec.law.mean_slope_factor(*observed_range(fit), _psi(fit, prior=prior))
-    return draws if per_sd else draws / fit.spec.covariate_scaling.get(column, (0.0, 1.0))[1]
+        draws = draws * posterior.law.mean_slope_factor(
+            *observed_range(posterior), _psi(posterior, prior=prior)
+        )
+    return draws if per_sd else draws / posterior.spec.covariate_scaling.get(column, (0.0, 1.0))[1]
 
 
-def _psi(fit: FitLike, *, prior: bool) -> Float | None:
+def _psi(posterior: Posterior, *, prior: bool) -> Float | None:
     """Return the draws of the law's shape parameters, shape (draws, k); None for laws without."""
-    data, law = fit.posterior["prior" if prior else "posterior"], fit.spec.law
+    data, law = posterior.draws["prior" if prior else "posterior"], posterior.law
     return law.psi({each.name: data[each.name].to_numpy().reshape(-1) for each in law.parameters})
 
 
-def observed_range(fit: FitLike) -> tuple[float, float]:
+def observed_range(posterior: Posterior) -> tuple[float, float]:
     """Return the observed range of sizes in decades from 1e9 parameters, one decade wide where there is no range."""
-    params = fit.gains.frame["params"].to_numpy(dtype=float, na_value=np.nan)
+    params = posterior.gains.frame["params"].to_numpy(dtype=float, na_value=np.nan)
     params = params[np.isfinite(params)]
     if not len(params):
         return 0.0, 1.0

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from gainlaw.model.spec.covariates import column_of
 from gainlaw.posterior.curves import Curve, covariate_effect, curve, curve_at
-from gainlaw.posterior.grid import SELECTABLE, FitLike, levels_of, why_absent
+from gainlaw.posterior.grid import SELECTABLE, levels_of, why_absent
+from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.shares import baseline_share, narrower_baselines, prior_share, prior_widening
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "RHAT_LIMIT",
     "default_sizes",
     "estimate_table",
-    "importance_ess",
     "summarise",
 ]
 
@@ -38,31 +38,35 @@ ESTIMATE_COLUMNS = (
 _HEAVY = ("ratio", "crossing")
 
 
-def default_sizes(fit: FitLike) -> tuple[float, ...]:
+def default_sizes(posterior: Posterior) -> tuple[float, ...]:
     """Return the sizes to report: powers of ten within half a decade of the observed range, and 1e10 always.
 
     Parameters
     ----------
-    fit : Fit
-        A fit; without sizes the answer is empty.
+    posterior : Posterior
+        The posterior; without sizes the answer is empty.
     """
-    if not fit.spec.law.has_slope:
+    if not posterior.law.has_slope:
         return ()
-    params = fit.gains.frame["params"].to_numpy(dtype=float)
+    params = posterior.gains.frame["params"].to_numpy(dtype=float)
     low, high = np.log10(params.min()) - 0.5, np.log10(params.max()) + 0.5
     powers = {float(10.0**k) for k in range(int(np.ceil(low)), int(np.floor(high)) + 1)}
     return tuple(sorted(powers | {1e10}))
 
 
 def estimate_table(
-    fit: FitLike, *, sizes: Sequence[float] | None = None, ci_prob: float = 0.95, threshold: float = 0.0
+    posterior: Posterior,
+    *,
+    sizes: Sequence[float] | None = None,
+    ci_prob: float = 0.95,
+    threshold: float = 0.0,
 ) -> pd.DataFrame:
-    """Return every estimate of a fit.
+    """Return every estimate of a posterior.
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
+    posterior : Posterior
+        The posterior; a fit is one.
     sizes : sequence of float, optional
         Where to give the gain, in parameters; by default `default_sizes`.
     ci_prob : float
@@ -76,33 +80,24 @@ def estimate_table(
         Columns `ESTIMATE_COLUMNS`; ``params`` is NaN where it does not apply. ``prior_share`` says how much of the
         estimate is its prior, see `gainlaw.posterior.shares`.
     """
-    sizes = default_sizes(fit) if sizes is None else tuple(sizes)
-    found = list(_all_draws(fit, sizes, threshold))
+    sizes = default_sizes(posterior) if sizes is None else tuple(sizes)
+    found = list(_all_draws(posterior, sizes, threshold))
     table = pd.DataFrame([row for row, _ in found], columns=["estimand", "level", "group", "params"])
     draws = np.stack([values for _, values in found])
-    chains = fit.posterior["posterior"].sizes["chain"]
-    summary = summarise(draws, chains, ci_prob, importance_ess(fit))
-    moved = narrower_baselines(fit)
+    summary = summarise(draws, posterior.n_chains, ci_prob, posterior.importance_ess)
+    moved = narrower_baselines(posterior)
     summary["prior_share"] = _prior_shares(
         draws,
         None if moved is None else np.stack([values for _, values in _all_draws(moved, sizes, threshold)]),
         table["estimand"],
-        prior_widening(fit),
+        prior_widening(posterior),
     )
-    shape = [parameter.name for parameter in fit.spec.law.parameters]
+    shape = [parameter.name for parameter in posterior.law.parameters]
     heavy = table["estimand"].isin(_HEAVY)
     summary.loc[heavy, ["mean", "sd"]] = np.nan
     # The sign of a size, of an sd or of a shape parameter says nothing.
     summary.loc[table["estimand"].isin(["crossing", "sd", *shape]), ["p_positive", "p_negative"]] = np.nan
     return pd.concat([table, summary], axis=1)[list(ESTIMATE_COLUMNS)]
-
-
-def importance_ess(fit: FitLike) -> float | None:
-    """Return the effective number of draws of a fit by importance sampling, None for a sampler's chains."""
-    if "sample_stats" not in fit.posterior.children:
-        return None
-    ess = fit.posterior["sample_stats"].attrs.get("ess")
-    return None if ess is None else float(ess)
 
 
 def summarise(draws: Float, n_chains: int, ci_prob: float, ess: float | None = None) -> pd.DataFrame:
@@ -177,34 +172,34 @@ def summarise(draws: Float, n_chains: int, ci_prob: float, ess: float | None = N
     )
 
 
-def _curves(fit: FitLike) -> Iterator[Curve]:
-    yield curve(fit, "population")
-    yield curve(fit, "overall")
+def _curves(posterior: Posterior) -> Iterator[Curve]:
+    yield curve(posterior, "population")
+    yield curve(posterior, "overall")
     for column in SELECTABLE:
-        groups = levels_of(fit.gains, column)
-        if len(groups) > 1 and not why_absent(fit.spec, fit.gains, column):
+        groups = levels_of(posterior.gains, column)
+        if len(groups) > 1 and not why_absent(posterior.spec, posterior.gains, column):
             for group in groups:
-                yield curve_at(fit, {column: group})
+                yield curve_at(posterior, {column: group})
 
 
 def _all_draws(
-    fit: FitLike, sizes: Sequence[float], threshold: float
+    posterior: Posterior, sizes: Sequence[float], threshold: float
 ) -> Iterator[tuple[tuple[str, str, str, float], Float]]:
     """Yield estimand, level, group and size of every estimate, and its draws."""
-    for each in _curves(fit):
+    for each in _curves(posterior):
         for name, params, values in _estimands(each, sizes, threshold):
             yield (name, each.level, each.group, params), values
-    for name in fit.spec.covariates:
-        yield ("effect", "covariate", f"covariate={name}", np.nan), covariate_effect(fit, name)
-        if column_of(name) in fit.spec.covariate_scaling:
-            per_sd = covariate_effect(fit, name, per_sd=True)
+    for name in posterior.spec.covariates:
+        yield ("effect", "covariate", f"covariate={name}", np.nan), covariate_effect(posterior, name)
+        if column_of(name) in posterior.spec.covariate_scaling:
+            per_sd = covariate_effect(posterior, name, per_sd=True)
             yield ("effect_per_sd", "covariate", f"covariate={name}", np.nan), per_sd
-    posterior = fit.posterior["posterior"]
-    names = [str(name) for name in posterior.data_vars]
-    shape = [parameter.name for parameter in fit.spec.law.parameters]
+    data = posterior.draws["posterior"]
+    names = [str(name) for name in data.data_vars]
+    shape = [parameter.name for parameter in posterior.law.parameters]
     for name in [*(each for each in names if each.startswith(("tau_", "rho_"))), *shape]:
         kind = "sd" if name.startswith("tau_") else "correlation" if name.startswith("rho_") else name
-        yield (kind, "model", name, np.nan), posterior[name].to_numpy().reshape(-1)
+        yield (kind, "model", name, np.nan), data[name].to_numpy().reshape(-1)
 
 
 def _estimands(each: Curve, sizes: Sequence[float], threshold: float) -> Iterator[tuple[str, float, Float]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,15 +13,12 @@ from numpy.typing import NDArray
 from gainlaw.errors import InputError, Problem
 from gainlaw.model.spec.problem import ModelSpec
 from gainlaw.model.spec.terms import TREE, Term
+from gainlaw.posterior.record import Posterior
 from gainlaw.scores.gains.table import Gains
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 __all__ = [
     "SELECTABLE",
     "Cells",
-    "FitLike",
     "Weights",
     "check_selection",
     "grid_cells",
@@ -38,25 +34,6 @@ SELECTABLE = ("task", "language_family", "language", "intermediate", "model_fami
 """Columns that a level may fix."""
 
 Weights = dict[str, NDArray[np.float64]]
-
-
-class FitLike(Protocol):
-    """What an estimand needs of a fit."""
-
-    @property
-    def spec(self) -> ModelSpec:
-        """The model."""
-        ...
-
-    @property
-    def gains(self) -> Gains:
-        """The data."""
-        ...
-
-    @property
-    def posterior(self) -> xr.DataTree:
-        """Posterior and prior draws."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +128,21 @@ def why_no_slope(spec: ModelSpec, gains: Gains, column: str) -> str:
     return f"the model has no slopes by {column}" + (f": {reason}" if reason else "")
 
 
-def check_selection(fit: FitLike, selection: Mapping[str, str]) -> None:
+def check_selection(posterior: Posterior, selection: Mapping[str, str]) -> None:
     """Raise an `InputError` that names every column or group which the fit does not have, or cannot tell apart."""
     problems = []
     for column, group in selection.items():
         if column not in SELECTABLE:
             problems.append(Problem(f"no level {column!r}", hint=f"levels: {', '.join(SELECTABLE)}"))
             continue
-        known = levels_of(fit.gains, column)
+        known = levels_of(posterior.gains, column)
         if group not in known:
             hint = f"groups: {', '.join(known)}" if known else "the gains have no such column"
             problems.append(Problem(f"{column} {group!r} is not in the fit", hint=hint))
-        elif reason := why_absent(fit.spec, fit.gains, column):
+        elif reason := why_absent(posterior.spec, posterior.gains, column):
             problems.append(Problem(f"{column} {group!r} has no estimate: {reason}"))
     if not problems and "language" in selection and "language_family" in selection:
-        frame = fit.gains.frame
+        frame = posterior.gains.frame
         own = frame.loc[frame["language"] == selection["language"], "language_family"].iloc[0]
         if own != selection["language_family"]:
             problems.append(Problem(f"language {selection['language']!r} is in family {own!r}"))

@@ -6,18 +6,21 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.posterior.curves import curve_at
-from gainlaw.posterior.grid import FitLike, levels_of
+from gainlaw.posterior.grid import levels_of
+from gainlaw.posterior.record import Posterior
 
 __all__ = ["rank_groups"]
 
 
-def rank_groups(fit: FitLike, column: str, *, by: str = "slope", params: float | None = None) -> pd.DataFrame:
+def rank_groups(
+    posterior: Posterior, column: str, *, by: str = "slope", params: float | None = None
+) -> pd.DataFrame:
     """Rank the groups of a column by slope or by gain, largest first.
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
+    posterior : Posterior
+        The posterior; a fit is one.
     column : str
         ``task``, ``language_family``, ``language``, ``intermediate`` or ``model_family``.
     by : {"slope", "gain"}
@@ -30,8 +33,8 @@ def rank_groups(fit: FitLike, column: str, *, by: str = "slope", params: float |
     DataFrame
         group, median of the estimand, median rank, its 95% interval, and the probabilities of being first and last.
     """
-    groups = levels_of(fit.gains, column)
-    curves = [curve_at(fit, {column: group}) for group in groups]
+    groups = levels_of(posterior.gains, column)
+    curves = [curve_at(posterior, {column: group}) for group in groups]
     draws = np.stack(
         [each.slope() if by == "slope" else each.gain(1e9 if params is None else params) for each in curves]
     )

@@ -20,19 +20,10 @@ sds an estimate would move if the sd of the prior were halved (`gainlaw.model.bi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.posterior.grid import FitLike
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from gainlaw.model.spec.problem import ModelSpec
-    from gainlaw.scores.gains.table import Gains
+from gainlaw.posterior.record import Posterior
 
 __all__ = ["MOSTLY_PRIOR", "baseline_share", "narrower_baselines", "prior_share", "prior_widening"]
 
@@ -47,16 +38,16 @@ _ENDS = (0.005, 0.995)
 _MIDDLE = (0.15866, 0.5, 0.84134)
 
 
-def prior_widening(fit: FitLike) -> Float:
+def prior_widening(posterior: Posterior) -> Float:
     """Return the ``s`` of every posterior draw, chain by chain, shape (draws,).
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
+    posterior : Posterior
+        The posterior; a fit is one.
     """
-    data, spec = fit.posterior["posterior"], fit.spec
-    size = data.sizes["chain"] * data.sizes["draw"]
+    data, spec = posterior.draws["posterior"], posterior.spec
+    size = posterior.n_draws
     mu = data["mu"].to_numpy().reshape(size, -1)
     values = {name: data[name].to_numpy().reshape(size) for name in spec.hyper_names}
     values["intercept"] = mu[:, 0]
@@ -105,35 +96,29 @@ def prior_share(draws: Float, widening: Float) -> Float:
         return np.where(known, moved / spread, np.nan)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Moved:
-    """A fit with another posterior."""
-
-    spec: ModelSpec
-    gains: Gains
-    posterior: xr.DataTree
-
-
-def narrower_baselines(fit: FitLike) -> FitLike | None:
-    """Return the fit with its draws moved to where they would lie if the prior of baselines were half as wide.
+def narrower_baselines(posterior: Posterior) -> Posterior | None:
+    """Return the posterior with its draws moved to where they would lie if the prior of baselines were half as wide.
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
+    posterior : Posterior
+        The posterior; a fit is one.
 
     Returns
     -------
-    FitLike or None
+    Posterior or None
         None where baselines have no such prior.
     """
     import xarray as xr
 
-    if "baseline_shift" not in fit.posterior.children:
+    if "baseline_shift" not in posterior.draws.children:
         return None
-    draws, shift = fit.posterior["posterior"].to_dataset(), fit.posterior["baseline_shift"]
+    draws, shift = posterior.draws["posterior"].to_dataset(), posterior.draws["baseline_shift"]
     moved = {name: draws[name] + shift[str(name)].to_numpy() for name in shift.data_vars}
-    return _Moved(fit.spec, fit.gains, xr.DataTree.from_dict({"posterior": draws.assign(moved)}))
+    stats = posterior.draws["sample_stats"].to_dataset()
+    return posterior.with_draws(
+        xr.DataTree.from_dict({"posterior": draws.assign(moved), "sample_stats": stats})
+    )
 
 
 def baseline_share(draws: Float, moved: Float | None) -> Float:

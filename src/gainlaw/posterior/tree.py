@@ -14,6 +14,7 @@ from gainlaw.model.gaussian.known_errors import axes_of, turned
 from gainlaw.model.gaussian.row_kernels import normal_log_densities, normal_log_density
 from gainlaw.model.spec.covariates import SLOPE
 from gainlaw.model.spec.problem import ModelProblem
+from gainlaw.posterior.record import Posterior
 from gainlaw.scores.gains.table import Gains
 
 if TYPE_CHECKING:
@@ -272,34 +273,28 @@ def _parameters(problem: ModelProblem, hyper: dict[str, Float], effects: Float) 
     return xr.Dataset(variables, coords=coords)
 
 
-def hyper_points(problem: ModelProblem, tree: xr.DataTree) -> Float:
+def hyper_points(posterior: Posterior) -> Float:
     """Return the posterior draws of the hyperparameters, chain by chain, shape (draws, k).
 
     Parameters
     ----------
-    problem : ModelProblem
-        The model.
-    tree : DataTree
-        From `build_tree`.
+    posterior : Posterior
+        The posterior; a fit is one.
     """
-    data = tree["posterior"]
-    size = data.sizes["chain"] * data.sizes["draw"]
-    columns = [data[name].to_numpy().reshape(-1) for name in problem.hyper]
-    return np.stack(columns, axis=1).astype(float) if columns else np.zeros((size, 0))
+    data = posterior.draws["posterior"]
+    columns = [data[name].to_numpy().reshape(-1) for name in posterior.problem.hyper]
+    return np.stack(columns, axis=1).astype(float) if columns else np.zeros((posterior.n_draws, 0))
 
 
-def effects_of(problem: ModelProblem, tree: xr.DataTree) -> Float:
+def effects_of(posterior: Posterior) -> Float:
     """Return the posterior draws of the coefficients in the order of the design's columns, shape (draws, q).
 
     Parameters
     ----------
-    problem : ModelProblem
-        The model.
-    tree : DataTree
-        From `build_tree`.
+    posterior : Posterior
+        The posterior; a fit is one.
     """
-    data = tree["posterior"]
-    size = data.sizes["chain"] * data.sizes["draw"]
+    problem, data, size = posterior.problem, posterior.draws["posterior"], posterior.n_draws
     effects = np.empty((size, problem.design.n_columns))
     places = {f"covariate:{name}": k for k, name in enumerate(problem.spec.covariates)}
     for block in problem.design.blocks:

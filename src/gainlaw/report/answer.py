@@ -20,7 +20,7 @@ from gainlaw.sizes import format_params
 from gainlaw.tables.estimates import group_title
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["Answer", "Direction", "answer", "numbers"]
 
@@ -63,7 +63,7 @@ class Answer:
         return " ".join([self.headline, *self.sentences, *self.limits, *self.more])
 
 
-def answer(fit: Fit, twin: Fit | None = None) -> Answer:
+def answer(fit: FitRecord, twin: FitRecord | None = None) -> Answer:
     """Return the answer that a fit gives, and whether the other scale agrees.
 
     Parameters
@@ -160,7 +160,7 @@ def _headline(decision: Decision, scales: Sequence[str]) -> str:
     return f"These data do not settle whether the gain of intermediate training grows or shrinks with model size{tail}."
 
 
-def numbers(row: pd.Series, fit: Fit) -> str:
+def numbers(row: pd.Series, fit: FitRecord) -> str:
     """Return mean and interval of an estimate with the decimals of the fit."""
     digits = fit.spec.decimals()
     mean = format_number(row["mean"], digits, MINUS)
@@ -171,7 +171,7 @@ def _keep(values: dict[str, float], name: str, row: pd.Series) -> None:
     values |= {f"{name}_{key}": float(row[key]) for key in ("mean", "ci_low", "ci_high", "p_positive")}
 
 
-def _slope_sentence(fit: Fit, slope: pd.Series, values: dict[str, float]) -> str:
+def _slope_sentence(fit: FitRecord, slope: pd.Series, values: dict[str, float]) -> str:
     _keep(values, "slope_overall", slope)
     prob = percent(slope["ci_prob"])
     likely, word = max((slope["p_positive"], "grows"), (slope["p_negative"], "shrinks"))
@@ -193,7 +193,7 @@ def _slope_sentence(fit: Fit, slope: pd.Series, values: dict[str, float]) -> str
     )
 
 
-def _population_sentence(fit: Fit, row: pd.Series, values: dict[str, float]) -> str:
+def _population_sentence(fit: FitRecord, row: pd.Series, values: dict[str, float]) -> str:
     _keep(values, "slope_population", row)
     likely, word = max((row["p_positive"], "positive"), (row["p_negative"], "negative"))
     return (
@@ -207,7 +207,7 @@ def _population_sentence(fit: Fit, row: pd.Series, values: dict[str, float]) -> 
     )
 
 
-def _gain_sentence(fit: Fit, values: dict[str, float]) -> str:
+def _gain_sentence(fit: FitRecord, values: dict[str, float]) -> str:
     rows = fit.estimates
     rows = rows[(rows["estimand"] == "gain") & (rows["level"] == "overall")].dropna(subset=["params"])
     sizes = fit.gains.frame["params"]
@@ -228,7 +228,7 @@ def _gain_sentence(fit: Fit, values: dict[str, float]) -> str:
     )
 
 
-def _task_sentence(fit: Fit, values: dict[str, float]) -> str:
+def _task_sentence(fit: FitRecord, values: dict[str, float]) -> str:
     rows = fit.estimates
     rows = rows[(rows["estimand"] == "slope") & (rows["level"] == "task")].sort_values("mean")
     if len(rows) < 2:
@@ -242,7 +242,7 @@ def _task_sentence(fit: Fit, values: dict[str, float]) -> str:
     )
 
 
-def _twin_sentence(twin: Fit, row: pd.Series, decision: Decision, values: dict[str, float]) -> str:
+def _twin_sentence(twin: FitRecord, row: pd.Series, decision: Decision, values: dict[str, float]) -> str:
     _keep(values, f"slope_overall_{twin.scale}", row)
     main, other = (_DIRECTIONS[word] for word in (decision.words[0], decision.words[-1]))
     likely, word = max((row["p_positive"], "grows"), (row["p_negative"], "shrinks"))
@@ -268,7 +268,7 @@ def _twin_sentence(twin: Fit, row: pd.Series, decision: Decision, values: dict[s
     )
 
 
-def _replicate_sentence(fit: Fit) -> str:
+def _replicate_sentence(fit: FitRecord) -> str:
     return (
         f"This rests on {count_of(fit.n_rows, 'gain')} from {count_of(fit.n_checkpoints, 'checkpoint')} at "
         f"{count_of(fit.n_sizes, 'size')}; the checkpoint, not the language, is the replicate of a statement "
@@ -276,7 +276,7 @@ def _replicate_sentence(fit: Fit) -> str:
     )
 
 
-def _constant(fit: Fit, trusted: bool) -> Answer:
+def _constant(fit: FitRecord, trusted: bool) -> Answer:
     row = estimate_row(fit, "gain", "overall")
     head = "This fit has no slope: it says how large the gain is, not how it changes with model size."
     if not trusted:

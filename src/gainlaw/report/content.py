@@ -17,7 +17,7 @@ from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
     from gainlaw.claims.verdict import Verdict
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
     from gainlaw.tables.table import Table
 
 __all__ = ["Content", "Verdicts", "collect"]
@@ -64,7 +64,7 @@ def collect(
     fits: Fits,
     verdicts: Verdicts = (),
     comparison: pd.DataFrame | None = None,
-    beside: Mapping[str, Fit] | None = None,
+    beside: Mapping[str, FitRecord] | None = None,
     exhibits: Sequence[Exhibit] | None = None,
 ) -> Content:
     """Make every table and figure of a report.
@@ -120,7 +120,7 @@ def _tables(fits: Fits, verdicts: Verdicts, comparison: pd.DataFrame | None) -> 
     if comparison is not None and len(comparison):
         tables.append(make.compare_table(comparison))
     tables += [make.diagnostics_table(main), make.priors_table(main), make.sensitivity_table(main)]
-    if has_slope(main) and len(make.diagnostics_of(main).influence):
+    if has_slope(main) and len(main.diagnostics.influence):
         tables.append(replace(make.influence_table(main), name="influence_table"))
     tables.append(make.estimates_table(main))
     return [table for table in tables if table is not None and len(table.frame)]
@@ -137,7 +137,7 @@ def _others(fits: Fits) -> list[Table]:
     ]
 
 
-def _beside(fits: Mapping[str, Fit]) -> list[Table]:
+def _beside(fits: Mapping[str, FitRecord]) -> list[Table]:
     """Show the slopes of every fit of another study."""
     tables: list[Table] = []
     for number, (name, fit) in enumerate(fits.items(), 1):

@@ -27,7 +27,7 @@ from gainlaw.figures.common.exhibit import Basis, ChapterId, Drawing, Exhibits
 from gainlaw.figures.common.style import KINDS, figure_bytes, write_figure
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["FIGURES", "Exhibit", "basis_of", "draw_exhibits", "read_exhibits", "write_exhibits"]
 
@@ -85,7 +85,7 @@ class Exhibit:
         return self.inches < 4
 
 
-def basis_of(fits: Fits, beside: Mapping[str, Fit] | None = None) -> Basis:
+def basis_of(fits: Fits, beside: Mapping[str, FitRecord] | None = None) -> Basis:
     """Return what the figures of fits are drawn from.
 
     Parameters

@@ -18,7 +18,7 @@ from gainlaw.scales import SCALES
 from gainlaw.sizes import format_params
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["limits_of"]
 
@@ -28,7 +28,7 @@ _EVIDENCE, _ERRORS = np.log(3.0), 2.0
 
 
 def limits_of(
-    fit: Fit, others: Mapping[str, Fit] | None = None, comparison: pd.DataFrame | None = None
+    fit: FitRecord, others: Mapping[str, FitRecord] | None = None, comparison: pd.DataFrame | None = None
 ) -> tuple[str, ...]:
     """Return what a reader of the answer must know of the law behind it.
 
@@ -61,7 +61,7 @@ def limits_of(
     )
 
 
-def _law(fit: Fit, rivals: Mapping[str, Fit], comparison: pd.DataFrame | None) -> str:
+def _law(fit: FitRecord, rivals: Mapping[str, FitRecord], comparison: pd.DataFrame | None) -> str:
     own = f"This is the answer of the {_title(fit.spec.law.name)}"
     table = _compared(fit, rivals) if comparison is None else comparison
     if table is None or fit.spec.law.name not in set(table["law"]):
@@ -81,7 +81,7 @@ def _law(fit: Fit, rivals: Mapping[str, Fit], comparison: pd.DataFrame | None) -
     return f"{said}, {average}{_bend(rival)}."
 
 
-def _compared(fit: Fit, rivals: Mapping[str, Fit]) -> pd.DataFrame | None:
+def _compared(fit: FitRecord, rivals: Mapping[str, FitRecord]) -> pd.DataFrame | None:
     from gainlaw.fitting.comparison import compare
 
     try:
@@ -108,7 +108,7 @@ def _better_by_prediction(table: pd.DataFrame, mine: pd.Series) -> tuple[str, st
     return best, f"{said}{format_number(error, 1)}) by"
 
 
-def _bend(fit: Fit) -> str:
+def _bend(fit: FitRecord) -> str:
     """Return the slope near either end of the sizes under a law that bends; empty where it hardly does."""
     from gainlaw.posterior.curves import curve
 
@@ -128,13 +128,13 @@ def _bend(fit: Fit) -> str:
     )
 
 
-def _notes(fit: Fit, *names: str) -> list[str]:
+def _notes(fit: FitRecord, *names: str) -> list[str]:
     """Return what these checks have to say, in the order of the diagnostics."""
-    checks = fit.diagnostics.checks if fit.diagnostics is not None else ()
+    checks = fit.diagnostics.checks
     return [check.text for check in checks if check.name in names and speaks(check)]
 
 
-def _misses(fit: Fit) -> str:
+def _misses(fit: FitRecord) -> str:
     """Return the statistics of checkpoints that the fit does not reproduce."""
     if not fit.n_checkpoints:
         return ""

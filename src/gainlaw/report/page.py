@@ -33,7 +33,7 @@ from gainlaw.tables.html import slug
 from gainlaw.tables.verdicts import claims_frame
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
     from gainlaw.tables.table import Table
 
 __all__ = ["render_page"]
@@ -83,7 +83,7 @@ def render_page(content: Content, verdicts: Verdicts, title: str) -> str:
     return _numbered(page)
 
 
-def _named(content: Content) -> dict[str, Fit]:
+def _named(content: Content) -> dict[str, FitRecord]:
     fits = {SCALES[content.fits.main.scale].title: content.fits.main}
     if content.fits.twin is not None:
         fits[SCALES[content.fits.twin.scale].title] = content.fits.twin
@@ -218,7 +218,7 @@ def _facts(content: Content) -> str:
     return f'<dl class="facts">{inner}</dl>'
 
 
-def _method(fit: Fit) -> list[str]:
+def _method(fit: FitRecord) -> list[str]:
     terms = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in term_words(fit))
     law = fit.spec.law
     shape = escape(shape_words(fit)).replace("N_c", "<i>N</i><sub>c</sub>")

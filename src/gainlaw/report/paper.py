@@ -23,7 +23,7 @@ from gainlaw.scales import SCALES
 from gainlaw.tables.latex import escape_latex
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["render_paper"]
 
@@ -88,7 +88,7 @@ def _parts(content: Content, verdicts: Verdicts) -> list[Part]:
     return parts
 
 
-def _notes(fit: Fit) -> str:
+def _notes(fit: FitRecord) -> str:
     """Return what travels with the data as a list."""
     items = "".join(f"\\item {escape_latex(str(note))}\n" for note in fit.gains.notes)
     return f"\\begin{{itemize}}\n{items}\\end{{itemize}}\n" if items else ""
@@ -138,7 +138,7 @@ def _figure(content: Content, name: str) -> str:
     )
 
 
-def _method(fit: Fit) -> list[str]:
+def _method(fit: FitRecord) -> list[str]:
     law = fit.spec.law
     shape = escape_latex(shape_words(fit)).replace("β", r"$\beta$").replace(escape_latex("N_c"), "$N_c$")
     terms = "".join(f"\\item[{escape_latex(name)}] {escape_latex(text)}\n" for name, text in term_words(fit))

@@ -11,12 +11,10 @@ import pandas as pd
 import gainlaw
 from gainlaw.formats import MINUS, format_interval, format_number, parameter_title
 from gainlaw.notes import count_of
-from gainlaw.posterior.estimates import importance_ess
 from gainlaw.sizes import format_params
-from gainlaw.tables.checks import diagnostics_of
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
     from gainlaw.report.answer import Answer
 
 __all__ = [
@@ -93,7 +91,7 @@ _TERMS = {
 }
 
 
-def term_words(fit: Fit) -> list[tuple[str, str]]:
+def term_words(fit: FitRecord) -> list[tuple[str, str]]:
     """Return the terms of the model with what each stands for and how many groups it has."""
     lines = []
     for term in fit.spec.terms:
@@ -109,12 +107,12 @@ def term_words(fit: Fit) -> list[tuple[str, str]]:
     return lines
 
 
-def dropped_words(fit: Fit) -> list[str]:
+def dropped_words(fit: FitRecord) -> list[str]:
     """Return the terms that the data cannot identify, each with the reason."""
     return [f"{each.name.replace('_', ' ')}: {each.reason}" for each in fit.spec.dropped]
 
 
-def likelihood_words(fit: Fit) -> str:
+def likelihood_words(fit: FitRecord) -> str:
     """Return how the sampling error enters."""
     if fit.spec.likelihood == "binomial":
         return (
@@ -141,7 +139,7 @@ _VARIANCE = {
 }
 
 
-def data_words(fit: Fit) -> str:
+def data_words(fit: FitRecord) -> str:
     """Return what went in, in one or two sentences."""
     cells = fit.gains.frame
     parts = [count_of(fit.n_rows, "gain")]
@@ -186,7 +184,7 @@ def width_words(width: pd.DataFrame, digits: int) -> str:
     )
 
 
-def results_words(fit: Fit) -> str:
+def results_words(fit: FitRecord) -> str:
     """Return how to read the results."""
     if not fit.spec.law.has_slope:
         return (
@@ -201,7 +199,7 @@ def results_words(fit: Fit) -> str:
     )
 
 
-def priors_words(fit: Fit) -> str:
+def priors_words(fit: FitRecord) -> str:
     """Return how to read the priors."""
     return (
         f"Every prior is written in the unit of the gain ({fit.unit}). Where prior and posterior of a "
@@ -210,9 +208,9 @@ def priors_words(fit: Fit) -> str:
     )
 
 
-def check_words(fit: Fit) -> str:
+def check_words(fit: FitRecord) -> str:
     """Return in one sentence whether the checks passed."""
-    if fit.status == "ok" and importance_ess(fit) is not None:
+    if fit.status == "ok" and fit.importance_ess is not None:
         return (
             "All checks passed: the weights of the importance sampler can be trusted and leave enough independent "
             "draws for every reported number."
@@ -222,7 +220,7 @@ def check_words(fit: Fit) -> str:
             "All checks passed: the chains agree, they hold enough independent draws for every reported "
             "number, and none of them diverged."
         )
-    failed = [check.name for check in diagnostics_of(fit).checks if check.passed is False]
+    failed = [check.name for check in fit.diagnostics.checks if check.passed is False]
     return f"Checks failed ({names_of(failed)}): the numbers of this fit must not be trusted."
 
 
@@ -274,9 +272,9 @@ def curves_words(words: Mapping[str, str]) -> str:
     return " ".join([opening, *own, *(f"{each}." for each in shared)])
 
 
-def influence_words(fit: Fit) -> str:
+def influence_words(fit: FitRecord) -> str:
     """Return which checkpoint pulls most on the slope, and what the slope is without it."""
-    rows = diagnostics_of(fit).influence
+    rows = fit.diagnostics.influence
     if rows.empty or not fit.spec.law.has_slope:
         return ""
     digits = fit.spec.decimals()
@@ -315,18 +313,18 @@ def predictive_words(check: pd.DataFrame) -> str:
     return f"{text}replications: {names_of(names)}."
 
 
-def diagnostics_words(fits: Mapping[str, Fit]) -> list[str]:
+def diagnostics_words(fits: Mapping[str, FitRecord]) -> list[str]:
     """Return one sentence for every failed check of any fit; empty when all is well."""
     return [
         f"{name}: {check.text or check.name}"
         for name, fit in fits.items()
         if fit.status != "ok"
-        for check in diagnostics_of(fit).checks
+        for check in fit.diagnostics.checks
         if check.passed is False
     ]
 
 
-def shape_words(fit: Fit) -> str:
+def shape_words(fit: FitRecord) -> str:
     """Say in plain text what the law's symbols are besides the gain at the centre.
 
     Returns
@@ -350,7 +348,7 @@ _OPEN, _CLOSE = ('<mo stretchy="false">(</mo>', '<mo stretchy="false">)</mo>')
 _COMMA = '<mo>,</mo><mspace width="1.5em"></mspace>'
 
 
-def equation_mathml(fit: Fit) -> str:
+def equation_mathml(fit: FitRecord) -> str:
     """Return the model's equation as MathML, which browsers set without any help."""
     law, x = fit.spec.law, "<msub><mi>x</mi><mi>i</mi></msub>"
     h = f"<mi>h</mi>{_OPEN}{x}{_CLOSE}" if law.definitions else x
@@ -377,7 +375,7 @@ def equation_mathml(fit: Fit) -> str:
     return "".join(f'<math display="block"><mrow>{_COMMA.join(each)}</mrow></math>' for each in lines)
 
 
-def equation_latex(fit: Fit) -> str:
+def equation_latex(fit: FitRecord) -> str:
     """Return the model's equation as LaTeX for a display, without its surrounding environment."""
     law = fit.spec.law
     h = "h(x_i)" if law.definitions else "x_i"
@@ -395,7 +393,7 @@ def equation_latex(fit: Fit) -> str:
     return f"\\begin{{gathered}}\n{equation}, \\\\\n{definitions}\n\\end{{gathered}}"
 
 
-def _centred(fit: Fit) -> bool:
+def _centred(fit: FitRecord) -> bool:
     """Whether the law's equation counts sizes from their centre; those with a place of their own count from 1e9."""
     return fit.spec.law.has_slope and fit.spec.law.x_range is None
 

@@ -14,7 +14,7 @@ from gainlaw._io import write_text_atomic
 from gainlaw.report.answer import Answer
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
     from gainlaw.report.content import Content, Verdicts
 
 __all__ = ["Report", "draw_figures", "write_report"]
@@ -42,13 +42,13 @@ class Report:
 
 
 def write_report(
-    fits: Fit | Sequence[Fit] | Mapping[str, Fit],
+    fits: FitRecord | Sequence[FitRecord] | Mapping[str, FitRecord],
     out: str | Path,
     *,
     verdicts: Verdicts = (),
     title: str | None = None,
     comparison: pd.DataFrame | None = None,
-    beside: Mapping[str, Fit] | None = None,
+    beside: Mapping[str, FitRecord] | None = None,
     figures: str | Path | None = None,
     safe_csv: bool = False,
 ) -> Report:
@@ -115,10 +115,10 @@ def write_report(
 
 
 def draw_figures(
-    fits: Fit | Sequence[Fit] | Mapping[str, Fit],
+    fits: FitRecord | Sequence[FitRecord] | Mapping[str, FitRecord],
     out: str | Path,
     *,
-    beside: Mapping[str, Fit] | None = None,
+    beside: Mapping[str, FitRecord] | None = None,
 ) -> Path:
     """Draw the figures of a report into a folder, so that the report itself is quick: it takes them from there.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gainlaw.tables.checks import (
     compare_table,
-    diagnostics_of,
     diagnostics_table,
     influence_table,
     priors_table,
@@ -30,7 +29,6 @@ __all__ = [
     "curve_laws_table",
     "curve_parameters_table",
     "data_table",
-    "diagnostics_of",
     "diagnostics_table",
     "effects_table",
     "estimates_table",

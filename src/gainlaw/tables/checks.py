@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from gainlaw.errors import InputError
 from gainlaw.formats import format_general, format_number, parameter_title, percent
 from gainlaw.model.spec.covariates import SLOPE, column_of
 from gainlaw.scales import SCALES
@@ -15,12 +14,10 @@ from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.checks.diagnostics import Diagnostics
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = [
     "compare_table",
-    "diagnostics_of",
     "diagnostics_table",
     "influence_table",
     "priors_table",
@@ -44,22 +41,7 @@ _CHECKS = {
 }
 
 
-def diagnostics_of(fit: Fit) -> Diagnostics:
-    """Return the diagnostics of a fit.
-
-    Raises
-    ------
-    InputError
-        If the fit was never checked.
-    """
-    if fit.diagnostics is None:
-        raise InputError(
-            "the fit has no diagnostics; make it with gainlaw.fit or read it with gainlaw.load_fit"
-        )
-    return fit.diagnostics
-
-
-def diagnostics_table(fit: Fit) -> Table:
+def diagnostics_table(fit: FitRecord) -> Table:
     """Return the checks of a fit with their limits and what each means.
 
     Parameters
@@ -74,7 +56,7 @@ def diagnostics_table(fit: Fit) -> Table:
     >>> print(diagnostics_table(fit).to_markdown())  # doctest: +SKIP
     """
     words = {True: "ok", False: "failed", None: "for information"}
-    checks = diagnostics_of(fit).checks
+    checks = fit.diagnostics.checks
     frame = pd.DataFrame(
         {
             "check": [_CHECKS.get(check.name, check.name.replace("_", " ")) for check in checks],
@@ -96,7 +78,7 @@ def diagnostics_table(fit: Fit) -> Table:
     return Table("diagnostics", "Checks of the fit.", frame, columns, size="footnotesize")
 
 
-def influence_table(fit: Fit) -> Table:
+def influence_table(fit: FitRecord) -> Table:
     """Return the overall slope with each checkpoint left out.
 
     Parameters
@@ -110,7 +92,7 @@ def influence_table(fit: Fit) -> Table:
     >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
     >>> print(influence_table(fit).to_markdown())  # doctest: +SKIP
     """
-    frame = diagnostics_of(fit).influence.sort_values("params", kind="stable").reset_index(drop=True)
+    frame = fit.diagnostics.influence.sort_values("params", kind="stable").reset_index(drop=True)
     digits = fit.spec.decimals(2)
     columns = (
         Column("checkpoint", "Checkpoint left out"),
@@ -129,7 +111,7 @@ def influence_table(fit: Fit) -> Table:
     return Table("influence", caption, frame, columns, notes)
 
 
-def priors_table(fit: Fit) -> Table:
+def priors_table(fit: FitRecord) -> Table:
     """Return every prior of a fit, in the unit of its scale.
 
     Parameters
@@ -165,7 +147,7 @@ def priors_table(fit: Fit) -> Table:
     return Table("priors", f"Priors, in {fit.unit}.", frame, columns, notes, size="footnotesize")
 
 
-def sensitivity_table(fit: Fit) -> Table | None:
+def sensitivity_table(fit: FitRecord) -> Table | None:
     """Return how the estimates react when prior and likelihood are given more or less weight.
 
     Parameters
@@ -189,7 +171,7 @@ def sensitivity_table(fit: Fit) -> Table | None:
     >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
     >>> print(sensitivity_table(fit).to_markdown())  # doctest: +SKIP
     """
-    frame = diagnostics_of(fit).sensitivity
+    frame = fit.diagnostics.sensitivity
     if frame.empty:
         return None
     digits = fit.spec.decimals(2)
@@ -277,7 +259,7 @@ def _number(value: object) -> float:
     return np.nan
 
 
-def _meaning(fit: Fit, name: str) -> str:
+def _meaning(fit: FitRecord, name: str) -> str:
     fixed = {
         "intercept": f"gain at {fit.spec.law.centre_words}",
         "slope": "slope per decade of parameters",
@@ -294,7 +276,7 @@ def _meaning(fit: Fit, name: str) -> str:
     return ("sd of " if name.startswith("tau_") else "") + parameter_title(name)
 
 
-def _unit(fit: Fit, name: str) -> str:
+def _unit(fit: FitRecord, name: str) -> str:
     shape = {each.name: each.unit for each in fit.spec.law.parameters}
     if name in shape:
         return shape[name]

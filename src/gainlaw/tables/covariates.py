@@ -13,12 +13,12 @@ from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["effects_table"]
 
 
-def effects_table(fit: Fit) -> Table:
+def effects_table(fit: FitRecord) -> Table:
     """Return the effects of a fit's covariates, per standard deviation over the rows and per unit; empty without any.
 
     Parameters

@@ -28,7 +28,7 @@ from gainlaw.tables.table import Table
 from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["estimates_table", "gain_at_table", "group_title", "mark_prior", "sds_table", "slopes_table"]
 
@@ -48,7 +48,7 @@ _PRIOR_NOTE = (
 )
 
 
-def group_labels(fit: Fit) -> dict[str, str]:
+def group_labels(fit: FitRecord) -> dict[str, str]:
     """Return the printed name of every group that has one in the data: languages by their codes."""
     cells = fit.gains.frame
     if "language" not in cells or "language_name" not in cells:
@@ -80,7 +80,7 @@ def group_title(level: str, group: str, labels: Mapping[str, str] | None = None)
     return ", ".join((labels or {}).get(name, task_title(name)) for name in names)
 
 
-def slopes_table(fit: Fit, level: str = "task") -> Table:
+def slopes_table(fit: FitRecord, level: str = "task") -> Table:
     """Return the slopes of a level's groups, below the population and the overall slope.
 
     Parameters
@@ -127,7 +127,7 @@ def slopes_table(fit: Fit, level: str = "task") -> Table:
     return Table(f"slopes_{level}", caption, frame, shown, notes, rule_by="block")
 
 
-def gain_at_table(fit: Fit, level: str = "task") -> Table:
+def gain_at_table(fit: FitRecord, level: str = "task") -> Table:
     """Return the expected gain at each reported size, with intervals, for a level's groups.
 
     A law without sizes has one gain for all of them.
@@ -192,7 +192,7 @@ def _size_key(size: float) -> str:
     return "expected" if np.isnan(size) else format_params(size)
 
 
-def estimates_table(fit: Fit) -> Table:
+def estimates_table(fit: FitRecord) -> Table:
     """Return every estimate of a fit but those of single languages, with its convergence numbers.
 
     Parameters
@@ -255,7 +255,7 @@ def _shown_interval(row: Mapping[Hashable, Any], digits: int) -> str:
     return MISSING if MISSING in ends else f"[{ends[0]}, {ends[1]}]"
 
 
-def sds_table(fit: Fit) -> Table:
+def sds_table(fit: FitRecord) -> Table:
     """Return the standard deviations of the model's terms: where the spread of the gains comes from.
 
     Parameters
@@ -269,7 +269,7 @@ def sds_table(fit: Fit) -> Table:
     >>> fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").gains())  # doctest: +SKIP
     >>> print(sds_table(fit).to_latex())  # doctest: +SKIP
     """
-    posterior = fit.posterior["posterior"]
+    posterior = fit.draws["posterior"]
     rows = []
     for name in map(str, posterior.data_vars):
         if not name.startswith("tau_"):
@@ -367,6 +367,6 @@ def _with_counts(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows, pd.DataFrame(counts, index=rows.index)], axis=1)
 
 
-def _replicates(fit: Fit) -> str:
+def _replicates(fit: FitRecord) -> str:
     replicates = f"{count_of(fit.n_checkpoints, 'checkpoint')} at {count_of(fit.n_sizes, 'size')}"
     return f"{count_of(fit.n_rows, 'gain')} from {replicates}."

@@ -15,7 +15,7 @@ from gainlaw.tables.table import Table
 
 if TYPE_CHECKING:
     from gainlaw.claims.verdict import Verdict
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["claims_frame", "claims_table", "companions_table"]
 
@@ -48,7 +48,7 @@ def claims_frame(verdicts: Sequence[Verdict] | pd.DataFrame) -> pd.DataFrame:
     return frame.assign(words=text.where(text != "", frame["name"]))
 
 
-def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[Fit] = ()) -> Table:
+def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[FitRecord] = ()) -> Table:
     """Return the claims with verdict, probability on each scale, estimate and interval.
 
     Parameters
@@ -92,7 +92,7 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[Fit]
     return Table("claims", caption, frame, columns, notes, size="scriptsize")
 
 
-def _digits(fits: Sequence[Fit]) -> int:
+def _digits(fits: Sequence[FitRecord]) -> int:
     return max((fit.spec.decimals(2) for fit in fits), default=2)
 
 
@@ -126,7 +126,9 @@ def _errors(frame: pd.DataFrame) -> str:
     return f", with a Monte Carlo error of at most {known.max():.1g}" if len(known) else ""
 
 
-def companions_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[Fit] = ()) -> Table | None:
+def companions_table(
+    verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[FitRecord] = ()
+) -> Table | None:
     """Return Bayes factor, practical equivalence and the frequentist line of every judged claim.
 
     Parameters

@@ -13,7 +13,7 @@ from gainlaw.notes import count_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["predict"]
 
@@ -47,6 +47,7 @@ def predict(
 
     For every size: the mean curve, and one more checkpoint of that size.
     """
+    from gainlaw.fitting.prediction import predict as predict_gain
     from gainlaw.sizes import parse_size
 
     fit = open_fit(directory)
@@ -57,7 +58,8 @@ def predict(
         "intermediate": intermediate,
     }
     terms = [name for name in new or () if name != "checkpoint"]
-    frame = fit.predict(
+    frame = predict_gain(
+        fit,
         [parse_size(size) for size in params],
         new=terms,
         ci_prob=ci_prob,
@@ -73,7 +75,7 @@ def predict(
     exit_untrusted([fit])
 
 
-def _print_prediction(fit: Fit, frame: pd.DataFrame, ci_prob: float) -> None:
+def _print_prediction(fit: FitRecord, frame: pd.DataFrame, ci_prob: float) -> None:
     from gainlaw.formats import percent
     from gainlaw.tables.estimates import mark_prior
     from gainlaw.tables.record import Column

@@ -16,7 +16,7 @@ from gainlaw.options import Level
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
     from gainlaw.tables.table import Table
 
 __all__ = ["print_fit", "summary"]
@@ -46,7 +46,7 @@ def summary(
     exit_untrusted([fit])
 
 
-def print_fit(fit: Fit, level: str | None = None) -> None:
+def print_fit(fit: FitRecord, level: str | None = None) -> None:
     """Print a fit as a person reads it.
 
     Parameters
@@ -100,7 +100,7 @@ def _averages(table: Table) -> Table:
     return replace(table, caption=caption, columns=columns, rule_by="")
 
 
-def _headline(fit: Fit) -> str:
+def _headline(fit: FitRecord) -> str:
     law = fit.spec.law.name
     replicates = count_of(fit.n_rows, "gain")
     if fit.n_checkpoints:
@@ -108,7 +108,7 @@ def _headline(fit: Fit) -> str:
     return f"{law} law on {fit.scale}: {replicates}; diagnostics {fit.status}"
 
 
-def _estimates(fit: Fit, level: str | None, estimand: list[str] | None) -> pd.DataFrame:
+def _estimates(fit: FitRecord, level: str | None, estimand: list[str] | None) -> pd.DataFrame:
     frame = fit.estimates
     for column, wanted in (("level", [level] if level else None), ("estimand", estimand)):
         if wanted is None:

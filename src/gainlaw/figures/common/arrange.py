@@ -14,7 +14,7 @@ from gainlaw.scales import SCALES
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["LEVELS", "Fits", "arrange_fits", "estimate_row", "has_slope", "law_title", "levels", "wider_fit"]
 
@@ -36,12 +36,12 @@ class Fits:
         Every other fit, by its name.
     """
 
-    main: Fit
-    twin: Fit | None
-    others: Mapping[str, Fit]
+    main: FitRecord
+    twin: FitRecord | None
+    others: Mapping[str, FitRecord]
 
 
-def arrange_fits(fits: Fit | Sequence[Fit] | Mapping[str, Fit]) -> Fits:
+def arrange_fits(fits: FitRecord | Sequence[FitRecord] | Mapping[str, FitRecord]) -> Fits:
     """Say which fit answers, which is its twin on the other scale, and which stand beside them.
 
     Parameters
@@ -68,11 +68,11 @@ def arrange_fits(fits: Fit | Sequence[Fit] | Mapping[str, Fit]) -> Fits:
     return Fits(main, None if twin is None else named[twin], others)
 
 
-def _describe(fit: Fit) -> str:
+def _describe(fit: FitRecord) -> str:
     return f"{law_title(fit)}, {SCALES[fit.scale].title}"
 
 
-def _are_twins(first: Fit, second: Fit) -> bool:
+def _are_twins(first: FitRecord, second: FitRecord) -> bool:
     return (
         first.scale != second.scale
         and first.spec.law.name == second.spec.law.name
@@ -82,7 +82,7 @@ def _are_twins(first: Fit, second: Fit) -> bool:
 
 
 def estimate_row(
-    fit: Fit, estimand: str, level: str, group: str = "", params: float | None = None
+    fit: FitRecord, estimand: str, level: str, group: str = "", params: float | None = None
 ) -> pd.Series | None:
     """Return one row of the estimates, or None when the fit does not have it.
 
@@ -104,24 +104,24 @@ def estimate_row(
     return None if kept.empty else kept.iloc[0]
 
 
-def has_slope(fit: Fit) -> bool:
+def has_slope(fit: FitRecord) -> bool:
     """Return whether the fit says anything about size."""
     return estimate_row(fit, "slope", "overall") is not None
 
 
-def levels(fit: Fit, estimand: str = "slope") -> list[str]:
+def levels(fit: FitRecord, estimand: str = "slope") -> list[str]:
     """Return the levels with at least two groups in the estimates, in the order of the report."""
     rows = fit.estimates[fit.estimates["estimand"] == estimand]
     counts = rows.groupby("level")["group"].nunique()
     return [level for level in LEVELS if counts.get(level, 0) >= 2]
 
 
-def law_title(fit: Fit) -> str:
+def law_title(fit: FitRecord) -> str:
     """Return the name of a fit's law in words."""
     return f"{fit.spec.law.name.replace('_', ' ')} law"
 
 
-def wider_fit(fits: Fits) -> Fit | None:
+def wider_fit(fits: Fits) -> FitRecord | None:
     """Return the first fit beside the main one, on its scale, that has several intermediate trainings."""
     main = fits.main
     wider = next((fit for fit in fits.others.values() if "intermediate" in levels(fit, "gain")), None)

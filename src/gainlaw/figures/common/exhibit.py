@@ -17,7 +17,7 @@ from gainlaw.figures.common.arrange import Fits
 if TYPE_CHECKING:
     from gainlaw.curves.study import CurveStudy
     from gainlaw.figures.common.style import PaperFigure
-    from gainlaw.fitting.core import Fit
+    from gainlaw.fitting.record import FitRecord
 
 __all__ = ["Basis", "ChapterId", "Drawing", "Exhibits"]
 
@@ -46,7 +46,7 @@ class Basis:
     fits: Fits
     width: pd.DataFrame
     study: CurveStudy | None
-    beside: Mapping[str, Fit]
+    beside: Mapping[str, FitRecord]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.notes import count_of
-from gainlaw.posterior.estimates import MIN_ESS, RHAT_LIMIT, importance_ess
-from gainlaw.posterior.grid import FitLike, grid_cells
+from gainlaw.posterior.estimates import MIN_ESS, RHAT_LIMIT
+from gainlaw.posterior.grid import grid_cells
+from gainlaw.posterior.record import Posterior
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -124,24 +125,23 @@ class Diagnostics:
 
 
 def run_checks(
-    fit: FitLike, estimates: pd.DataFrame, attempts: tuple[dict[str, float], ...]
+    posterior: Posterior, estimates: pd.DataFrame, attempts: tuple[dict[str, float], ...]
 ) -> tuple[Check, ...]:
-    """Check a fit.
+    """Check a posterior.
 
     Parameters
     ----------
-    fit : Fit
-        The fit (its posterior and its specification).
+    posterior : Posterior
+        The posterior.
     estimates : DataFrame
         Its table of estimates.
     attempts : tuple of dict
         Target acceptance and divergences of a sampler's attempts.
     """
-    stats = cast("xr.DataTree", fit.posterior["sample_stats"])
-    if importance_ess(fit) is not None:
+    stats = cast("xr.DataTree", posterior.draws["sample_stats"])
+    if posterior.importance_ess is not None:
         return tuple(_weights(stats.attrs))
-    n_draws = int(fit.posterior["posterior"].sizes["chain"] * fit.posterior["posterior"].sizes["draw"])
-    checks = [_divergences(stats, n_draws, attempts)]
+    checks = [_divergences(stats, posterior.n_draws, attempts)]
     rhat = float(estimates["rhat"].max())
     worst = _name(estimates, estimates["rhat"].idxmax()) if np.isfinite(rhat) else "nothing"
     checks.append(
@@ -184,7 +184,7 @@ def scales_check(scales: pd.DataFrame) -> tuple[Check, ...]:
     return (Check("prior_dominated", None, float(len(silent)), float("nan"), text),)
 
 
-def cells_check(fit: FitLike) -> tuple[Check, ...]:
+def cells_check(posterior: Posterior) -> tuple[Check, ...]:
     """Return a note on averages over a grid of which most was never observed; nothing where half of it was.
 
     It passes and fails nothing. Its value is the share of combinations without a gain, of the pair of factors where
@@ -192,10 +192,10 @@ def cells_check(fit: FitLike) -> tuple[Check, ...]:
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
+    posterior : Posterior
+        The posterior; a fit is one.
     """
-    sparse = [each for each in grid_cells(fit.spec, fit.gains) if each.unseen > _UNSEEN]
+    sparse = [each for each in grid_cells(posterior.spec, posterior.gains) if each.unseen > _UNSEEN]
     if not sparse:
         return ()
     counts = []

@@ -21,9 +21,9 @@ from gainlaw.model.engines.hyper import Coordinates, log_prior, table_ranges
 from gainlaw.model.engines.importance import TruncatedT, explore
 from gainlaw.model.gaussian.combinations import conditional_normals
 from gainlaw.model.gaussian.records import GaussianData
-from gainlaw.model.spec.problem import ModelProblem, build_problem, observations
+from gainlaw.model.spec.problem import ModelProblem
 from gainlaw.posterior.contrasts import Combination, Part, combine
-from gainlaw.posterior.grid import FitLike
+from gainlaw.posterior.record import Posterior
 
 if TYPE_CHECKING:
     from gainlaw.model.binomial.sites import Summary
@@ -43,14 +43,14 @@ COLUMNS = (
 
 
 def leave_checkpoints_out(
-    fit: FitLike, ci_prob: float = 0.95, summary: Summary | None = None
+    posterior: Posterior, ci_prob: float = 0.95, summary: Summary | None = None
 ) -> pd.DataFrame:
     """Return the overall slope with each checkpoint left out, and how well the rest predicts it.
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
+    posterior : Posterior
+        The posterior; a fit is one.
     ci_prob : float
         Probability of the intervals.
     summary : Summary, optional
@@ -63,17 +63,16 @@ def leave_checkpoints_out(
         ``shift`` of the mean in posterior sds, ``pareto_k`` (above 0.7 the row is unreliable) and ``elpd``, the log
         predictive density of its rows given the others. Empty where there are no checkpoints to leave out.
     """
-    frame = observations(fit.gains, fit.spec).frame
+    frame = posterior.rows.frame
     labels = (
         frame["checkpoint"].astype(str) if "checkpoint" in frame.columns else pd.Series("", index=frame.index)
     )
     names = [name for name in dict.fromkeys(labels) if name]
     if len(names) < 3 or (labels == "").any():
         return pd.DataFrame(columns=list(COLUMNS))
-    problem = build_problem(fit.gains, fit.spec)
-    data = kernel_data(fit, problem, summary)
-    start = wide_proposal(fit, problem)
-    slope = combine(fit, problem, [Part("slope" if fit.spec.law.has_slope else "gain")])
+    problem, start = posterior.problem, wide_proposal(posterior)
+    data = kernel_data(posterior, summary)
+    slope = combine(posterior, [Part("slope" if posterior.law.has_slope else "gain")])
     rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(5,)))
     base = _explore(problem, data, slope, start, np.ones(len(frame)), rng)
     rows = []

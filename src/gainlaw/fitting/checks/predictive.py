@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gainlaw.model.spec.problem import observations
-from gainlaw.posterior.grid import FitLike
+from gainlaw.posterior.record import Posterior
 
 __all__ = ["predictive_data", "predictive_frame"]
 
@@ -15,13 +14,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def predictive_data(fit: FitLike) -> pd.DataFrame:
-    """Return observed and replicated statistics by checkpoint for a fit, see `predictive_frame`."""
-    if not {"checkpoint", "params"} <= set(fit.gains.frame.columns):
+def predictive_data(posterior: Posterior) -> pd.DataFrame:
+    """Return observed and replicated statistics by checkpoint for a posterior, see `predictive_frame`."""
+    if not {"checkpoint", "params"} <= set(posterior.gains.frame.columns):
         return pd.DataFrame(columns=list(COLUMNS))
-    replicated = np.asarray(fit.posterior["posterior_predictive"]["gain"])
-    observed = np.asarray(fit.posterior["observed_data"]["gain"])
-    cells = observations(fit.gains, fit.spec).frame
+    replicated = np.asarray(posterior.draws["posterior_predictive"]["gain"])
+    observed = np.asarray(posterior.draws["observed_data"]["gain"])
+    cells = posterior.rows.frame
     return predictive_frame(
         observed,
         replicated.reshape(-1, observed.size),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gainlaw.posterior.grid import FitLike
+from gainlaw.posterior.record import Posterior
 
 __all__ = ["PRIOR_DOMINATED", "prior_scales"]
 
@@ -17,13 +17,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def prior_scales(fit: FitLike) -> pd.DataFrame:
+def prior_scales(posterior: Posterior) -> pd.DataFrame:
     """Compare the prior and the posterior of every hyperparameter.
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
+    posterior : Posterior
+        The posterior; a fit is one.
 
     Returns
     -------
@@ -33,11 +33,11 @@ def prior_scales(fit: FitLike) -> pd.DataFrame:
         `PRIOR_DOMINATED` or more, else ``informed by the data``.
     """
     rows = []
-    for name, prior in fit.spec.priors.items():
-        if name not in fit.spec.hyper_names:
+    for name, prior in posterior.spec.priors.items():
+        if name not in posterior.spec.hyper_names:
             continue
-        before = fit.posterior["prior"][name].to_numpy().reshape(-1)
-        after = fit.posterior["posterior"][name].to_numpy().reshape(-1)
+        before = posterior.draws["prior"][name].to_numpy().reshape(-1)
+        after = posterior.draws["posterior"][name].to_numpy().reshape(-1)
         heavy = prior.family in ("halfcauchy", "halfstudent_t")
         wide, narrow = (_quartiles(each) if heavy else float(each.std()) for each in (before, after))
         ratio = narrow / wide

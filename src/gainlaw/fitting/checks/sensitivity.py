@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gainlaw.model.engines.importance import smooth_weights
 from gainlaw.posterior.curves import curve
-from gainlaw.posterior.grid import FitLike
+from gainlaw.posterior.record import Posterior
 
 __all__ = ["SENSITIVITY_LIMIT", "prior_log_density", "prior_sensitivity"]
 
@@ -24,25 +24,25 @@ _POWERS = (0.8, 1.25)
 COLUMNS = ("component", "distance", "mean_weaker", "mean", "mean_stronger", "pareto_k", "verdict")
 
 
-def prior_log_density(fit: FitLike) -> dict[str, Float]:
+def prior_log_density(posterior: Posterior) -> dict[str, Float]:
     """Return the log prior density of every draw, shape (draws,), by component.
 
     Components are ``fixed effects``, ``standard deviations`` (with correlations and the law's shape), and one for each
     term's standard deviations.
     """
-    data = fit.posterior["posterior"]
-    fixed = np.zeros(data.sizes["chain"] * data.sizes["draw"])
+    data = posterior.draws["posterior"]
+    fixed = np.zeros(posterior.n_draws)
     mu = data["mu"].to_numpy().reshape(len(fixed), -1)
-    fixed = fixed + fit.spec.priors["intercept"].log_density(mu[:, 0])
-    if fit.spec.law.has_slope:
-        fixed = fixed + fit.spec.priors["slope"].log_density(mu[:, 1])
-    for k, name in enumerate(fit.spec.covariates):
+    fixed = fixed + posterior.spec.priors["intercept"].log_density(mu[:, 0])
+    if posterior.law.has_slope:
+        fixed = fixed + posterior.spec.priors["slope"].log_density(mu[:, 1])
+    for k, name in enumerate(posterior.spec.covariates):
         effect = data["covariate"].to_numpy().reshape(len(fixed), -1)[:, k]
-        fixed = fixed + fit.spec.priors[f"covariate:{name}"].log_density(effect)
+        fixed = fixed + posterior.spec.priors[f"covariate:{name}"].log_density(effect)
     components = {"fixed effects": fixed}
     scales = np.zeros(len(fixed))
-    for name, prior in fit.spec.priors.items():
-        if name in fit.spec.hyper_names:
+    for name, prior in posterior.spec.priors.items():
+        if name in posterior.spec.hyper_names:
             value = prior.log_density(data[name].to_numpy().reshape(-1))
             scales = scales + value
             if name.startswith("tau_"):
@@ -51,7 +51,7 @@ def prior_log_density(fit: FitLike) -> dict[str, Float]:
     return components
 
 
-def prior_sensitivity(fit: FitLike) -> pd.DataFrame:
+def prior_sensitivity(posterior: Posterior) -> pd.DataFrame:
     """Return the power-scaling sensitivity of the overall slope (or gain, for the constant law).
 
     Returns
@@ -62,10 +62,10 @@ def prior_sensitivity(fit: FitLike) -> pd.DataFrame:
     """
     from arviz_stats.base import array_stats
 
-    overall = curve(fit, "overall")
-    values = overall.slope() if fit.spec.law.has_slope else overall.intercept
-    components = prior_log_density(fit)
-    components["likelihood"] = fit.posterior["sample_stats"]["log_lik"].to_numpy().reshape(-1)
+    overall = curve(posterior, "overall")
+    values = overall.slope() if posterior.law.has_slope else overall.intercept
+    components = prior_log_density(posterior)
+    components["likelihood"] = posterior.draws["sample_stats"]["log_lik"].to_numpy().reshape(-1)
     rows = []
     for name, log_density in components.items():
         means, distribution, worst = [], [], -np.inf

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from gainlaw.fitting.checks.diagnostics import Check
 from gainlaw.fitting.exploration import shape_values
 from gainlaw.model.effects import linear_predictor
-from gainlaw.model.spec.problem import ModelProblem, observations
 from gainlaw.model.spec.smooth import LEAST_SIZES, SMOOTH, families_of
 from gainlaw.posterior.curves import curve
-from gainlaw.posterior.grid import FitLike
+from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.tree import effects_of, hyper_points
 from gainlaw.sizes import size_text
 
@@ -35,7 +34,7 @@ class _Deviations:
     value: Float
 
 
-def checkpoint_deviations(fit: FitLike, problem: ModelProblem) -> pd.DataFrame:
+def checkpoint_deviations(posterior: Posterior) -> pd.DataFrame:
     """Return how far the gains of every checkpoint lie from the law on average, in the unit of the scale.
 
     Tasks, languages and whatever else the law holds are taken out at their posterior means; the deviations of
@@ -43,28 +42,25 @@ def checkpoint_deviations(fit: FitLike, problem: ModelProblem) -> pd.DataFrame:
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
-    problem : ModelProblem
-        Its arrays.
+    posterior : Posterior
+        The posterior; a fit is one.
 
     Returns
     -------
     DataFrame
         checkpoint, model_family, x (decades from 1e9 parameters) and deviation, by family and size.
     """
-    spec, frame = fit.spec, observations(fit.gains, fit.spec).frame
-    effects = effects_of(problem, fit.posterior)
+    spec, problem, frame = posterior.spec, posterior.problem, posterior.rows.frame
+    effects = effects_of(posterior)
     some = np.linspace(0, len(effects) - 1, min(_DRAWS, len(effects))).astype(int)
     effects = effects[some].copy()
     departs = {term.name for term in spec.all_terms if not term.of_law}
     for block in problem.design.blocks:
         if block.name in departs:
             effects[:, block.start : block.start + block.size] = 0.0
-    posterior = fit.posterior["posterior"]
-    psi = shape_values(problem, hyper_points(problem, fit.posterior))
+    psi = shape_values(problem, hyper_points(posterior))
     line = linear_predictor(problem, effects, None if psi is None else psi[some]).mean(axis=0)
-    tau = float(posterior["tau_residual"].median()) if spec.residual else 0.0
+    tau = float(posterior.draws["posterior"]["tau_residual"].median()) if spec.residual else 0.0
     weight = 1.0 / np.maximum(frame["se"].to_numpy(dtype=float) ** 2 + tau**2, 1e-12)
     rows = pd.DataFrame(
         {
@@ -79,7 +75,7 @@ def checkpoint_deviations(fit: FitLike, problem: ModelProblem) -> pd.DataFrame:
     return found.assign(deviation=found["sum"] / found["weight"]).drop(columns=["weight", "sum"])
 
 
-def trend_checks(fit: FitLike, problem: ModelProblem, influence: pd.DataFrame) -> tuple[Check, ...]:
+def trend_checks(posterior: Posterior, influence: pd.DataFrame) -> tuple[Check, ...]:
     """Return two notes on what the law leaves: neighbours that deviate alike, and a bend.
 
     They pass and fail nothing; their value is above their limit where they have something to say. Families with fewer
@@ -87,19 +83,17 @@ def trend_checks(fit: FitLike, problem: ModelProblem, influence: pd.DataFrame) -
 
     Parameters
     ----------
-    fit : Fit
-        A fit.
-    problem : ModelProblem
-        Its arrays.
+    posterior : Posterior
+        The posterior; a fit is one.
     influence : DataFrame
         The slope without each checkpoint.
     """
-    frame = fit.gains.frame
-    if not fit.spec.law.has_slope or "checkpoint" not in frame.columns:
+    frame = posterior.gains.frame
+    if not posterior.law.has_slope or "checkpoint" not in frame.columns:
         return ()
     if frame["checkpoint"].isna().any() or (frame["checkpoint"].astype(str) == "").any():
         return ()
-    table = checkpoint_deviations(fit, problem)
+    table = checkpoint_deviations(posterior)
     many = table.groupby("model_family")["x"].transform("nunique") >= LEAST_SIZES
     if not many.any():
         return ()
@@ -107,7 +101,7 @@ def trend_checks(fit: FitLike, problem: ModelProblem, influence: pd.DataFrame) -
     found = _Deviations(
         kept["model_family"].to_numpy(dtype=object), kept["x"].to_numpy(), kept["deviation"].to_numpy()
     )
-    return _neighbours(fit, found), _bend(fit, found, influence)
+    return _neighbours(posterior, found), _bend(posterior, found, influence)
 
 
 def _lag_one(value: Float, family: NDArray[np.object_]) -> Float:
@@ -119,7 +113,7 @@ def _lag_one(value: Float, family: NDArray[np.object_]) -> Float:
     return (away[:, 1:] * away[:, :-1])[:, together].sum(axis=1) / np.maximum((away**2).sum(axis=1), 1e-300)
 
 
-def _neighbours(fit: FitLike, found: _Deviations) -> Check:
+def _neighbours(posterior: Posterior, found: _Deviations) -> Check:
     rng = np.random.default_rng(0)
     orders = np.tile(found.value, (_ORDERS, 1))
     for name in np.unique(found.family):
@@ -127,7 +121,7 @@ def _neighbours(fit: FitLike, found: _Deviations) -> Check:
         orders[:, inside] = rng.permuted(orders[:, inside], axis=1)
     value = float(_lag_one(found.value[None], found.family)[0])
     limit = float(np.quantile(_lag_one(orders, found.family), 1.0 - _ALPHA))
-    smooth = any(term.name == SMOOTH for term in fit.spec.terms)
+    smooth = any(term.name == SMOOTH for term in posterior.spec.terms)
     if value <= limit:
         text = "Neighbouring checkpoints do not deviate from the law alike more than chance would have it"
     elif smooth:
@@ -148,7 +142,7 @@ def _neighbours(fit: FitLike, found: _Deviations) -> Check:
     )
 
 
-def _bend(fit: FitLike, found: _Deviations, influence: pd.DataFrame) -> Check:
+def _bend(posterior: Posterior, found: _Deviations, influence: pd.DataFrame) -> Check:
     """Test a quadratic in log size in what the law leaves of the checkpoints' means."""
     from scipy import stats
 
@@ -163,11 +157,11 @@ def _bend(fit: FitLike, found: _Deviations, influence: pd.DataFrame) -> Check:
     limit = float(stats.t.ppf(1.0 - _ALPHA / 2.0, df))
     if value <= limit:
         text = (
-            f"A curve through the checkpoints' means does not bend away from the {_title(fit)} more than their spread "
-            f"allows (t = {value:.1f} with {df} d.f.)."
+            f"A curve through the checkpoints' means does not bend away from the {_title(posterior)} more than their "
+            f"spread allows (t = {value:.1f} with {df} d.f.)."
         )
         return Check("bend", None, value, limit, text)
-    line = curve(fit, "overall")
+    line = curve(posterior, "overall")
     ends = np.array([found.x.min(), found.x.max()])
     step = 0.05
     own = [
@@ -178,8 +172,8 @@ def _bend(fit: FitLike, found: _Deviations, influence: pd.DataFrame) -> Check:
     slopes = own + beta[-2] + 2.0 * beta[-1] * (ends - found.x.mean())
     text = (
         f"One slope hides a bend: a curve through the checkpoints' means (t = {value:.1f} with {df} d.f.) has a slope "
-        f"of {slopes[0]:.3g} {fit.spec.unit} per decade at {size_text(ends[0])} parameters and of {slopes[1]:.3g} at "
-        f"{size_text(ends[1])}. What is reported is the average of the {_title(fit)} over these sizes"
+        f"of {slopes[0]:.3g} {posterior.unit} per decade at {size_text(ends[0])} parameters and of {slopes[1]:.3g} at "
+        f"{size_text(ends[1])}. What is reported is the average of the {_title(posterior)} over these sizes"
     )
     last = influence[influence["params"] == influence["params"].max()] if len(influence) else influence
     if len(last) == 1:
@@ -187,5 +181,5 @@ def _bend(fit: FitLike, found: _Deviations, influence: pd.DataFrame) -> Check:
     return Check("bend", None, value, limit, text + ".")
 
 
-def _title(fit: FitLike) -> str:
-    return f"{fit.spec.law.name.replace('_', ' ')} law"
+def _title(posterior: Posterior) -> str:
+    return f"{posterior.law.name.replace('_', ' ')} law"
