@@ -134,6 +134,7 @@ def fake_curves(monkeypatch):
     monkeypatch.setattr("gainlaw.fitting.conditional.more_draws", lambda *given: None)
     # Nor do they know of their priors.
     monkeypatch.setattr("gainlaw.posterior.shares.prior_widening", lambda fit: np.zeros(DRAWS))
+    monkeypatch.setattr("gainlaw.posterior.shares.narrower_baselines", lambda fit: None)
 
 
 # --- draws -----------------------------------------------------------------------------------------------

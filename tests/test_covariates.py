@@ -15,7 +15,7 @@ import gainlaw as gl
 from gainlaw.claims.frequentist import companion
 from gainlaw.claims.grammar.parse import parse_claim
 from gainlaw.errors import InputError
-from gainlaw.fitting.record import seal
+from gainlaw.fitting.provenance import seal
 from gainlaw.laws import law
 from gainlaw.model.gaussian.marginal import Marginal
 from gainlaw.model.spec.joint import scores_of

@@ -15,7 +15,7 @@ import pytest
 
 import gainlaw as gl
 from gainlaw.fitting.companion import CompanionError, other_scale_fit
-from gainlaw.fitting.record import seal
+from gainlaw.fitting.provenance import seal
 from gainlaw.notes import Note
 from gainlaw.scores.simulate import simulate_study
 
