@@ -204,7 +204,7 @@ def with_chances(monkeypatch, **by_scale: float) -> None:
     """Let the slope be positive with these probabilities, by scale."""
 
     def of(self, claim, threshold):
-        return Probability(by_scale[self.fit.scale], 0.001, 0.0)
+        return Probability(by_scale[self.posterior.scale], 0.001, 0.0)
 
     monkeypatch.setattr(Chances, "of", of)
 
