@@ -12,7 +12,7 @@ from slopes import BASE, REPLICATES, SETTINGS, Runner, design_of, slope_of, slop
 from gainlaw._threads import one_blas_thread
 from gainlaw.laws import law
 from gainlaw.model.spec.problem import build_problem, specify
-from gainlaw.posterior.curves import curve
+from gainlaw.posterior.curves import gain_curve
 from gainlaw.posterior.record import Posterior
 from gainlaw.scores.evaluations.table import evaluations_from_frame
 from gainlaw.scores.gains.cells.reading import gains_from_frame
@@ -106,7 +106,9 @@ def _gain_at_one_billion(gains: Gains, seed: int, exclude: tuple[str, ...] = ())
     spec = specify(gains, law("linear"), exclude=exclude)
     problem = build_problem(gains, spec)
     draws = exact.sample(problem, gains, seed=seed, **SETTINGS)
-    values = curve(Posterior(problem, gains, build_tree(problem, gains, draws, seed)), "overall").gain(1e9)
+    values = gain_curve(Posterior(problem, gains, build_tree(problem, gains, draws, seed)), "overall").gain(
+        1e9
+    )
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
 

@@ -12,7 +12,7 @@ from gainlaw._threads import one_blas_thread
 from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
 from gainlaw.laws import law
 from gainlaw.model.spec.problem import build_problem, specify
-from gainlaw.posterior.curves import curve
+from gainlaw.posterior.curves import gain_curve
 from gainlaw.posterior.estimates import MIN_ESS
 from gainlaw.posterior.record import Posterior
 from gainlaw.scores.gains.table import Gains
@@ -100,7 +100,7 @@ def slopes_of(gains: Gains, seed: int, exclude: tuple[str, ...] = ()) -> tuple[S
         draws = nuts.sample(problem, gains, tune=300, seed=seed, **SETTINGS)
     posterior = Posterior(problem, gains, build_tree(problem, gains, draws, seed))
     overall, population = (
-        _summary(curve(posterior, level).slope(), failed) for level in ("overall", "population")
+        _summary(gain_curve(posterior, level).slope(), failed) for level in ("overall", "population")
     )
     return overall, population
 

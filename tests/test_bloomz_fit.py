@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.posterior.curves import curve, new_checkpoint, new_group
+from gainlaw.posterior.curves import gain_curve, new_checkpoint, new_group
 from gainlaw.posterior.estimates import MIN_ESS, RHAT_LIMIT
 from gainlaw.posterior.ranking import rank_groups
 
@@ -81,7 +81,7 @@ def test_fitted_gains_follow_the_raw_means(points: gl.Fit) -> None:
 
 
 def test_estimates_agree_with_their_curves(fit: gl.Fit) -> None:
-    each = curve(fit, task="xnli")
+    each = gain_curve(fit, task="xnli")
     row = fit.estimates.query("group == 'task=xnli' and estimand == 'gain' and params == 1e10").iloc[0]
     assert row["mean"] == pytest.approx(each.gain(1e10).mean())
     slope = fit.estimates.query("group == 'task=xnli' and estimand == 'slope'").iloc[0]
@@ -96,13 +96,13 @@ def test_estimates_agree_with_their_curves(fit: gl.Fit) -> None:
 
 
 def test_overall_is_the_mean_of_its_tasks(fit: gl.Fit) -> None:
-    tasks = [curve(fit, task=task).gain(1e10) for task in ("xcopa", "xnli", "xstory_cloze", "xwinograd")]
-    np.testing.assert_allclose(np.mean(tasks, axis=0), curve(fit).gain(1e10), atol=1e-9)
+    tasks = [gain_curve(fit, task=task).gain(1e10) for task in ("xcopa", "xnli", "xstory_cloze", "xwinograd")]
+    np.testing.assert_allclose(np.mean(tasks, axis=0), gain_curve(fit).gain(1e10), atol=1e-9)
 
 
 def test_a_new_checkpoint_and_a_new_task_are_less_certain(fit: gl.Fit) -> None:
     rng = np.random.default_rng(0)
-    base = curve(fit)
+    base = gain_curve(fit)
     replicate = new_checkpoint(base, fit, rng)
     other = new_group(base, fit, ["task"], rng)
     assert replicate.gain(1e10).std() > base.gain(1e10).std()
@@ -142,19 +142,19 @@ def test_influence_is_what_a_fit_without_the_checkpoint_gives(points: gl.Fit) ->
 
 
 def test_scales_disagree_about_units_not_about_sign(points: gl.Fit, log_odds: gl.Fit) -> None:
-    assert curve(points).slope().mean() > 2
-    assert 0.3 < curve(log_odds).slope().mean() < 2.5
+    assert gain_curve(points).slope().mean() > 2
+    assert 0.3 < gain_curve(log_odds).slope().mean() < 2.5
     assert log_odds.spec.likelihood == "binomial"
     assert points.spec.likelihood == "gaussian"
 
 
 def test_unknown_groups_are_named_with_those_there_are(points: gl.Fit) -> None:
     with pytest.raises(gl.InputError, match=r"task 'mnli' is not in the fit.*xcopa, xnli"):
-        curve(points, task="mnli")
+        gain_curve(points, task="mnli")
     with pytest.raises(gl.InputError, match="no level 'planet'"):
-        curve(points, planet="earth")
+        gain_curve(points, planet="earth")
     with pytest.raises(gl.InputError, match="in family 'Turkic'"):
-        curve(points, language="tr", language_family="Uralic")
+        gain_curve(points, language="tr", language_family="Uralic")
 
 
 def test_compare_ranks_laws_by_checkpoints_left_out(points: gl.Fit) -> None:

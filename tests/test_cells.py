@@ -13,7 +13,7 @@ import gainlaw as gl
 from gainlaw.fitting.checks.diagnostics import cells_check, speaks
 from gainlaw.laws import law
 from gainlaw.model.spec.problem import specify
-from gainlaw.posterior.curves import curve
+from gainlaw.posterior.curves import gain_curve
 from gainlaw.posterior.grid import grid_cells
 from gainlaw.report.write import write_report
 
@@ -85,10 +85,10 @@ def test_the_slope_of_a_task_seen_in_one_language_is_less_certain_than_in_that_l
     sparse: gl.Fit,
 ) -> None:
     # What the task adds cannot be told from what its one language does, but for the other tasks in it.
-    alone = curve(sparse, task="t0", language=LANGUAGES[0]).slope().std()
-    assert curve(sparse, task="t0").slope().std() > 1.1 * alone
-    often = [curve(sparse, task=f"t{task}").slope().std() for task in range(1, 6)]
-    assert curve(sparse, task="t0").slope().std() > max(often)
+    alone = gain_curve(sparse, task="t0", language=LANGUAGES[0]).slope().std()
+    assert gain_curve(sparse, task="t0").slope().std() > 1.1 * alone
+    often = [gain_curve(sparse, task=f"t{task}").slope().std() for task in range(1, 6)]
+    assert gain_curve(sparse, task="t0").slope().std() > max(often)
 
 
 def test_nothing_is_said_where_half_of_the_grid_was_observed() -> None:

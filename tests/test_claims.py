@@ -124,7 +124,7 @@ def fake_curves(monkeypatch):
     def covariate_effect(fit, name, *, prior=False):
         return np.random.default_rng(1).normal(size=DRAWS) if prior else np.full(DRAWS, 2.0)
 
-    monkeypatch.setattr("gainlaw.posterior.curves.curve", curve)
+    monkeypatch.setattr("gainlaw.posterior.curves.gain_curve", curve)
     monkeypatch.setattr("gainlaw.posterior.curves.covariate_effect", covariate_effect)
     monkeypatch.setattr("gainlaw.fitting.companion.other_scale_fit", no_other)
     # Stand-ins have draws but no model: their Bayes factors are estimated from the draws.

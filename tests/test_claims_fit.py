@@ -10,7 +10,7 @@ from gainlaw.claims import chance
 from gainlaw.claims.chance import Chances
 from gainlaw.claims.grammar.parse import parse_claim
 from gainlaw.claims.verdict import verdicts_frame
-from gainlaw.posterior.curves import curve
+from gainlaw.posterior.curves import gain_curve
 from gainlaw.scores.simulate import simulate_study
 
 pytestmark = pytest.mark.slow
@@ -71,7 +71,7 @@ def test_both_scales_are_judged_and_the_companion_is_kept(saved, verdict):
     assert np.isfinite(verdict.probability_log_odds)
     assert (saved.path / "scale_log_odds" / "fit.json").exists()
     other = gl.load_fit(saved.path / "scale_log_odds")
-    below = float((curve(other).slope() < 0).mean())
+    below = float((gain_curve(other).slope() < 0).mean())
     assert verdict.probability_log_odds == pytest.approx(below, abs=0.03)
     again = verdicts_frame([gl.assess(saved, "slope < 0", other=other)])
     assert again.equals(verdicts_frame([verdict]))
@@ -87,7 +87,7 @@ def test_the_frequentist_line_agrees_with_the_posterior(study, verdict):
 
 
 def test_bayes_factors_use_the_prior_of_the_fit(fit, verdict):
-    prior = curve(fit, prior=True).slope()
+    prior = gain_curve(fit, prior=True).slope()
     assert "slope ~ normal(0, 10)" in verdict.prior_note
     assert f"sd {prior.std():.3g}" in verdict.prior_note
     assert np.isfinite(verdict.bayes_factor)
@@ -97,7 +97,11 @@ def test_bayes_factors_use_the_prior_of_the_fit(fit, verdict):
 
 def test_claims_are_linear_combinations_of_curves(saved):
     verdict = gl.assess(saved, "gain(10B)[task=task1] - 2 * slope < gain(1B)", both=False)
-    exact = curve(saved, task="task1").gain(10e9) - 2 * curve(saved).slope() - curve(saved).gain(1e9)
+    exact = (
+        gain_curve(saved, task="task1").gain(10e9)
+        - 2 * gain_curve(saved).slope()
+        - gain_curve(saved).gain(1e9)
+    )
     assert verdict.estimate == pytest.approx(float(exact.mean()), rel=1e-6)
     share = float((exact < 0).mean())
     assert verdict.probability == pytest.approx(
@@ -133,7 +137,7 @@ def seeds():
 
 
 def test_all_seeds_give_one_verdict(seeds):
-    shares = [float((curve(fit, "population").slope() > 0).mean()) for fit in seeds]
+    shares = [float((gain_curve(fit, "population").slope() > 0).mean()) for fit in seeds]
     threshold = 0.9625  # The share of draws passes it with some seeds, and with one it does not.
     assert min(shares) < threshold < max(shares)
     found = [gl.assess(fit, "slope[population] > 0", both=False, threshold=threshold) for fit in seeds]

@@ -56,14 +56,14 @@ def test_a_fit_survives_its_directory(fit: gl.Fit, directory: Path) -> None:
     assert fit.record["data"]["notes"][0]["count"] == 2
     assert loaded.spec.priors == fit.spec.priors
     pd.testing.assert_frame_equal(loaded.predict(["13B", "560M"]), fit.predict([13e9, 560e6]))
-    np.testing.assert_array_equal(gl.curve(loaded).gain("13B"), gl.curve(fit).gain(13e9))
+    np.testing.assert_array_equal(gl.gain_curve(loaded).gain("13B"), gl.gain_curve(fit).gain(13e9))
     for wrong in ("large", "0B", -1.0, [], float("nan")):
         with pytest.raises(gl.InputError, match=r"not a number|cannot be a size"):
             loaded.predict(wrong)
         with pytest.raises(gl.InputError, match=r"not a number|cannot be a size"):
             gl.fit(loaded.gains, params=[wrong] if wrong != [] else [])
     assert [t.name for t in loaded.spec.terms] == [t.name for t in fit.spec.terms]
-    np.testing.assert_array_equal(gl.curve(loaded).slope(), gl.curve(fit).slope())
+    np.testing.assert_array_equal(gl.gain_curve(loaded).slope(), gl.gain_curve(fit).slope())
     pd.testing.assert_frame_equal(loaded.predict(13e9, task="task1"), fit.predict(13e9, task="task1"))
 
 
@@ -174,7 +174,7 @@ def test_the_other_scale_is_fitted_once_and_kept(directory: Path) -> None:
     stamp = (directory / "scale_log_odds" / "fit.json").stat().st_mtime_ns
     again = other_scale_fit(gl.load_fit(directory))
     assert (directory / "scale_log_odds" / "fit.json").stat().st_mtime_ns == stamp
-    np.testing.assert_array_equal(gl.curve(again).slope(), gl.curve(companion).slope())
+    np.testing.assert_array_equal(gl.gain_curve(again).slope(), gl.gain_curve(companion).slope())
 
 
 @pytest.fixture(scope="module")

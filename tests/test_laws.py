@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import gainlaw as gl
 from gainlaw.errors import InputError
 from gainlaw.laws import LAWS, law
-from gainlaw.posterior.curves import curve
+from gainlaw.posterior.curves import gain_curve
 from gainlaw.scores.simulate import simulate_study
 from gainlaw.sizes import decades
 
@@ -141,5 +141,5 @@ def test_the_sampler_knows_every_law(name: str) -> None:
         for engine in ("exact", "nuts")
     ]
     assert [fit.record["engine"]["used"] for fit in fits] == ["exact", "nuts"]
-    found, expected = (curve(fit, "overall").gain(1e9) for fit in reversed(fits))
+    found, expected = (gain_curve(fit, "overall").gain(1e9) for fit in reversed(fits))
     assert abs(found.mean() - expected.mean()) < expected.std() / 3

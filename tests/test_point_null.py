@@ -71,7 +71,7 @@ def population_density(tau: float, y: np.ndarray) -> float:
 def test_the_mean_of_a_hierarchy_agrees_with_quadrature(mean: float) -> None:
     fit = tasks(mean)
     exact = stats.norm.pdf(0, 0, 10) / over_tau(mean, population_density)
-    draws = gl.curve(fit, "population").intercept
+    draws = gl.gain_curve(fit, "population").intercept
     found = point_null(fit, [Part("gain", population=True)])
     if mean == 4.5:
         # Far out: no draw of four thousand is anywhere near.

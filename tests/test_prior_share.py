@@ -10,7 +10,7 @@ from scipy import stats
 
 import gainlaw as gl
 from gainlaw.model.spec.priors import prior
-from gainlaw.posterior.curves import curve
+from gainlaw.posterior.curves import gain_curve
 from gainlaw.posterior.shares import narrower_baselines, prior_share
 from gainlaw.report.answer import answer
 from gainlaw.scores.simulate import simulate_study
@@ -130,7 +130,7 @@ def test_the_move_is_that_of_a_fit_with_a_narrower_prior(at_the_floor: gl.Fit) -
     moved = narrower_baselines(at_the_floor)
     assert moved is not None
     for size in (1e9, 1e10, 1e11):
-        here, there, again = (curve(each).gain(size) for each in (at_the_floor, moved, narrow))
+        here, there, again = (gain_curve(each).gain(size) for each in (at_the_floor, moved, narrow))
         # The two fits differ by the Monte-Carlo error of medians, and the hyperparameters are held in one of them.
         assert np.median(there) == pytest.approx(np.median(again), abs=0.25 * here.std())
         assert np.median(again) < np.median(here) - 0.8 * here.std()
@@ -141,6 +141,6 @@ def test_scores_in_the_middle_do_not_hang_on_it() -> None:
     fit = gl.fit(study.evaluations, scale="log_odds", seed=1, **QUICK)
     moved = narrower_baselines(fit)
     assert moved is not None
-    here, there = curve(fit).gain(1e9), curve(moved).gain(1e9)
+    here, there = gain_curve(fit).gain(1e9), gain_curve(moved).gain(1e9)
     assert abs(np.median(there) - np.median(here)) < 0.1 * here.std()
     assert narrower_baselines(gl.fit(study.evaluations, seed=1, **QUICK)) is None

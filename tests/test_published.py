@@ -64,7 +64,7 @@ def test_eight_schools_diagnostics_and_words(schools: gl.Fit) -> None:
     assert table["estimand"].tolist() == ["gain"]
     assert schools.diagnostics.influence.empty
     with pytest.raises(gl.InputError, match="no slope"):
-        gl.curve(schools).slope()
+        gl.gain_curve(schools).slope()
 
 
 # BCG vaccine trials, log risk ratios and variances (Colditz et al. 1994, doi 10.1001/jama.1994.03510330076038) as in

@@ -16,7 +16,7 @@ from gainlaw.frequentist.small_sample import contrast_test
 from gainlaw.laws import law
 from gainlaw.model.spec.problem import specify
 from gainlaw.model.spec.terms import CANDIDATES, TREE
-from gainlaw.posterior.curves import curve
+from gainlaw.posterior.curves import gain_curve
 from gainlaw.posterior.grid import SELECTABLE
 
 CASES = Path(__file__).parent / "cases"
@@ -68,7 +68,7 @@ def test_a_kind_that_groups_as_checkpoints_do_gives_way(name: str) -> None:
     # No group is given the average of all of them as if it were its own.
     assert name not in set(fit.estimates["level"])
     with pytest.raises(InputError, match=f"no term for {name}.*checkpoint"):
-        curve(fit, **{name: "g0"})
+        gain_curve(fit, **{name: "g0"})
     verdict = gl.assess(fit, f"gain(1B)[{name}=g0] > gain(1B)[{name}=g1]")
     assert verdict.verdict == "untested"
     alone = gl.fit(gl.gains_from_frame(frame.drop(columns=name)), draws=150)
@@ -205,7 +205,7 @@ def test_groups_without_slopes_of_their_own_have_none() -> None:
     assert "gain" in set(table["estimand"])
     assert "slope" not in set(table["estimand"])
     with pytest.raises(InputError, match="no slopes by model_family"):
-        curve(fit, model_family="small").slope()
+        gain_curve(fit, model_family="small").slope()
     assert gl.assess(fit, "slope[model_family=small] < 0").verdict == "untested"
 
 

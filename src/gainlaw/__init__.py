@@ -40,7 +40,7 @@ _EXPORTS = {
     "load_fit": "fits",
     "compare": "fitting.comparison",
     "prior": "model.spec.priors",
-    "curve": "posterior.curves",
+    "gain_curve": "posterior.curves",
     "fit_curve": "curves.fit",
     "curve_law": "laws",
     "formula_law": "laws",
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from gainlaw.laws import curve_law, law
     from gainlaw.laws.curve_law import formula_law
     from gainlaw.model.spec.priors import prior
-    from gainlaw.posterior.curves import curve
+    from gainlaw.posterior.curves import gain_curve
     from gainlaw.report.write import draw_figures, write_report
     from gainlaw.scores.datasets import list_datasets, load_dataset
     from gainlaw.scores.evaluations.table import Evaluations, evaluations_from_frame, read_evaluations

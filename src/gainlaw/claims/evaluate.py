@@ -75,11 +75,13 @@ class FitDraws:
         return self._draws[term]
 
     def _curve(self, selector: Selector) -> Curve:
-        from gainlaw.posterior.curves import curve
+        from gainlaw.posterior.curves import gain_curve
 
         if selector not in self._curves:
             level = None if selector.group else selector.level
-            self._curves[selector] = curve(self.posterior, level, prior=self.prior, **dict(selector.group))
+            self._curves[selector] = gain_curve(
+                self.posterior, level, prior=self.prior, **dict(selector.group)
+            )
         return self._curves[selector]
 
     def _compute(self, term: Term) -> Array:

@@ -92,7 +92,7 @@ def forest_data(fit: FitRecord, level: str = "task", estimand: str = "slope") ->
         If the fit has no such level.
     """
     from gainlaw.errors import InputError, Problem
-    from gainlaw.posterior.curves import curve
+    from gainlaw.posterior.curves import gain_curve
 
     cells = fit.gains.frame
     if level not in cells:
@@ -104,7 +104,7 @@ def forest_data(fit: FitRecord, level: str = "task", estimand: str = "slope") ->
     rows = []
     for name, group in [*chosen, ("overall", ""), ("population", "")]:
         where: dict[str, Any] = {name: group} if group else {"level": name}
-        line = curve(fit, **where)
+        line = gain_curve(fit, **where)
         draws = line.slope() if estimand == "slope" else line.gain(np.array([1e9]))[:, 0]
         kept = cells[cells[level].astype(str) == group] if group else cells
         low, low50, high50, high = np.quantile(draws, [tail, 0.25, 0.75, 1 - tail])

@@ -80,7 +80,7 @@ def gain_data(
     cells : pandas.DataFrame
         panel, params, gain, se, checkpoint, language.
     """
-    from gainlaw.posterior.curves import curve
+    from gainlaw.posterior.curves import gain_curve
 
     frame = fit.gains.frame
     sizes = np.geomspace(frame["params"].min(), frame["params"].max(), points)
@@ -88,7 +88,7 @@ def gain_data(
     bands = []
     for group in groups:
         chosen: dict[str, Any] = {"level": "overall"} if by is None else {by: group}
-        line = curve(fit, **chosen)
+        line = gain_curve(fit, **chosen)
         bands.append(band_frame(group, sizes, line.gain(sizes), fit.ci_prob))
     kept = [name for name in ("params", "gain", "se", "checkpoint", "task", "language") if name in frame]
     cells = frame[kept].assign(panel="overall" if by is None else frame[by].astype(str))

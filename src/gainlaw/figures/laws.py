@@ -66,12 +66,12 @@ def laws_data(fits: Mapping[str, FitRecord], *, points: int = 60) -> tuple[pd.Da
 
     The mean of a checkpoint gives every task the same weight, as the overall curve does.
     """
-    from gainlaw.posterior.curves import curve
+    from gainlaw.posterior.curves import gain_curve
 
     cells = next(iter(fits.values())).gains.frame
     sizes = np.geomspace(cells["params"].min(), cells["params"].max(), points)
     bands = [
-        band_frame(name, sizes, curve(fit, level="overall").gain(sizes), fit.ci_prob)
+        band_frame(name, sizes, gain_curve(fit, level="overall").gain(sizes), fit.ci_prob)
         for name, fit in fits.items()
     ]
     by_task = [name for name in ("checkpoint", "params", "task") if name in cells]

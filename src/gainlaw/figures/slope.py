@@ -76,9 +76,9 @@ def slope_data(fit: FitRecord) -> dict[str, np.ndarray]:
     dict of str to numpy.ndarray, shape (draws,)
         For `overall` and `population`.
     """
-    from gainlaw.posterior.curves import curve
+    from gainlaw.posterior.curves import gain_curve
 
-    return {level: curve(fit, level=level).slope() for level in ("overall", "population")}
+    return {level: gain_curve(fit, level=level).slope() for level in ("overall", "population")}
 
 
 def draw_slope(

@@ -22,7 +22,15 @@ from gainlaw.posterior.grid import (
 from gainlaw.posterior.record import Posterior
 from gainlaw.sizes import N0, decades, model_sizes
 
-__all__ = ["Curve", "covariate_effect", "curve", "curve_at", "new_checkpoint", "new_group", "observed_range"]
+__all__ = [
+    "Curve",
+    "covariate_effect",
+    "curve_at",
+    "gain_curve",
+    "new_checkpoint",
+    "new_group",
+    "observed_range",
+]
 
 Float = NDArray[np.float64]
 
@@ -135,7 +143,7 @@ class Curve:
             )
 
 
-def curve(posterior: Posterior, level: str | None = None, *, prior: bool = False, **group: str) -> Curve:
+def gain_curve(posterior: Posterior, level: str | None = None, *, prior: bool = False, **group: str) -> Curve:
     """Return the posterior curve of the gain at a level.
 
     Parameters
@@ -157,7 +165,7 @@ def curve(posterior: Posterior, level: str | None = None, *, prior: bool = False
 
     Examples
     --------
-    >>> curve(fit, task="xnli").slope().mean()  # doctest: +SKIP
+    >>> gain_curve(fit, task="xnli").slope().mean()  # doctest: +SKIP
     5.1
     """
     return curve_at(posterior, group, level, prior=prior)
@@ -166,7 +174,7 @@ def curve(posterior: Posterior, level: str | None = None, *, prior: bool = False
 def curve_at(
     posterior: Posterior, selection: Mapping[str, str], level: str | None = None, *, prior: bool = False
 ) -> Curve:
-    """Return the curve of a selection of groups given as a mapping, see `curve`.
+    """Return the curve of a selection of groups given as a mapping, see `gain_curve`.
 
     Parameters
     ----------

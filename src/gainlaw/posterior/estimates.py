@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.model.spec.covariates import column_of
-from gainlaw.posterior.curves import Curve, covariate_effect, curve, curve_at
+from gainlaw.posterior.curves import Curve, covariate_effect, curve_at, gain_curve
 from gainlaw.posterior.grid import SELECTABLE, levels_of, why_absent
 from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.shares import baseline_share, narrower_baselines, prior_share, prior_widening
@@ -173,8 +173,8 @@ def summarise(draws: Float, n_chains: int, ci_prob: float, ess: float | None = N
 
 
 def _curves(posterior: Posterior) -> Iterator[Curve]:
-    yield curve(posterior, "population")
-    yield curve(posterior, "overall")
+    yield gain_curve(posterior, "population")
+    yield gain_curve(posterior, "overall")
     for column in SELECTABLE:
         groups = levels_of(posterior.gains, column)
         if len(groups) > 1 and not why_absent(posterior.spec, posterior.gains, column):

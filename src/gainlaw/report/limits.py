@@ -110,10 +110,10 @@ def _better_by_prediction(table: pd.DataFrame, mine: pd.Series) -> tuple[str, st
 
 def _bend(fit: FitRecord) -> str:
     """Return the slope near either end of the sizes under a law that bends; empty where it hardly does."""
-    from gainlaw.posterior.curves import curve
+    from gainlaw.posterior.curves import gain_curve
 
     sizes = fit.gains.frame["params"].dropna().to_numpy(dtype=float)
-    line, ends = curve(fit, "overall"), (float(sizes.min()), float(sizes.max()))
+    line, ends = gain_curve(fit, "overall"), (float(sizes.min()), float(sizes.max()))
     steps = [(ends[0], ends[0] * 1.26), (ends[1] / 1.26, ends[1])]
     slopes = [
         float(np.median(line.gain(high) - line.gain(low)) / np.log10(high / low)) for low, high in steps

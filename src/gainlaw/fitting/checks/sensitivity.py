@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.model.engines.importance import smooth_weights
-from gainlaw.posterior.curves import curve
+from gainlaw.posterior.curves import gain_curve
 from gainlaw.posterior.record import Posterior
 
 __all__ = ["SENSITIVITY_LIMIT", "prior_log_density", "prior_sensitivity"]
@@ -62,7 +62,7 @@ def prior_sensitivity(posterior: Posterior) -> pd.DataFrame:
     """
     from arviz_stats.base import array_stats
 
-    overall = curve(posterior, "overall")
+    overall = gain_curve(posterior, "overall")
     values = overall.slope() if posterior.law.has_slope else overall.intercept
     components = prior_log_density(posterior)
     components["likelihood"] = posterior.draws["sample_stats"]["log_lik"].to_numpy().reshape(-1)

@@ -12,7 +12,7 @@ from gainlaw.fitting.checks.diagnostics import Check
 from gainlaw.fitting.exploration import shape_values
 from gainlaw.model.effects import linear_predictor
 from gainlaw.model.spec.smooth import LEAST_SIZES, SMOOTH, families_of
-from gainlaw.posterior.curves import curve
+from gainlaw.posterior.curves import gain_curve
 from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.tree import effects_of, hyper_points
 from gainlaw.sizes import size_text
@@ -161,7 +161,7 @@ def _bend(posterior: Posterior, found: _Deviations, influence: pd.DataFrame) -> 
             f"spread allows (t = {value:.1f} with {df} d.f.)."
         )
         return Check("bend", None, value, limit, text)
-    line = curve(posterior, "overall")
+    line = gain_curve(posterior, "overall")
     ends = np.array([found.x.min(), found.x.max()])
     step = 0.05
     own = [
