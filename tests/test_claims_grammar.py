@@ -12,10 +12,10 @@ from gainlaw.claims.grammar.syntax import (
     Apply,
     Binary,
     Claim,
+    Estimand,
     Negate,
     Number,
     Selector,
-    Term,
     format_number,
     ordered_group,
     walk_terms,
@@ -71,11 +71,11 @@ selectors = st.one_of(
     ),
 )
 estimands = st.one_of(
-    st.builds(lambda s: Term("slope", (), s), selectors),
-    st.builds(lambda n, s: Term("gain", (n,), s), sizes, selectors),
-    st.builds(lambda n, s: Term("ratio", (n, 2 * n), s), sizes, selectors),
-    st.builds(lambda t, s: Term("crossing", (t,), s), numbers, selectors),
-    st.builds(lambda v: Term("effect", (), Selector("overall", (("covariate", v),))), values),
+    st.builds(lambda s: Estimand("slope", (), s), selectors),
+    st.builds(lambda n, s: Estimand("gain", (n,), s), sizes, selectors),
+    st.builds(lambda n, s: Estimand("ratio", (n, 2 * n), s), sizes, selectors),
+    st.builds(lambda t, s: Estimand("crossing", (t,), s), numbers, selectors),
+    st.builds(lambda v: Estimand("effect", (), Selector("overall", (("covariate", v),))), values),
 )
 expressions = st.recursive(
     st.one_of(numbers.map(Number), estimands),
@@ -199,7 +199,7 @@ def test_linear_form_collects_terms():
 
 def test_terms_that_cancel_leave_the_form():
     assert linear_form(parse_claim("slope - slope < gain(1e9)").difference).weights == (
-        (Term("gain", (1e9,)), -1.0),
+        (Estimand("gain", (1e9,)), -1.0),
     )
 
 

@@ -20,7 +20,7 @@ from gainlaw.frequentist.mixed import fit_mixed
 from gainlaw.model.gaussian.combinations import conditional_normals
 from gainlaw.model.gaussian.marginal import Marginal
 from gainlaw.model.spec.problem import build_problem, gaussian_data
-from gainlaw.posterior.contrasts import Part
+from gainlaw.posterior.contrasts import WeightedEstimand
 from test_point_null import AWAY, SE
 
 PERIODONTAL = np.array([0.47, -0.32, 0.20, -0.60, 0.40, -0.12, 0.26, -0.31, 0.56, -0.39])
@@ -171,6 +171,10 @@ def test_both_engines_have_the_same_point_nulls() -> None:
         gl.fit(gl.gains_from_frame(frame), "constant", priors=priors, engine=engine, draws=500, tune=300)
         for engine in ENGINES
     )
-    for parts in ([Part("gain", population=True)], [Part("gain")], [Part("gain", group=(("task", "b"),))]):
+    for parts in (
+        [WeightedEstimand("gain", population=True)],
+        [WeightedEstimand("gain")],
+        [WeightedEstimand("gain", group=(("task", "b"),))],
+    ):
         a, b = (point_null(fit, parts) for fit in (exact, nuts))
         assert a.log_factor == pytest.approx(b.log_factor, abs=4 * np.hypot(a.log_error, b.log_error))

@@ -14,7 +14,7 @@ from gainlaw.claims.factors import bayes_factors
 from gainlaw.claims.grammar.parse import parse_claim
 from gainlaw.fitting.point_null import PointNull, PointNulls, point_null
 from gainlaw.model.gaussian import marginal
-from gainlaw.posterior.contrasts import Part
+from gainlaw.posterior.contrasts import WeightedEstimand
 from gainlaw.scores.simulate import simulate_study
 
 SE = np.array([1.5, 1.0, 1.6, 1.1, 0.9, 1.1, 1.0, 1.8])
@@ -72,7 +72,7 @@ def test_the_mean_of_a_hierarchy_agrees_with_quadrature(mean: float) -> None:
     fit = tasks(mean)
     exact = stats.norm.pdf(0, 0, 10) / over_tau(mean, population_density)
     draws = gl.gain_curve(fit, "population").intercept
-    found = point_null(fit, [Part("gain", population=True)])
+    found = point_null(fit, [WeightedEstimand("gain", population=True)])
     if mean == 4.5:
         # Far out: no draw of four thousand is anywhere near.
         assert draws.mean() / draws.std() > 8
@@ -101,7 +101,11 @@ def test_a_difference_of_groups_agrees_with_quadrature(gap: float) -> None:
     upper = integrate.quad(lambda tau: marginal(tau, np.eye(8)), 0, 16)[0]
     lower = integrate.quad(lambda tau: marginal(tau, same), 0, 16)[0]
     found = point_null(
-        fit, [Part("gain", 1.0, group=(("task", "a"),)), Part("gain", -1.0, group=(("task", "b"),))]
+        fit,
+        [
+            WeightedEstimand("gain", 1.0, group=(("task", "a"),)),
+            WeightedEstimand("gain", -1.0, group=(("task", "b"),)),
+        ],
     )
     assert found.groups_alone
     assert found.log_factor == pytest.approx(np.log(upper / lower), abs=max(0.02, 4 * found.log_error))
@@ -123,7 +127,7 @@ def test_it_is_the_ratio_of_the_evidence_of_nested_models(scale: str, intercept:
     frame = gains.frame
     fits = {law: gl.fit(gains, law=law, terms=["checkpoint"], seed=2) for law in ("linear", "constant")}
     evidence = {law: fit.draws["sample_stats"].attrs["log_evidence"] for law, fit in fits.items()}
-    found = point_null(fits["linear"], [Part("slope", population=True)])
+    found = point_null(fits["linear"], [WeightedEstimand("slope", population=True)])
     assert found.log_factor == pytest.approx(evidence["linear"] - evidence["constant"], abs=0.08)
     assert frame["checkpoint"].nunique() == 5
     assert fits["linear"].spec.likelihood == ("gaussian" if scale == "points" else "binomial")
@@ -224,7 +228,7 @@ def test_rough_factors_are_called_so(monkeypatch: pytest.MonkeyPatch, study) -> 
 def test_a_fit_read_back_gives_the_same_factor(tmp_path, study) -> None:
     fit = gl.fit(study.evaluations.gains(), draws=500)
     again = gl.load_fit(fit.save(tmp_path / "fit"))
-    parts = [Part("gain", 1.0, 1e10), Part("gain", -2.0, 1e8)]
+    parts = [WeightedEstimand("gain", 1.0, 1e10), WeightedEstimand("gain", -2.0, 1e8)]
     first, second = (point_null(each, parts, -30.0) for each in (fit, again))
     assert second.log_factor == pytest.approx(first.log_factor, abs=1e-6)
 
@@ -235,9 +239,9 @@ def test_claims_that_share_a_fit_get_what_each_gets_alone(
 ) -> None:
     fit = gl.fit(study.evaluations.gains(scale=scale), draws=500)
     asked = [
-        ([Part("slope")], 0.0),
-        ([Part("gain", 1.0, 1e10)], -1.0),
-        ([Part("gain", 1.0, 1e10), Part("gain", -2.0, 1e8)], -30.0),
+        ([WeightedEstimand("slope")], 0.0),
+        ([WeightedEstimand("gain", 1.0, 1e10)], -1.0),
+        ([WeightedEstimand("gain", 1.0, 1e10), WeightedEstimand("gain", -2.0, 1e8)], -30.0),
     ]
     shared = PointNulls(fit)
     together = [shared.factor(*each).log_factor for each in asked]

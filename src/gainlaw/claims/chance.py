@@ -18,7 +18,7 @@ from gainlaw.claims.decision import is_near
 from gainlaw.claims.evaluate import FitDraws, Probability, average, holds, probability
 from gainlaw.claims.grammar.forms import LinearForm, equivalence_form, linear_form
 from gainlaw.claims.grammar.syntax import Claim
-from gainlaw.posterior.contrasts import Part
+from gainlaw.posterior.contrasts import WeightedEstimand
 
 if TYPE_CHECKING:
     from gainlaw.fitting.conditional import Conditional
@@ -105,10 +105,10 @@ class Chances:
         return None if given is None else average(given, draws.n_chains, draws.importance_ess)
 
 
-def parts_of(form: LinearForm) -> list[Part]:
+def parts_of(form: LinearForm) -> list[WeightedEstimand]:
     """Return the estimands of a linear form as the fit knows them."""
     return [
-        Part(
+        WeightedEstimand(
             term.name,  # type: ignore[arg-type]  # a linear form has no other estimands
             weight,
             term.args[0] if term.args else 1e9,

@@ -13,7 +13,7 @@ from gainlaw.claims.evaluate import holds
 from gainlaw.claims.grammar.certain import refuse_certain
 from gainlaw.claims.grammar.forms import measure
 from gainlaw.claims.grammar.parse import parse_claim
-from gainlaw.claims.grammar.syntax import Claim, Term
+from gainlaw.claims.grammar.syntax import Claim, Estimand
 from gainlaw.claims.verdict import DEFAULT_ROPE
 from gainlaw.errors import InputError, Problem
 from gainlaw.scales import SCALES
@@ -162,7 +162,7 @@ class _Draws:
     def __init__(self, fit: CurveFit, theta: Float) -> None:
         self.fit, self.theta = fit, theta
 
-    def __call__(self, term: Term) -> Float:
+    def __call__(self, term: Estimand) -> Float:
         if term.name == "slope":
             return self.fit.slope(self.theta)
         if term.name == "gain":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.claims.grammar.syntax import Apply, Claim, Expr, Negate, Number, Selector, Term
+from gainlaw.claims.grammar.syntax import Apply, Claim, Estimand, Expr, Negate, Number, Selector
 
 if TYPE_CHECKING:
     from gainlaw.posterior.curves import Curve
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Lookup = Callable[[Term], Array]
+Lookup = Callable[[Estimand], Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ class FitDraws:
         self.posterior = posterior
         self.prior = prior
         self._curves: dict[Selector, Curve] = {}
-        self._draws: dict[Term, Array] = {}
+        self._draws: dict[Estimand, Array] = {}
 
-    def __call__(self, term: Term) -> Array:
+    def __call__(self, term: Estimand) -> Array:
         """Return the draws of one estimand, shape (draws,)."""
         if term not in self._draws:
             self._draws[term] = np.asarray(self._compute(term), dtype=float).reshape(-1)
@@ -84,7 +84,7 @@ class FitDraws:
             )
         return self._curves[selector]
 
-    def _compute(self, term: Term) -> Array:
+    def _compute(self, term: Estimand) -> Array:
         if term.name == "effect":
             from gainlaw.posterior.curves import covariate_effect
 
@@ -123,7 +123,7 @@ def evaluate(expr: Expr, lookup: Lookup) -> Array:
     """
     if isinstance(expr, Number):
         return np.asarray(expr.value)
-    if isinstance(expr, Term):
+    if isinstance(expr, Estimand):
         return lookup(expr)
     if isinstance(expr, Negate):
         return -evaluate(expr.operand, lookup)

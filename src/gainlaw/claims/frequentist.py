@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gainlaw._threads import one_blas_thread
 from gainlaw.claims.grammar.forms import LinearForm, equivalence_form, linear_form
-from gainlaw.claims.grammar.syntax import Claim, Term
+from gainlaw.claims.grammar.syntax import Claim, Estimand
 from gainlaw.claims.verdict import Companion, Verdict
 from gainlaw.errors import InputError
 from gainlaw.frequentist.mixed import MixedFit, fit_mixed
@@ -177,7 +177,7 @@ def _absorbs(fit: FitRecord, group: Any, form: LinearForm) -> bool:
     return False
 
 
-def _row(fit: FitRecord, design: _Design, term: Term) -> Array | str:
+def _row(fit: FitRecord, design: _Design, term: Estimand) -> Array | str:
     """Return the fixed coefficients' weights in one estimand, or why there are none."""
     from gainlaw.posterior.grid import check_selection, reference_weights, terms_of
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gainlaw.claims.evaluate import Array, FitDraws, evaluate, holds
 from gainlaw.claims.grammar.certain import sum_of_parts
-from gainlaw.claims.grammar.syntax import Apply, Binary, Claim, Expr, Negate, Term, format_number
+from gainlaw.claims.grammar.syntax import Apply, Binary, Claim, Estimand, Expr, Negate, format_number
 
 if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
@@ -67,7 +67,7 @@ def beyond(fit: FitRecord, claim: Claim, decades: float = 0.0) -> tuple[float, .
         return ()
     named = {n for term in claim.terms() if term.name in ("gain", "ratio") for n in term.args}
     parts, constant = sum_of_parts(Binary("-", claim.left, claim.right))
-    if constant and any(isinstance(part, Term) and part.name == "crossing" for part in parts):
+    if constant and any(isinstance(part, Estimand) and part.name == "crossing" for part in parts):
         named.add(abs(constant) / max(abs(weight) for weight in parts.values()))
     slack = 10.0**decades * 1.001
     return tuple(sorted(n for n in named if not seen[0] / slack <= n <= seen[1] * slack))
@@ -114,8 +114,8 @@ def _denominators(claim: Claim, draws: FitDraws, threshold: float) -> list[str]:
 
 def _divisors(expr: Expr) -> Iterator[Expr]:
     """Yield what an expression divides by."""
-    if isinstance(expr, Term) and expr.name == "ratio":
-        yield Term("gain", (expr.args[1],), expr.selector)
+    if isinstance(expr, Estimand) and expr.name == "ratio":
+        yield Estimand("gain", (expr.args[1],), expr.selector)
     elif isinstance(expr, Negate):
         yield from _divisors(expr.operand)
     elif isinstance(expr, Apply):

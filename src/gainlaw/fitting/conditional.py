@@ -27,7 +27,7 @@ from gainlaw._threads import one_blas_thread
 from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.exploration import kernel_data, shape_values
 from gainlaw.model.gaussian.combinations import conditional_normals, factored_normals
-from gainlaw.posterior.contrasts import Part, combine
+from gainlaw.posterior.contrasts import WeightedEstimand, combine
 from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.tree import hyper_points, posterior_tree
 
@@ -82,7 +82,12 @@ class Conditional:
         return hyper_points(self.posterior)
 
     def inside(
-        self, parts: Sequence[Part], constant: float, low: float, high: float, other: Posterior | None = None
+        self,
+        parts: Sequence[WeightedEstimand],
+        constant: float,
+        low: float,
+        high: float,
+        other: Posterior | None = None,
     ) -> Float | None:
         """Return the probability, given each draw of the hyperparameters, that a difference lies between two ends.
 

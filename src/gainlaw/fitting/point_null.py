@@ -54,7 +54,7 @@ from gainlaw.model.gaussian.combinations import (
     prior_normals,
 )
 from gainlaw.model.spec.problem import ModelProblem
-from gainlaw.posterior.contrasts import Combination, Part, combine
+from gainlaw.posterior.contrasts import Combination, WeightedEstimand, combine
 from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.tree import effects_of
 
@@ -113,14 +113,16 @@ class _Mean:
     ess: float
 
 
-def point_null(posterior: Posterior, parts: Sequence[Part], constant: float = 0.0) -> PointNull | None:
+def point_null(
+    posterior: Posterior, parts: Sequence[WeightedEstimand], constant: float = 0.0
+) -> PointNull | None:
     """Return the Bayes factor of a difference against none.
 
     Parameters
     ----------
     posterior : Posterior
         The posterior, by either engine; a fit is one.
-    parts : sequence of Part
+    parts : sequence of WeightedEstimand
         The difference is `constant` plus their sum.
     constant : float
         What is added to the parts.
@@ -154,7 +156,7 @@ class PointNulls:
         model = self._model
         return None if model.summary is None else model.summary.correction(self._posterior.problem)
 
-    def factor(self, parts: Sequence[Part], constant: float = 0.0) -> PointNull | None:
+    def factor(self, parts: Sequence[WeightedEstimand], constant: float = 0.0) -> PointNull | None:
         """Return the Bayes factor of a difference against none, see `point_null`."""
         problem = self._posterior.problem
         combination = combine(self._posterior, parts)

@@ -16,13 +16,13 @@ from gainlaw.posterior.grid import reference_weights
 from gainlaw.posterior.record import Posterior
 from gainlaw.sizes import decades
 
-__all__ = ["Combination", "Part", "combine"]
+__all__ = ["Combination", "WeightedEstimand", "combine"]
 
 Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class WeightedEstimand:
     """An estimand times a weight: one part of a linear combination.
 
     Parameters
@@ -92,14 +92,14 @@ class Combination:
         return self.law.shape(np.asarray(x), psi)
 
 
-def combine(posterior: Posterior, parts: Sequence[Part]) -> Combination:
+def combine(posterior: Posterior, parts: Sequence[WeightedEstimand]) -> Combination:
     """Return a linear combination of estimands as a combination of the coefficients.
 
     Parameters
     ----------
     posterior : Posterior
         The posterior; a fit is one.
-    parts : sequence of Part
+    parts : sequence of WeightedEstimand
         What is added up.
     """
     design = posterior.problem.design

@@ -29,7 +29,7 @@ __all__ = ["render_paper"]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Section:
     """A section of the paper: an id, a title and its blocks, each a piece of finished LaTeX."""
 
     id: str
@@ -69,13 +69,13 @@ def render_paper(content: Content, verdicts: Verdicts, title: str) -> str:
         title=escape_latex(title),
         abstract=escape_latex(content.answer.text),
         failures=[escape_latex(line) for line in diagnostics_words(fits)],
-        sections=[part for part in _parts(content, verdicts) if part.blocks],
+        sections=[section for section in _sections(content, verdicts) if section.blocks],
         references=[(key, escape_latex(text)) for key, text in REFERENCES],
         appendix=_some([_table(content, "slopes_language"), _table(content, "estimates")]),
     )
 
 
-def _parts(content: Content, verdicts: Verdicts) -> list[Part]:
+def _sections(content: Content, verdicts: Verdicts) -> list[Section]:
     parts = []
     for chapter in outline(content, verdicts):
         names = (*answering(content), *chapter.names) if chapter.id == "results" else chapter.names
@@ -83,7 +83,7 @@ def _parts(content: Content, verdicts: Verdicts) -> list[Part]:
         notes = _notes(content.fits.main) if chapter.id == "data" else ""
         words = [_prose(chapter.words), notes, *method, _pointers(content, names)]
         parts.append(
-            Part(chapter.id, chapter.title, _some([*words, *(_any(content, name) for name in names)]))
+            Section(chapter.id, chapter.title, _some([*words, *(_any(content, name) for name in names)]))
         )
     return parts
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from gainlaw.claims.grammar.syntax import Apply, Binary, Claim, Expr, Negate, Number, Term
+from gainlaw.claims.grammar.syntax import Apply, Binary, Claim, Estimand, Expr, Negate, Number
 from gainlaw.errors import InputError, Problem
 
 __all__ = ["refuse_certain", "sum_of_parts"]
@@ -103,7 +103,7 @@ def _bounds(expr: Expr) -> Bounds:
 
 def _part_bounds(part: Expr) -> Bounds:
     """Return between what ends a part lies that is no sum."""
-    if isinstance(part, Term):
+    if isinstance(part, Estimand):
         return (0.0, math.inf) if part.name == "crossing" else _ANY
     if isinstance(part, Apply):
         inner = [_bounds(arg) for arg in part.args]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gainlaw.claims.grammar.syntax import Apply, Claim, Expr, Negate, Number, Term
+from gainlaw.claims.grammar.syntax import Apply, Claim, Estimand, Expr, Negate, Number
 from gainlaw.errors import InputError, Problem
 
 __all__ = ["LinearForm", "Measure", "equivalence_form", "linear_form", "measure"]
@@ -37,13 +37,13 @@ class LinearForm:
 
     Parameters
     ----------
-    weights : tuple of (Term, float)
+    weights : tuple of (Estimand, float)
         Every estimand and its weight, none of them 0.
     constant : float
         What is left when every estimand is 0.
     """
 
-    weights: tuple[tuple[Term, float], ...]
+    weights: tuple[tuple[Estimand, float], ...]
     constant: float
 
 
@@ -126,7 +126,7 @@ def equivalence_form(claim: Claim) -> tuple[LinearForm, float] | None:
 def _unit(expr: Expr) -> _Unit:
     if isinstance(expr, Number):
         return _Unit(literal=True, zero=expr.value == 0)
-    if isinstance(expr, Term):
+    if isinstance(expr, Estimand):
         if expr.name == "ratio":
             return _Unit()
         if expr.name == "crossing":
@@ -170,10 +170,10 @@ def _join(left: _Unit, right: _Unit, left_expr: Expr, right_expr: Expr, verb: st
     return _Unit(left.gain, left.size, bound=left.bound or right.bound)
 
 
-def _linear(expr: Expr) -> tuple[dict[Term, float], float] | None:
+def _linear(expr: Expr) -> tuple[dict[Estimand, float], float] | None:
     if isinstance(expr, Number):
         return {}, expr.value
-    if isinstance(expr, Term):
+    if isinstance(expr, Estimand):
         return ({expr: 1.0}, 0.0) if expr.name in ("slope", "gain", "effect") else None
     if isinstance(expr, Negate):
         inner = _linear(expr.operand)
@@ -196,5 +196,5 @@ def _linear(expr: Expr) -> tuple[dict[Term, float], float] | None:
     return None
 
 
-def _scaled(parts: tuple[dict[Term, float], float], by: float) -> tuple[dict[Term, float], float]:
+def _scaled(parts: tuple[dict[Estimand, float], float], by: float) -> tuple[dict[Estimand, float], float]:
     return {term: weight * by for term, weight in parts[0].items()}, parts[1] * by

@@ -30,11 +30,11 @@ from gainlaw.claims.grammar.syntax import (
     Apply,
     Binary,
     Claim,
+    Estimand,
     Expr,
     Negate,
     Number,
     Selector,
-    Term,
     ordered_group,
 )
 from gainlaw.errors import InputError, Problem
@@ -221,7 +221,7 @@ class _Parser:
             raise self.fail(f"{name} takes {wanted}, not {len(args)}", start)
         return Apply(name, tuple(args))
 
-    def term(self, name: str, start: int) -> Term:
+    def term(self, name: str, start: int) -> Estimand:
         wanted = ESTIMANDS[name]
         selector = self.selector() if self.peek() == "[" else None
         args: list[float] = []
@@ -249,7 +249,7 @@ class _Parser:
             raise self.fail("effect needs a covariate", start, "for example effect[covariate=unseen]")
         if name != "effect" and has_covariate:
             raise self.fail("a covariate belongs to effect", start, "for example effect[covariate=unseen]")
-        return Term(name, tuple(args), selector)
+        return Estimand(name, tuple(args), selector)
 
     def selector(self) -> Selector:
         self.expect("[", "to open a selector")

@@ -11,11 +11,11 @@ __all__ = [
     "Apply",
     "Binary",
     "Claim",
+    "Estimand",
     "Expr",
     "Negate",
     "Number",
     "Selector",
-    "Term",
     "format_number",
     "ordered_group",
     "walk_terms",
@@ -66,7 +66,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class Estimand:
     """An estimand: a name of `ESTIMANDS`, its arguments, and whom it is about."""
 
     name: str
@@ -118,7 +118,7 @@ class Apply:
         return f"{self.name}({', '.join(str(arg) for arg in self.args)})"
 
 
-Expr = Number | Term | Negate | Binary | Apply
+Expr = Number | Estimand | Negate | Binary | Apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class Claim:
         """Left side minus right side; the right side is left out when it is 0."""
         return self.left if self.right == Number(0.0) else Binary("-", self.left, self.right)
 
-    def terms(self) -> tuple[Term, ...]:
+    def terms(self) -> tuple[Estimand, ...]:
         """Return every estimand of the claim once, in order of appearance."""
         return tuple(dict.fromkeys([*walk_terms(self.left), *walk_terms(self.right)]))
 
@@ -161,9 +161,9 @@ class Claim:
         return f"{self.left} {self.op} {self.right}"
 
 
-def walk_terms(expr: Expr) -> Iterator[Term]:
+def walk_terms(expr: Expr) -> Iterator[Estimand]:
     """Yield the estimands of an expression from left to right."""
-    if isinstance(expr, Term):
+    if isinstance(expr, Estimand):
         yield expr
     elif isinstance(expr, Negate):
         yield from walk_terms(expr.operand)
@@ -217,7 +217,7 @@ def _rank(expr: Expr) -> int:
 
 
 def _select(expr: Expr, key: str, value: str) -> Expr:
-    if isinstance(expr, Term):
+    if isinstance(expr, Estimand):
         return replace(expr, selector=expr.selector.with_group(key, value))
     if isinstance(expr, Negate):
         return Negate(_select(expr.operand, key, value))

@@ -22,7 +22,7 @@ from gainlaw.model.engines.importance import TruncatedT, explore
 from gainlaw.model.gaussian.combinations import conditional_normals
 from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.problem import ModelProblem
-from gainlaw.posterior.contrasts import Combination, Part, combine
+from gainlaw.posterior.contrasts import Combination, WeightedEstimand, combine
 from gainlaw.posterior.record import Posterior
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def leave_checkpoints_out(
         return pd.DataFrame(columns=list(COLUMNS))
     problem, start = posterior.problem, wide_proposal(posterior)
     data = kernel_data(posterior, summary)
-    slope = combine(posterior, [Part("slope" if posterior.law.has_slope else "gain")])
+    slope = combine(posterior, [WeightedEstimand("slope" if posterior.law.has_slope else "gain")])
     rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(5,)))
     base = _explore(problem, data, slope, start, np.ones(len(frame)), rng)
     rows = []

@@ -9,7 +9,7 @@ import numpy as np
 
 from gainlaw.scores.evaluations.columns import KEYS
 from gainlaw.scores.languages import unify_languages
-from gainlaw.scores.reading.cells import Faults, group_codes, parse_numbers, parse_text
+from gainlaw.scores.reading.cells import TableFaults, group_codes, parse_numbers, parse_text
 from gainlaw.scores.reading.files import read_raw
 from gainlaw.scores.reading.frames import RawTable, raw_from_frame
 
@@ -52,7 +52,7 @@ def build_predictions(
 
     frame_given = isinstance(predictions, pd.DataFrame)
     raw: RawTable = raw_from_frame(predictions, "predictions") if frame_given else read_raw(predictions)  # type: ignore[arg-type]
-    faults = Faults(raw.lines, raw.source)
+    faults = TableFaults(raw.lines, raw.source)
     for column in (*IDENTITY, "example", "correct"):
         if column not in raw.frame:
             faults.add("the column is missing", column=column)
@@ -88,7 +88,9 @@ def build_predictions(
     return frame
 
 
-def _positions(frame: pd.DataFrame, evaluations: pd.DataFrame, keys: list[str], faults: Faults) -> np.ndarray:
+def _positions(
+    frame: pd.DataFrame, evaluations: pd.DataFrame, keys: list[str], faults: TableFaults
+) -> np.ndarray:
     import pandas as pd
 
     codes = group_codes(pd.concat([evaluations[keys], frame[keys]], ignore_index=True), keys)

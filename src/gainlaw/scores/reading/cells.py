@@ -16,7 +16,7 @@ from gainlaw.scores.reading.names import code_points, forbidden, spelling_clashe
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Faults", "check_names", "group_codes", "parse_free", "parse_numbers", "parse_text"]
+__all__ = ["TableFaults", "check_names", "group_codes", "parse_free", "parse_numbers", "parse_text"]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MISSING = {"", "nan", "na", "n/a", "null", "none", "-", "<na>", "nat"}
@@ -45,7 +45,7 @@ _KINDS = (
 )
 
 
-class Faults:
+class TableFaults:
     """Collects every problem of one table, then raises them together.
 
     Parameters
@@ -83,7 +83,7 @@ class Faults:
             raise InputError(self.problems, self.source or "the table")
 
 
-def parse_numbers(series: pd.Series, column: str, faults: Faults) -> tuple[np.ndarray, np.ndarray]:
+def parse_numbers(series: pd.Series, column: str, faults: TableFaults) -> tuple[np.ndarray, np.ndarray]:
     """Turn a column into finite numbers.
 
     Parameters
@@ -92,7 +92,7 @@ def parse_numbers(series: pd.Series, column: str, faults: Faults) -> tuple[np.nd
         Text cells or a typed column.
     column : str
         Its name, for messages.
-    faults : Faults
+    faults : TableFaults
         Where cells that are no number are reported.
 
     Returns
@@ -191,7 +191,7 @@ def parse_text(series: pd.Series) -> pd.Series:
     return pd.Series(plain[codes], index=series.index, dtype="str")
 
 
-def check_names(names: pd.Series, column: str, faults: Faults, *, lines: bool = False) -> None:
+def check_names(names: pd.Series, column: str, faults: TableFaults, *, lines: bool = False) -> None:
     """Report names with control characters, and names that cannot be told apart.
 
     Parameters
@@ -200,7 +200,7 @@ def check_names(names: pd.Series, column: str, faults: Faults, *, lines: bool = 
         A column of names.
     column : str
         Its name, for messages.
-    faults : Faults
+    faults : TableFaults
         Where what is found goes.
     lines : bool
         Whether a name may have several lines, as a prompt may.

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.training.items.items import Item
-from gainlaw.training.items.rows import Faults, Row, RowError
+from gainlaw.training.items.rows import FileFaults, Row, RowError
 
 __all__ = [
     "find_file",
@@ -133,7 +133,7 @@ def read_json(path: Path) -> Any:
             raise _unreadable(path, error, 1) from error
 
 
-def read_jsonl(path: Path, faults: Faults) -> Iterator[Row]:
+def read_jsonl(path: Path, faults: FileFaults) -> Iterator[Row]:
     """Yield the records of a file with one JSON object on each line; `faults` takes the lines that are none."""
     for number, (line, text) in enumerate(read_lines(path), 1):
         try:
@@ -146,7 +146,7 @@ def read_jsonl(path: Path, faults: Faults) -> Iterator[Row]:
             faults.add(str(path), line, RowError("not a JSON object on one line"))
 
 
-def read_table(path: Path, faults: Faults) -> Iterator[Row]:
+def read_table(path: Path, faults: FileFaults) -> Iterator[Row]:
     """Yield the records of a tab-separated file whose first line names the columns; quotes mean nothing.
 
     `faults` takes the lines with more cells than the header; missing cells are left to the reader.
@@ -179,7 +179,7 @@ def unquote(cell: str) -> str:
     return cell if '"' in inner.replace('""', "") else inner.replace('""', '"')
 
 
-def read_pairs(path: Path, faults: Faults) -> Iterator[Row]:
+def read_pairs(path: Path, faults: FileFaults) -> Iterator[Row]:
     """Yield the records of a tab-separated file of two texts and a label, with a header or without.
 
     A first line whose last cell is ``label`` or ``gold_label`` is a header; otherwise the columns are ``first``,
@@ -202,7 +202,7 @@ def read_pairs(path: Path, faults: Faults) -> Iterator[Row]:
         yield _row(path, line, number, dict(zip(header, values, strict=False)))
 
 
-def read_csv(path: Path, faults: Faults) -> Iterator[Row]:
+def read_csv(path: Path, faults: FileFaults) -> Iterator[Row]:
     """Yield the records of a comma-separated file whose first line names the columns.
 
     `faults` takes the records with more cells than the header.
@@ -223,7 +223,7 @@ def read_csv(path: Path, faults: Faults) -> Iterator[Row]:
             raise _unreadable(path, error, line) from error
 
 
-def read_xml(path: Path, element: str, faults: Faults) -> Iterator[Row]:
+def read_xml(path: Path, element: str, faults: FileFaults) -> Iterator[Row]:
     """Yield the elements called `element`, their attributes and the texts of their children as cells.
 
     A document type is read over; a file that defines entities is refused, and none is fetched. `faults` takes the
@@ -272,7 +272,7 @@ def read_xml(path: Path, element: str, faults: Faults) -> Iterator[Row]:
 
 
 def parse_with(
-    read: Callable[[Path, Faults], Iterable[Row]], convert: Callable[[Row], Item | None], spare: int = 0
+    read: Callable[[Path, FileFaults], Iterable[Row]], convert: Callable[[Row], Item | None], spare: int = 0
 ) -> Callable[[tuple[Path, ...], str, str], list[Item]]:
     """Return the ``parse`` of a `gainlaw.training.items.task.LocalSource` whose files all read alike.
 
@@ -287,7 +287,7 @@ def parse_with(
     """
 
     def parse(files: tuple[Path, ...], split: str, language: str) -> list[Item]:
-        faults = Faults()
+        faults = FileFaults()
         items: list[Item] = []
         for path in files:
             items += faults.items(read(path, faults), convert, spare)

@@ -9,7 +9,7 @@ from typing import Any
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.training.items.items import Item
-from gainlaw.training.items.rows import Faults, Row
+from gainlaw.training.items.rows import FileFaults, Row
 
 __all__ = ["PARQUET", "HubSource"]
 
@@ -70,7 +70,7 @@ class HubSource:
         if self.languages and language not in self.languages:
             message = f"the hub's {self.name!r} has no {split} split in {language!r}"
             raise InputError(Problem(message, hint=local.removeprefix("or ")))
-        faults = Faults()
+        faults = FileFaults()
         items: list[Item] = []
         for part in self.splits.get(split, (split,)):
             data = self._load(part, language, local)

@@ -12,7 +12,7 @@ from gainlaw.training.items.items import ClassItem, Item
 
 __all__ = [
     "PLACEHOLDERS",
-    "Faults",
+    "FileFaults",
     "NoLabelError",
     "Row",
     "RowError",
@@ -71,7 +71,7 @@ class NoLabelError(RowError):
     """A record without its answer."""
 
 
-class Faults:
+class FileFaults:
     """What is wrong with one or more files, collected and raised together."""
 
     def __init__(self) -> None:

@@ -22,7 +22,15 @@ from gainlaw.training.items.files import (
 )
 from gainlaw.training.items.hub import PARQUET, HubSource
 from gainlaw.training.items.items import ChoiceItem, Item
-from gainlaw.training.items.rows import Faults, NoLabelError, Row, RowError, identity, option_index, text_of
+from gainlaw.training.items.rows import (
+    FileFaults,
+    NoLabelError,
+    Row,
+    RowError,
+    identity,
+    option_index,
+    text_of,
+)
 from gainlaw.training.items.task import LocalSource, TrainingTask
 from gainlaw.training.prompting.english import CAUSES, ENDINGS, KNOWLEDGE, READING, SOCIAL
 
@@ -122,7 +130,7 @@ def _parse_copa(files: tuple[Path, ...], split: str, language: str) -> list[Item
         return parse_with(read_jsonl, _superglue_plausible)(files, split, language)
     first, last = _COPA_IDS[split]
 
-    def of_split(path: Path, faults: Faults) -> Iterator[Row]:
+    def of_split(path: Path, faults: FileFaults) -> Iterator[Row]:
         for row in read_xml(path, "item", faults):
             number = str(row.cells.get("id"))
             if not number.isdecimal():
@@ -176,7 +184,7 @@ def _siqa_item(row: Row) -> ChoiceItem:
 
 def _parse_siqa(files: tuple[Path, ...], split: str, language: str) -> list[Item]:
     path, answers = files
-    faults = Faults()
+    faults = FileFaults()
     labels = [text.strip() for _, text in read_lines(answers)]
     rows = list(read_jsonl(path, faults))
     if len(rows) != len(labels):
@@ -316,7 +324,7 @@ def _cosmos_item(row: Row) -> ChoiceItem:
     return _choice(identity(row, "id"), context, options, option_index(row, "label", 4))
 
 
-def _read_cosmos(path: Path, faults: Faults) -> Iterator[Row]:
+def _read_cosmos(path: Path, faults: FileFaults) -> Iterator[Row]:
     yield from (read_jsonl if ".jsonl" in path.name else read_csv)(path, faults)
 
 

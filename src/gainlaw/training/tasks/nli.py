@@ -16,7 +16,7 @@ from gainlaw.errors import InputError
 from gainlaw.training.items.files import find_file, one_of, parse_with, read_jsonl, read_pairs, read_table
 from gainlaw.training.items.hub import PARQUET, HubSource
 from gainlaw.training.items.items import ClassItem, Item
-from gainlaw.training.items.rows import Faults, Row, RowError, class_item, class_label, identity, text_of
+from gainlaw.training.items.rows import FileFaults, Row, RowError, class_item, class_label, identity, text_of
 from gainlaw.training.items.task import LocalSource, TrainingTask
 from gainlaw.training.prompting.english import INFERENCE
 
@@ -56,7 +56,7 @@ def _plain_pair(row: Row) -> ClassItem | None:
     return class_item(str(row.number), first, second, label)
 
 
-def _xnli_all_languages(path: Path, language: str, faults: Faults) -> Iterator[Row]:
+def _xnli_all_languages(path: Path, language: str, faults: FileFaults) -> Iterator[Row]:
     """Yield the rows of one language, numbered in the order that English has them."""
     read = read_jsonl if ".jsonl" in path.name else read_table
     rows: list[Row] = []
@@ -81,7 +81,7 @@ def _parse_xnli(files: tuple[Path, ...], split: str, language: str) -> list[Item
         return _PARSE_MNLI(files, split, language)
     if not files[0].name.startswith("xnli."):
         return parse_with(read_pairs, _plain_pair)(files, split, language)
-    faults = Faults()
+    faults = FileFaults()
     items = faults.items(_xnli_all_languages(files[0], language, faults), _plain_pair)
     faults.raise_any()
     return list(items)
@@ -148,7 +148,7 @@ def _hub_mnli(row: Row) -> ClassItem | None:
     return item and replace(item, id=identity(row, "pairID"))
 
 
-def _read_mnli(path: Path, faults: Faults) -> Iterator[Row]:
+def _read_mnli(path: Path, faults: FileFaults) -> Iterator[Row]:
     yield from (read_jsonl if ".jsonl" in path.name else read_table)(path, faults)
 
 

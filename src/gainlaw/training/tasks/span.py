@@ -10,7 +10,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.training.items.files import one_of, parse_with, read_json
 from gainlaw.training.items.hub import HubSource
 from gainlaw.training.items.items import SpanItem
-from gainlaw.training.items.rows import Faults, NoLabelError, Row, RowError, identity, text_of
+from gainlaw.training.items.rows import FileFaults, NoLabelError, Row, RowError, identity, text_of
 from gainlaw.training.items.task import LocalSource, TrainingTask
 
 __all__ = ["TASKS", "locate"]
@@ -48,7 +48,7 @@ def locate(context: str, start: int, text: str) -> int | None:
     return min(places, key=lambda place: abs(place - start), default=None)
 
 
-def _questions(path: Path, faults: Faults) -> Iterator[Row]:
+def _questions(path: Path, faults: FileFaults) -> Iterator[Row]:
     """Yield each question of a SQuAD file with its context."""
     content = read_json(path)
     wrong = InputError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from gainlaw.errors import InputError, Problem
 from gainlaw.training.items.files import find_file, parse_with, read_lines
 from gainlaw.training.items.items import TagItem
-from gainlaw.training.items.rows import Faults, Row, RowError
+from gainlaw.training.items.rows import FileFaults, Row, RowError
 from gainlaw.training.items.task import LocalSource, TrainingTask
 
 __all__ = ["TASKS"]
@@ -45,7 +45,7 @@ def _files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
     return (find_file(folder, _NAMES[split], f"the {split} split of CCG supertagging"),)
 
 
-def _sentences(path: Path, faults: Faults) -> Iterator[Row]:
+def _sentences(path: Path, faults: FileFaults) -> Iterator[Row]:
     """Yield each sentence as a record with ``words`` and ``tags``."""
     lines = list(read_lines(path))
     if path.name.removesuffix(".gz").endswith(".auto"):
@@ -65,7 +65,7 @@ def _sentences(path: Path, faults: Faults) -> Iterator[Row]:
         yield Row(str(path), line, number, cells | {"id": str(number)}, path.parent.name)
 
 
-def _trees(path: Path, lines: list[tuple[int, str]], faults: Faults) -> Iterator[Row]:
+def _trees(path: Path, lines: list[tuple[int, str]], faults: FileFaults) -> Iterator[Row]:
     name = ""
     for number, (line, text) in enumerate(lines, 1):
         if text.startswith("ID="):

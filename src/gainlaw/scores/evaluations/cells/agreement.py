@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gainlaw.options import Unit
-    from gainlaw.scores.reading.cells import Faults
+    from gainlaw.scores.reading.cells import TableFaults
 
 __all__ = ["OTHER_MODEL", "check_agreement"]
 
@@ -26,7 +26,7 @@ _NOISE = 1e-6
 _HINT = "two columns that say the same thing must agree: correct or leave out one"
 
 
-def check_agreement(frame: pd.DataFrame, raw: pd.DataFrame, unit: Unit | None, faults: Faults) -> None:
+def check_agreement(frame: pd.DataFrame, raw: pd.DataFrame, unit: Unit | None, faults: TableFaults) -> None:
     """Report scores, counts, guess rates, sizes and families that contradict each other.
 
     Parameters
@@ -37,7 +37,7 @@ def check_agreement(frame: pd.DataFrame, raw: pd.DataFrame, unit: Unit | None, f
         The cells as they were written, row by row.
     unit : {"fraction", "points"}, optional
         The unit of the scores that was declared.
-    faults : Faults
+    faults : TableFaults
         Where contradictions go.
     """
     counted = metric_facts(frame).share
@@ -65,7 +65,7 @@ def check_agreement(frame: pd.DataFrame, raw: pd.DataFrame, unit: Unit | None, f
     _check_sizes(frame, faults)
 
 
-def _check_sizes(frame: pd.DataFrame, faults: Faults) -> None:
+def _check_sizes(frame: pd.DataFrame, faults: TableFaults) -> None:
     baseline = frame["intermediate"].eq(BASELINE)
     sizes = frame[baseline].groupby("model")["params"].first()
     base = frame["base_model"].map(sizes).to_numpy(float)

@@ -32,7 +32,7 @@ from gainlaw.scores.evaluations.columns import (
 from gainlaw.scores.languages import describe_languages
 from gainlaw.scores.metrics import metric_facts
 from gainlaw.scores.reading.cells import (
-    Faults,
+    TableFaults,
     check_names,
     group_codes,
     parse_free,
@@ -77,7 +77,7 @@ def build_frame(
     """
     declared = declared or Declared()
     raw = declare_metrics(raw, declared.metrics)
-    faults = Faults(raw.lines, raw.source)
+    faults = TableFaults(raw.lines, raw.source)
     notes = list(raw.notes)
     _check_columns(raw.frame, faults)
     frame = _parse(raw, declared, faults, notes)
@@ -97,7 +97,7 @@ def build_frame(
     return _finish(frame, raw), tuple(notes)
 
 
-def _check_columns(frame: pd.DataFrame, faults: Faults) -> None:
+def _check_columns(frame: pd.DataFrame, faults: TableFaults) -> None:
     present = list(frame.columns)
 
     def missing(column: str, remedy: str | None = None) -> None:
@@ -122,7 +122,7 @@ def _similar(column: str, present: list[str]) -> str | None:
     return f"rename the column {plain[near[0]]!r}?" if near and plain[near[0]] not in CANONICAL else None
 
 
-def _parse(raw: RawTable, declared: Declared, faults: Faults, notes: list[Note]) -> pd.DataFrame:
+def _parse(raw: RawTable, declared: Declared, faults: TableFaults, notes: list[Note]) -> pd.DataFrame:
     import pandas as pd
 
     columns: dict[str, object] = {}
@@ -166,7 +166,7 @@ def _parse(raw: RawTable, declared: Declared, faults: Faults, notes: list[Note])
     return frame
 
 
-def _check_missing(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faults) -> None:
+def _check_missing(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: TableFaults) -> None:
     for name in ("model_family", "model", "intermediate", "task", "language"):
         hint = "write none for a baseline" if name == "intermediate" else None
         faults.add("no value", column=name, where=frame[name].eq("").to_numpy(), hint=hint)
@@ -185,12 +185,12 @@ def _check_missing(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faul
     faults.add("no value beside n_correct", column="n_examples", where=lonely.to_numpy())
 
 
-def _check_names(frame: pd.DataFrame, faults: Faults) -> None:
+def _check_names(frame: pd.DataFrame, faults: TableFaults) -> None:
     for name in (*NAMES, "prompt", "split", "metric", "protocol"):
         check_names(frame[name], name, faults, lines=name == "prompt")
 
 
-def _drop_repeats(frame: pd.DataFrame, faults: Faults, notes: list[Note]) -> pd.DataFrame:
+def _drop_repeats(frame: pd.DataFrame, faults: TableFaults, notes: list[Note]) -> pd.DataFrame:
     import pandas as pd
 
     codes = group_codes(frame, ["model", "base_model", "intermediate", "task", "language", *KEYS])
@@ -216,7 +216,7 @@ def _drop_repeats(frame: pd.DataFrame, faults: Faults, notes: list[Note]) -> pd.
     return frame.loc[~drop].reset_index(drop=True)
 
 
-def _check_models(frame: pd.DataFrame, faults: Faults, require_pairs: bool) -> None:
+def _check_models(frame: pd.DataFrame, faults: TableFaults, require_pairs: bool) -> None:
     baseline = frame["intermediate"].eq(BASELINE)
     for column, by in (
         ("params", "model"),

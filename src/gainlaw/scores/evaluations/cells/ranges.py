@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.scores.reading.cells import Faults
+    from gainlaw.scores.reading.cells import TableFaults
 
 __all__ = ["report_range_faults"]
 
@@ -50,7 +50,7 @@ _FAULTS: tuple[tuple[str, str, Callable[[NDArray[np.float64]], NDArray[np.bool_]
 )
 
 
-def report_range_faults(numbers: pd.DataFrame, faults: Faults) -> None:
+def report_range_faults(numbers: pd.DataFrame, faults: TableFaults) -> None:
     """Check the numeric columns and report each kind of fault once, with all its rows.
 
     Names are checked by the reader, which knows the text of each cell; the range of a score depends on its metric and
@@ -60,15 +60,15 @@ def report_range_faults(numbers: pd.DataFrame, faults: Faults) -> None:
     ----------
     numbers : pandas.DataFrame, shape (rows, columns)
         The numeric columns (float, NaN where missing).
-    faults : Faults
+    faults : TableFaults
         Where problems go.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> from gainlaw.scores.reading.cells import Faults
+    >>> from gainlaw.scores.reading.cells import TableFaults
     >>> names = ["params", "n_correct", "n_examples", "stderr", "seed", "n_classes", "chance"]
-    >>> faults = Faults(np.array([2]), "t.csv")
+    >>> faults = TableFaults(np.array([2]), "t.csv")
     >>> report_range_faults(pd.DataFrame([[-1.0, 5, 9, 0.1, 1.5, 2, 0.5]], columns=names), faults)
     >>> [(each.column, each.message) for each in faults.problems]
     [('params', 'zero or negative (-1)'), ('seed', 'not a whole number (1.5)')]

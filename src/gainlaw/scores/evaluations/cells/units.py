@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gainlaw.options import ParamsUnit, Unit
-    from gainlaw.scores.reading.cells import Faults
+    from gainlaw.scores.reading.cells import TableFaults
 
 __all__ = ["CONTRADICTION", "check_sampling_errors", "fractions_of", "parameters_of", "uncommon_sizes"]
 
@@ -25,7 +25,7 @@ _SMALLEST = 1e4  # the smallest models of published ladders have 1e4 to 1e5 para
 _FEWEST = 7.0  # a standard error without its n that says fewer items than this
 
 
-def parameters_of(values: np.ndarray, unit: ParamsUnit | None, faults: Faults) -> np.ndarray:
+def parameters_of(values: np.ndarray, unit: ParamsUnit | None, faults: TableFaults) -> np.ndarray:
     """Return sizes in parameters; without a declared unit those below 10,000 are reported.
 
     Parameters
@@ -34,7 +34,7 @@ def parameters_of(values: np.ndarray, unit: ParamsUnit | None, faults: Faults) -
         The column ``params``.
     unit : {"1", "K", "M", "B"}, optional
         What one of it is.
-    faults : Faults
+    faults : TableFaults
         Where sizes go that no model has.
     """
     if unit is not None:
@@ -58,7 +58,7 @@ def uncommon_sizes(frame: pd.DataFrame) -> bool:
     return bool(len(sizes)) and bool(np.nanmax(sizes, initial=0.0) < 1e6) and not np.isnan(sizes).all()
 
 
-def fractions_of(frame: pd.DataFrame, facts: MetricFacts, unit: Unit | None, faults: Faults) -> None:
+def fractions_of(frame: pd.DataFrame, facts: MetricFacts, unit: Unit | None, faults: TableFaults) -> None:
     """Divide scores and standard errors by 100, in place, where they were declared to be in points.
 
     Only metrics whose unit is a fraction are concerned: BLEU and the like are in points as they are.
@@ -71,7 +71,7 @@ def fractions_of(frame: pd.DataFrame, facts: MetricFacts, unit: Unit | None, fau
         What they are measured in.
     unit : {"fraction", "points"}, optional
         The unit declared.
-    faults : Faults
+    faults : TableFaults
         Where a unit goes that cannot be.
     """
     if unit != "points":
@@ -86,7 +86,7 @@ def fractions_of(frame: pd.DataFrame, facts: MetricFacts, unit: Unit | None, fau
         frame[name] = frame[name].where(~concerned, frame[name] / 100.0)
 
 
-def check_sampling_errors(frame: pd.DataFrame, facts: MetricFacts, faults: Faults) -> None:
+def check_sampling_errors(frame: pd.DataFrame, facts: MetricFacts, faults: TableFaults) -> None:
     """Report standard errors that are in another unit than their scores.
 
     A standard error more than `CONTRADICTION` times too large or too small for the number of items is one;
@@ -99,7 +99,7 @@ def check_sampling_errors(frame: pd.DataFrame, facts: MetricFacts, faults: Fault
         Parsed scores.
     facts : MetricFacts
         What they are measured in.
-    faults : Faults
+    faults : TableFaults
         Where they go.
     """
     score, n, k, given = (

@@ -12,7 +12,7 @@ from gainlaw.scores.reading.cells import parse_numbers, parse_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.scores.reading.cells import Faults
+    from gainlaw.scores.reading.cells import TableFaults
 
 __all__ = ["check_scores", "declared_columns", "report_unknown_metrics"]
 
@@ -20,14 +20,14 @@ _YES = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0":
 _BETTER = {"up": "up", "higher": "up", "down": "down", "lower": "down"}
 
 
-def declared_columns(raw: pd.DataFrame, faults: Faults) -> dict[str, object]:
+def declared_columns(raw: pd.DataFrame, faults: TableFaults) -> dict[str, object]:
     """Read the columns by which a table says itself what a metric is.
 
     Parameters
     ----------
     raw : pandas.DataFrame
         The cells as given.
-    faults : Faults
+    faults : TableFaults
         Where values that are not allowed are reported.
 
     Returns
@@ -67,14 +67,14 @@ def declared_columns(raw: pd.DataFrame, faults: Faults) -> dict[str, object]:
     return columns
 
 
-def report_unknown_metrics(frame: pd.DataFrame, faults: Faults) -> None:
+def report_unknown_metrics(frame: pd.DataFrame, faults: TableFaults) -> None:
     """Report metrics of which neither the registry nor the table says what they are.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         Scores with ``metric``, and ``metric_share, metric_better, ...`` where given.
-    faults : Faults
+    faults : TableFaults
         Where they go.
     """
     import difflib
@@ -92,14 +92,14 @@ def report_unknown_metrics(frame: pd.DataFrame, faults: Faults) -> None:
         faults.add(what, column="metric", where=unknown, hint=hint)
 
 
-def check_scores(frame: pd.DataFrame, faults: Faults) -> None:
+def check_scores(frame: pd.DataFrame, faults: TableFaults) -> None:
     """Hold scores, counts and standard errors against each other and against the metric of their row.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         Parsed scores, NaN where missing.
-    faults : Faults
+    faults : TableFaults
         Where what is wrong goes.
     """
     facts = metric_facts(frame)
@@ -130,7 +130,7 @@ def check_scores(frame: pd.DataFrame, faults: Faults) -> None:
     )
 
 
-def _check_ranges(frame: pd.DataFrame, facts: MetricFacts, faults: Faults) -> None:
+def _check_ranges(frame: pd.DataFrame, facts: MetricFacts, faults: TableFaults) -> None:
     """Report scores outside the range of their metric, and errors larger than it allows."""
     score, stderr = frame["score"].to_numpy(float), frame["stderr"].to_numpy(float)
     for i, metric in enumerate(facts.metrics):

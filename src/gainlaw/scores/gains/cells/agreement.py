@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gainlaw.scales import Scale
-    from gainlaw.scores.reading.cells import Faults
+    from gainlaw.scores.reading.cells import TableFaults
 
 __all__ = ["WRITTEN", "check_agreement", "check_variance"]
 
@@ -32,7 +32,7 @@ _HOW = {
 
 
 def check_agreement(
-    frame: pd.DataFrame, halves: Mapping[str, np.ndarray], scale: Scale, faults: Faults
+    frame: pd.DataFrame, halves: Mapping[str, np.ndarray], scale: Scale, faults: TableFaults
 ) -> None:
     """Report gains, scores and counts that contradict each other.
 
@@ -44,7 +44,7 @@ def check_agreement(
         Half a unit of the last digit written, for the columns at hand.
     scale : {"points", "log_odds", "normalized", "error_reduction"}
         The scale.
-    faults : Faults
+    faults : TableFaults
         Where contradictions go.
     """
     for side in ("baseline", "intermediate"):
@@ -56,7 +56,7 @@ def check_agreement(
         _check_gain(frame, halves, scale, faults)
 
 
-def check_variance(frame: pd.DataFrame, halves: Mapping[str, np.ndarray], faults: Faults) -> None:
+def check_variance(frame: pd.DataFrame, halves: Mapping[str, np.ndarray], faults: TableFaults) -> None:
     """Make of the column ``variance`` what it says: how ``se`` was got in words, or ``given`` for its square.
 
     Parameters
@@ -65,7 +65,7 @@ def check_variance(frame: pd.DataFrame, halves: Mapping[str, np.ndarray], faults
         Parsed gains as they were written; the column is changed in place.
     halves : mapping of str to numpy.ndarray of float, shape (rows,)
         Half a unit of the last digit written, of ``variance`` and ``se``.
-    faults : Faults
+    faults : TableFaults
         Where words go that it cannot have, and numbers that are not the square of ``se``.
     """
     import pandas as pd
@@ -90,7 +90,7 @@ def check_variance(frame: pd.DataFrame, halves: Mapping[str, np.ndarray], faults
 
 
 def _compare(
-    frame: pd.DataFrame, column: str, other: np.ndarray, what: str, slack: np.ndarray, faults: Faults
+    frame: pd.DataFrame, column: str, other: np.ndarray, what: str, slack: np.ndarray, faults: TableFaults
 ) -> None:
     value = frame[column].to_numpy(float)
     apart = np.abs(value - other) > (1 + _NOISE) * slack + _NOISE * np.abs(other)
@@ -101,7 +101,9 @@ def _compare(
         faults.add(shown, column=column, where=apart, hint=hint)
 
 
-def _check_gain(frame: pd.DataFrame, halves: Mapping[str, np.ndarray], scale: Scale, faults: Faults) -> None:
+def _check_gain(
+    frame: pd.DataFrame, halves: Mapping[str, np.ndarray], scale: Scale, faults: TableFaults
+) -> None:
     """Hold each gain against the two scores; on log-odds both as they are, and moved off the edges by half an item."""
     facts = metric_facts(frame)
     chance = frame["chance"].to_numpy(float) if "chance" in frame else np.full(len(frame), np.nan)

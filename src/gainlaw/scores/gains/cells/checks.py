@@ -12,7 +12,7 @@ from gainlaw.scores.reading.cells import check_names, parse_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.scores.reading.cells import Faults
+    from gainlaw.scores.reading.cells import TableFaults
 
 __all__ = [
     "LABELS",
@@ -51,22 +51,22 @@ NUMBERS = (
 )
 
 
-def number_names(column: pd.Series, faults: Faults) -> pd.Series:
+def number_names(column: pd.Series, faults: TableFaults) -> pd.Series:
     """Return the numbers of blocks whose names are text: 0, 1, ... in the order of the rows.
 
     Parameters
     ----------
     column : pandas.Series
         The blocks as given. A column with a number in it stays as it is; blank cells are missing in either case.
-    faults : Faults
+    faults : TableFaults
         Where names go that cannot be told apart.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> from gainlaw.scores.reading.cells import Faults
+    >>> from gainlaw.scores.reading.cells import TableFaults
     >>> trials = pd.Series(["Hart 1977", "", "TPT Madras", "Hart 1977"])
-    >>> number_names(trials, Faults(np.arange(2, 6), "effects.csv")).tolist()
+    >>> number_names(trials, TableFaults(np.arange(2, 6), "effects.csv")).tolist()
     [0.0, nan, 1.0, 0.0]
     """
     import pandas as pd
@@ -81,7 +81,7 @@ def number_names(column: pd.Series, faults: Faults) -> pd.Series:
     return codes
 
 
-def check_numbers(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Faults) -> None:
+def check_numbers(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: TableFaults) -> None:
     """Report numbers that are missing or out of range.
 
     Parameters
@@ -90,7 +90,7 @@ def check_numbers(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Fault
         Parsed gains, NaN where missing.
     bad : dict of str to numpy.ndarray of bool
         Where a cell was no number, by column; reported already.
-    faults : Faults
+    faults : TableFaults
         Where what is wrong goes.
     """
 
@@ -139,14 +139,14 @@ def check_numbers(frame: pd.DataFrame, bad: dict[str, np.ndarray], faults: Fault
         faults.add("above se, of which it is a part", column="baseline_se", where=above)
 
 
-def check_labels(frame: pd.DataFrame, faults: Faults) -> None:
+def check_labels(frame: pd.DataFrame, faults: TableFaults) -> None:
     """Report labels that are missing, that clash, or that do not tell the rows apart.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         Parsed gains.
-    faults : Faults
+    faults : TableFaults
         Where what is wrong goes.
     """
     if "intermediate" in frame:

@@ -35,7 +35,7 @@ from gainlaw.scores.gains.findings import find_gain_notes
 from gainlaw.scores.gains.record import order_columns
 from gainlaw.scores.gains.table import Gains, covariance_path
 from gainlaw.scores.metrics import metric_notes
-from gainlaw.scores.reading.cells import Faults, parse_free, parse_numbers, parse_text
+from gainlaw.scores.reading.cells import TableFaults, parse_free, parse_numbers, parse_text
 from gainlaw.scores.reading.digits import half_units
 from gainlaw.scores.reading.files import read_raw
 from gainlaw.scores.reading.frames import RawTable, raw_from_frame
@@ -229,7 +229,7 @@ def _gains(
     from gainlaw.scores.gains.cells.given import attach_covariance, read_covariance
 
     raw = declare_metrics(raw, declared.metrics)
-    faults = Faults(raw.lines, raw.source)
+    faults = TableFaults(raw.lines, raw.source)
     for column in ("gain", "se"):
         if column not in raw.frame:
             faults.add(

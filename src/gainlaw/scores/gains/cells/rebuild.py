@@ -11,7 +11,7 @@ from gainlaw.scores.gains.covariance import BlockCovariance
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gainlaw.scores.reading.cells import Faults
+    from gainlaw.scores.reading.cells import TableFaults
 
 __all__ = ["rebuild_covariance"]
 
@@ -32,7 +32,7 @@ _UNKNOWN: _Fault = (
 
 
 def rebuild_covariance(
-    frame: pd.DataFrame, beside: pd.DataFrame | None, faults: Faults, names: np.ndarray | None = None
+    frame: pd.DataFrame, beside: pd.DataFrame | None, faults: TableFaults, names: np.ndarray | None = None
 ) -> BlockCovariance | None:
     """Return the covariance of rows that have the same ``block``.
 
@@ -42,7 +42,7 @@ def rebuild_covariance(
         The gains, with ``block``, ``se``, ``baseline_se`` and perhaps ``correlation``.
     beside : DataFrame or None
         What `Gains.write` wrote beside the table: covariances of pairs of rows.
-    faults : Faults
+    faults : TableFaults
         Where it is told what contradicts itself or is missing: each kind of fault once, with its blocks.
     names : numpy.ndarray of str, shape (rows,), optional
         What the table calls the blocks; by default their numbers.
@@ -88,7 +88,7 @@ def rebuild_covariance(
     return None if faults.problems else BlockCovariance(se**2, tuple(blocks))
 
 
-def _pairs(frame: pd.DataFrame, beside: pd.DataFrame, faults: Faults) -> dict[tuple[int, int], float]:
+def _pairs(frame: pd.DataFrame, beside: pd.DataFrame, faults: TableFaults) -> dict[tuple[int, int], float]:
     """Return the covariances of pairs, if the file belongs to the table."""
     n = len(frame)
     lost = "the covariance file beside the table does not belong to it"

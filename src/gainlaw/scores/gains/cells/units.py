@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gainlaw.options import Unit
-    from gainlaw.scores.reading.cells import Faults
+    from gainlaw.scores.reading.cells import TableFaults
     from gainlaw.scores.reading.frames import RawTable
 
 __all__ = ["check_errors", "points_of", "scale_of"]
 
 
 def points_of(
-    frame: pd.DataFrame, scale: Scale, unit: Unit | None, faults: Faults, notes: list[Note]
+    frame: pd.DataFrame, scale: Scale, unit: Unit | None, faults: TableFaults, notes: list[Note]
 ) -> float:
     """Return by what ``gain`` and ``se`` are multiplied to be in points: 1, or 100 for fractions.
 
@@ -40,7 +40,7 @@ def points_of(
         Their scale; log-odds have no unit.
     unit : {"fraction", "points"}, optional
         The unit declared.
-    faults : Faults
+    faults : TableFaults
         Where a unit goes that cannot be.
     notes : list of Note
         Where it is said that fractions were read as such.
@@ -82,7 +82,7 @@ def points_of(
     return 1.0
 
 
-def check_errors(frame: pd.DataFrame, scale: Scale, faults: Faults) -> None:
+def check_errors(frame: pd.DataFrame, scale: Scale, faults: TableFaults) -> None:
     """Report standard errors that no counts of this size can have: those of another unit.
 
     Two independent shares of n items have the error that is compared; that of paired items is smaller, by less than
@@ -94,7 +94,7 @@ def check_errors(frame: pd.DataFrame, scale: Scale, faults: Faults) -> None:
         Parsed gains, in points.
     scale : str
         Their scale; only points are looked at.
-    faults : Faults
+    faults : TableFaults
         Where they go.
     """
     needed = ("baseline_score", "intermediate_score", "n_baseline", "n_intermediate")
@@ -130,7 +130,7 @@ def _proven(frame: pd.DataFrame, gain: np.ndarray) -> bool:
     return bool(exact or rounded)
 
 
-def scale_of(raw: RawTable, scale: Scale | None, faults: Faults) -> Scale:
+def scale_of(raw: RawTable, scale: Scale | None, faults: TableFaults) -> Scale:
     """Return the scale of a table: the one asked for, that of its column ``scale``, or points.
 
     Parameters
@@ -139,7 +139,7 @@ def scale_of(raw: RawTable, scale: Scale | None, faults: Faults) -> Scale:
         The cells as given.
     scale : str, optional
         The scale asked for.
-    faults : Faults
+    faults : TableFaults
         Where a scale goes that is none, or another than the one asked for.
     """
     allowed = choices(Scale)
