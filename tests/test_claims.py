@@ -124,8 +124,6 @@ def fake_curves(monkeypatch):
     def covariate_effect(fit, name, *, prior=False):
         return np.random.default_rng(1).normal(size=DRAWS) if prior else np.full(DRAWS, 2.0)
 
-    monkeypatch.setattr("gainlaw.posterior.curves.gain_curve", curve)
-    monkeypatch.setattr("gainlaw.posterior.curves.covariate_effect", covariate_effect)
     monkeypatch.setattr("gainlaw.fitting.companion.other_scale_fit", no_other)
     # Stand-ins have draws but no model: their Bayes factors are estimated from the draws.
     monkeypatch.setattr("gainlaw.fitting.point_null.PointNulls.factor", lambda *given: None)
@@ -135,6 +133,9 @@ def fake_curves(monkeypatch):
     # Nor do they know of their priors.
     monkeypatch.setattr("gainlaw.posterior.shares.prior_widening", lambda fit: np.zeros(DRAWS))
     monkeypatch.setattr("gainlaw.posterior.shares.narrower_baselines", lambda fit: None)
+    # Last: modules that are loaded on the way take the names as they are.
+    monkeypatch.setattr("gainlaw.posterior.curves.gain_curve", curve)
+    monkeypatch.setattr("gainlaw.posterior.curves.covariate_effect", covariate_effect)
 
 
 # --- draws -----------------------------------------------------------------------------------------------
