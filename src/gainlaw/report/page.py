@@ -254,33 +254,30 @@ def _missing(verdicts: Verdicts) -> str:
 
 def _engine(record: Mapping[str, Any]) -> str:
     """Return which engine computed the posterior, and why another was asked for in vain."""
-    engine = record.get("engine") or {}
-    name = engine.get("used") or record.get("arguments", {}).get("resolved", {}).get("engine", "")
-    return f"{name} (exact was tried first: {engine['fallback']})" if engine.get("fallback") else str(name)
+    used, fallback = record["engine"]["used"], record["engine"]["fallback"]
+    return f"{used} (exact was tried first: {fallback})" if fallback else str(used)
 
 
 def _cite(content: Content) -> list[str]:
     record: Mapping[str, Any] = content.fits.main.record
     items = [f"<dt>gainlaw</dt><dd>{escape(gainlaw.__version__)}</dd>"]
-    used, git = record.get("arguments", {}).get("resolved", {}), record.get("git") or {}
-    dirty = " (with uncommitted changes)" if git.get("dirty") else ""
-    for title, value in (
-        ("engine", _engine(record)),
-        ("draws", f"{used['chains'] * used['draws']:,}" if "draws" in used else ""),
-        ("seed", used.get("seed", "")),
-        ("commit", f"{git['commit']}{dirty}" if "commit" in git else ""),
-        ("Python", record.get("python", "")),
-    ):
-        if value != "":
-            items.append(f'<dt>{title}</dt><dd class="hash">{escape(str(value))}</dd>')
+    used, git = record["arguments"]["resolved"], record["git"]
+    dirty = " (with uncommitted changes)" if git and git["dirty"] else ""
+    commit = {"commit": f"{git['commit']}{dirty}"} if git else {}
+    facts = {
+        "engine": _engine(record),
+        "draws": f"{used['chains'] * used['draws']:,}",
+        "seed": used["seed"],
+        **commit,
+        "Python": record["python"],
+    }
+    items += [f'<dt>{title}</dt><dd class="hash">{escape(str(value))}</dd>' for title, value in facts.items()]
     if content.fits.main.gains.sha256:
         items.append(
             f'<dt>SHA-256 of the data</dt><dd class="hash"><code>{content.fits.main.gains.sha256}</code></dd>'
         )
-    versions = record.get("packages")
-    if isinstance(versions, Mapping):
-        text = ", ".join(f"{name} {number}" for name, number in versions.items())
-        items.append(f"<dt>libraries</dt><dd>{escape(text)}</dd>")
+    text = ", ".join(f"{name} {number}" for name, number in record["packages"].items())
+    items.append(f"<dt>libraries</dt><dd>{escape(text)}</dd>")
     references = "".join(f'<li id="ref-{key}">{escape(text)}</li>' for key, text in REFERENCES)
     return [
         f'<dl class="terms">{"".join(items)}</dl>',
