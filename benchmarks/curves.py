@@ -66,8 +66,8 @@ def huber(theta: np.ndarray, n: np.ndarray, d: np.ndarray, y: np.ndarray) -> flo
 def three_parameters(draws: int) -> None:
     sizes, y = power_points()
     x = np.log10(sizes / 1e9)
-    gl.fit_curve(sizes, y, law="power_offset").bootstrap(10, kind="pairs")
-    ours, fit = timed(lambda: gl.fit_curve(sizes, y, law="power_offset"))
+    gl.fit_curve(sizes, y, law="offset_power").bootstrap(10, kind="pairs")
+    ours, fit = timed(lambda: gl.fit_curve(sizes, y, law="offset_power"))
     many, found = timed(lambda: fit.bootstrap(draws, kind="pairs"))
 
     def law(at: np.ndarray, c: float, a: float, r: float) -> np.ndarray:

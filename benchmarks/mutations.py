@@ -104,7 +104,7 @@ FORMULAS = (
         "linear,power",
     ),
     *(
-        "power_offset",
+        "offset_power",
         "logistic",
         "nolaw",
         "a + b * x + c * x**2 + d * x**3 + e * x**4",

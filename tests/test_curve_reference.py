@@ -12,7 +12,7 @@ import pytest
 
 import gainlaw as gl
 from gainlaw.curves.kernels import problem as kernel
-from gainlaw.laws.curves import CURVE_LAWS
+from gainlaw.laws import LAWS
 
 NIST = Path(__file__).parent / "data" / "nist_strd"
 CERTIFIED = json.loads((NIST / "certified.json").read_text(encoding="utf-8"))
@@ -136,4 +136,4 @@ def test_a_twin_of_chinchilla_gives_back_its_parameters() -> None:
     problem = fit.problem
     at_truth = kernel.refit(problem, truth[None], steps=0)[1][0, 0]
     assert fit.optimum.objective <= at_truth
-    assert CURVE_LAWS["chinchilla"].variables == ("log_n", "log_d")
+    assert LAWS["chinchilla"].variables == ("log_n", "log_d")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.laws import LAWS, law
+from gainlaw.laws import law, shaped
 from gainlaw.model.engines.hyper import pack_points
 from gainlaw.model.gaussian.marginal import Marginal
 from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
@@ -58,7 +58,7 @@ def test_slopes_do_not_depend_on_the_unit_of_size() -> None:
     np.testing.assert_allclose(slopes[1]["sd"], slopes[0]["sd"], rtol=0.02)
 
 
-@pytest.mark.parametrize("name", sorted(LAWS))
+@pytest.mark.parametrize("name", shaped())
 def test_prior_draws_spread_least_at_the_centre_of_the_sizes(name: str) -> None:
     gains = effects()
     spec = specify(gains, law(name))

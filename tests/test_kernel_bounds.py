@@ -63,5 +63,5 @@ def test_indices_are_checked_in_that_process() -> None:
 def test_a_curve() -> None:
     sizes = np.geomspace(1e8, 1e11, 9)
     y = 3.0 + 2.0 * (sizes / 1e9) ** -0.3
-    fit = gl.fit_curve(sizes, y, law="power_offset")
+    fit = gl.fit_curve(sizes, y, law="offset_power")
     assert np.abs(fit.residuals).max() < 1e-3

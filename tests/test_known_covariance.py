@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import gainlaw as gl
-from gainlaw.laws import law
+from gainlaw.laws import law, shaped
 from gainlaw.model.binomial import kernels as binomial_kernels
 from gainlaw.model.binomial import sites as binomial
 from gainlaw.model.binomial import tables as binomial_tables
@@ -25,7 +25,6 @@ from gainlaw.posterior.tree import effects_of
 from gainlaw.scores.gains.covariance import BlockCovariance
 
 SIZES = (3e8, 1e9, 7e9, 3e10)
-LAWS = ("constant", "linear", "offset_power", "saturating", "logistic")
 KINDS = ("one baseline for all sizes", "any", "nearly all rows", "singular", "within checkpoints")
 TERMS = {
     "default": {},
@@ -119,7 +118,7 @@ def conditional(mean, prior, matrix, noise, y):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", shaped())
 def test_likelihood_and_moments_equal_the_dense_ones(name: str, kind: str) -> None:
     gains, problem, point = a_problem(name, kind)
     theta, mean, prior, matrix, noise = dense(gains, problem, point)

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 from gainlaw.errors import InputError
+from gainlaw.laws import law
+from gainlaw.model.spec.requirements import require_sizes
 from gainlaw.scores.evaluations.table import evaluations_from_frame, read_evaluations
 from gainlaw.scores.gains.cells.reading import gains_from_frame, read_gains, read_table
-from gainlaw.scores.gains.requirements import require_sizes
 
 HEADER = "model_family,model,params,base_model,intermediate,task,language,score,n_examples"
 GOOD = [
@@ -449,19 +450,19 @@ def test_neither_evaluations_nor_gains(tmp_path: Path) -> None:
 def test_one_size_is_refused_by_the_laws_that_need_more() -> None:
     frame = pd.read_csv(io.BytesIO(text(GOOD_GAINS)))
     one = gains_from_frame(frame[frame["params"] == 1000000000], "mine")
-    assert require_sizes(one, "constant") == 1
+    assert require_sizes(one, law("constant")) == 1
     with pytest.raises(
         InputError, match=r"at least 2 distinct sizes, but there is only one: 1e\+09"
     ) as caught:
-        require_sizes(one, "linear")
+        require_sizes(one, law("linear"))
     assert caught.value.problems[0].column == "params"
     two = gains_from_frame(frame)
-    assert require_sizes(two, "linear") == 2
+    assert require_sizes(two, law("linear")) == 2
     with pytest.raises(InputError, match="at least 3"):
-        require_sizes(two, "offset_power")
+        require_sizes(two, law("offset_power"))
     none = gains_from_frame(frame.drop(columns="params"))
     with pytest.raises(InputError, match="no params"):
-        require_sizes(none, "linear")
+        require_sizes(none, law("linear"))
 
 
 @pytest.mark.parametrize(

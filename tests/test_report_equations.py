@@ -10,21 +10,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gainlaw.laws import LAWS
-from gainlaw.laws.base import Law
+from gainlaw.laws import law, shaped
+from gainlaw.laws.placed import PlacedLaw, place
 from gainlaw.report.words import equation_latex, equation_mathml, shape_words
 
 VALUES = {"exponent": 0.7, "midpoint": 0.3, "steepness": 1.4}
 ENDS = (-0.5, 1.5)
 
 
-def fit_of(law: Law) -> SimpleNamespace:
+def fit_of(law: PlacedLaw) -> SimpleNamespace:
     terms = [SimpleNamespace(slope=law.has_slope), SimpleNamespace(slope=False)]
     return SimpleNamespace(spec=SimpleNamespace(law=law, terms=terms, residual=True))
 
 
-def scaled(name: str) -> Law:
-    return LAWS[name].over(np.array(ENDS))
+def scaled(name: str) -> PlacedLaw:
+    return place(law(name), np.array(ENDS))
 
 
 def python_of_mathml(element: ET.Element) -> str:
@@ -58,7 +58,7 @@ def python_of_latex(text: str) -> str:
     return re.sub(r"(?<=[\w)]) +(?=[\w(])", "*", re.sub(r"(?<=\bk) \(", "*(", text))
 
 
-def value_of(law: Law, forms: dict[str, str], x: float) -> float:
+def value_of(law: PlacedLaw, forms: dict[str, str], x: float) -> float:
     """Return the printed h at x."""
     known = {each.symbol: VALUES[each.name] for each in law.parameters}
     x_min, x_max = ENDS
@@ -76,26 +76,26 @@ def value_of(law: Law, forms: dict[str, str], x: float) -> float:
     return call("h")(x if law.x_range is not None else x - law.centre)
 
 
-CURVED = [name for name, law in LAWS.items() if law.definitions]
+CURVED = [name for name in shaped() if law(name).form.definitions]
 
 
 @pytest.mark.parametrize("name", CURVED)
 def test_the_printed_shape_is_that_of_the_law(name):
-    law = scaled(name)
-    psi = np.array([VALUES[each.name] for each in law.parameters])
-    root = [ET.fromstring(f"<mrow>{each.mathml}</mrow>") for each in law.definitions]
-    mathml = {each.name: python_of_mathml(tree) for each, tree in zip(law.definitions, root, strict=True)}
-    latex = {each.name: python_of_latex(each.latex) for each in law.definitions}
+    placed = scaled(name)
+    psi = np.array([VALUES[each.name] for each in placed.parameters])
+    root = [ET.fromstring(f"<mrow>{each.mathml}</mrow>") for each in placed.definitions]
+    mathml = {each.name: python_of_mathml(tree) for each, tree in zip(placed.definitions, root, strict=True)}
+    latex = {each.name: python_of_latex(each.latex) for each in placed.definitions}
     for x in (-1.0, -0.2, 0.0, 0.4, 2.0):
-        exact = float(law.shape(np.asarray(x), psi))
-        assert value_of(law, mathml, x) == pytest.approx(exact, abs=1e-12), mathml
-        assert value_of(law, latex, x) == pytest.approx(exact, abs=1e-12), latex
+        exact = float(placed.shape(np.asarray(x), psi))
+        assert value_of(placed, mathml, x) == pytest.approx(exact, abs=1e-12), mathml
+        assert value_of(placed, latex, x) == pytest.approx(exact, abs=1e-12), latex
 
 
-@pytest.mark.parametrize("name", list(LAWS))
+@pytest.mark.parametrize("name", shaped())
 def test_group_effects_multiply_what_the_slope_multiplies(name):
-    law = scaled(name)
-    latex, mathml = equation_latex(fit_of(law)), equation_mathml(fit_of(law))
+    placed = scaled(name)
+    latex, mathml = equation_latex(fit_of(placed)), equation_mathml(fit_of(placed))
     ET.fromstring(f"<div>{mathml}</div>")
     text = re.sub(r"<[^>]*>", "", mathml)
     h = {"constant": None, "linear": "x_i"}.get(name, "h(x_i)")
@@ -103,7 +103,7 @@ def test_group_effects_multiply_what_the_slope_multiplies(name):
         assert "beta" not in latex
         assert "v_" not in latex
         assert "log" not in latex + text
-        assert shape_words(fit_of(law)) == ""
+        assert shape_words(fit_of(placed)) == ""
         return
     assert rf"\beta\,{h}" in latex
     assert rf"v_{{t[i]}}\,{h}" in latex
@@ -111,5 +111,5 @@ def test_group_effects_multiply_what_the_slope_multiplies(name):
     assert f"β{plain}" in text
     assert f"vt[i]{plain}" in text
     assert ("h(x)=" in text) == (name != "linear") == ("h(x) = " in latex)
-    for each in law.parameters:
-        assert f"; {each.symbol} {each.description}" in shape_words(fit_of(law))
+    for each in placed.parameters:
+        assert f"; {each.symbol} {each.description}" in shape_words(fit_of(placed))

@@ -42,7 +42,6 @@ _EXPORTS = {
     "prior": "model.spec.priors",
     "gain_curve": "posterior.curves",
     "fit_curve": "curves.fit",
-    "curve_law": "laws",
     "formula_law": "laws",
     "assess": "claims.assessment",
     "assess_file": "claims.assessment",
@@ -63,8 +62,8 @@ if TYPE_CHECKING:
     from gainlaw.errors import DiagnosticsError, GainlawError, InputError
     from gainlaw.fits import Fit, fit, load_fit
     from gainlaw.fitting.comparison import compare
-    from gainlaw.laws import curve_law, law
-    from gainlaw.laws.curve_law import formula_law
+    from gainlaw.laws import law
+    from gainlaw.laws.record import formula_law
     from gainlaw.model.spec.priors import prior
     from gainlaw.posterior.curves import gain_curve
     from gainlaw.report.write import draw_figures, write_report

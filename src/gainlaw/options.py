@@ -7,9 +7,9 @@ from typing import Literal, get_args
 from gainlaw.errors import InputError, Problem
 
 __all__ = [
+    "DEFAULT_LAW",
     "Baselines",
     "Engine",
-    "LawName",
     "Level",
     "ParamsUnit",
     "Unit",
@@ -17,7 +17,7 @@ __all__ = [
     "require_choice",
 ]
 
-LawName = Literal["constant", "linear", "offset_power", "saturating", "logistic"]
+DEFAULT_LAW = "linear"
 Unit = Literal["fraction", "points"]
 ParamsUnit = Literal["1", "K", "M", "B"]
 Engine = Literal["exact", "nuts"]
@@ -39,8 +39,8 @@ def choices(alias: object) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> choices(LawName)
-    ('constant', 'linear', 'offset_power', 'saturating', 'logistic')
+    >>> choices(Engine)
+    ('exact', 'nuts')
     """
     return tuple(str(value) for value in get_args(alias))
 
@@ -64,8 +64,8 @@ def require_choice(value: str, alias: object, option: str) -> str:
 
     Examples
     --------
-    >>> require_choice("linear", LawName, "law")
-    'linear'
+    >>> require_choice("nuts", Engine, "engine")
+    'nuts'
     """
     allowed = choices(alias)
     if value in allowed:

@@ -17,11 +17,11 @@ from gainlaw.curves.profile import Profile, profile
 from gainlaw.curves.record import CurveRecord
 from gainlaw.curves.resampling import CurveBootstrap, bootstrap
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws import curve_law
-from gainlaw.laws.base import Law
-from gainlaw.laws.curve_law import CurveLaw
+from gainlaw.laws import law as law_of
+from gainlaw.laws.record import Law
 from gainlaw.notes import count_of
 from gainlaw.numbers import read_number
+from gainlaw.options import DEFAULT_LAW
 from gainlaw.scores.gains.table import Gains
 
 __all__ = ["CurveFit", "fit_curve"]
@@ -59,7 +59,7 @@ def fit_curve(
     data: Gains | CurvePoints | ArrayLike | Mapping[str, ArrayLike],
     y: ArrayLike | None = None,
     *,
-    law: str | CurveLaw | Law = "linear",
+    law: str | Law = DEFAULT_LAW,
     loss: str | None = None,
     delta: float | None = None,
     nu: float = 4.0,
@@ -81,9 +81,8 @@ def fit_curve(
         numbers or text such as ``"7B"``; or the law's variables by name.
     y : array, optional
         The numbers at the sizes: gains, losses, or counts of successes with `trials`.
-    law : str, CurveLaw or Law
-        A name of `gainlaw.laws.CURVE_LAWS`, a formula in ``x`` = log10(params / 1e9), or a law; of a hierarchical one
-        its curve.
+    law : str or Law
+        A name of `gainlaw.laws.LAWS`, a formula in ``x`` = log10(params / 1e9), or a law.
     loss : {"squared", "gls", "huber", "lad", "student_t", "binomial", "beta_binomial"}, optional
         ``squared`` gives every point the same weight and estimates the spread; ``gls`` weighs by the known covariance
         and estimates its scale; ``lad`` is least absolute deviation. By default ``gls`` where `se` or `covariance` is
@@ -127,7 +126,7 @@ def fit_curve(
     >>> round(fit.values["r"], 2)
     0.36
     """
-    chosen = curve_law(law)
+    chosen = law_of(law)
     points = _points(data, y, se=se, covariance=covariance, trials=trials, groups=groups)
     used = _loss(loss, se is not None or covariance is not None)
     if len(points) < len(chosen.parameters):

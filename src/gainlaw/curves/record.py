@@ -16,7 +16,7 @@ from gainlaw.curves.kernels.problem import CurveProblem
 from gainlaw.curves.points import CurvePoints, read_variables
 from gainlaw.curves.robust import robust_covariance
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws.curve_law import CurveLaw
+from gainlaw.laws.record import Law
 from gainlaw.sizes import decades
 
 __all__ = ["CurveRecord"]
@@ -53,7 +53,7 @@ class CurveRecord:
     seed: int = 0
 
     @property
-    def law(self) -> CurveLaw:
+    def law(self) -> Law:
         """The law."""
         return self.problem.law
 

@@ -12,15 +12,16 @@ from gainlaw.curves.comparison import compare_curves, in_words
 from gainlaw.curves.fit import CurveFit, fit_curve
 from gainlaw.curves.points import CurvePoints, checkpoint_points
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws import curve_law
-from gainlaw.laws.curve_law import CurveLaw
+from gainlaw.laws import LAWS
+from gainlaw.laws import law as law_of
+from gainlaw.laws.record import Law
 from gainlaw.notes import count_of
 from gainlaw.scores.gains.table import Gains
 
 __all__ = ["DEFAULT_LAWS", "CurveStudy", "fit_curves"]
 
 #: What is fitted where no law is named.
-DEFAULT_LAWS = ("constant", "linear", "power", "power_offset", "rational", "logistic")
+DEFAULT_LAWS = tuple(name for name, each in LAWS.items() if each.usual)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ class CurveStudy:
 
 def fit_curves(
     gains: Gains,
-    laws: Sequence[str | CurveLaw] = DEFAULT_LAWS,
+    laws: Sequence[str | Law] = DEFAULT_LAWS,
     *,
     by: Sequence[str] = (),
     loss: str = "squared",
@@ -104,7 +105,7 @@ def fit_curves(
     ----------
     gains : Gains
         Gains with model sizes.
-    laws : sequence of str or CurveLaw
+    laws : sequence of str or Law
         Names, formulas or laws.
     by : sequence of str
         Columns that tell curves apart.
@@ -128,7 +129,7 @@ def fit_curves(
     >>> study.comparison["law"].tolist()
     ['linear', 'constant']
     """
-    chosen = [law if isinstance(law, CurveLaw) else curve_law(law) for law in laws]
+    chosen = [law_of(each) for each in laws]
     if not chosen:
         raise InputError(Problem("no law to fit"))
     several = [law.name for law in chosen if law.variables != ("x",)]
@@ -147,7 +148,7 @@ def fit_curves(
     return CurveStudy(fits, tuple(skipped))
 
 
-def _reason(points: CurvePoints, law: CurveLaw) -> str:
+def _reason(points: CurvePoints, law: Law) -> str:
     """Return why a law cannot be fitted to points, or nothing."""
     parameters = len(law.parameters)
     if points.n_sizes < parameters:

@@ -87,11 +87,7 @@ def curves_data(
     for k, fit in enumerate(fits):
         n = fit.points.variables["N"] if fit.sized else fit.sizes
         sizes = np.geomspace(n.min(), n.max() * 10.0**beyond, points)
-        panel = (
-            f"{task_title(fit.points.name)}: {fit.law.name.replace('_', ' ')}"
-            if fit.points.name
-            else fit.law.name
-        )
+        panel = f"{task_title(fit.points.name)}: {fit.law.title}" if fit.points.name else fit.law.name
         bands.append(fit.predict(sizes).assign(panel=panel, place=k).rename(columns={"N": "params"}))
         shown = pd.DataFrame(
             {"params": n, "gain": fit.points.y, "residual": fit.residuals, "panel": panel, "place": k}

@@ -100,7 +100,7 @@ def _make(base: FitRecord, scale: Scale, progress: Progress | None) -> FitRecord
         return None
     used = base.record["arguments"]["resolved"]
     options = {name: value for name, value in used.items() if name not in ("law", "scale")}
-    made = fit(gains, law=base.spec.law.name, progress=progress, **options)
+    made = fit(gains, law=base.spec.law.law, progress=progress, **options)
     if base.path is None:
         return made
     return replace(made, record={**made.record, "parent": base.record["sha256"]})

@@ -20,13 +20,12 @@ from gainlaw.fitting.checks.sensitivity import prior_sensitivity
 from gainlaw.fitting.checks.trend import trend_checks
 from gainlaw.fitting.provenance import build_record
 from gainlaw.fitting.record import FitRecord
-from gainlaw.laws import LAWS
-from gainlaw.laws import law as law_of
-from gainlaw.laws.curve_law import CurveLaw
+from gainlaw.laws import hierarchical_law
+from gainlaw.laws.record import Law
 from gainlaw.model.spec.priors import Prior
 from gainlaw.model.spec.problem import ModelProblem, build_problem, observations, specify
 from gainlaw.model.spec.tree import Relations, read_relations
-from gainlaw.options import Baselines, Engine, LawName, require_choice
+from gainlaw.options import DEFAULT_LAW, Baselines, Engine, require_choice
 from gainlaw.posterior.estimates import MIN_ESS, estimate_table
 from gainlaw.posterior.record import Posterior
 from gainlaw.scales import Scale
@@ -47,7 +46,7 @@ Progress = Callable[[int, int], None]
 
 def fit(
     data: Gains | Evaluations,
-    law: LawName | str = "linear",
+    law: str | Law = DEFAULT_LAW,
     *,
     scale: Scale | None = None,
     engine: Engine | str = "exact",
@@ -83,8 +82,8 @@ def fit(
     ----------
     data : Gains or Evaluations
         Gains, or evaluations from which they are computed.
-    law : {"linear", "offset_power", "constant"}
-        The law.
+    law : str or Law
+        A law that has a shape: its name (`gainlaw.laws.shaped`), or one of one's own (`gainlaw.laws.record.Law`).
     scale : {"points", "log_odds", "normalized", "error_reduction"}, optional
         The scale; by default that of the gains, or points.
     engine : {"exact", "nuts"}
@@ -139,13 +138,7 @@ def fit(
     _check_numbers(draws, tune, chains, seed, ci_prob)
     sizes = None if params is None else np.atleast_1d(model_sizes(params)).tolist()
     start = time.perf_counter()
-    law_name = law
-    chosen = law_of(law_name)
-    if isinstance(chosen, CurveLaw):
-        names = ", ".join(LAWS)
-        raise InputError(
-            Problem(f"{law_name!r} is no hierarchical law", hint=f"allowed: {names}; or gl.fit_curve")
-        )
+    chosen = hierarchical_law(law)
     gains = _as_gains(data, scale)
     relations = read_relations(tree)
     spec = specify(
@@ -176,7 +169,7 @@ def fit(
             predictive_data(posterior),
         )
     resolved = {
-        "law": law_name,
+        "law": chosen.name,
         "scale": gains.scale,
         "engine": engine,
         "terms": None if terms is None else list(terms),

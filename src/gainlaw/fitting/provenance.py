@@ -18,7 +18,7 @@ from gainlaw.posterior.record import Posterior
 
 __all__ = ["RECORD_VERSION", "build_record", "describe_model", "plain", "seal"]
 
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 
 _PACKAGES = ("numpy", "scipy", "pandas", "xarray", "pymc", "pytensor", "nutpie", "numba", "arviz-stats")
 
@@ -96,6 +96,7 @@ def describe_model(spec: ModelSpec) -> dict[str, Any]:
     """Return what a record says of a model."""
     return {
         "law": spec.law.name,
+        "law_record": spec.law.law.record(),
         "formula": spec.law.formula,
         "scale": spec.scale,
         "unit": spec.unit,

@@ -110,7 +110,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _load(path: Path) -> FitRecord:
-    from gainlaw.laws import law
+    from gainlaw.laws.record import read_law
     from gainlaw.model.spec.problem import build_problem, specify
     from gainlaw.model.spec.tree import read_relations
     from gainlaw.scores.gains.cells.reading import read_gains
@@ -136,7 +136,7 @@ def _load(path: Path) -> FitRecord:
     try:
         spec = specify(
             gains,
-            law(model["law"]),
+            read_law(model["law_record"]),
             terms=used["terms"],
             exclude=used["exclude"],
             covariates=used["covariates"],

@@ -23,7 +23,7 @@ def warm() -> None:
     # A model whose replicates share one sd takes other kernels.
     one_mixture = load_dataset("bloomz", intermediates="xP3")
     fit(one_mixture, terms=["task", "checkpoint_task"], draws=100, chains=2)
-    fit_curves(load_dataset("bloomz", tasks="xcopa", intermediates="xP3").gains(), ["linear", "power_offset"])
+    fit_curves(load_dataset("bloomz", tasks="xcopa", intermediates="xP3").gains())
 
 
 if __name__ == "__main__":

@@ -2,95 +2,97 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
 from types import MappingProxyType
-from typing import overload
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws.base import Law, ShapeParameter
-from gainlaw.laws.constant import CONSTANT
-from gainlaw.laws.curve_law import CurveLaw, CurveParameter, formula_law
-from gainlaw.laws.curves import CURVE_LAWS
-from gainlaw.laws.linear import LINEAR
-from gainlaw.laws.offset_power import OFFSET_POWER
-from gainlaw.laws.sigmoid import LOGISTIC, SATURATING
-from gainlaw.options import LawName, require_choice
-from gainlaw.sizes import N0, centre_of, decades
+from gainlaw.laws import forms
+from gainlaw.laws.record import Law, Parameter, formula_law, read_law
+from gainlaw.laws.shape import Definition, Shape, ShapeParameter
 
 __all__ = [
-    "CURVE_LAWS",
     "LAWS",
-    "N0",
-    "CurveLaw",
-    "CurveParameter",
+    "Definition",
     "Law",
+    "Parameter",
+    "Shape",
     "ShapeParameter",
-    "centre_of",
-    "curve_law",
-    "decades",
     "formula_law",
+    "hierarchical_law",
     "law",
+    "read_law",
+    "shaped",
 ]
 
-LAWS = MappingProxyType({each.name: each for each in (CONSTANT, LINEAR, OFFSET_POWER, SATURATING, LOGISTIC)})
+
+def _found() -> list[Law]:
+    modules = (import_module(f"{forms.__name__}.{each.name}") for each in iter_modules(forms.__path__))
+    return sorted((each.LAW for each in modules), key=lambda each: (len(each.parameters), each.name))
 
 
-@overload
-def law(name: LawName) -> Law: ...
-@overload
-def law(name: str) -> Law | CurveLaw: ...
-def law(name: str) -> Law | CurveLaw:
-    """Return the hierarchical law called `name`, or the law of one curve that a formula is.
+#: Every law by name, those of fewer parameters first.
+LAWS = MappingProxyType({each.name: each for each in _found()})
 
-    Parameters
-    ----------
-    name : {"constant", "linear", "offset_power", "saturating", "logistic"} or formula
-        The law's name; or a formula in ``x`` (log10(params / 1e9)) for `gainlaw.fit_curve`, see `formula_law`.
 
-    Raises
-    ------
-    InputError
-        If there is no such law; the message lists those there are.
+def shaped() -> tuple[str, ...]:
+    """Return the names of the laws that the hierarchical model takes.
 
     Examples
     --------
-    >>> law("linear").formula
-    'gain = a + beta * x,  x = log10(params / 1e9)'
+    >>> shaped()
+    ('constant', 'linear', 'offset_power', 'saturating', 'logistic')
     """
-    if not name.isidentifier():
-        return formula_law(name, name=name)
-    return LAWS[require_choice(name, LawName, "law")]
+    return tuple(name for name, each in LAWS.items() if each.shape is not None)
 
 
-def curve_law(name: str | CurveLaw | Law) -> CurveLaw:
-    """Return the law of one curve called `name`, or made from a formula.
+def law(name: str | Law) -> Law:
+    """Return the law called `name`, or made from a formula.
 
     Parameters
     ----------
-    name : str, CurveLaw or Law
-        One of `CURVE_LAWS`, or a formula in ``x`` (log10(params / 1e9)) such as ``"c + a * exp(-r * x)"``. For
-        positive parameters and ranges of starting values see `formula_law`. A law of one curve is returned as it is,
-        a hierarchical one as the law of one curve that has its form.
+    name : str or Law
+        One of `LAWS`, or a formula in ``x`` (log10(params / 1e9)) such as ``"c + a * exp(-r * x)"``. For positive
+        parameters and ranges of starting values see `formula_law`. A law is returned as it is.
 
     Raises
     ------
     InputError
-        If it is neither.
+        If it is none of these; the message lists the laws there are.
 
     Examples
     --------
-    >>> curve_law("linear").formula, curve_law("a + b * x ** 2").linear
+    >>> law("linear").formula, law("a + b * x ** 2").linear
     ('a + b * x', (True, True))
     """
-    if isinstance(name, CurveLaw):
+    if isinstance(name, Law):
         return name
-    if isinstance(name, Law) and name.curve:
-        return CURVE_LAWS[name.curve]
     if not isinstance(name, str):
         raise InputError(Problem(f"a law is a name, a formula or a law, not {type(name).__name__}"))
-    if name in CURVE_LAWS:
-        return CURVE_LAWS[name]
+    if name in LAWS:
+        return LAWS[name]
     if name.isidentifier():
-        raise InputError(
-            Problem(f"law is {name!r}", hint=f"allowed: {', '.join(CURVE_LAWS)}, or a formula in x")
-        )
+        raise InputError(Problem(f"law is {name!r}", hint=f"allowed: {', '.join(LAWS)}, or a formula in x"))
     return formula_law(name, name=name)
+
+
+def hierarchical_law(name: str | Law) -> Law:
+    """Return the law called `name`, if the hierarchical model takes it.
+
+    Raises
+    ------
+    InputError
+        If there is no such law, or it has no shape; the message lists those that have.
+
+    Examples
+    --------
+    >>> hierarchical_law("linear").name
+    'linear'
+    """
+    if isinstance(name, Law) and name.shape is not None:
+        return name
+    if isinstance(name, str) and name in shaped():
+        return LAWS[name]
+    what = f"{name.name if isinstance(name, Law) else name!r} is no law of the hierarchical model"
+    hint = f"allowed: {', '.join(shaped())}; for one curve gl.fit_curve takes any law and formula"
+    raise InputError(Problem(what, hint=hint))

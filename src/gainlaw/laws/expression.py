@@ -6,17 +6,30 @@ import ast
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from gainlaw.errors import InputError, Problem
 
-__all__ = ["BINARY", "CONSTANT", "PARAMETER", "UNARY", "VARIABLE", "Graph", "Node", "parse"]
+__all__ = ["BINARY", "CONSTANT", "PARAMETER", "UNARY", "VARIABLE", "Graph", "Node", "evaluate", "parse"]
 
 CONSTANT: Final = "constant"
 PARAMETER: Final = "parameter"
 VARIABLE: Final = "variable"
 #: Operations of one operand, as the compiled kernels number them.
-UNARY: Final = ("neg", "exp", "log", "sin", "cos", "arctan", "power", "logistic", "probit")
+UNARY: Final = (
+    "neg",
+    "exp",
+    "log",
+    "sin",
+    "cos",
+    "arctan",
+    "power",
+    "logistic",
+    "probit",
+    "expm1",
+    "log1p",
+    "tanh",
+)
 #: Operations of two operands.
 BINARY: Final = ("add", "subtract", "multiply", "divide", "raise", "logaddexp")
 
@@ -30,6 +43,9 @@ _FUNCTIONS = (
     "arctan",
     "logistic",
     "probit",
+    "expm1",
+    "log1p",
+    "tanh",
     "logsumexp",
     "power10",
 )
@@ -82,6 +98,39 @@ class Graph:
     variables: tuple[str, ...]
 
 
+def evaluate(graph: Graph, values: Mapping[str, Any], functions: Mapping[str, Any]) -> Any:
+    """Return the value of a formula: numbers, arrays or symbols, as the functions make them.
+
+    Parameters
+    ----------
+    graph : Graph
+        The formula.
+    values : mapping of str to number, array or symbol
+        Parameters and variables by name.
+    functions : mapping of str to callable
+        By the names of `UNARY` and `BINARY`; ``power`` takes its exponent as second argument.
+
+    Examples
+    --------
+    >>> import math
+    >>> evaluate(parse("a * exp(-x)", ["x"]), {"a": 2.0, "x": 0.0}, {
+    ...     "exp": math.exp, "neg": lambda u: -u, "multiply": lambda u, v: u * v})
+    2.0
+    """
+    found: list[Any] = []
+    for node in graph.nodes:
+        operands = [found[k] for k in node.operands]
+        if node.kind == CONSTANT:
+            found.append(node.value)
+        elif node.kind in (PARAMETER, VARIABLE):
+            found.append(values[node.name])
+        elif node.kind == "power":
+            found.append(functions["power"](*operands, node.value))
+        else:
+            found.append(functions[node.kind](*operands))
+    return found[-1]
+
+
 def parse(
     text: str,
     variables: Sequence[str],
@@ -95,7 +144,8 @@ def parse(
     ----------
     text : str
         A formula with ``+ - * / **``, numbers, names, and the functions exp, log, log10, sqrt, sin, cos, arctan,
-        logistic, probit (the normal distribution function), logsumexp and power10. Names that are no variables are
+        logistic, probit (the normal distribution function), expm1, log1p, tanh, logsumexp and power10. Names that are
+        no variables are
         parameters; ``pi`` is the number.
     variables : sequence of str
         Names of the variables.
@@ -107,7 +157,7 @@ def parse(
     Raises
     ------
     InputError
-        If the text is no such formula, or has no parameter.
+        If the text is no such formula.
 
     Examples
     --------
@@ -126,8 +176,6 @@ def parse(
     except RecursionError as err:
         raise InputError(Problem("the formula is nested too deeply")) from err
     found = tuple(builder.parameters)
-    if not found:
-        raise InputError(Problem(f"the formula {text!r} has no parameter to fit"))
     order = found if parameters is None else tuple(parameters)
     if set(order) != set(found) or len(set(order)) != len(order):
         raise InputError(
@@ -241,7 +289,10 @@ def _fold(node: Node, values: list[float]) -> float:
     functions: Mapping[str, object] = {
         "neg": lambda u: -u,
         "exp": math.exp,
+        "expm1": math.expm1,
         "log": math.log,
+        "log1p": math.log1p,
+        "tanh": math.tanh,
         "sin": math.sin,
         "cos": math.cos,
         "arctan": math.atan,

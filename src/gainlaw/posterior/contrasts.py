@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.laws.base import Law
+from gainlaw.laws.placed import PlacedLaw
 from gainlaw.model.spec.covariates import column_of
 from gainlaw.posterior.curves import observed_range
 from gainlaw.posterior.grid import reference_weights
@@ -52,7 +52,7 @@ class Combination:
 
     Parameters
     ----------
-    law : Law
+    law : PlacedLaw
         The law.
     x_range : tuple of float
         The observed range of sizes, over which slopes are averaged.
@@ -63,7 +63,7 @@ class Combination:
         None, by the factor that averages the slope.
     """
 
-    law: Law
+    law: PlacedLaw
     x_range: tuple[float, float]
     fixed: Float
     sloped: tuple[tuple[float | None, Float], ...]

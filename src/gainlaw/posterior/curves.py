@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws.base import Law
+from gainlaw.laws.placed import PlacedLaw
 from gainlaw.model.spec.covariates import column_of
 from gainlaw.model.spec.terms import TREE
+from gainlaw.options import DEFAULT_LAW
 from gainlaw.posterior.grid import (
     Weights,
     check_selection,
@@ -41,7 +42,7 @@ class Curve:
 
     Parameters
     ----------
-    law : Law
+    law : PlacedLaw
         The law.
     intercept : ndarray, shape (draws,)
         Gain at the law's centre, in the unit of the scale. Draws run chain by chain.
@@ -66,7 +67,7 @@ class Curve:
         Why the groups that are fixed have no slopes of their own; empty where they have.
     """
 
-    law: Law
+    law: PlacedLaw
     intercept: Float
     beta: Float
     psi: Float | None
@@ -138,9 +139,7 @@ class Curve:
 
     def _need_slope(self, what: str) -> None:
         if not self.law.has_slope:
-            raise InputError(
-                Problem(f"the {self.law.name} law has no {what}", hint="fit law=linear or law=offset_power")
-            )
+            raise InputError(Problem(f"the {self.law.name} law has no {what}", hint=f"fit law={DEFAULT_LAW}"))
 
 
 def gain_curve(posterior: Posterior, level: str | None = None, *, prior: bool = False, **group: str) -> Curve:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gainlaw.laws.base import Law
+from gainlaw.laws.placed import PlacedLaw
 from gainlaw.model.spec.problem import ModelProblem, ModelSpec, observations
 from gainlaw.scales import Scale
 from gainlaw.scores.gains.table import Gains
@@ -41,7 +41,7 @@ class Posterior:
         return self.problem.spec
 
     @property
-    def law(self) -> Law:
+    def law(self) -> PlacedLaw:
         """The law of the gain."""
         return self.spec.law
 

@@ -225,7 +225,7 @@ def _method(fit: FitRecord) -> list[str]:
     return [
         _paragraph(
             "The gain of every combination of checkpoint, intermediate training, task and language "
-            f"follows the {law.name.replace('_', ' ')} law ({law.description}) in the number of parameters "
+            f"follows the {law.title} law ({law.description}) in the number of parameters "
             "N:"
         ),
         f'<div class="equation">{equation_mathml(fit)}</div>',

@@ -145,10 +145,7 @@ def _method(fit: FitRecord) -> list[str]:
     dropped = dropped_words(fit)
     left_out = f"Left out because the data cannot identify it: {names_of(dropped)}." if dropped else ""
     return [
-        escape_latex(
-            f"The gain follows the {law.name.replace('_', ' ')} law ({law.description}) in the number of "
-            "parameters:"
-        )
+        escape_latex(f"The gain follows the {law.title} law ({law.description}) in the number of parameters:")
         + f"\n\\begin{{equation}}\n{equation_latex(fit)}\n\\end{{equation}}\n"
         + f"with $a$ the gain at {law.centre_words}{shape}. The $u$ and $v$ are deviations of the groups "
         "of each term, normal around zero with standard deviations learned from the data; $e$ is the "

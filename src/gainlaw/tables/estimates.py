@@ -222,7 +222,7 @@ def estimates_table(fit: FitRecord) -> Table:
         Column("p_positive", "P(> 0)", "probability"),
         *_convergence(frame),
     )
-    law = fit.spec.law.name.replace("_", " ")
+    law = fit.spec.law.title
     caption = f"Every estimate of the {law} law on {fit.unit}, with its convergence numbers."
     notes = (
         "A crossing is the size at which the gain is zero. A ratio is the gain at the size given over "

@@ -20,6 +20,7 @@ from gainlaw.cli.sources import (
     open_table,
 )
 from gainlaw.errors import InputError, Problem
+from gainlaw.laws import LAWS
 from gainlaw.scales import Scale
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def curve(
         typer.Option(
             metavar="LAW",
             help="A law or a formula in x = log10(params / 1e9), such as 'a + b * x ** 2'; several by commas, or "
-            "repeat. [default: constant, linear, power, power_offset, rational, logistic]",
+            f"repeat. [default: {', '.join(name for name, each in LAWS.items() if each.usual)}]",
             show_default=False,
         ),
     ] = None,

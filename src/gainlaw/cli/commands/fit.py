@@ -23,7 +23,8 @@ from gainlaw.cli.sources import (
     parse_pairs,
 )
 from gainlaw.errors import InputError, Problem
-from gainlaw.options import Baselines, Engine, LawName
+from gainlaw.laws import shaped
+from gainlaw.options import DEFAULT_LAW, Baselines, Engine
 from gainlaw.scales import Scale
 
 __all__ = ["fit"]
@@ -36,8 +37,11 @@ def fit(
         typer.Option("--output", "-o", metavar="DIR", help="The fit directory to write.", show_default=False),
     ],
     law: Annotated[
-        LawName, typer.Option(help="How the gain depends on the number of parameters.")
-    ] = "linear",
+        str,
+        typer.Option(
+            metavar=f"[{'|'.join(shaped())}]", help="How the gain depends on the number of parameters."
+        ),
+    ] = DEFAULT_LAW,
     scale: Annotated[
         Scale | None, typer.Option(help="The scale of the gain [default: points, or that of a gains table].")
     ] = None,

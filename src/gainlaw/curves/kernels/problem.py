@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gainlaw.curves.kernels.records import Data, Search
 from gainlaw.curves.points import CurvePoints
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws.curve_law import CurveLaw
+from gainlaw.laws.record import Law
 from gainlaw.numbers import read_number
 
 __all__ = [
@@ -44,7 +44,7 @@ class CurveProblem:
 
     Parameters
     ----------
-    law : CurveLaw
+    law : Law
         The law.
     points : CurvePoints
         The points.
@@ -62,7 +62,7 @@ class CurveProblem:
         The points and their loss for the kernels; made here.
     """
 
-    law: CurveLaw
+    law: Law
     points: CurvePoints
     loss: str
     setting: tuple[float, float]
@@ -91,7 +91,7 @@ class CurveProblem:
 
 
 def set_up(
-    law: CurveLaw, points: CurvePoints, loss: str, *, delta: float | None = None, nu: float = 4.0
+    law: Law, points: CurvePoints, loss: str, *, delta: float | None = None, nu: float = 4.0
 ) -> CurveProblem:
     """Return the problem with what its loss has to be told, found from the data where it was not given.
 

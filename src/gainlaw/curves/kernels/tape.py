@@ -15,6 +15,7 @@ _CODES = {kind: code for code, kind in enumerate((CONSTANT, PARAMETER, VARIABLE,
 _CONSTANT, _PARAMETER, _VARIABLE = _CODES[CONSTANT], _CODES[PARAMETER], _CODES[VARIABLE]
 _NEG, _EXP, _LOG, _SIN, _COS = (_CODES[kind] for kind in ("neg", "exp", "log", "sin", "cos"))
 _ARCTAN, _POWER, _LOGISTIC, _PROBIT = (_CODES[kind] for kind in ("arctan", "power", "logistic", "probit"))
+_EXPM1, _LOG1P, _TANH = (_CODES[kind] for kind in ("expm1", "log1p", "tanh"))
 _ADD, _SUBTRACT, _MULTIPLY, _DIVIDE = (_CODES[kind] for kind in ("add", "subtract", "multiply", "divide"))
 _RAISE, _LOGADDEXP = _CODES["raise"], _CODES["logaddexp"]
 _SQRT2, _SQRT2PI = float(np.sqrt(2.0)), float(np.sqrt(2.0 * np.pi))
@@ -55,6 +56,17 @@ def _unary(code, constant, u, partial):
             f = 0.5 * erfc(-x / _SQRT2)
             d = np.exp(-0.5 * x * x) / _SQRT2PI
             dd = -x * d
+        elif code == _EXPM1:
+            f, d = np.expm1(x), np.exp(x)
+            dd = d
+        elif code == _LOG1P:
+            f = np.log1p(x) if x > -1.0 else np.nan
+            d = 1.0 / (1.0 + x) if x != -1.0 else np.nan
+            dd = -d * d
+        elif code == _TANH:
+            f = np.tanh(x)
+            d = 1.0 - f * f
+            dd = -2.0 * f * d
         elif code == _SIN:
             f, d = np.sin(x), np.cos(x)
             dd = -f

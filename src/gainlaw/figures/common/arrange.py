@@ -118,7 +118,7 @@ def levels(fit: FitRecord, estimand: str = "slope") -> list[str]:
 
 def law_title(fit: FitRecord) -> str:
     """Return the name of a fit's law in words."""
-    return f"{fit.spec.law.name.replace('_', ' ')} law"
+    return f"{fit.spec.law.title} law"
 
 
 def wider_fit(fits: Fits) -> FitRecord | None:

@@ -182,4 +182,4 @@ def _bend(posterior: Posterior, found: _Deviations, influence: pd.DataFrame) -> 
 
 
 def _title(posterior: Posterior) -> str:
-    return f"{posterior.law.name.replace('_', ' ')} law"
+    return f"{posterior.law.title} law"

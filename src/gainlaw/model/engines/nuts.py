@@ -131,10 +131,11 @@ def _run(
 
     order = hyper_order(problem)
     law = problem.spec.law
-    shape_at = tuple(order.index(parameter.name) for parameter in law.parameters)
     # Laws without shape parameters share a compiled model.
-    name = law.name if shape_at else ""
-    compiled = compile_model(hyper_families(problem), name, shape_at, n_zeta, leaf_kinds(record))
+    shape = law.form.graph if law.parameters else None
+    names = {each.symbol: each.name for each in law.parameters}
+    at = tuple(order.index(names[symbol]) for symbol in shape.parameters) if shape is not None else ()
+    compiled = compile_model(hyper_families(problem), shape, at, n_zeta, leaf_kinds(record))
     compiled = compiled.with_data(**model_data(problem, record))
     callback = None
     if progress is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from gainlaw.laws.expression import BINARY, UNARY, Graph, evaluate
 from gainlaw.model.binomial.records import BinomialModel
 from gainlaw.model.engines.ops import BinomialJoint, GaussianMarginal
 from gainlaw.model.gaussian.records import GaussianData
@@ -24,6 +25,7 @@ __all__ = [
     "leaf_kinds",
     "leaves_of",
     "model_data",
+    "shape_at",
 ]
 
 Structure = tuple[tuple[str, int], ...]
@@ -58,11 +60,10 @@ def _prior_data(problem: ModelProblem) -> dict[str, Any]:
     data["order"] = np.array([i for i, name in enumerate(order) if place[name] >= 0], dtype=np.int64)
     data["position"] = np.array([place[name] for name in order if place[name] >= 0], dtype=np.int64)
     data["base"] = problem.base
-    if problem.spec.law.parameters:
-        data["x"], data["centre"] = problem.x, np.array(problem.spec.law.centre)
-        # A law that does not use its range has no such variable in the compiled model.
-        if problem.spec.law.x_range is not None:
-            data["x_range"] = np.array(problem.spec.law.x_range)
+    law = problem.spec.law
+    if law.parameters:
+        places = {"x": problem.x, "low": law.low, "high": law.high, "centre": law.centre}
+        data |= {name: np.asarray(places[name]) for name in law.form.graph.variables}
     return data
 
 
@@ -120,40 +121,47 @@ def _hyperparameters(structure: Structure) -> Any:
     return pt.concatenate(vectors)
 
 
-def _shape_of(law: str, psi: list[Any], x: Any, centre: Any, x_range: Any) -> Any:
-    """Return a law's shape at sizes as a function of its parameters; see `gainlaw.laws` for the formulas."""
-    if law == "offset_power":
-        rate = psi[0] * np.log(10.0)
-        return -pt.expm1(-rate * (x - centre)) / rate
-    steepness = np.log(10.0) if law == "saturating" else psi[1]
-    at = [steepness * (place - psi[0]) for place in (x, centre, x_range[1], x_range[0])]
-    # s(u) - s(v) = s(u) s(-v) (1 - exp(v - u)), which neither tail spoils.
-    logs = [(-pt.softplus(-u), -pt.softplus(u)) for u in at]
-    up = pt.exp(logs[0][0] + logs[1][1] - logs[2][0] - logs[3][1])
-    down = pt.exp(logs[1][0] + logs[0][1] - logs[2][0] - logs[3][1])
-    whole = -pt.expm1(at[3] - at[2])
-    away = at[0] - at[1]
-    rise = pt.switch(away > 0, -up * pt.expm1(-pt.abs(away)), down * pt.expm1(-pt.abs(away)))
-    return (x_range[1] - x_range[0]) * rise / whole
+#: What each operation of a formula is in the sampler; the other names are those of `pytensor.tensor` itself.
+_OPERATIONS = {
+    "subtract": pt.sub, "multiply": pt.mul, "divide": pt.true_div, "raise": pt.pow, "power": pt.pow,
+    "logistic": pt.sigmoid, "probit": lambda u: 0.5 * pt.erfc(-u / np.sqrt(2.0)),
+}  # fmt: skip
+_FUNCTIONS = {
+    kind: _OPERATIONS[kind] if kind in _OPERATIONS else getattr(pt, kind) for kind in (*UNARY, *BINARY)
+}
 
 
-def _packed(structure: Structure, law: str, shape_at: tuple[int, ...]) -> Any:
+def shape_at(shape: Graph, psi: Mapping[str, Any], places: Mapping[str, Any]) -> Any:
+    """Return a law's shape as a symbol of the sampler.
+
+    Parameters
+    ----------
+    shape : Graph
+        The shape as operations, see `gainlaw.laws.shape.Shape`.
+    psi, places : mapping of str to tensor
+        Its parameters by symbol; ``x`` and the places that it is in.
+    """
+    return evaluate(shape, {**psi, **places}, _FUNCTIONS)
+
+
+def _packed(structure: Structure, shape: Graph | None, at: tuple[int, ...]) -> Any:
     """Return the packed vector of the kernels as a function of the hyperparameters."""
     psi = _hyperparameters(structure)
     base = pm.Data("base", np.zeros(8))
     order = pm.Data("order", np.zeros(1, dtype=np.int64))
     position = pm.Data("position", np.zeros(1, dtype=np.int64))
     theta = pt.set_subtensor(base[position], psi[order])
-    if shape_at:
-        x, x_range = pm.Data("x", np.zeros(2)), pm.Data("x_range", np.arange(2.0))
-        shape = _shape_of(law, [psi[at] for at in shape_at], x, pm.Data("centre", np.zeros(())), x_range)
-        theta = pt.concatenate([theta[: -x.shape[0]], shape])
+    if shape is not None:
+        places = {name: pm.Data(name, np.zeros(2 if name == "x" else ())) for name in shape.variables}
+        values = {name: psi[k] for name, k in zip(shape.parameters, at, strict=True)}
+        h = shape_at(shape, values, places)
+        theta = pt.concatenate([theta[: -places["x"].shape[0]], h])
     return theta
 
 
 @lru_cache(maxsize=16)
 def compile_model(
-    structure: Structure, law: str, shape_at: tuple[int, ...], n_zeta: int, kinds: Kinds
+    structure: Structure, shape: Graph | None, at: tuple[int, ...], n_zeta: int, kinds: Kinds
 ) -> Any:
     """Compile the model of one structure; data of any shape are filled in afterwards.
 
@@ -161,10 +169,10 @@ def compile_model(
     ----------
     structure : tuple of (family, count)
         From `hyper_families`.
-    law : str
-        The law's name.
-    shape_at : tuple of int
-        The places of its shape parameters among the hyperparameters.
+    shape : Graph or None
+        The law's shape; None for a law without shape parameters.
+    at : tuple of int
+        The places of its parameters among the hyperparameters.
     n_zeta : int
         Coordinates of coefficients and residuals in the binomial model; 0 for the Gaussian model.
     kinds : tuple of (name, dtype, rank)
@@ -176,16 +184,16 @@ def compile_model(
     """
     import nutpie
 
-    return nutpie.compile_pymc_model(build_model(structure, law, shape_at, n_zeta, kinds))
+    return nutpie.compile_pymc_model(build_model(structure, shape, at, n_zeta, kinds))
 
 
 def build_model(
-    structure: Structure, law: str, shape_at: tuple[int, ...], n_zeta: int, kinds: Kinds
+    structure: Structure, shape: Graph | None, at: tuple[int, ...], n_zeta: int, kinds: Kinds
 ) -> pm.Model:
     """Return the PyMC model of one structure, with placeholders for the data; see `compile_model`."""
     with pm.Model() as model:
         vector, density = (
-            _packed(structure, law, shape_at),
+            _packed(structure, shape, at),
             GaussianMarginal if n_zeta == 0 else BinomialJoint,
         )
         if n_zeta:

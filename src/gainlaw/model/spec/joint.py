@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws.base import Law
+from gainlaw.laws.placed import PlacedLaw
 from gainlaw.model.spec.terms import Dropped, Term, choose_terms
+from gainlaw.options import DEFAULT_LAW
 from gainlaw.scores.evaluations.sampling import accuracy_variance
 from gainlaw.scores.gains.covariance import BlockCovariance
 from gainlaw.scores.gains.table import Gains
@@ -53,20 +54,23 @@ def is_joint(covariates: Sequence[str]) -> bool:
     return set(FIXED) <= set(covariates)
 
 
-def require_joint(gains: Gains, law: Law) -> None:
+def require_joint(gains: Gains, law: PlacedLaw) -> None:
     """Raise an `InputError` unless a model of the scores can be made.
 
     Parameters
     ----------
     gains : Gains
         The gains.
-    law : Law
+    law : PlacedLaw
         Their law.
     """
     problems = []
-    if law.name != "linear":
+    if not law.form.straight:
         problems.append(
-            Problem(f"hierarchical baselines go with the linear law, not {law.name!r}", hint="law=linear")
+            Problem(
+                f"hierarchical baselines go with a law that is a line, not {law.name!r}",
+                hint=f"law={DEFAULT_LAW}",
+            )
         )
     if gains.scale not in ("points", "log_odds"):
         problems.append(

@@ -17,7 +17,7 @@ from gainlaw.scales import SCALES, Scale
 from gainlaw.scores.gains.spread import nice
 
 if TYPE_CHECKING:
-    from gainlaw.laws.base import ShapeParameter
+    from gainlaw.laws.shape import ShapeParameter
     from gainlaw.model.spec.terms import Term
 
 __all__ = [

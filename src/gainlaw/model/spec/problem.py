@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.formats import decimals
-from gainlaw.laws.base import Law
+from gainlaw.laws.placed import PlacedLaw, place
+from gainlaw.laws.record import Law
 from gainlaw.model.gaussian.known_errors import IndependentRows, axes_of, independent_rows
 from gainlaw.model.gaussian.records import GaussianData, gaussian_record
 from gainlaw.model.spec.covariates import (
@@ -26,13 +27,12 @@ from gainlaw.model.spec.covariates import (
 from gainlaw.model.spec.design import Design, build_design
 from gainlaw.model.spec.joint import FIXED, PREFIX, baseline_terms, is_joint, require_joint, scores_of
 from gainlaw.model.spec.priors import Prior, baseline_fault, baseline_prior, default_priors, override_priors
+from gainlaw.model.spec.requirements import sizes_of
 from gainlaw.model.spec.terms import Dropped, Term, choose_terms
 from gainlaw.model.spec.tree import Relations
 from gainlaw.options import Baselines, require_choice
 from gainlaw.scales import SCALES, Scale
-from gainlaw.scores.gains.requirements import require_sizes
 from gainlaw.scores.gains.table import Gains
-from gainlaw.sizes import decades
 
 __all__ = [
     "ModelProblem",
@@ -54,7 +54,7 @@ class ModelSpec:
 
     Parameters
     ----------
-    law : Law
+    law : PlacedLaw
         The law of the population mean and of every term with slopes.
     scale : str
         The scale of the gain.
@@ -79,7 +79,7 @@ class ModelSpec:
         What the default priors were multiplied by, see `gainlaw.scores.gains.spread.prior_unit`.
     """
 
-    law: Law
+    law: PlacedLaw
     scale: Scale
     likelihood: Likelihood
     terms: tuple[Term, ...]
@@ -201,7 +201,7 @@ def specify(
     gains : Gains
         The data.
     law : Law
-        The law.
+        The law; it has a shape.
     terms, exclude : sequence of str, optional
         Consider only these terms; leave those out.
     covariates : sequence of str
@@ -220,28 +220,28 @@ def specify(
         without variation, or not to be told from each other, from size or from a term.
     """
     frame = gains.frame
-    x = _sizes(gains, law)
-    law = law.over(x)
+    x = sizes_of(gains, law)
+    placed = place(law, x)
     joint = require_choice(baselines, Baselines, "baselines") == "hierarchical"
     if joint:
-        require_joint(gains, law)
+        require_joint(gains, placed)
     theirs = [name for name in exclude if joint and name.startswith(PREFIX)]
     chosen, dropped, residual = choose_terms(
         frame,
         x,
-        has_slope=law.has_slope,
+        has_slope=placed.has_slope,
         include=terms,
         exclude=[name for name in exclude if name not in theirs],
         tree=tree,
     )
     names = effects_of(covariates)
     scaling = scaling_of(gains, names)
-    check_identified(gains, names, scaling, chosen, x if law.has_slope else None)
+    check_identified(gains, names, scaling, chosen, x if placed.has_slope else None)
     own: tuple[Term, ...] = ()
     if joint:
         scores, _, _ = scores_of(gains)
         own, more = baseline_terms(
-            scores, _sizes(scores, law), [each.removeprefix(PREFIX) for each in theirs]
+            scores, sizes_of(scores, law), [each.removeprefix(PREFIX) for each in theirs]
         )
         dropped, names, residual = (*dropped, *more), (*names, *FIXED), True
     unit = gains.prior_unit
@@ -249,8 +249,8 @@ def specify(
         gains.scale,
         (*chosen, *own),
         names,
-        has_slope=law.has_slope,
-        shape=law.parameters,
+        has_slope=placed.has_slope,
+        shape=placed.parameters,
         unit=unit,
         level=float(frame["gain"].median()),
     )
@@ -260,7 +260,7 @@ def specify(
     if counted and not joint:
         defaults["baseline"] = baseline_prior()
     return ModelSpec(
-        law=law,
+        law=placed,
         scale=gains.scale,
         likelihood="binomial" if counted else "gaussian",
         terms=chosen,
@@ -310,7 +310,7 @@ def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
     if spec.joint:
         gains, origin, weight = scores_of(gains)
         terms = _over_scores(spec, origin, weight)
-    x = _sizes(gains, law)
+    x = sizes_of(gains, law.law)
     y = gains.frame["gain"].to_numpy(dtype=float)
     names = columns_of(spec.covariates)
     covariates = standardise(read_covariates(gains, names, constant=True), names, spec.covariate_scaling)
@@ -394,27 +394,6 @@ def _hyperparameters(spec: ModelSpec, blocks: int) -> tuple[tuple[str, ...], NDA
         names.append(parameter.name)
         positions.append(-1)
     return tuple(names), np.array(positions, dtype=np.int64)
-
-
-def _sizes(gains: Gains, law: Law) -> Float:
-    frame = gains.frame
-    params = (
-        frame["params"].to_numpy(dtype=float, na_value=np.nan)
-        if "params" in frame.columns
-        else np.full(len(frame), np.nan)
-    )
-    if not law.has_slope:
-        return np.nan_to_num(decades(params), nan=0.0)
-    if np.isnan(params).any():
-        raise InputError(
-            Problem(
-                f"the {law.name} law needs the model size of every row",
-                "params",
-                hint="add the column, or fit law=constant",
-            )
-        )
-    require_sizes(gains, law.name)
-    return decades(params)
 
 
 def _has_counts(gains: Gains) -> bool:

@@ -1,26 +1,30 @@
-"""Laws of one curve: a formula as text, and what the searches and the reports need to know of its parameters."""
+"""A law: its formula as text, and all that searches, samplers and reports need to know of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws.expression import parse
-from gainlaw.laws.tape import Tape, build_tape
+from gainlaw.laws.shape import Definition, Shape, ShapeParameter
 
-__all__ = ["CurveLaw", "CurveParameter", "formula_law"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+    from gainlaw.laws.tape import Tape
+
+    Float = NDArray[np.float64]
+
+__all__ = ["Law", "Parameter", "formula_law", "read_law"]
 
 
 @dataclass(frozen=True, slots=True)
-class CurveParameter:
-    """A parameter of a curve.
+class Parameter:
+    """A parameter of a formula.
 
     Parameters
     ----------
@@ -48,10 +52,12 @@ class CurveParameter:
 
 
 @dataclass(frozen=True)
-class CurveLaw:
-    """A law of one curve.
+class Law:
+    """A law of gain or score.
 
-    First and second derivatives are exact; they follow from the formula, see `gainlaw.laws.tape`.
+    The formula serves fits of one curve (`gainlaw.fit_curve`): first and second derivatives are exact and follow from
+    it, see `gainlaw.laws.tape`. A law of the form ``a + beta * h(x)`` may say its shape ``h``; the hierarchical model
+    (`gainlaw.fit`) then takes it too.
 
     Parameters
     ----------
@@ -59,36 +65,63 @@ class CurveLaw:
         Its name in options and files.
     formula : str
         The right-hand side, see `gainlaw.laws.expression.parse`.
-    latex : str
-        The formula in LaTeX; the text itself if empty.
-    parameters : tuple of CurveParameter
+    parameters : tuple of Parameter
         Its parameters, in the order of all arrays.
     description : str
         One sentence for reports.
+    latex : str
+        The formula in LaTeX; the text itself if empty.
     variables : tuple of str
         What the curve depends on; ``x`` is log10(params / 1e9).
     limit : tuple of str
         The parameters whose sum the value tends to as size grows without bound; empty where there is no such limit.
+    shape : Shape, optional
+        How it enters the hierarchical model.
+    usual : bool
+        Whether comparisons of laws include it unless told otherwise.
 
     Examples
     --------
-    >>> from gainlaw.laws import curve_law
-    >>> law = curve_law("power_offset")
-    >>> [each.name for each in law.parameters], law.linear
+    >>> from gainlaw.laws import law
+    >>> power = law("offset_power")
+    >>> [each.name for each in power.parameters], power.linear
     (['c', 'a', 'r'], (True, True, False))
     """
 
     name: str
     formula: str
-    parameters: tuple[CurveParameter, ...]
+    parameters: tuple[Parameter, ...]
     description: str
     latex: str = ""
     variables: tuple[str, ...] = ("x",)
     limit: tuple[str, ...] = ()
+    shape: Shape | None = None
+    usual: bool = False
+
+    @property
+    def form(self) -> Shape:
+        """How it enters the hierarchical model.
+
+        Raises
+        ------
+        InputError
+            If it does not.
+        """
+        if self.shape is None:
+            what = f"the law {self.name} does not enter the hierarchical model"
+            raise InputError(Problem(what, hint="give a law with a shape, or use gl.fit_curve"))
+        return self.shape
+
+    @property
+    def title(self) -> str:
+        """Its name in running text."""
+        return self.name.replace("_", " ")
 
     @cached_property
     def tape(self) -> Tape:
         """The formula as arrays; positive parameters enter by their logarithm."""
+        from gainlaw.laws.tape import build_tape
+
         names = [each.name for each in self.parameters]
         positive = [each.name for each in self.parameters if each.positive]
         return build_tape(parse(self.formula, self.variables, positive=positive, parameters=names))
@@ -101,10 +134,18 @@ class CurveLaw:
     @property
     def positive(self) -> NDArray[np.bool_]:
         """Which parameters are positive."""
+        import numpy as np
+
         return np.array([each.positive for each in self.parameters])
+
+    def record(self) -> dict[str, Any]:
+        """Return all that it is as plain values, for files; `read_law` takes it back."""
+        return asdict(self)
 
     def natural(self, theta: Float) -> Float:
         """Return parameters in their own units from those searched for, shape (..., p)."""
+        import numpy as np
+
         with np.errstate(over="ignore"):
             return np.where(self.positive, np.exp(np.where(self.positive, theta, 0.0)), theta)
 
@@ -116,6 +157,8 @@ class CurveLaw:
         InputError
             If a parameter that is positive is not.
         """
+        import numpy as np
+
         values = np.asarray(values, dtype=float)
         wrong = [
             each.name
@@ -134,6 +177,8 @@ class CurveLaw:
         InputError
             If one is missing or not finite.
         """
+        import numpy as np
+
         missing = [name for name in self.tape.variables if name not in variables]
         if missing:
             raise InputError(
@@ -155,6 +200,28 @@ class CurveLaw:
         return out
 
 
+def read_law(record: Mapping[str, Any]) -> Law:
+    """Return a law from the record of it.
+
+    Examples
+    --------
+    >>> from gainlaw.laws import law
+    >>> read_law(law("logistic").record()) == law("logistic")
+    True
+    """
+    given = dict(record)
+    given["parameters"] = tuple(
+        Parameter(**{**each, "start": tuple(each["start"])}) for each in given["parameters"]
+    )
+    given["variables"], given["limit"] = tuple(given["variables"]), tuple(given["limit"])
+    if given["shape"] is not None:
+        shape = dict(given["shape"])
+        shape["parameters"] = tuple(ShapeParameter(**each) for each in shape["parameters"])
+        shape["definitions"] = tuple(Definition(**each) for each in shape["definitions"])
+        given["shape"] = Shape(**shape)
+    return Law(**given)
+
+
 def formula_law(
     formula: str,
     *,
@@ -162,7 +229,7 @@ def formula_law(
     positive: Sequence[str] = (),
     start: Mapping[str, tuple[float, float]] | None = None,
     name: str = "formula",
-) -> CurveLaw:
+) -> Law:
     """Return a law from a formula of one's own; its derivatives are found automatically, and are exact.
 
     Parameters
@@ -181,7 +248,7 @@ def formula_law(
     Raises
     ------
     InputError
-        If the formula cannot be read.
+        If the formula cannot be read, or has no parameter.
 
     Examples
     --------
@@ -189,12 +256,14 @@ def formula_law(
     (True, True, False)
     """
     graph = parse(formula, variables, positive=positive)
+    if not graph.parameters:
+        raise InputError(Problem(f"the formula {formula!r} has no parameter to fit"))
     ranges = dict(start or {})
     unknown = sorted(set(ranges) - set(graph.parameters))
     if unknown:
         raise InputError(Problem(f"no parameter of the formula: {', '.join(unknown)}"))
     parameters = tuple(
-        CurveParameter(
+        Parameter(
             each,
             "",
             "",
@@ -203,4 +272,4 @@ def formula_law(
         )
         for each in graph.parameters
     )
-    return CurveLaw(name, formula, parameters, "a formula of one's own", variables=tuple(variables))
+    return Law(name, formula, parameters, "a formula of one's own", variables=tuple(variables))

@@ -1,0 +1,1 @@
+"""The laws, one a file: each module here that has a `LAW` is a law of the package."""
