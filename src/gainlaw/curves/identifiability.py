@@ -87,7 +87,7 @@ def examine(fit: CurveRecord) -> tuple[Finding, ...]:
     Examples
     --------
     >>> import gainlaw as gl
-    >>> fit = gl.fit_curve([1e8, 3e8, 1e9, 3e9, 1e10], [9.0, 8.1, 6.9, 6.1, 5.0], law="power_offset")
+    >>> fit = gl.fit_curve([1e8, 3e8, 1e9, 3e9, 1e10], [9.0, 8.1, 6.9, 6.1, 5.0], law="offset_power")
     >>> any(each.check == "profile" for each in fit.findings)
     True
     """
