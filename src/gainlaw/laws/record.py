@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -139,8 +140,8 @@ class Law:
         return np.array([each.positive for each in self.parameters])
 
     def record(self) -> dict[str, Any]:
-        """Return all that it is as plain values, for files; `read_law` takes it back."""
-        return asdict(self)
+        """Return all that it is as it stands in a JSON file; `read_law` takes it back."""
+        return dict(json.loads(json.dumps(asdict(self))))
 
     def natural(self, theta: Float) -> Float:
         """Return parameters in their own units from those searched for, shape (..., p)."""
