@@ -69,7 +69,7 @@ def test_a_fit_survives_its_directory(fit: gl.Fit, directory: Path) -> None:
 
 def test_the_record_tells_what_was_run(fit: gl.Fit) -> None:
     record = fit.record
-    assert record["record_version"] == 2
+    assert record["record_version"] == 3
     assert record["data"]["checkpoints"] == 4
     assert record["data"]["sizes"] == 4
     assert record["arguments"]["resolved"]["seed"] == 3
