@@ -41,7 +41,7 @@ ENGINE_ROOM = {
     "model/gaussian/linear_system.py",
     "model/gaussian/packed.py",
     "model/engines/pymc_model.py",
-    "model/engines/ops.py",
+    "model/engines/density.py",
     "model/gaussian/reduced_kernels.py",
     "model/gaussian/triangular.py",
     "training/train/heads.py",

@@ -14,7 +14,6 @@ from gainlaw.model.binomial import kernels as binomial_kernels
 from gainlaw.model.binomial import sites as binomial
 from gainlaw.model.binomial import tables as binomial_tables
 from gainlaw.model.binomial.marginal import row_log_marginals
-from gainlaw.model.binomial.records import Geometry
 from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.marginal import Marginal
 from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
@@ -259,24 +258,6 @@ def test_binomial_gradient_agrees_with_finite_differences(which: str) -> None:
         step[j] = 1e-5
         up, down = (binomial_kernels.binomial_joint(packed + s * step, model)[0] for s in (1, -1))
         assert gradient[j] == pytest.approx((up - down) / 2e-5, rel=2e-4, abs=2e-4)
-
-
-def test_records_taken_apart_for_the_sampler_are_put_together_again() -> None:
-    from gainlaw.model.engines import ops
-    from gainlaw.model.engines.pymc_model import leaves_of
-
-    gains = gl.load_dataset("bloomz", tasks="xcopa").gains(scale="log_odds")
-    problem = build_problem(gains, specify(gains, law("linear")))
-    tables = binomial_tables.build_tables(gains)
-    n, q = len(problem.y), problem.design.n_columns
-    geometry = Geometry(*(np.zeros(size) for size in (q, q, (q, q), n, n, 0, 1, 0)))
-    model = binomial.binomial_model(problem, tables, geometry)
-    for record, together in ((model, ops.binomial_model), (gaussian_data(problem), ops.gaussian_data)):
-        again = together(tuple(leaves_of(record).values()))
-        assert type(again) is type(record)
-        assert leaves_of(again).keys() == leaves_of(record).keys()
-        for name, value in leaves_of(record).items():
-            np.testing.assert_array_equal(leaves_of(again)[name], value)
 
 
 def test_log_odds_of_a_block_and_of_logsumexp_agree() -> None:

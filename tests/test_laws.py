@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gainlaw as gl
+from gainlaw.curves.kernels.tape import with_gradient
 from gainlaw.errors import InputError
 from gainlaw.figures.common.arrange import arrange_fits
 from gainlaw.laws import LAWS, hierarchical_law, law, shaped
 from gainlaw.laws.placed import PlacedLaw, place
 from gainlaw.laws.record import Law, Parameter, read_law
 from gainlaw.laws.shape import Definition, Shape, ShapeParameter
+from gainlaw.laws.tape import build_tape
 from gainlaw.options import DEFAULT_LAW
 from gainlaw.posterior.curves import gain_curve
 from gainlaw.report.content import collect
@@ -117,8 +119,7 @@ def test_no_module_but_its_own_names_a_law() -> None:
     elsewhere = {
         ("options.py", DEFAULT_LAW), ("report/answer.py", "constant"),
         ("curves/kernels/tape.py", "power"), ("curves/kernels/tape.py", "logistic"),
-        ("curves/kernels/tape.py", "probit"), ("model/engines/pymc_model.py", "power"),
-        ("model/engines/pymc_model.py", "logistic"), ("model/engines/pymc_model.py", "probit"),
+        ("curves/kernels/tape.py", "probit"),
     }  # fmt: skip
     found = set()
     for path in PACKAGE.rglob("*.py"):
@@ -199,21 +200,19 @@ def test_shapes_overflow_nowhere() -> None:
 
 @pytest.mark.parametrize("name", [name for name, each in SHAPED.items() if each.form.parameters])
 def test_the_samplers_shape_is_that_of_the_law(name: str) -> None:
-    import pytensor
-    import pytensor.tensor as pt
-
-    from gainlaw.model.engines.pymc_model import shape_at
-
     placed = over(name, -1.0, 2.0)
-    places = {"low": placed.low, "high": placed.high, "centre": placed.centre}
-    values, x = pt.dvector(), pt.dvector()
-    psi = {each.symbol: values[k] for k, each in enumerate(placed.form.parameters)}
-    function = pytensor.function(
-        [values, x], shape_at(placed.form.graph, psi, {"x": x, **places}), mode="FAST_COMPILE"
-    )
+    tape = build_tape(placed.form.graph)
+    places = {"x": X, "low": placed.low, "high": placed.high, "centre": placed.centre}
+    variables = np.array([np.broadcast_to(places[each], X.shape) for each in tape.variables])
+    order = [[each.symbol for each in placed.form.parameters].index(symbol) for symbol in tape.parameters]
     for pair in ([0.4, 1.2], [2.9, 6.0], [0.1, 0.05]):
-        chosen = psi_of(placed, *pair)
-        np.testing.assert_allclose(function(chosen, X), placed.shape(X, chosen), rtol=1e-9, atol=1e-12)
+        psi = psi_of(placed, *pair)
+        values, slopes = with_gradient(tape.work, psi[order], variables)
+        np.testing.assert_allclose(values, placed.shape(X, psi), rtol=1e-9, atol=1e-12)
+        for slope, k in zip(slopes, order, strict=True):
+            step = 1e-6 * (np.arange(len(psi)) == k)
+            ends = [placed.shape(X, psi + sign * step) for sign in (1, -1)]
+            np.testing.assert_allclose(slope, (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-6)
 
 
 STUDY = simulate_study(2, n_tasks=2, n_languages=4).evaluations

@@ -9,7 +9,7 @@ import numpy as np
 
 from gainlaw.laws.expression import BINARY, CONSTANT, PARAMETER, UNARY, VARIABLE
 
-__all__ = ["evaluate", "prepare"]
+__all__ = ["evaluate", "prepare", "with_gradient"]
 
 _CODES = {kind: code for code, kind in enumerate((CONSTANT, PARAMETER, VARIABLE, *UNARY, *BINARY))}
 _CONSTANT, _PARAMETER, _VARIABLE = _CODES[CONSTANT], _CODES[PARAMETER], _CODES[VARIABLE]
@@ -205,3 +205,29 @@ def evaluate(work, theta, order, values, gradients, seconds, partial):
                 if vi >= 0 and vj >= 0 and code != _MULTIPLY:
                     for i in range(n):
                         out[i] += partial[5, i] * gradients[vi, i] * gradients[vj, i]
+
+
+@numba.njit(cache=True, nogil=True)
+def with_gradient(work, theta, variables):
+    """Return a formula's values, shape (n,), and their derivatives in every parameter, shape (p, n).
+
+    Parameters
+    ----------
+    work : Work
+        The formula.
+    theta : ndarray, shape (p,)
+        Its parameters.
+    variables : ndarray, shape (v, n)
+        Its variables.
+    """
+    n = variables.shape[1]
+    values = np.zeros((work.operation.shape[0], n))
+    gradients = np.zeros((work.gradient_entries.shape[0], n))
+    partial = np.zeros((6, n))
+    prepare(work, variables, values, gradients, partial)
+    evaluate(work, theta, 1, values, gradients, np.zeros((0, n)), partial)
+    found = np.zeros((theta.shape[0], n))
+    for p in range(theta.shape[0]):
+        if work.gradient_of[p] >= 0:
+            found[p] = gradients[work.gradient_of[p]]
+    return values[-1], found

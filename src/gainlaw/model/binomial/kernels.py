@@ -182,7 +182,7 @@ def _rotate(vector, geometry, shared, transposed):
             vector[members[first[b] + a]] = part[a]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def binomial_joint(packed, model):
     """Return the log joint density of counts, residuals and coefficients, with its gradient.
 

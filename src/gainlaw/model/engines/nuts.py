@@ -1,4 +1,4 @@
-"""The engine ``nuts``: PyMC model, nutpie sampler, coefficients drawn exactly where the model is Gaussian."""
+"""The engine ``nuts``: PyMC priors, nutpie sampler, coefficients drawn exactly where the model is Gaussian."""
 
 from __future__ import annotations
 
@@ -9,19 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.model.binomial import kernels as binomial_kernels
-from gainlaw.model.binomial.records import BinomialModel
 from gainlaw.model.binomial.sites import binomial_model, summarise
 from gainlaw.model.effects import add_prior_means
+from gainlaw.model.engines.density import LogDensity
 from gainlaw.model.engines.draws import Draws, Progress
-from gainlaw.model.engines.pymc_model import (
-    compile_model,
-    hyper_families,
-    hyper_order,
-    leaf_kinds,
-    model_data,
-)
 from gainlaw.model.gaussian.marginal import Marginal
-from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.problem import ModelProblem, gaussian_data
 from gainlaw.scores.gains.table import Gains
 
@@ -74,7 +66,7 @@ def _sample_gaussian(
 ) -> Draws:
     data = gaussian_data(problem)
     if problem.hyper:
-        tree, attempts = _run(problem, data, 0, draws, tune, chains, seed, progress)
+        tree, attempts = _run(LogDensity.of(problem, data), 0, draws, tune, chains, seed, progress)
         hyper, stats = _hyper_draws(problem, tree), _stats(tree)
     else:
         hyper, stats, attempts = {}, _no_stats(chains, draws), ()
@@ -98,7 +90,8 @@ def _sample_binomial(
     summary = summarise(problem, gains)
     model = binomial_model(problem, summary.tables, summary.geometry)
     n_zeta = len(problem.y) + problem.design.n_columns
-    tree, attempts = _run(problem, model, n_zeta, THIN * draws, 2 * tune, chains, seed, progress)
+    density = LogDensity.of(problem, model)
+    tree, attempts = _run(density, n_zeta, THIN * draws, 2 * tune, chains, seed, progress)
     tree = tree.isel(draw=slice(THIN - 1, None, THIN))
     hyper = _hyper_draws(problem, tree)
     zeta = tree["posterior"]["zeta"].to_numpy().reshape(chains * draws, -1)
@@ -116,8 +109,7 @@ def _sample_binomial(
 
 
 def _run(
-    problem: ModelProblem,
-    record: GaussianData | BinomialModel,
+    density: LogDensity,
     n_zeta: int,
     draws: int,
     tune: int,
@@ -125,18 +117,23 @@ def _run(
     seed: int,
     progress: Progress | None,
 ) -> tuple[Any, tuple[dict[str, float], ...]]:
+    """Sample until no trajectory diverges; return the draws of the hyperparameters and of ``zeta``."""
     import nutpie
 
     from gainlaw._threads import one_blas_thread
 
-    order = hyper_order(problem)
-    law = problem.spec.law
-    # Laws without shape parameters share a compiled model.
-    shape = law.form.graph if law.parameters else None
-    names = {each.symbol: each.name for each in law.parameters}
-    at = tuple(order.index(names[symbol]) for symbol in shape.parameters) if shape is not None else ()
-    compiled = compile_model(hyper_families(problem), shape, at, n_zeta, leaf_kinds(record))
-    compiled = compiled.with_data(**model_data(problem, record))
+    n_hyper = density.n_hyper
+    centre = np.concatenate([density.coordinates.start(), np.zeros(n_zeta)])
+    # From Python, not from PyMC's own model: nutpie compiles that anew in every process, for half a minute.
+    compiled = nutpie.compiled_pyfunc.from_pyfunc(
+        len(centre),
+        lambda: density,
+        lambda *_: lambda point: {"hyper": density.hyperparameters(point), "zeta": point[n_hyper:]},
+        [np.dtype(float), np.dtype(float)],
+        [(n_hyper,), (n_zeta,)],
+        ["hyper", "zeta"],
+        make_initial_point_fn=lambda seed: centre + np.random.default_rng(seed).uniform(-1, 1, len(centre)),
+    )
     callback = None
     if progress is not None:
 
@@ -168,16 +165,8 @@ def _run(
 
 
 def _hyper_draws(problem: ModelProblem, tree: Any) -> dict[str, Float]:
-    hyper: dict[str, Float] = {}
-    order = hyper_order(problem)
-    start = 0
-    for family, size in hyper_families(problem):
-        values = tree["posterior"][family].to_numpy()
-        for k in range(size):
-            name = order[start + k]
-            hyper[name] = 2.0 * values[..., k] - 1.0 if family == "lkj" else values[..., k]
-        start += size
-    return {name: hyper[name] for name in problem.hyper}
+    values = tree["posterior"]["hyper"].to_numpy()
+    return {name: values[..., k] for k, name in enumerate(problem.hyper)}
 
 
 def _stats(tree: Any) -> dict[str, NDArray[Any]]:

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def gaussian_marginal(theta, data):
     """Return the log marginal likelihood and its gradient in `theta`.
 
