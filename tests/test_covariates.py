@@ -182,7 +182,7 @@ def test_both_engines_agree(tmp_path: Path) -> None:
     frame["v"] = frame["language"].map({"de": 0.0, "ru": 1.0, "tr": 5.0})
     gains = gl.evaluations_from_frame(frame).gains(scale="log_odds")
     options = {"terms": ["checkpoint"], "covariates": ["v:slope"]}
-    found, other = gl.fit(gains, **options), gl.fit(gains, engine="nuts", draws=400, tune=300, **options)
+    found, other = gl.fit(gains, **options), gl.fit(gains, engine="nuts", draws=200, tune=300, **options)
     assert found.status == "ok", found.diagnostics.failures
     assert found.record["engine"]["used"] == "exact"
     for group in ("covariate=v", "covariate=v:slope"):

@@ -254,7 +254,7 @@ def test_accuracies_of_zero_and_one_agree_with_sampling() -> None:
     found = gl.fit(gains, terms=["task", "checkpoint"])
     assert found.status == "ok"
     assert np.isfinite(found.estimates.loc[found.estimates["estimand"] == "slope", "mean"]).all()
-    other = gl.fit(gains, terms=["task", "checkpoint"], engine="nuts", draws=800)
+    other = gl.fit(gains, terms=["task", "checkpoint"], engine="nuts", draws=400)
     a, b = (each.summary("overall").set_index("estimand").loc["slope"] for each in (found, other))
     # The sampler's Monte Carlo error is about 1/25 of an sd, and four or five of them; of tails twice that.
     assert abs(a["mean"] - b["mean"]) < 0.2 * b["sd"]

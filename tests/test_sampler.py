@@ -15,6 +15,7 @@ from gainlaw.model.engines.pymc_model import Coordinates
 from gainlaw.model.gaussian.kernels import gaussian_marginal
 from gainlaw.model.spec.priors import Prior
 from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
+from gainlaw.posterior.estimates import MIN_ESS
 
 PRIORS = {
     "a": (Prior("halfnormal", (2.0,)), stats.halfnorm(0.0, 2.0)),
@@ -82,3 +83,18 @@ def test_a_point_without_a_density_has_none() -> None:
         value, gradient = density(np.full(density.n_hyper, far))
         assert np.isnan(value)
         assert gradient.shape == (density.n_hyper,)
+
+
+def test_the_sampler_converges_and_agrees_on_log_odds() -> None:
+    """On few rows; `make calibration` has all of them, at default settings."""
+    evals = gl.load_dataset("bloomz", tasks="xcopa").select(intermediate=["none", "xP3"])
+    gains, terms = evals.gains(scale="log_odds"), ["language", "checkpoint"]
+    exact = gl.fit(gains, terms=terms)
+    nuts = gl.fit(gains, terms=terms, engine="nuts", draws=600, tune=300)
+    assert nuts.status == "ok", [check.text for check in nuts.diagnostics.failures]
+    assert nuts.estimates[["ess_bulk", "ess_tail"]].min().min() > MIN_ESS
+    a, b = (fit.estimates[fit.estimates["sd"].notna()] for fit in (exact, nuts))
+    # Four standard errors of the difference of two means of about 1,000 independent draws.
+    apart = (a["mean"] - b["mean"]).abs() / b["sd"]
+    assert apart.max() < 0.18
+    assert (a["sd"] / b["sd"]).between(0.8, 1.25).all()
