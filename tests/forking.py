@@ -17,6 +17,7 @@ import gainlaw as gl
 from gainlaw.figures.common.style import PaperFigure
 
 savefig = PaperFigure.savefig
+os.environ["OMP_NUM_THREADS"] = "1"  # no process beside it draws
 
 
 def once(figure, target, *, format, **options):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
+from gainlaw.figures.common import style
 from gainlaw.figures.common.style import (
     COLORS,
     DOUBLE,
@@ -312,6 +314,35 @@ def test_forest_draws_the_intervals_of_its_rows_and_marks_the_means():
     texts = [text.get_text() for text in side.texts]
     assert "8.0 [5.0, 11.0]" in texts
     assert texts.count("6") == len(rows)
+
+
+@pytest.mark.parametrize("weight", ["", "-Bold"])
+def test_the_small_fonts_are_cuts_of_dejavu_sans(weight: str) -> None:
+    from fontTools.pens.recordingPen import DecomposingRecordingPen
+    from fontTools.ttLib import TTFont
+
+    whole = TTFont(Path(mpl.get_data_path()) / "fonts/ttf" / f"DejaVuSans{weight}.ttf")
+    small = TTFont(Path(style.__file__).parent / "fonts" / f"gainlawSans{weight}.ttf")
+    ours, theirs = small.getBestCmap(), whole.getBestCmap()
+    assert set(map(ord, "azAZ09äéßłžΩβ−–…×≥↑ ")) <= set(ours)
+    for code, name in ours.items():
+        assert small["hmtx"][name] == whole["hmtx"][theirs[code]]
+        drawn = [DecomposingRecordingPen(font.getGlyphSet()) for font in (small, whole)]
+        small.getGlyphSet()[name].draw(drawn[0])
+        whole.getGlyphSet()[theirs[code]].draw(drawn[1])
+        assert drawn[0].value == drawn[1].value
+
+
+def test_characters_beyond_the_small_fonts_come_from_the_whole_ones() -> None:
+    def fonts(text: str) -> set[bytes]:
+        with style.style():
+            figure, grid = style.new_figure(SINGLE, 1.0)
+            grid[0, 0].set_axis_off()
+            figure.text(0.1, 0.5, text)
+        return set(re.findall(rb"/BaseFont /[A-Z]+\+(\w+)", figure_bytes(figure, "pdf")))
+
+    assert fonts("xnli") == {b"gainlawSans"}
+    assert fonts("xnli русский") == {b"gainlawSans", b"DejaVuSans"}
 
 
 def test_scores_draw_means_and_the_middle_half_of_the_languages():

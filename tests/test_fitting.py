@@ -88,6 +88,19 @@ def test_posterior_has_the_groups_of_the_contract(directory: Path) -> None:
         assert tree["posterior"]["task"].dims == ("chain", "draw", "task_group", "coef")
 
 
+def test_draws_are_read_as_xarray_reads_them(judged: Path, fit: gl.Fit, tmp_path: Path) -> None:
+    import xarray as xr
+
+    from gainlaw.fitting.storage import _read_tree
+
+    for place in (judged / "posterior.nc", *judged.glob("scale_*/posterior.nc")):
+        with xr.open_datatree(place, engine="h5netcdf") as tree:
+            xr.testing.assert_identical(_read_tree(place), tree.load())
+    diverging = xr.Dataset({"diverging": (("chain", "draw"), np.array([[True, False]]))})
+    xr.DataTree.from_dict({"sample_stats": diverging}).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    assert _read_tree(tmp_path / "x.nc")["sample_stats"]["diverging"].dtype == bool
+
+
 def test_arviz_opens_the_posterior(directory: Path, fit: gl.Fit) -> None:
     import arviz
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import re
 import shutil
 import subprocess
@@ -17,11 +18,13 @@ import gainlaw as gl
 from gainlaw.claims.chance import Chances
 from gainlaw.claims.evaluate import Probability
 from gainlaw.claims.verdict import Companion, Verdict, verdicts_frame
-from gainlaw.errors import InputError
+from gainlaw.errors import GainlawError, InputError
 from gainlaw.figures.common.arrange import arrange_fits
 from gainlaw.fitting.checks.predictive import predictive_data
 from gainlaw.formats import MINUS, format_interval, format_number
 from gainlaw.report.answer import answer
+from gainlaw.report.artists import hire
+from gainlaw.report.exhibits import LONGEST_FIRST, basis_of, read_exhibits
 from gainlaw.report.limits import limits_of
 from gainlaw.report.write import Report, draw_figures, write_report
 from gainlaw.tables.estimates import estimates_table, gain_at_table, slopes_table
@@ -312,6 +315,23 @@ def test_figures_drawn_before_and_drawn_again_give_the_same_bytes(
     assert [path.name for path in again.files] == [path.name for path in report.files]
     for first, second in zip(report.files, again.files, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
+
+
+def test_several_processes_draw_the_same_figures(fit, twin, drawn):
+    basis = basis_of(arrange_fits({"linear law": fit, "linear law, normalized": twin}))
+    with hire(1) as artists:
+        artists.begin(basis)
+        assert artists.lines[0].poll(120)  # so that the other process has drawn them all
+        assert artists.finish(basis) == read_exhibits(drawn)
+
+
+def test_a_killed_artist_is_told(fit):
+    basis = basis_of(arrange_fits(fit))
+    with hire(1) as artists:
+        artists.taken.value = len(LONGEST_FIRST)
+        multiprocessing.active_children()[0].kill()
+        with pytest.raises(GainlawError, match="killed"):
+            artists.finish(basis)
 
 
 def test_a_folder_without_the_figures_is_refused(fit, drawn, tmp_path):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fill_in_threads", "in_threads", "one_blas_thread", "pieces"]
+__all__ = ["cores", "fill_in_threads", "in_threads", "one_blas_thread", "pieces"]
 
 _MOST_THREADS = 8
 
@@ -62,7 +62,7 @@ def pieces(inside: slice, size: int) -> Iterator[slice]:
 
 
 def _in_parts(function: Callable[[slice], Any], size: int, least: int) -> list[Any]:
-    workers = min(_cores(), _MOST_THREADS, max(size // least, 1))
+    workers = min(cores(), _MOST_THREADS, max(size // least, 1))
     if workers == 1:
         return [function(slice(0, size))]
     from concurrent.futures import ThreadPoolExecutor
@@ -72,7 +72,7 @@ def _in_parts(function: Callable[[slice], Any], size: int, least: int) -> list[A
         return list(pool.map(function, [slice(a, b) for a, b in itertools.pairwise(edges)]))
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores may be used: no more than ``OMP_NUM_THREADS``, which clusters and parents set."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("OMP_NUM_THREADS", "")

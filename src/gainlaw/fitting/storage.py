@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gainlaw._directory import FIT, listed_files, new_directory
@@ -245,33 +246,53 @@ def _tree_bytes(fit: FitRecord) -> memoryview:
 
 
 def _read_tree(path: Path) -> Any:
+    """Return the draws as `_tree_bytes` wrote them, by the library below xarray's, which takes a tenth of the time."""
+    import h5py
     import xarray as xr
 
     try:
-        _check_sizes(path)
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
-            return tree.load()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        with h5py.File(path, "r") as file:
+            _check_sizes(file, path.stat().st_size)
+            return xr.DataTree.from_dict({name: _read_group(group) for name, group in file.items()})
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise InputError(Problem(f"{path} cannot be read: {error}", hint="fit again")) from None
 
 
-def _check_sizes(path: Path) -> None:
+def _read_group(group: Any) -> Any:
+    """Return a group of a NetCDF file."""
+    import h5py
+    import xarray as xr
+
+    variables = {}
+    for name, item in group.items():
+        if _is_bare(item):
+            continue
+        named = item.attrs.get("DIMENSION_LIST")
+        dims = [group[each[0]].name.rsplit("/", 1)[1] for each in named] if named is not None else [name]
+        values = item.asstr()[()].astype(str) if h5py.check_string_dtype(item.dtype) else item[()]
+        # NetCDF has no truth values: they are numbers with a mark.
+        variables[name] = (dims, values.astype(bool) if item.attrs.get("dtype") == "bool" else values)
+    attributes = {name: np.asarray(value).item() for name, value in group.attrs.items()}
+    return xr.Dataset(variables, attrs=attributes)
+
+
+def _is_bare(item: Any) -> bool:
+    """Return whether an item is a dimension without coordinates, which is kept as an array without values."""
+    return b"not a netCDF variable" in bytes(item.attrs.get("NAME", b""))
+
+
+def _check_sizes(file: Any, size: int) -> None:
     """Raise a ValueError if a file declares more numbers than it holds, before anything makes room for them."""
     import h5py
 
-    size = path.stat().st_size
     declared = 0
 
     def count(name: str, item: object) -> None:
         nonlocal declared
-        # A dimension without coordinates is kept as an array without values.
-        if isinstance(item, h5py.Dataset) and b"not a netCDF variable" not in bytes(
-            item.attrs.get("NAME", b"")
-        ):
+        if isinstance(item, h5py.Dataset) and not _is_bare(item):
             declared += item.size * item.dtype.itemsize
 
-    with h5py.File(path, "r") as file:
-        file.visititems(count)
+    file.visititems(count)
     if declared > size:
         raise ValueError(f"it declares {declared:,} bytes of numbers and holds {size:,}")
 

@@ -11,6 +11,7 @@ import pandas as pd
 from gainlaw import tables as make
 from gainlaw.figures.common.arrange import Fits, has_slope, levels, wider_fit
 from gainlaw.report.answer import Answer, answer
+from gainlaw.report.artists import Artists
 from gainlaw.report.exhibits import Exhibit, basis_of, draw_exhibits
 from gainlaw.report.limits import limits_of
 from gainlaw.tasks import task_title
@@ -65,7 +66,7 @@ def collect(
     verdicts: Verdicts = (),
     comparison: pd.DataFrame | None = None,
     beside: Mapping[str, FitRecord] | None = None,
-    exhibits: Sequence[Exhibit] | None = None,
+    figures: Sequence[Exhibit] | Artists | None = None,
 ) -> Content:
     """Make every table and figure of a report.
 
@@ -79,12 +80,12 @@ def collect(
         What `gainlaw.compare` returned.
     beside : mapping of str to Fit, optional
         Fits of other studies.
-    exhibits : sequence of Exhibit, optional
-        The figures, where they are drawn already.
+    figures : sequence of Exhibit or Artists, optional
+        The figures, where they are drawn already, or processes that draw them beside this one.
     """
     basis = basis_of(fits, beside)
-    if exhibits is None:
-        exhibits = draw_exhibits(basis)
+    if isinstance(figures, Artists):
+        figures.begin(basis)
     tables = [
         *_tables(fits, verdicts, comparison),
         *_others(fits),
@@ -92,9 +93,14 @@ def collect(
         *_beside(beside or {}),
     ]
     words = {} if basis.study is None else basis.study.words
+    said = replace(answer(fits.main, fits.twin), limits=limits_of(fits.main, fits.others, comparison))
+    if isinstance(figures, Artists):
+        exhibits: Sequence[Exhibit] = figures.finish(basis)
+    else:
+        exhibits = draw_exhibits(basis) if figures is None else figures
     return Content(
         fits,
-        replace(answer(fits.main, fits.twin), limits=limits_of(fits.main, fits.others, comparison)),
+        said,
         {table.name: table for table in tables},
         {exhibit.name: exhibit for exhibit in exhibits},
         basis.width,

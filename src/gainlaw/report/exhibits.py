@@ -29,7 +29,17 @@ from gainlaw.figures.common.style import KINDS, figure_bytes, write_figure
 if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
 
-__all__ = ["FIGURES", "Exhibit", "basis_of", "draw_exhibits", "read_exhibits", "write_exhibits"]
+__all__ = [
+    "FIGURES",
+    "LONGEST_FIRST",
+    "Exhibit",
+    "basis_of",
+    "draw_exhibits",
+    "draw_kind",
+    "in_order",
+    "read_exhibits",
+    "write_exhibits",
+]
 
 #: The figures of a report; those that stand above the same table stand in this order.
 FIGURES: tuple[Exhibits, ...] = (
@@ -44,6 +54,11 @@ FIGURES: tuple[Exhibits, ...] = (
     priors.exhibits,
     laws.exhibits,
     curves.exhibits,
+)
+
+#: Their places in the order in which several processes take them: what takes long comes first.
+LONGEST_FIRST = tuple(
+    sorted(range(len(FIGURES)), key=lambda place: FIGURES[place] not in (forest.exhibits, curves.exhibits))
 )
 
 _LIST = "exhibits.json"
@@ -100,7 +115,17 @@ def basis_of(fits: Fits, beside: Mapping[str, FitRecord] | None = None) -> Basis
 
 def draw_exhibits(basis: Basis) -> list[Exhibit]:
     """Draw every figure of a report."""
-    return [_exhibit(drawing) for exhibits in FIGURES for drawing in exhibits(basis)]
+    return in_order({place: draw_kind(basis, place) for place in range(len(FIGURES))})
+
+
+def draw_kind(basis: Basis, place: int) -> list[Exhibit]:
+    """Draw the figures that one entry of `FIGURES` yields."""
+    return [_exhibit(drawing) for drawing in FIGURES[place](basis)]
+
+
+def in_order(drawn: Mapping[int, Sequence[Exhibit]]) -> list[Exhibit]:
+    """Return figures in the order of a report, given by their place in `FIGURES`."""
+    return [exhibit for place in sorted(drawn) for exhibit in drawn[place]]
 
 
 def write_exhibits(exhibits: Sequence[Exhibit], folder: str | Path) -> None:

@@ -15,6 +15,7 @@ from gainlaw.report.answer import Answer
 
 if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
+    from gainlaw.report.artists import Artists
     from gainlaw.report.content import Content, Verdicts
 
 __all__ = ["Report", "draw_figures", "write_report"]
@@ -49,7 +50,7 @@ def write_report(
     title: str | None = None,
     comparison: pd.DataFrame | None = None,
     beside: Mapping[str, FitRecord] | None = None,
-    figures: str | Path | None = None,
+    figures: str | Path | Artists | None = None,
     safe_csv: bool = False,
 ) -> Report:
     """Write the report of one or several fits.
@@ -75,8 +76,9 @@ def write_report(
     beside : mapping of str to Fit, optional
         Fits of other studies, by a name that says which; each gets its answer, a curve and its slopes in a
         chapter at the end.
-    figures : str or Path, optional
-        A folder that `draw_figures` filled for the same fits; without it they are drawn here.
+    figures : str, Path or Artists, optional
+        A folder that `draw_figures` filled for the same fits, or processes that draw them beside this one
+        (`gainlaw.report.artists.hire`); without it they are drawn here.
     safe_csv : bool
         Prefix the cells of CSV files that a spreadsheet would run.
 
@@ -102,7 +104,7 @@ def write_report(
     from gainlaw.report.page import render_page
     from gainlaw.report.paper import render_paper
 
-    drawn = None if figures is None else read_exhibits(figures)
+    drawn = read_exhibits(figures) if isinstance(figures, str | Path) else figures
     words = title or TITLE
     folder = Path(out)
     with new_directory(folder, FILES, names=("report.html", "paper.tex")) as scratch:

@@ -44,18 +44,22 @@ def report(
     """
     import gainlaw
     from gainlaw.fitting.companion import other_scale_fit
+    from gainlaw.report.artists import hire
 
-    fits = {str(directory): open_fit(directory) for directory in directories}
-    if other_scale or claims:
-        announce_other_scale(list(fits.values()))
-    verdicts = gainlaw.assess_file(list(fits.values()), claims) if claims else ()
-    shown = dict(fits)
-    if other_scale:
-        first = str(directories[0])
-        twin = other_scale_fit(fits[first])
-        if twin is not None:
-            shown[f"{first}, {twin.scale}"] = twin
-    written = gainlaw.write_report(shown, output, verdicts=verdicts, title=title, safe_csv=safe_csv)
+    with hire() as artists:
+        fits = {str(directory): open_fit(directory) for directory in directories}
+        if other_scale or claims:
+            announce_other_scale(list(fits.values()))
+        verdicts = gainlaw.assess_file(list(fits.values()), claims) if claims else ()
+        shown = dict(fits)
+        if other_scale:
+            first = str(directories[0])
+            twin = other_scale_fit(fits[first])
+            if twin is not None:
+                shown[f"{first}, {twin.scale}"] = twin
+        written = gainlaw.write_report(
+            shown, output, verdicts=verdicts, title=title, figures=artists, safe_csv=safe_csv
+        )
     typer.echo(written.answer.text)
     typer.echo(f"\nwrote {written.path} and {len(written.files) - 1} more files")
     exit_untrusted(list(shown.values()))
