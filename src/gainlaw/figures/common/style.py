@@ -187,7 +187,8 @@ def params_axis(axes: Axes, params: Sequence[float] | np.ndarray, *, label: bool
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_params(value)))
     decades = np.arange(np.floor(np.log10(low / pad)), np.ceil(np.log10(high * pad)) + 1)
-    axes.xaxis.set_minor_locator(FixedLocator([m * 10.0**d for d in decades for m in range(1, 10)]))
+    minor = [m * 10.0**d for d in decades for m in range(1, 10)]
+    axes.xaxis.set_minor_locator(FixedLocator([tick for tick in minor if low / pad <= tick <= high * pad]))
     axes.xaxis.set_minor_formatter(NullFormatter())
     if label:
         axes.set_xlabel("parameters")
@@ -207,8 +208,10 @@ def finish(figure: PaperFigure, layers: Mapping[str, pd.DataFrame], alt: str) ->
     figure.plot_data = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"layer": []})
     figure.alt = " ".join(alt.split())
     with style():
-        figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+        engine = figure.get_layout_engine()
+        assert engine is not None
+        engine.execute(figure)
+        figure.set_layout_engine(None)  # "none" would keep a stand-in, for which every format is drawn twice
     return figure
 
 
