@@ -1,29 +1,34 @@
-"""What happens without each checkpoint: influence on the slope, and predictive density of the one left out.
+r"""What happens without each checkpoint: influence on the slope, and predictive density of the one left out.
 
-The likelihood of the remaining rows is known exactly at every value of the hyperparameters, and so is the conditional
-posterior of the slope. The hyperparameters are explored anew without each checkpoint, starting from their posterior
-with it; the predictive density is the ratio of the two marginal likelihoods. For the binomial model each row's
-likelihood is taken as the Gaussian site that summarises it.
+Given the hyperparameters :math:`h`, what the other rows say of a checkpoint's and of the slope is known in closed form
+(`gainlaw.model.gaussian.left_out`). Posterior points of the hyperparameters have the weights
+:math:`1 / p(y_c \mid y_{-c}, h)` without the checkpoint (Vehtari, Gelman and Gabry 2017, arXiv
+1507.04544), Pareto-smoothed. Where their tail is too heavy for that, and where errors that checkpoints share leave no
+closed form, the hyperparameters are explored anew without the checkpoint, and the predictive density is the ratio of
+the two marginal likelihoods. For the binomial model each row's likelihood is taken as the Gaussian site that
+summarises it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.exploration import kernel_data, shape_values, wide_proposal
 from gainlaw.model.engines.hyper import Coordinates, log_prior, table_ranges
-from gainlaw.model.engines.importance import TruncatedT, explore
-from gainlaw.model.gaussian.combinations import conditional_normals
+from gainlaw.model.engines.importance import TruncatedT, explore, smooth_weights
+from gainlaw.model.gaussian.combinations import conditional_normals, left_out_normals
 from gainlaw.model.gaussian.records import GaussianData
-from gainlaw.model.spec.problem import ModelProblem
-from gainlaw.posterior.contrasts import Combination, WeightedEstimand, combine
+from gainlaw.posterior.contrasts import WeightedEstimand, combine
 from gainlaw.posterior.record import Posterior
+from gainlaw.posterior.tree import hyper_points
 
 if TYPE_CHECKING:
     from gainlaw.model.binomial.sites import Summary
@@ -32,7 +37,10 @@ __all__ = ["PARETO_K_LIMIT", "leave_checkpoints_out"]
 
 Float = NDArray[np.float64]
 
-# Effective points asked of the hyperparameters without each checkpoint, and the most tried.
+# Posterior points of the hyperparameters that are reweighted: as many as do so many rows in all, within limits.
+_ROWS = 400_000
+_POINTS = (200, 1000)
+# Where that fails: effective points asked of an exploration, and the most tried.
 _ESS = 250.0
 _MOST_POINTS = 8192
 
@@ -70,43 +78,37 @@ def leave_checkpoints_out(
     names = [name for name in dict.fromkeys(labels) if name]
     if len(names) < 3 or (labels == "").any():
         return pd.DataFrame(columns=list(COLUMNS))
-    problem, start = posterior.problem, wide_proposal(posterior)
-    data = kernel_data(posterior, summary)
-    slope = combine(posterior, [WeightedEstimand("slope" if posterior.law.has_slope else "gain")])
-    rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(5,)))
-    base = _explore(problem, data, slope, start, np.ones(len(frame)), rng)
+    study = _Study(
+        posterior,
+        kernel_data(posterior, summary),
+        labels.map({name: k for k, name in enumerate(names)}).to_numpy().astype(np.int64),
+    )
+    given_all, without = study.reweighted()
+    heavy = [k for k, each in enumerate(without) if not each.pareto_k <= PARETO_K_LIMIT]
+    if heavy:
+        given_all, explored = study.explored(heavy)
+        without = [explored.get(k, each) for k, each in enumerate(without)]
+    average_of_all, sd_of_all = given_all.moments()
     rows = []
-    for name in names:
-        out = (labels == name).to_numpy()
-        rest = _explore(problem, data, slope, start, np.where(out, 0.0, 1.0), rng)
-        low, high = _mixture_interval(rest.weights, rest.mean, np.sqrt(rest.variance), ci_prob)
-        average, sd = rest.moments()
-        rows.append(
-            (
-                name,
-                float(frame.loc[out, "params"].astype(float).iloc[0]),
-                int(out.sum()),
-                average,
-                sd,
-                low,
-                high,
-                (average - base.moments()[0]) / base.moments()[1],
-                max(base.pareto_k, rest.pareto_k),
-                base.log_evidence - rest.log_evidence,
-            )
-        )
+    for k, (name, each) in enumerate(zip(names, without, strict=True)):
+        out = study.groups == k
+        low, high = _mixture_interval(each.weights, each.mean, np.sqrt(each.variance), ci_prob)
+        average, sd = each.moments()
+        shift = (average - average_of_all) / sd_of_all
+        params = float(frame.loc[out, "params"].astype(float).iloc[0])
+        rows.append((name, params, int(out.sum()), average, sd, low, high, shift, each.pareto_k, each.elpd))
     return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("params", ignore_index=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Explored:
-    """The slope as a mixture of normals over weighted hyperparameters."""
+class _Without:
+    """The slope as a mixture of normals over weighted hyperparameters, and the log density of what was left out."""
 
     weights: Float
     mean: Float
     variance: Float
     pareto_k: float
-    log_evidence: float
+    elpd: float
 
     def moments(self) -> tuple[float, float]:
         """Return mean and sd of the mixture."""
@@ -114,37 +116,81 @@ class _Explored:
         return mean, float(np.sqrt(self.weights @ (self.variance + (self.mean - mean) ** 2)))
 
 
-def _explore(
-    problem: ModelProblem,
-    data: GaussianData,
-    slope: Combination,
-    start: tuple[Coordinates, TruncatedT] | None,
-    keep: Float,
-    rng: np.random.Generator,
-) -> _Explored:
-    from gainlaw.model.gaussian.marginal import Marginal
+@dataclass(frozen=True, slots=True, eq=False)
+class _Study:
+    """A posterior, the inputs of its Gaussian kernels, and the number of every row's checkpoint."""
 
-    means, variances = [np.zeros(0)], [np.zeros(0)]
-    marginal = Marginal.build(problem, data, keep)
-    if start is not None:
-        marginal = marginal.tabulated(table_ranges(problem, *start))
+    posterior: Posterior
+    data: GaussianData
+    groups: NDArray[np.int64]
 
-    def log_density(points: Float) -> Float:
-        weights = slope.weights(shape_values(problem, points))
-        log_lik, mean, variance = conditional_normals(marginal, points, weights)
-        means.append(mean)
-        variances.append(variance)
-        return log_lik + log_prior(problem, points)
+    def reweighted(self) -> tuple[_Without, list[_Without]]:
+        """Return the slope given all rows, and without each checkpoint, from posterior points; k is infinite if not."""
+        problem, size = self.posterior.problem, int(self.groups.max()) + 1
+        points = hyper_points(self.posterior)
+        # Without hyperparameters everything is known at the one point there is.
+        used = int(np.clip(_ROWS // len(self.groups), *_POINTS)) if problem.hyper else 1
+        points = points[:: max(len(points) // used, 1)][:used]
+        found = left_out_normals(problem, self.data, points, self._weights(points), self.groups)
+        if found is None:
+            nothing = _Without(np.ones(1), np.zeros(1), np.ones(1), np.inf, np.nan)
+            return nothing, [nothing] * size
+        density, mean, variance = found
+        good = np.isfinite(density).all(axis=1)
+        density, mean, variance = density[good], mean[good], variance[good]
+        without = []
+        for k in range(size):
+            smoothed = smooth_weights(-density[:, k])
+            elpd = float(logsumexp(density[:, k], b=smoothed.weights))
+            without.append(_Without(smoothed.weights, mean[:, k], variance[:, k], smoothed.pareto_k, elpd))
+        equal = np.full(len(mean), 1.0 / len(mean))
+        return _Without(equal, mean[:, -1], variance[:, -1], -np.inf, 0.0), without
 
-    if start is None:
-        evidence = float(log_density(np.zeros((1, 0)))[0])
-        return _Explored(np.ones(1), means[-1], variances[-1], float("-inf"), evidence)
-    place, first = start
-    density = place.density(log_density)
-    found = explore(density, first, rng, target_ess=_ESS, max_points=_MOST_POINTS).smoothed
-    return _Explored(
-        found.weights, np.concatenate(means), np.concatenate(variances), found.pareto_k, found.log_mean
-    )
+    def explored(self, chosen: Sequence[int]) -> tuple[_Without, dict[int, _Without]]:
+        """Return the slope given all rows, and without some checkpoints, each by an exploration of its own."""
+        rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(5,)))
+        start = wide_proposal(self.posterior)
+        base = self._explore(np.ones(len(self.groups)), start, rng)
+        found = {}
+        for k in chosen:
+            rest = self._explore(np.where(self.groups == k, 0.0, 1.0), start, rng)
+            found[k] = replace(rest, pareto_k=max(base.pareto_k, rest.pareto_k), elpd=base.elpd - rest.elpd)
+        return base, found
+
+    def _explore(
+        self, keep: Float, start: tuple[Coordinates, TruncatedT] | None, rng: np.random.Generator
+    ) -> _Without:
+        """Explore the hyperparameters given the rows kept, of which `elpd` is the log evidence."""
+        from gainlaw.model.gaussian.marginal import Marginal
+
+        problem = self.posterior.problem
+        means, variances = [np.zeros(0)], [np.zeros(0)]
+        marginal = Marginal.build(problem, self.data, keep)
+        if start is not None:
+            marginal = marginal.tabulated(table_ranges(problem, *start))
+
+        def log_density(points: Float) -> Float:
+            log_lik, mean, variance = conditional_normals(marginal, points, self._weights(points))
+            means.append(mean)
+            variances.append(variance)
+            return log_lik + log_prior(problem, points)
+
+        if start is None:
+            evidence = float(log_density(np.zeros((1, 0)))[0])
+            return _Without(np.ones(1), means[-1], variances[-1], float("-inf"), evidence)
+        place, first = start
+        density = place.density(log_density)
+        found = explore(density, first, rng, target_ess=_ESS, max_points=_MOST_POINTS).smoothed
+        return _Without(
+            found.weights, np.concatenate(means), np.concatenate(variances), found.pareto_k, found.log_mean
+        )
+
+    def _weights(self, points: Float) -> Float:
+        """Return the weights of the coefficients in the overall slope, or the overall gain of a law without one."""
+        slope = combine(
+            self.posterior, [WeightedEstimand("slope" if self.posterior.law.has_slope else "gain")]
+        )
+        return slope.weights(shape_values(self.posterior.problem, points))
 
 
 def _mixture_interval(weights: Float, mean: Float, sd: Float, ci_prob: float) -> tuple[float, float]:

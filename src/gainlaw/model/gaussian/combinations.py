@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,14 @@ from gainlaw.model.spec.problem import ModelProblem
 if TYPE_CHECKING:
     from gainlaw.model.gaussian.marginal import Marginal
 
-__all__ = ["coefficient_shifts", "conditional_normals", "factored_normals", "has_fixed_part", "prior_normals"]
+__all__ = [
+    "coefficient_shifts",
+    "conditional_normals",
+    "factored_normals",
+    "has_fixed_part",
+    "left_out_normals",
+    "prior_normals",
+]
 
 Float = NDArray[np.float64]
 
@@ -102,6 +110,72 @@ def factored_normals(
     core = int((np.sqrt(9.0 + 8.0 * factors.shape[1]) - 3.0) / 2.0 + 0.5)
     mean, variance = kernels.contrast_moments(factors, _widened(contrast, core)).T
     return mean + offset, variance
+
+
+def left_out_normals(
+    problem: ModelProblem, data: GaussianData, points: Float, weights: Float, groups: NDArray[np.int64]
+) -> tuple[Float, Float, Float] | None:
+    """Return what all other rows say of each group of rows, and of a combination of coefficients without it.
+
+    Parameters
+    ----------
+    problem, points, weights
+        As for `prior_normals`.
+    data : GaussianData
+        The observations.
+    groups : ndarray of int, shape (n,)
+        The group of every row, counted from 0.
+
+    Returns
+    -------
+    log_density : ndarray, shape (draws, groups)
+        The log predictive density of each group given the others; NaN where hyperparameters are so extreme that
+        rounding leaves no positive definite matrix.
+    mean, variance : ndarray, shape (draws, groups + 1)
+        Of the combination, without each group; in the last column, given all.
+    None
+        Where replicates, or errors that rows share, belong to rows of several groups.
+    """
+    from gainlaw._threads import in_threads
+    from gainlaw.model.gaussian.left_out import left_out
+
+    local = _within_groups(data, groups)
+    if local is None:
+        return None
+    contrast, offset = _standardise(problem, pack_scales(problem, points), weights)
+    contrast = _widened(contrast, data.matrix.n_core)
+    order, size = np.argsort(groups, kind="stable"), int(groups.max()) + 1
+    edges = np.searchsorted(groups[order], np.arange(size + 1))
+
+    def part(inside: slice) -> Float:
+        out = np.full((inside.stop - inside.start, size + 1, 3), np.nan)
+        # One point after another: what one of them cannot have does not stop the others.
+        for row in range(inside.start, inside.stop):
+            packed = pack_points(problem, points[row : row + 1])
+            with contextlib.suppress(np.linalg.LinAlgError):
+                out[row - inside.start] = left_out(
+                    packed, contrast[row : row + 1], order, edges, local, data
+                )[0]
+        return out
+
+    found = in_threads(part, len(points), least=4)
+    return found[:, :-1, 0], found[:, :, 1] + offset[:, None], found[:, :, 2]
+
+
+def _within_groups(data: GaussianData, groups: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Return the number of every eliminated column among those of its group; None if one belongs to several."""
+    matrix = data.matrix
+    cluster, row = np.unique(matrix.cluster, return_index=True)
+    widths = np.diff(matrix.bounds)
+    if (groups != groups[row][np.searchsorted(cluster, matrix.cluster)])[widths[matrix.cluster] > 0].any():
+        return None
+    owner = np.full(int(widths.sum()), -1, dtype=np.int64)
+    for each, first in zip(cluster, row, strict=True):
+        owner[matrix.bounds[each] : matrix.bounds[each + 1]] = groups[first]
+    local = np.zeros(len(owner), dtype=np.int64)
+    for group in np.unique(owner):
+        local[owner == group] = np.arange((owner == group).sum())
+    return local
 
 
 def coefficient_shifts(problem: ModelProblem, data: GaussianData, points: Float, weights: Float) -> Float:
