@@ -64,7 +64,7 @@ def test_tables_over_the_residual_give_the_same_likelihood_and_draws(
     if name == "a checkpoint left out":
         keep = (gains.frame["checkpoint"] != "bloom").to_numpy().astype(float)
     plain = Marginal.build(problem, gaussian_data(problem), keep)
-    table = plain.tabulated({3 * problem.n_blocks: (0.8, 4.0)})
+    table = plain.tabulated(lambda reach: {3 * problem.n_blocks: (0.8, 4.0)})
     assert len(table.table.cores) > 0
     assert table.reduced is None
     points = some_points(problem, 20)
@@ -106,7 +106,7 @@ def test_tables_without_the_replicates_give_the_same_likelihood_moments_and_draw
     assert (lone == -1) == (name == "no replicates")
     ranges = {3 * problem.n_blocks: (0.8, 4.0)} | ({lone: (0.0, 3.0)} if lone >= 0 else {})
     plain = Marginal.build(problem, gaussian_data(problem), keep)
-    table = plain.tabulated(ranges)
+    table = plain.tabulated(lambda reach: ranges)
     assert table.reduced is not None
     # Points beyond the tables, which take the long way, are among them.
     points = some_points(problem, 60)
@@ -134,7 +134,7 @@ def test_numbers_from_tables_do_not_depend_on_threads(monkeypatch: pytest.Monkey
     problem = build_problem(gains, specify(gains, law("linear"), terms=["task", "language", "checkpoint"]))
     lone = reduced.lone_replicate(problem, gaussian_data(problem))
     ranges = {3 * problem.n_blocks: (0.1, 5.0), lone: (0.1, 5.0)}
-    marginal = Marginal.build(problem, gaussian_data(problem)).tabulated(ranges)
+    marginal = Marginal.build(problem, gaussian_data(problem)).tabulated(lambda reach: ranges)
     points = some_points(problem, 101)
     which = np.arange(101)
     found = []
@@ -180,7 +180,7 @@ def test_a_law_with_an_exponent_has_no_table() -> None:
     gains = bloomz(intermediates="xP3")
     problem = build_problem(gains, specify(gains, law("offset_power")))
     plain = Marginal.build(problem, gaussian_data(problem))
-    assert plain.tabulated({3 * problem.n_blocks: (0.8, 4.0)}) is plain
+    assert plain.tabulated(lambda reach: {3 * problem.n_blocks: (0.8, 4.0)}) is plain
 
 
 def test_draws_do_not_depend_on_their_order() -> None:

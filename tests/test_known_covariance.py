@@ -189,7 +189,7 @@ def test_tables_give_the_same_likelihood(kind: str, monkeypatch: pytest.MonkeyPa
     plain = Marginal.build(problem, gaussian_data(problem))
     at = problem.hyper.index("tau_residual")
     checkpoint = int(problem.position[problem.hyper.index("tau_checkpoint")])
-    table = plain.tabulated({3 * problem.n_blocks: (0.8, 3.0), checkpoint: (0.2, 4.0)})
+    table = plain.tabulated(lambda reach: {3 * problem.n_blocks: (0.8, 3.0), checkpoint: (0.2, 4.0)})
     assert table.reduced is None
     assert table.table.low == 0.8
     points = np.tile(point, (20, 1))

@@ -11,6 +11,7 @@ it was not, the draws are carried there in steps (`tempering.temper`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,7 +160,7 @@ def _explore(
         return marginal.log_likelihood(points) + log_prior(problem, points)
 
     place, first = first_proposal(problem, log_density, find_mode(problem, marginal.data))
-    marginal = marginal.tabulated(table_ranges(problem, place, first))
+    marginal = marginal.tabulated(partial(table_ranges, problem, place, first))
     found = explore(
         place.density(log_density),
         first,

@@ -35,8 +35,6 @@ _REACH = 4.0
 # A conditional that is flat over more than this on the free scale is explored to here.
 _WIDEST = 1.3
 _STEP = 1e-4
-# Sds of a proposal that nearly all of its points lie in.
-_COVERED = 5.0
 # The mode is looked for within these factors of the prior's scale (as powers of e), and of no correlation.
 _FREE_LIMITS = {"sd": (-10.0, 7.0), "shape": (-7.0, 3.0), "rho": (-6.0, 6.0)}
 # A parameter of either sign is looked for within so many sds of its prior.
@@ -284,9 +282,9 @@ def first_proposal(
 
 
 def table_ranges(
-    problem: ModelProblem, place: Coordinates, first: TruncatedT
+    problem: ModelProblem, place: Coordinates, first: TruncatedT, reach: float
 ) -> dict[int, tuple[float, float]]:
-    """Return between which values nearly all points of a proposal lie, for the sds of residual and replicates.
+    """Return where points of a proposal lie, within `reach` of its sds, for the sds of residual and replicates.
 
     The keys are the positions in the packed vector.
     """
@@ -298,7 +296,7 @@ def table_ranges(
             continue
         sd = float(np.sqrt(np.sum(first.factor[at] ** 2)))
         points = np.tile(np.where(place.kinds.correlation, 0.0, first.location), (2, 1))
-        points[:, at] = np.maximum(first.location[at] + _COVERED * sd * np.array([-1.0, 1.0]), 0.0)
+        points[:, at] = np.maximum(first.location[at] + reach * sd * np.array([-1.0, 1.0]), 0.0)
         low, high = place.values(points)[:, at]
         ranges[position] = (float(low), float(high))
     return ranges

@@ -18,6 +18,7 @@ from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.linear_system import tabulate_system
 from gainlaw.model.gaussian.records import GaussianData, ResidualTable, no_table
 from gainlaw.model.gaussian.reduced import DIGITS, Axis, Reduced, reduced_model
+from gainlaw.model.gaussian.reduced_many import ReducedMany, reduced_many
 from gainlaw.model.spec.problem import ModelProblem
 
 __all__ = ["Marginal"]
@@ -28,6 +29,10 @@ Int = NDArray[np.int64]
 # Chebyshev nodes in the residual sd: the fewest that serve. Where all are off by more than this, none are used.
 NODES = (6, 8, 12)
 TOLERANCE = 1e-5
+# Polynomials in many sds may be off by this, half a per cent of a weight: far below Monte Carlo error.
+ROUGH = 5e-3
+# Sds of a proposal that tables cover: nearly all points of it, or most, where a wider range would take many more terms.
+NEARLY_ALL, MOST = 5.0, 3.0
 # Tables of so few floats stay in the cache, and blending them costs next to nothing.
 _CACHED = 60_000
 # Floats of packed hyperparameters held at a time.
@@ -57,7 +62,7 @@ class Marginal:
     problem: ModelProblem
     data: GaussianData
     table: ResidualTable
-    reduced: Reduced | None = None
+    reduced: Reduced | ReducedMany | None = None
 
     @classmethod
     def build(cls, problem: ModelProblem, data: GaussianData, keep: Float | None = None) -> Marginal:
@@ -73,28 +78,31 @@ class Marginal:
         """The number of coefficients that are integrated out: those of the model, and of shared errors."""
         return len(self.data.matrix.place)
 
-    def tabulated(self, ranges: Mapping[int, tuple[float, float]]) -> Marginal:
-        """Return the model with tables over sds between given ends.
+    def tabulated(self, within: Callable[[float], Mapping[int, tuple[float, float]]]) -> Marginal:
+        """Return the model with tables over sds within a range.
 
         A law with a parameter of its own changes the rows themselves and gets no table; nor does a model with fewer
         rows than a table is large, or one for which it is off by more than `TOLERANCE` in log likelihood.
 
         Parameters
         ----------
-        ranges : mapping
-            Smallest and largest value of the sds of residual and replicates, by their positions in the packed vector,
-            see `hyper.table_ranges`.
+        within : callable
+            Takes how many sds of a proposal are to be covered; returns smallest and largest value of the sds of
+            residual and replicates, by their positions in the packed vector (`hyper.table_ranges`).
         """
         if self.problem.spec.law.parameters or not self.problem.hyper:
             return self
-        for digits in DIGITS:
-            reduced = reduced_model(self.problem, self.data, ranges, digits)
-            if reduced is None:
-                break
-            made = replace(self, reduced=reduced)
-            if self._agrees(made, ranges):
-                return made
-        return self._over_residual(ranges) if self._pays() else self
+        kinds = ((reduced_model, NEARLY_ALL, TOLERANCE), (reduced_many, MOST, ROUGH))
+        for make, reach, tolerance in kinds:
+            ranges = within(reach)
+            for digits in DIGITS:
+                reduced = make(self.problem, self.data, ranges, digits)
+                if reduced is None:
+                    break
+                made = replace(self, reduced=reduced)
+                if self._agrees(made, ranges, tolerance):
+                    return made
+        return self._over_residual(within(NEARLY_ALL)) if self._pays() else self
 
     def _over_residual(self, ranges: Mapping[int, tuple[float, float]]) -> Marginal:
         """Return the model with a table over the residual sd alone."""
@@ -116,7 +124,9 @@ class Marginal:
         entries = 2 * matrix.block.shape[1]
         return bool(NODES[0] * floats < _CACHED or NODES[-1] * floats < entries**2 * len(self.problem.y))
 
-    def _agrees(self, other: Marginal, ranges: Mapping[int, tuple[float, float]]) -> bool:
+    def _agrees(
+        self, other: Marginal, ranges: Mapping[int, tuple[float, float]], tolerance: float = TOLERANCE
+    ) -> bool:
         """Return whether tables give the same likelihood between their nodes."""
         problem = self.problem
         middle = np.array(
@@ -128,7 +138,7 @@ class Marginal:
             points[:, at] = [low + f * (high - low) for f in np.roll([0.0, 0.13, 0.71], turn)]
         with np.errstate(invalid="ignore"):
             apart = np.abs(self.log_likelihood(points) - other.log_likelihood(points))
-        return bool((apart <= TOLERANCE * np.maximum(1.0, len(problem.y) / 1000.0)).all())
+        return bool((apart <= tolerance * np.maximum(1.0, len(problem.y) / 1000.0)).all())
 
     def log_likelihood(self, points: Float) -> Float:
         """Return the log marginal likelihood of hyperparameters, shape (n, k) to (n,)."""

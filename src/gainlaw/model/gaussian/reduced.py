@@ -13,7 +13,7 @@ from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.design import Matrix
 from gainlaw.model.spec.problem import ModelProblem
 
-__all__ = ["Axis", "Reduced", "lone_replicate", "reduced_model"]
+__all__ = ["Axis", "Reduced", "largest_precision", "lone_replicate", "reduced_model"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -72,17 +72,24 @@ class Axis:
     @property
     def nodes(self) -> Float:
         """The sds at the nodes."""
+        return self.sds(np.cos(np.pi * (np.arange(self.count) + 0.5) / self.count))
+
+    def sds(self, places: Float) -> Float:
+        """Return sds by where their logarithms lie in the range, from -1 to 1."""
         middle, half = self.logarithms
-        squares = np.exp(middle + half * np.cos(np.pi * (np.arange(self.count) + 0.5) / self.count))
-        return np.sqrt(np.maximum(squares - self.shift, 0.0))
+        return np.sqrt(np.maximum(np.exp(middle + half * places) - self.shift, 0.0))
+
+    def places(self, sds: Float) -> Float:
+        """Return where the logarithms of sds lie in the range, from -1 to 1."""
+        middle, half = self.logarithms
+        return (np.log(self.shift + sds**2) - middle) / half
 
     def weights(self, sds: Float) -> Float:
         """Return the barycentric weights of the nodes, shape (n, count), at sds in the range."""
         if self.count == 1:
             return np.ones((len(sds), 1))
-        middle, half = self.logarithms
         angles = np.pi * (np.arange(self.count) + 0.5) / self.count
-        away = ((np.log(self.shift + sds**2) - middle) / half)[:, None] - np.cos(angles)
+        away = self.places(sds)[:, None] - np.cos(angles)
         met = np.abs(away) < 1e-13
         weights = (-1.0) ** np.arange(self.count) * np.sin(angles) / np.where(met, 1.0, away)
         weights = np.where(met.any(axis=1, keepdims=True), met.astype(float), weights)
@@ -185,7 +192,7 @@ def reduced_model(
     if lone < 0:
         replicate = Axis(3 * blocks, -np.inf, np.inf, 1.0, 1)
     else:
-        precision = _precision(data, lone, ends[0])
+        precision = largest_precision(data, lone, ends[0])
         replicate = Axis.over(lone, ranges[lone], 1.0 / max(precision, 1e-300), digits)
     if max(residual.count, replicate.count) > _MOST_NODES or not _pays(data.matrix, residual, replicate):
         return None
@@ -195,8 +202,18 @@ def reduced_model(
     return Reduced(residual, replicate, table, lone)
 
 
-def _precision(data: GaussianData, lone: int, tau: float) -> float:
-    """Return the largest precision with which the data alone would give an effect of a replicate."""
+def largest_precision(data: GaussianData, lone: int, tau: float) -> float:
+    """Return the largest precision with which the data alone would give an effect of a replicate.
+
+    Parameters
+    ----------
+    data : GaussianData
+        The observations.
+    lone : int
+        The replicates' block.
+    tau : float
+        The residual sd.
+    """
     matrix = data.matrix
     inside = matrix.block == lone
     each = (data.keep / (data.variance + tau**2))[:, None] * matrix.value**2

@@ -11,11 +11,11 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from gainlaw.model.gaussian.linear_system import assemble, eliminate
+from gainlaw.model.gaussian.linear_system import assemble, eliminate, row_entries
 from gainlaw.model.gaussian.packed import column_scales, unpack, write_effects
 from gainlaw.model.gaussian.triangular import solve_lower, solve_lower_transposed
 
-__all__ = ["reduced_draws", "reduced_moments", "tabulate_reduced"]
+__all__ = ["clustered_draws", "reduced_draws", "reduced_moments", "tabulate_points", "tabulate_reduced"]
 
 # Points whose tables are blended at a time: always so many, filled up with zeros, so that no number depends on them.
 _BATCH = 16
@@ -67,6 +67,49 @@ def tabulate_reduced(taus, scales, data, h):
                     at += 1
             row[at : at + p] = right[:p]
             row[at + p] = total
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def tabulate_points(thetas, data, h):
+    """Return the reduced normal equations at sds of the residual and of any replicates.
+
+    Parameters
+    ----------
+    thetas : ndarray, shape (points, 3 * n_blocks + 1)
+        Scales, of which those of residual and replicates are read.
+    data : GaussianData
+        The observations.
+    h : ndarray, shape (n,)
+        The law's shape at every row.
+
+    Returns
+    -------
+    ndarray, shape (points, p * (p + 1) / 2 + p + 1)
+        As of `tabulate_reduced`.
+    """
+    matrix, p = data.matrix, data.matrix.n_core
+    n_blocks = matrix.starts.shape[0]
+    out = np.empty((thetas.shape[0], p * (p + 1) // 2 + p + 1))
+    theta = np.concatenate((np.ones(2 * n_blocks), np.zeros(n_blocks + 1), h))
+    for m in range(thetas.shape[0]):
+        for k in range(n_blocks):
+            if matrix.starts[k] >= p:
+                theta[k] = thetas[m, k]
+        theta[3 * n_blocks] = thetas[m, 3 * n_blocks]
+        core, side, square, b, w, r, log_det = assemble(theta, data)
+        total = -0.5 * (log_det + np.sum(w * r * r) + data.keep.sum() * np.log(2.0 * np.pi))
+        total -= eliminate(core, side, square, b, matrix.bounds)
+        for i in range(p, b.shape[0]):
+            total += 0.5 * b[i] ** 2
+        at = 0
+        for i in range(p):
+            for j in range(i + 1):
+                out[m, at] = core[i, j]
+                at += 1
+            out[m, at - 1] -= 1.0
+        out[m, at : at + p] = b[:p]
+        out[m, at + p] = total
     return out
 
 
@@ -252,4 +295,106 @@ def reduced_draws(thetas, weights, which, normals, table, lone, data, h):
         for i in range(matrix.starts[lone], matrix.starts[lone] + matrix.sizes[lone]):
             total = 1.0 + c * c * precision[i]
             out[s, i] = c * (c * pull[i] / total + normals[s, matrix.place[i]] / np.sqrt(total))
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _factorise(square, bounds):
+    """Write the Cholesky factor of every cluster's square in its place."""
+    for c in range(bounds.shape[0] - 1):
+        lo = bounds[c]
+        for i in range(bounds[c + 1] - lo):
+            for j in range(i + 1):
+                total = square[lo + i, j]
+                for k in range(j):
+                    total -= square[lo + i, k] * square[lo + j, k]
+                square[lo + i, j] = np.sqrt(total) if i == j else total / square[lo + j, j]
+
+
+@numba.njit(cache=True, nogil=True)
+def clustered_draws(thetas, weights, which, normals, table, data, h):
+    """Draw every coefficient exactly from its conditional posterior, see `kernels.conditional_draws`.
+
+    The replicates' effects follow from the others by one pass over the rows, cluster by cluster.
+
+    Parameters
+    ----------
+    thetas, weights, table
+        As for `reduced_moments`.
+    which : ndarray of int, shape (draws,)
+        The point of each draw; draws at the same point follow each other, points in rising order.
+    normals : ndarray, shape (draws, q)
+        Standard normal numbers.
+    data, h
+        As for `tabulate_reduced`.
+    """
+    matrix, variance, keep = data.matrix, data.variance, data.keep
+    bounds, cluster = matrix.bounds, matrix.cluster
+    n, n_blocks, q, p = variance.shape[0], matrix.starts.shape[0], matrix.place.shape[0], matrix.n_core
+    out = np.empty((normals.shape[0], q))
+    padded, flat = np.empty((_BATCH, weights.shape[1])), np.empty((_BATCH, table.shape[1]))
+    a, b, z = np.empty((p, p)), np.empty(p), np.empty(q)
+    factor, half = a, b
+    width = 2 * matrix.block.shape[1]
+    columns, entries, counts = (
+        np.empty((n, width), dtype=np.int64),
+        np.empty((n, width)),
+        np.empty(n, dtype=np.int64),
+    )
+    w, centred = np.empty(n), data.y - data.slope_mean * data.unit * h
+    widest = 1
+    for c in range(bounds.shape[0] - 1):
+        widest = max(widest, bounds[c + 1] - bounds[c])
+    square, right = np.empty((q - p, widest)), np.empty(q - p)
+    last, begin, end = -1, 0, 0
+    for s in range(normals.shape[0]):
+        if which[s] != last:
+            last = which[s]
+            if last >= end:
+                begin = last
+                end = begin + _blend(weights, begin, table, padded, flat)
+            scales = unpack(np.concatenate((thetas[last], h)), n_blocks)
+            _scale(flat[last - begin], scales, matrix, a, b)
+            factor = np.linalg.cholesky(a)
+            half = solve_lower(factor, b)
+            square[:] = 0.0
+            for c in range(bounds.shape[0] - 1):
+                for i in range(bounds[c], bounds[c + 1]):
+                    square[i, i - bounds[c]] = 1.0
+            for i in range(n):
+                counts[i] = row_entries(i, matrix, scales, columns[i], entries[i])
+                w[i] = keep[i] / (variance[i] + scales.residual**2)
+                first = bounds[cluster[i]]
+                for j in range(counts[i]):
+                    if columns[i, j] >= p:
+                        for k in range(counts[i]):
+                            if columns[i, k] >= p:
+                                square[columns[i, j] - p, columns[i, k] - p - first] += (
+                                    w[i] * entries[i, j] * entries[i, k]
+                                )
+            _factorise(square, bounds)
+        z[:p] = solve_lower_transposed(factor, half + normals[s, :p])
+        right[:] = 0.0
+        for i in range(n):
+            left = centred[i]
+            for j in range(counts[i]):
+                if columns[i, j] < p:
+                    left -= entries[i, j] * z[columns[i, j]]
+            for j in range(counts[i]):
+                if columns[i, j] >= p:
+                    right[columns[i, j] - p] += w[i] * entries[i, j] * left
+        for c in range(bounds.shape[0] - 1):
+            lo, hi = bounds[c], bounds[c + 1]
+            for i in range(lo, hi):
+                for j in range(lo, i):
+                    right[i] -= square[i, j - lo] * right[j]
+                right[i] /= square[i, i - lo]
+            for i in range(lo, hi):
+                right[i] += normals[s, p + i]
+            for i in range(hi - 1, lo - 1, -1):
+                right[i] /= square[i, i - lo]
+                for j in range(lo, i):
+                    right[j] -= square[i, j - lo] * right[i]
+        z[p:] = right
+        write_effects(z, unpack(thetas[last], n_blocks), matrix, q, out[s])
     return out
