@@ -16,6 +16,7 @@ from gainlaw.model.gaussian.combinations import conditional_normals, left_out_no
 from gainlaw.model.gaussian.marginal import ROUGH, Marginal
 from gainlaw.model.spec.problem import ModelProblem, build_problem, gaussian_data, specify
 from gainlaw.scores.gains.table import Gains
+from gainlaw.scores.simulate import simulate_study
 
 
 def some_points(problem: ModelProblem, size: int, seed: int = 0) -> np.ndarray:
@@ -107,9 +108,8 @@ def test_polynomials_in_several_sds_give_the_same_likelihood_moments_and_draws(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reduced_many, "_LEAST_ROWS", 0)
-    # These few checkpoints differ more than those of a large study.
-    monkeypatch.setattr(reduced_many, "_BASIS", 400)
-    gains = gl.load_dataset("bloomz", intermediates="xP3").gains()
+    sizes = (1e8, 3e8, 1e9, 3e9, 1e10)
+    gains = simulate_study(1, n_tasks=3, n_languages=8, sizes=sizes).evaluations.gains()
     problem = build_problem(gains, specify(gains, law("linear"), priors={"slope": "normal(0.7, 10)"}))
     blocks, design = problem.n_blocks, problem.design
     replicates = [k for k, block in enumerate(design.blocks) if block.start >= design.n_core]

@@ -1,7 +1,7 @@
 r"""The model with several kinds of replicates eliminated, as polynomials in the logarithms of their sds.
 
 The reduced normal equations are smooth in every :math:`\log(s_k + \tau_k^2)`. Over the range that a proposal covers
-they are fitted by Chebyshev polynomials, of higher degree in the sds with wider ranges, at points that are dense towards
+they are fitted by Chebyshev polynomials, of higher degree in the sds with wider ranges, at points that are dense near
 the ends; the entries move together, so that few of their combinations carry them all.
 """
 
