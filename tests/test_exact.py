@@ -97,7 +97,7 @@ def test_tables_without_the_replicates_give_the_same_likelihood_moments_and_draw
     monkeypatch.setattr(reduced, "_pays", lambda *arguments: True)
     gains = bloomz() if name == "shared baselines" else bloomz(intermediates="xP3")
     chosen = law("constant" if name == "a constant law" else "linear")
-    priors = {"slope": "normal(0.7, 10)"} if chosen.has_slope else {}
+    priors = {"slope": "normal(0.7, 10)"} if chosen.form.has_slope else {}
     problem = build_problem(gains, specify(gains, chosen, priors=priors, **ONE_SD[name]))
     keep = np.ones(len(problem.y))
     if name == "a checkpoint left out":

@@ -173,7 +173,7 @@ def test_both_engines_agree(scale: str, tmp_path: Path) -> None:
 
 def test_what_hierarchical_baselines_cannot_do_is_said_at_once() -> None:
     gains = study(np.random.default_rng(6)).gains(scale="normalized")
-    with pytest.raises(gl.InputError, match=r"linear law(.|\n)*points or log_odds"):
+    with pytest.raises(gl.InputError, match=r"a line(.|\n)*points or log_odds"):
         gl.fit(gains, "saturating", baselines="hierarchical")
     bare = gl.gains_from_frame(
         gains.frame[["task", "language", "checkpoint", "params", "gain", "se", "scale"]]
