@@ -31,13 +31,17 @@ class Outcome:
 Cli = Callable[..., Outcome]
 
 
-def run_cli(*arguments: object) -> Outcome:
-    """Run the command line in this process; an exception that is no clean exit is raised."""
+def run_cli(*arguments: object, width: int = 1000) -> Outcome:
+    """Run the command line in this process; an exception that is no clean exit is raised.
+
+    What is printed is looked for in whole lines, so the screen is wide.
+    """
     from typer.testing import CliRunner
 
     from gainlaw.cli import app
 
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="gainlaw")
+    runner = CliRunner(env={"COLUMNS": str(width)})
+    result = runner.invoke(app, [str(argument) for argument in arguments], prog_name="gainlaw")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Outcome(result.exit_code, result.stdout, result.stderr)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,10 @@ import pytest
 import gainlaw as gl
 from conftest import Cli, Study, write_effects
 from gainlaw.claims.decision import VERDICTS
+from gainlaw.cli.printing import show
 from gainlaw.fitting.companion import other_scale_fit
+from gainlaw.tables.record import Column
+from gainlaw.tables.table import Table
 
 CLAIMS = """
 version = 1
@@ -251,6 +256,44 @@ def test_other_rows_of_the_packaged_scores(cli: Cli) -> None:
     narrow = json.loads(cli("check", "bloomz", *chosen, "--format", "json").out)
     assert narrow["n_checkpoints"] == 1
     assert {pair["intermediate"] for pair in narrow["pairs"]} == {"P3"}
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_tables_fit_the_screen_and_lose_no_number(study: Study, cli: Cli, tmp_path: Path, width: int) -> None:
+    file = tmp_path / "claims.toml"
+    file.write_text(CLAIMS, encoding="utf-8")
+    commands: list[tuple[object, ...]] = [
+        ("check", study.source, *study.selection),
+        ("summary", study.linear),
+        ("summary", study.linear, "--level", "task"),
+        ("predict", study.linear, "--params", "13B", "--params", "1e9"),
+        ("curve", study.source, *study.selection, "--by", "task"),
+        ("curve", study.source, *study.selection, "--by", "task", "--parameters"),
+        ("claims", study.linear, file),
+        ("compare", study.linear, study.constant),
+    ]
+    for command in commands:
+        wide = cli(*command).out
+        narrow = cli(*command, width=width).out
+        assert max(map(len, narrow.splitlines())) <= width, command
+        numbers = [Counter(re.findall(r"(?<![\w.])[-\d][\w.,%]*", out)) for out in (wide, narrow)]
+        assert numbers[0] <= numbers[1], command
+        assert "…" not in narrow
+
+
+def test_a_table_wider_than_the_screen_goes_on_below_behind_its_names(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["first", "second"]
+    frame = pd.DataFrame({"name": names} | {f"n{k}": [1234567.0 + k, 0.5] for k in range(8)})
+    columns = (Column("name", "Name"), *(Column(f"n{k}", f"Value {k}", "number") for k in range(8)))
+    monkeypatch.setenv("COLUMNS", "50")
+    show(Table("wide", "", frame, columns))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 50
+    rows = [line.split() for line in lines if line.startswith(tuple(names))]
+    assert [row[0] for row in rows] == names * 2
+    assert [cell for row in rows[1::2] for cell in row[1:]] == ["0.5"] * 8
 
 
 def test_version_and_help(cli: Cli) -> None:

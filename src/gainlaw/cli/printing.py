@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,8 +13,10 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
+    from rich.table import Table as RichTable
 
     from gainlaw.notes import Note
+    from gainlaw.tables.record import Column
     from gainlaw.tables.table import Table
 
 __all__ = [
@@ -40,6 +42,14 @@ SafeCsv = Annotated[
     ),
 ]
 
+# Columns of a line where no terminal says how many it has.
+_PIPED = 100
+# Spaces between the columns of a table.
+_GAP = 3
+# Text is not squeezed into fewer columns than these by the side of others.
+_TEXT = 16
+_SHORT = 8
+
 _STATUS_STYLES = {
     "failed": "bold red",
     "scale-dependent": "yellow",
@@ -53,14 +63,16 @@ _STATUS_STYLES = {
 
 
 def console() -> Console:
-    """Return a rich console on standard output; piped output is neither wrapped nor coloured."""
+    """Return a rich console on standard output, as wide as the terminal; COLUMNS says otherwise, also where none is."""
+    import shutil
+
     from rich.console import Console
 
     class Output(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
-    wide = None if sys.stdout.isatty() else 1000
+    wide = shutil.get_terminal_size((_PIPED, 24)).columns
     return Output(width=wide, highlight=False, emoji=False, markup=False)
 
 
@@ -149,25 +161,92 @@ def records(frame: pd.DataFrame) -> list[Mapping[str, object]]:
 
 
 def _show_rich(table: Table) -> None:
+    from rich.text import Text
+
+    out = console()
+    cells = table.cells()
+    if table.caption:
+        out.print(Text(table.caption, style="bold"), soft_wrap=False)
+    for number, widths in enumerate(_fit(table.columns, cells, out.width)):
+        if number:
+            out.print()
+        out.print(_grid(table, cells, widths))
+    for line in table.notes:
+        out.print(Text(line, style="dim"))
+
+
+def _grid(table: Table, cells: Sequence[Sequence[str]], widths: Mapping[int, int]) -> RichTable:
+    """Return some columns of a table, given by their position with their widths."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    out = console()
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in table.columns:
-        grid.add_column(Text(column.title), justify="left" if column.left else "right", overflow="fold")
+    for position, width in widths.items():
+        column = table.columns[position]
+        grid.add_column(
+            Text(column.title), justify="left" if column.left else "right", overflow="fold", width=width
+        )
     breaks = table.breaks()
-    for position, cells in enumerate(table.cells()):
-        if position in breaks:
+    for row, shown in enumerate(cells):
+        if row in breaks:
             grid.add_section()
         styled = (
-            Text(cell, style=_STATUS_STYLES.get(cell.split(":")[0], "") if column.kind == "status" else "")
-            for column, cell in zip(table.columns, cells, strict=True)
+            Text(shown[k], style=_style_of(shown[k]) if table.columns[k].kind == "status" else "")
+            for k in widths
         )
         grid.add_row(*styled)
-    if table.caption:
-        out.print(Text(table.caption, style="bold"), soft_wrap=False)
-    out.print(grid)
-    for line in table.notes:
-        out.print(Text(line, style="dim"))
+    return grid
+
+
+def _style_of(status: str) -> str:
+    return _STATUS_STYLES.get(status.split(":")[0], "")
+
+
+def _fit(columns: Sequence[Column], cells: Sequence[Sequence[str]], room: int) -> list[dict[int, int]]:
+    """Return the widths of columns by their position, in as many grids as it takes for each to fit into the room.
+
+    Text wraps, numbers do not. What does not fit stands in a grid below, behind the leading columns of text again.
+    """
+    from rich.cells import cell_len
+
+    most, least = [], []
+    for position, column in enumerate(columns):
+        texts = [column.title, *(row[position] for row in cells)]
+        most.append(max(map(cell_len, texts)))
+        words = [word for text in (texts if column.left else texts[:1]) for word in _words(text)]
+        whole = [] if column.left else texts[1:]
+        needed = max(map(cell_len, (*words, *whole)), default=0)
+        wanted = max(needed, min(most[-1], _TEXT)) if column.left else needed
+        # A word longer than half a line is broken, in a column that leaves room for another.
+        least.append(min(wanted, max((room - _GAP) // 2, 1)))
+
+    def taken(chosen: Sequence[int]) -> int:
+        return sum(least[k] + _GAP for k in chosen) - _GAP
+
+    lead = [0]
+    while len(lead) < len(columns) and columns[len(lead)].left and taken([*lead, len(lead)]) <= room // 2:
+        lead.append(len(lead))
+    grids = [list(lead)]
+    for position in range(len(lead), len(columns)):
+        if len(grids[-1]) > len(lead) and taken([*grids[-1], position]) > room:
+            grids.append(list(lead))
+        grids[-1].append(position)
+    return [_share(chosen, least, most, room) for chosen in grids]
+
+
+def _words(text: str) -> list[str]:
+    """Return what is not broken; a short heading such as "P(> 0)" is one word."""
+    return [text] if len(text) <= _SHORT else text.split()
+
+
+def _share(chosen: Sequence[int], least: Sequence[int], most: Sequence[int], room: int) -> dict[int, int]:
+    """Return widths between what columns need and what they would like; those that would like little come first."""
+    spare = room - sum(least[k] + _GAP for k in chosen) + _GAP
+    widths = {k: least[k] for k in chosen}
+    waiting = sorted(chosen, key=lambda k: most[k] - least[k])
+    for number, k in enumerate(waiting):
+        more = max(min(most[k] - least[k], spare // (len(waiting) - number)), 0)
+        widths[k] += more
+        spare -= more
+    return widths

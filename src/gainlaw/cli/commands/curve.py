@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw.cli.printing import OutputFormat, SafeCsv, note, print_warnings, show, warn
+from gainlaw.cli.printing import OutputFormat, SafeCsv, console, note, print_warnings, show, warn
 from gainlaw.cli.sources import (
     Covariance,
     Metrics,
@@ -116,7 +116,7 @@ def curve(
     show(curve_parameters_table(study) if parameters else curve_laws_table(study), form, safe=safe_csv)
     if form == "table":
         for name, words in study.words.items():
-            typer.echo(f"\n{task_title(name)}: {words}")
+            console().print(f"\n{task_title(name)}: {words}")
     if claim:
         if form == "table":
             typer.echo()
