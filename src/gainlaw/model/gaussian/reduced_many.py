@@ -31,9 +31,9 @@ Int = NDArray[np.int64]
 _LEAST_ROWS = 500
 # Points for each term of the polynomials, the most terms, and the points that combinations of entries are found from.
 _PER_TERM, _MOST_TERMS = 2, 700
-_BASIS = 160
+_BASIS = 240
 # Combinations that carry less than this share of the largest are left out.
-_NEGLIGIBLE = 1e-7
+_NEGLIGIBLE = 3e-8
 _LARGEST = 40_000_000
 
 
