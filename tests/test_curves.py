@@ -17,11 +17,12 @@ from gainlaw.curves.kernels import problem as kernel
 from gainlaw.curves.points import checkpoint_points, points_from_arrays, score_points
 from gainlaw.curves.study import fit_curves
 from gainlaw.laws import LAWS
+from gainlaw.laws.record import Law
 from gainlaw.tables.curves import curve_laws_table
 
 SIZES = np.geomspace(7e7, 1.2e10, 24)
-# One set of true parameters for each law, well inside what 24 sizes over two decades can tell.
-TRUTH = {
+# Parameters well inside what 24 sizes over two decades can tell; of a law that is not here, the middle of its starts.
+CHOSEN = {
     "constant": [3.2],
     "linear": [4.0, -2.5],
     "power": [4.0, 0.4],
@@ -36,6 +37,15 @@ TRUTH = {
     "two_curve": [25.0, 60.0, 0.3, 1.5, -0.4, 0.5],
     "chinchilla": [6.17, 7.67, 0.597, 0.347, 0.367],
 }
+
+
+def middle_of(law: Law) -> list[float]:
+    low, high = (np.array([each.start[k] for each in law.parameters]) for k in (0, 1))
+    middle = np.where(law.positive, np.sqrt(np.abs(low * high)), 0.5 * (low + high))
+    return list(np.where(law.linear, 1.0 + 3.0 * np.arange(len(middle)), middle))
+
+
+TRUTH = {name: CHOSEN.get(name) or middle_of(law) for name, law in LAWS.items()}
 
 
 def variables_of(name: str) -> dict[str, np.ndarray]:
@@ -53,10 +63,6 @@ def noise_free(name: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
     size = len(next(iter(variables.values())))
     task = kernel.set_up(law, points_from_arrays(variables, np.zeros(size)), "squared")
     return variables, kernel.predict(task, law.searched(np.array(TRUTH[name])))[0]
-
-
-def test_every_law_has_a_truth_to_recover() -> None:
-    assert set(TRUTH) == set(LAWS)
 
 
 @pytest.mark.parametrize("name", sorted(TRUTH))
@@ -337,7 +343,7 @@ def test_too_few_sizes_and_a_deciding_checkpoint_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["logistic", "probit", "saturating", "richards", "offset_power", "saturating_exponential"]
+    "name", [name for name, law in LAWS.items() if law.limit and len(law.parameters) > 1]
 )
 def test_the_asymptote_is_the_curve_at_no_finite_size(name: str) -> None:
     rng = np.random.default_rng(5)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from gainlaw.claims.chance import Chances
-from gainlaw.claims.decision import DEFAULT_THRESHOLD, MARGIN, decide
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, decide
 from gainlaw.claims.describe import caveats_of, disagreement, rope_of, summary_of, unit_of
 from gainlaw.claims.evaluate import FitDraws, holds
 from gainlaw.claims.factors import bayes_factors
@@ -346,7 +346,7 @@ def _judge(
         threshold=request.threshold,
         rope=width,
         p_rope=near.value if near else float("nan"),
-        negligible=near is not None and near.value - MARGIN * near.mcse >= request.threshold,
+        negligible=near is not None and outcome(near.value, request.threshold, near.mcse) == "supported",
         bayes_factor=value,
         bayes_factor_direction=direction,
         prior_note=prior_note,

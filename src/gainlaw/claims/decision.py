@@ -97,10 +97,7 @@ def decide(judged: Sequence[tuple[str, float, float]], threshold: float) -> Deci
     >>> decide([("points", 0.976, 0.002)], 0.975).note
     'P = 0.976 on points is within two Monte Carlo errors (0.002) of the threshold'
     """
-    words: list[VerdictWord] = []
-    for _, p, error in judged:
-        supported, refuted = p - MARGIN * error >= threshold, p + MARGIN * error <= 1.0 - threshold
-        words.append("supported" if supported else "refuted" if refuted else "inconclusive")
+    words = [outcome(p, threshold, error) for _, p, error in judged]
     near = [
         f"P = {p:.3f} on {SCALES[scale].name} is within two Monte Carlo errors ({error:.2g}) of the threshold"
         for scale, p, error in judged
@@ -121,6 +118,19 @@ def decide(judged: Sequence[tuple[str, float, float]], threshold: float) -> Deci
         return Decision("inconclusive", tuple(words), "", f"{note}: the scales lean in opposite directions")
     word: VerdictWord = "supported on one scale" if words[sure] == "supported" else "refuted on one scale"
     return Decision(word, tuple(words), judged[sure][0], note)
+
+
+def outcome(p: float, threshold: float, error: float = 0.0) -> VerdictWord:
+    """Return what the probability of a claim says on one scale: ``supported``, ``refuted`` or ``inconclusive``.
+
+    Examples
+    --------
+    >>> outcome(0.98, 0.975), outcome(0.98, 0.975, 0.004), outcome(0.01, 0.975)
+    ('supported', 'inconclusive', 'refuted')
+    """
+    if p - MARGIN * error >= threshold:
+        return "supported"
+    return "refuted" if p + MARGIN * error <= 1.0 - threshold else "inconclusive"
 
 
 def is_near(p: float, error: float, threshold: float) -> bool:

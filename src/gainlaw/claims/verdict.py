@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gainlaw.claims.decision import DEFAULT_THRESHOLD, VerdictWord, probability_words
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, VerdictWord, outcome, probability_words
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import count_of
 from gainlaw.scales import SCALES
@@ -70,11 +70,7 @@ class Companion:
         >>> Companion("REML", "ok", p=0.94).word(0.975)
         'inconclusive'
         """
-        if not np.isfinite(self.p):
-            return ""
-        if self.p <= 1.0 - threshold:
-            return "supported"
-        return "refuted" if self.p >= threshold else "inconclusive"
+        return outcome(1.0 - self.p, threshold) if np.isfinite(self.p) else ""
 
     def __str__(self) -> str:
         """Return the line as text."""

@@ -40,8 +40,8 @@ def shaped() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> shaped()
-    ('constant', 'linear', 'offset_power', 'saturating', 'logistic')
+    >>> shaped()[:3]
+    ('constant', 'linear', 'offset_power')
     """
     return tuple(name for name, each in LAWS.items() if each.shape is not None)
 

@@ -243,7 +243,7 @@ def _cost(experiment: Experiment, unit: Unit, config: Mapping[str, Any] | None, 
     flops, memory, disk = 0.0, 0.0, effort.disk_gb
     if effort.loads:
         flops = float("nan") if config is None else _flops(experiment, effort, config)
-        memory = 0.0 if config is None else _memory(experiment, effort, config)
+        memory = float("nan") if config is None else _memory(experiment, effort, config)
     if effort.keeps and config is not None:
         disk += _disk(experiment, effort, config)
     counted = config is None or all(load.counted for load in effort.loads)
