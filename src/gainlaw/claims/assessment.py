@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from gainlaw.claims.chance import Chances
-from gainlaw.claims.decision import DEFAULT_THRESHOLD, decide
+from gainlaw.claims.decision import DEFAULT_THRESHOLD, decide, outcome
 from gainlaw.claims.describe import caveats_of, disagreement, rope_of, summary_of, unit_of
 from gainlaw.claims.evaluate import FitDraws, holds
 from gainlaw.claims.factors import bayes_factors
