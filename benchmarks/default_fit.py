@@ -1,4 +1,4 @@
-"""Seconds and memory of ``gl.fit`` with its defaults, by the size of the table; beside another checkout if one is given.
+"""Seconds and memory of ``gl.fit`` with its defaults by the size of the table, beside another checkout if one is given.
 
 The tables have the make of a public leaderboard: model families of one to four sizes, every checkpoint on all tasks
 and some of the languages, gains with standard errors. Each fit is the second one of a process of its own, after a small

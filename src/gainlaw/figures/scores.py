@@ -32,8 +32,6 @@ __all__ = ["STAGES", "draw_scores", "exhibits", "plot_scores", "scores_data"]
 #: The columns of the scores that a gain is the difference of, and what they are called.
 STAGES = {"baseline_score": "baseline", "intermediate_score": "after intermediate training"}
 
-_LOOK = dict(zip(STAGES.values(), ((GREY, "o"), (ACCENT, "D")), strict=True))
-
 
 def plot_scores(gains: Gains) -> PaperFigure | None:
     """Plot the scores behind the gains, or nothing where a gains table does not hold them.
@@ -100,6 +98,8 @@ def draw_scores(rows: pd.DataFrame) -> PaperFigure:
     -------
     PaperFigure
     """
+    import seaborn as sns
+
     name, unit = str(rows["metric"].iloc[0]), str(rows["unit"].iloc[0])
     tasks = sorted(set(rows["task"]))
     columns = min(len(tasks), 4)
@@ -116,18 +116,23 @@ def draw_scores(rows: pd.DataFrame) -> PaperFigure:
                 axes.axhline(
                     part["chance"].mean(), color=INK, linewidth=0.7, linestyle=(0, (3, 2)), label="chance"
                 )
-            for stage, scores in part.groupby("stage", sort=False):
-                color, marker = _LOOK[str(stage)]
-                at_size = scores.groupby("params")["score"]
-                sizes, means = at_size.mean().index, at_size.mean()
-                middle = at_size.quantile(0.25), at_size.quantile(0.75)
-                axes.fill_between(sizes, *middle, color=color, alpha=0.2, linewidth=0.0)
-                axes.plot(
-                    sizes, means, color=color, marker=marker, markersize=4, markeredgecolor="white",
-                    markeredgewidth=0.75, label=stage,
-                )  # fmt: skip
+            sns.lineplot(
+                part,
+                x="params",
+                y="score",
+                hue="stage",
+                style="stage",
+                palette=dict(zip(STAGES.values(), (GREY, ACCENT), strict=True)),
+                markers=dict(zip(STAGES.values(), ("o", "D"), strict=True)),
+                dashes=False,
+                estimator="mean",
+                errorbar=("pi", 50),
+                markersize=4,
+                ax=axes,
+            )
             axes.set(title=task_title(task), xlabel="", ylabel="")
             handles, labels = axes.get_legend_handles_labels()
+            axes.get_legend().remove()
         for axes in flat[len(tasks) :]:
             axes.set_visible(False)
         params_axis(flat[0], rows["params"].to_numpy(), label=False)
