@@ -15,7 +15,8 @@ import pytest
 import gainlaw as gl
 from conftest import Cli, Study, write_effects
 from gainlaw.claims.decision import VERDICTS
-from gainlaw.cli.printing import show
+from gainlaw.cli.printing import progress_bar, show
+from gainlaw.curves.study import fit_curves
 from gainlaw.fitting.companion import other_scale_fit
 from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
@@ -294,6 +295,34 @@ def test_a_table_wider_than_the_screen_goes_on_below_behind_its_names(
     rows = [line.split() for line in lines if line.startswith(tuple(names))]
     assert [row[0] for row in rows] == names * 2
     assert [cell for row in rows[1::2] for cell in row[1:]] == ["0.5"] * 8
+
+
+def test_long_work_tells_a_log_at_every_tenth_what_is_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr("gainlaw.cli.printing.time.monotonic", lambda: float(next(clock)))
+    with progress_bar("counting") as progress:
+        for done in range(1, 41):
+            progress(done, 40)
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "counting: 10%, about 36 s left"
+    assert [line.split(",")[0].split()[-1] for line in said] == [f"{k}0%" for k in range(1, 10)]
+    with progress_bar("nothing") as progress:
+        progress(1, 1)
+    assert capsys.readouterr().err == ""
+
+
+def test_curves_and_claims_tell_how_far_they_are(study: Study, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    fit = gl.load_fit(study.linear)
+    fit_curves(fit.gains, ["constant"], by=["task"], progress=lambda *at: seen.append(at))
+    assert seen == [(k, len(seen)) for k in range(fit.gains.frame["task"].nunique())]
+    file = tmp_path / "claims.toml"
+    file.write_text(CLAIMS, encoding="utf-8")
+    seen.clear()
+    gl.assess_file(fit, file, progress=lambda *at: seen.append(at))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_version_and_help(cli: Cli) -> None:

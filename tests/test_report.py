@@ -325,6 +325,14 @@ def test_several_processes_draw_the_same_figures(fit, twin, drawn):
         assert artists.finish(basis) == read_exhibits(drawn)
 
 
+def test_artists_tell_how_far_they_are(fit, monkeypatch):
+    monkeypatch.setattr("gainlaw.report.exhibits.draw_kind", lambda *_: [])
+    seen = []
+    with hire(0) as artists:
+        replace(artists, progress=lambda *at: seen.append(at)).finish(basis_of(arrange_fits(fit)))
+    assert seen == [(k, len(LONGEST_FIRST)) for k in range(len(LONGEST_FIRST))]
+
+
 def test_a_killed_artist_is_told(fit):
     basis = basis_of(arrange_fits(fit))
     with hire(1) as artists:

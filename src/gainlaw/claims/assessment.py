@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -106,7 +106,12 @@ def assess(
     )
 
 
-def assess_file(fits: FitRecord | Sequence[FitRecord], path: str | os.PathLike[str]) -> list[Verdict]:
+def assess_file(
+    fits: FitRecord | Sequence[FitRecord],
+    path: str | os.PathLike[str],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Verdict]:
     """Judge every claim of a file.
 
     Each claim is judged on the first fit that has the rows it needs and, where the claim says which rows it
@@ -118,6 +123,8 @@ def assess_file(fits: FitRecord | Sequence[FitRecord], path: str | os.PathLike[s
         The fits, the preferred one first.
     path : path-like
         The file; see `gainlaw.claims.grammar.file.read_claims`.
+    progress : callable, optional
+        Called with the number of entries of the file that are judged and of all.
 
     Returns
     -------
@@ -141,8 +148,10 @@ def assess_file(fits: FitRecord | Sequence[FitRecord], path: str | os.PathLike[s
         raise InputError("claims need at least one fit")
     listed = read_claims(path)
     verdicts: list[Verdict] = []
-    for entry in listed.entries:
+    for done, entry in enumerate(listed.entries, 1):
         verdicts += _entry(candidates, entry, listed.ci_prob)
+        if progress is not None:
+            progress(done, len(listed.entries))
     return adjust_companions(verdicts)
 
 

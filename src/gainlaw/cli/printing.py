@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -49,6 +50,8 @@ _GAP = 3
 # Text is not squeezed into fewer columns than these by the side of others.
 _TEXT = 16
 _SHORT = 8
+# Seconds of work of which nothing is said in a log.
+_SILENT = 2.0
 
 _STATUS_STYLES = {
     "failed": "bold red",
@@ -77,10 +80,14 @@ def console() -> Console:
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Give a function of (done, total) that moves a bar on standard error, or None where no terminal is."""
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function of (done, total) that says on standard error how far the work is and how long it will take.
+
+    On a terminal it moves a bar in one line, which goes in the end; elsewhere, as in a log, it writes a line at every
+    tenth of work that has taken two seconds.
+    """
     if not sys.stderr.isatty():
-        yield None
+        yield _Lines(label)
         return
     from rich.console import Console
     from rich.progress import Progress
@@ -92,6 +99,21 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
             bar.update(task, completed=done, total=total)
 
         yield move
+
+
+class _Lines:
+    """Progress in lines, see `progress_bar`."""
+
+    def __init__(self, label: str) -> None:
+        self.label, self.begun, self.tenth = label, time.monotonic(), 0
+
+    def __call__(self, done: int, total: int) -> None:
+        tenth, taken = 10 * done // max(total, 1), time.monotonic() - self.begun
+        if self.tenth < tenth < 10 and taken > _SILENT:
+            self.tenth = tenth
+            left = taken * (total - done) / done
+            words = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min"
+            note(f"{self.label}: {10 * tenth}%, about {words} left")
 
 
 def note(text: str) -> None:

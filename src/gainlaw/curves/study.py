@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -98,6 +98,7 @@ def fit_curves(
     loss: str = "squared",
     ci_prob: float = 0.95,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> CurveStudy:
     """Fit laws to the curve of every group: one point a checkpoint.
 
@@ -115,6 +116,8 @@ def fit_curves(
         Probability of the intervals.
     seed : int
         Seed of the starts.
+    progress : callable, optional
+        Called with the number of fits that are done and of all.
 
     Raises
     ------
@@ -136,8 +139,11 @@ def fit_curves(
     if several:
         raise InputError(Problem(f"{', '.join(several)}: not a law of the gain against size alone"))
     fits, skipped = {}, []
-    for name, points in checkpoint_points(gains, by).items():
-        for law in chosen:
+    curves = checkpoint_points(gains, by)
+    for turn, (name, points) in enumerate(curves.items()):
+        for place, law in enumerate(chosen):
+            if progress is not None:
+                progress(turn * len(chosen) + place, len(curves) * len(chosen))
             reason = _reason(points, law)
             if reason:
                 skipped.append((name, law.name, reason))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -33,10 +33,13 @@ class Artists:
         How many figures somebody has begun; shared by all.
     lines : tuple of Connection
         The line to each process.
+    progress : callable, optional
+        Called with the number of kinds of figures that are begun and of all.
     """
 
     taken: Any
     lines: tuple[Connection, ...]
+    progress: Callable[[int, int], None] | None = None
 
     def begin(self, basis: Basis) -> None:
         """Let every process draw the next figure, and the next, until none is left."""
@@ -53,7 +56,7 @@ class Artists:
         """
         from gainlaw.report.exhibits import in_order
 
-        drawn = _share(basis, self.taken)
+        drawn = _share(basis, self.taken, self.progress)
         for line in self.lines:
             try:
                 theirs = line.recv()
@@ -106,7 +109,9 @@ def hire(count: int | None = None) -> Iterator[Artists]:
             process.join()
 
 
-def _share(basis: Basis, taken: Any) -> dict[int, list[Exhibit]]:
+def _share(
+    basis: Basis, taken: Any, progress: Callable[[int, int], None] | None = None
+) -> dict[int, list[Exhibit]]:
     """Draw what nobody has begun; by its place in the list of figures."""
     from gainlaw.report.exhibits import LONGEST_FIRST, draw_kind
 
@@ -117,6 +122,8 @@ def _share(basis: Basis, taken: Any) -> dict[int, list[Exhibit]]:
             taken.value = turn + 1
         if turn >= len(LONGEST_FIRST):
             return drawn
+        if progress is not None:
+            progress(turn, len(LONGEST_FIRST))
         drawn[LONGEST_FIRST[turn]] = draw_kind(basis, LONGEST_FIRST[turn])
 
 

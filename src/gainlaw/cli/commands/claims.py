@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw.cli.printing import OutputFormat, SafeCsv, console, show
+from gainlaw.cli.printing import OutputFormat, SafeCsv, console, progress_bar, show
 from gainlaw.cli.sources import announce_other_scale, exit_untrusted, open_fit, refuse_same_file
 from gainlaw.errors import InputError, Problem
 
@@ -50,7 +50,8 @@ def claims(
         check_file_target(output)
     fits = [open_fit(directory) for directory in directories]
     announce_other_scale(fits)
-    verdicts = gainlaw.assess_file(fits, file)
+    with progress_bar("judging claims") as progress:
+        verdicts = gainlaw.assess_file(fits, file, progress=progress)
     if output is not None:
         write_verdicts(verdicts, output, safe=safe_csv)
     table = claims_table(verdicts, fits)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw.cli.printing import OutputFormat, SafeCsv, console, note, print_warnings, show, warn
+from gainlaw.cli.printing import (
+    OutputFormat,
+    SafeCsv,
+    console,
+    note,
+    print_warnings,
+    progress_bar,
+    show,
+    warn,
+)
 from gainlaw.cli.sources import (
     Covariance,
     Metrics,
@@ -109,7 +118,10 @@ def curve(
     else:
         gains = table.gains(scale=scale or "points")
     columns = [name.strip() for name in (by or "").split(",") if name.strip()]
-    study = fit_curves(gains, laws or DEFAULT_LAWS, by=columns, loss=loss, ci_prob=ci_prob, seed=seed)
+    with progress_bar("fitting curves") as progress:
+        study = fit_curves(
+            gains, laws or DEFAULT_LAWS, by=columns, loss=loss, ci_prob=ci_prob, seed=seed, progress=progress
+        )
     print_warnings(gains.notes)
     for name, skipped, reason in study.skipped:
         note(f"{name}: no {skipped} law ({reason})")

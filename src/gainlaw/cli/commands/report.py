@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw.cli.printing import SafeCsv
+from gainlaw.cli.printing import SafeCsv, progress_bar
 from gainlaw.cli.sources import announce_other_scale, exit_untrusted, open_fit
+
+if TYPE_CHECKING:
+    from gainlaw.claims.verdict import Verdict
 
 __all__ = ["report"]
 
@@ -50,16 +55,26 @@ def report(
         fits = {str(directory): open_fit(directory) for directory in directories}
         if other_scale or claims:
             announce_other_scale(list(fits.values()))
-        verdicts = gainlaw.assess_file(list(fits.values()), claims) if claims else ()
+        verdicts: Sequence[Verdict] = ()
+        if claims:
+            with progress_bar("judging claims") as progress:
+                verdicts = gainlaw.assess_file(list(fits.values()), claims, progress=progress)
         shown = dict(fits)
         if other_scale:
             first = str(directories[0])
-            twin = other_scale_fit(fits[first])
+            with progress_bar("fitting on the other scale") as progress:
+                twin = other_scale_fit(fits[first], progress=progress)
             if twin is not None:
                 shown[f"{first}, {twin.scale}"] = twin
-        written = gainlaw.write_report(
-            shown, output, verdicts=verdicts, title=title, figures=artists, safe_csv=safe_csv
-        )
+        with progress_bar("drawing figures") as progress:
+            written = gainlaw.write_report(
+                shown,
+                output,
+                verdicts=verdicts,
+                title=title,
+                figures=replace(artists, progress=progress),
+                safe_csv=safe_csv,
+            )
     typer.echo(written.answer.text)
     typer.echo(f"\nwrote {written.path} and {len(written.files) - 1} more files")
     exit_untrusted(list(shown.values()))
