@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,7 @@ def _whole[**Asked](make: Callable[Asked, FitRecord]) -> Callable[Asked, Fit]:
         record = make(*args, **options)
         return Fit(**{each.name: getattr(record, each.name) for each in fields(record)})
 
+    made.__signature__ = signature(make).replace(return_annotation="Fit")  # type: ignore[attr-defined]
     return made
 
 
