@@ -325,11 +325,11 @@ def test_several_processes_draw_the_same_figures(fit, twin, drawn):
         assert artists.finish(basis) == read_exhibits(drawn)
 
 
-def test_artists_tell_how_far_they_are(fit, monkeypatch):
+def test_artists_tell_how_far_they_are(fit, monkeypatch, tmp_path):
     monkeypatch.setattr("gainlaw.report.exhibits.draw_kind", lambda *_: [])
     seen = []
     with hire(0) as artists:
-        replace(artists, progress=lambda *at: seen.append(at)).finish(basis_of(arrange_fits(fit)))
+        draw_figures(fit, tmp_path, artists=replace(artists, progress=lambda *at: seen.append(at)))
     assert seen == [(k, len(LONGEST_FIRST)) for k in range(len(LONGEST_FIRST))]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import gainlaw as gl
+from gainlaw.report.artists import hire
 
 
 def run(
@@ -18,8 +19,11 @@ def run(
 ) -> None:
     if output.exists():
         shutil.rmtree(output)
-    gl.draw_figures(
-        {name: gl.load_fit(inputs[key]) for key, name in fits.items()},
-        output,
-        beside={name: gl.load_fit(inputs[key]) for key, name in (beside or {}).items()},
-    )
+    # Drawing stands between the last fit and the report, when little else is left to do.
+    with hire(1) as artists:
+        gl.draw_figures(
+            {name: gl.load_fit(inputs[key]) for key, name in fits.items()},
+            output,
+            beside={name: gl.load_fit(inputs[key]) for key, name in (beside or {}).items()},
+            artists=artists,
+        )

@@ -121,6 +121,7 @@ def draw_figures(
     out: str | Path,
     *,
     beside: Mapping[str, FitRecord] | None = None,
+    artists: Artists | None = None,
 ) -> Path:
     """Draw the figures of a report into a folder, so that the report itself is quick: it takes them from there.
 
@@ -134,6 +135,8 @@ def draw_figures(
         The folder; made when it is missing. Files of the same names are replaced, others stay.
     beside : mapping of str to Fit, optional
         Fits of other studies.
+    artists : Artists, optional
+        Processes that draw along (`gainlaw.report.artists.hire`).
 
     Returns
     -------
@@ -154,7 +157,12 @@ def draw_figures(
     from gainlaw.figures.common.arrange import arrange_fits
     from gainlaw.report.exhibits import basis_of, draw_exhibits, write_exhibits
 
-    exhibits = draw_exhibits(basis_of(arrange_fits(fits), beside))
+    basis = basis_of(arrange_fits(fits), beside)
+    if artists is None:
+        exhibits = draw_exhibits(basis)
+    else:
+        artists.begin(basis)
+        exhibits = artists.finish(basis)
     write_exhibits(exhibits, out)
     return Path(out)
 
