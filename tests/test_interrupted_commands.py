@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -191,7 +192,9 @@ def test_a_full_disk_is_one_message_and_the_old_result_stays(
     ):
         done = fork.run(*arguments, limit=100_000)
         assert done.code == 2, done
-        assert done.said.count("\n") == 1 + done.said.count("do not trust")
+        # Beside how far a command had come, in a line each tenth.
+        lines = [line for line in done.said.splitlines() if not re.search(r"\d%", line)]
+        assert len(lines) == 1 + done.said.count("do not trust"), done.said
         assert "File too large" in done.said
     assert seed_of(target) == 1
     assert (target / "notes.txt").exists()
