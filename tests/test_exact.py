@@ -139,7 +139,7 @@ def test_numbers_from_tables_do_not_depend_on_threads(monkeypatch: pytest.Monkey
     which = np.arange(101)
     found = []
     for cores in (1, 2, 3, 7):
-        monkeypatch.setattr("gainlaw._threads._cores", lambda cores=cores: cores)
+        monkeypatch.setattr("gainlaw._threads.cores", lambda cores=cores: cores)
         draws = marginal.draw(points, which, np.random.default_rng(1))
         found.append((marginal.log_likelihood(points).tobytes(), draws.tobytes()))
     assert len(set(found)) == 1
@@ -150,9 +150,9 @@ def test_threads_keep_to_what_the_environment_says(
     asked: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    here = _threads._cores()
+    here = _threads.cores()
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
-    assert _threads._cores() == min(here, most)
+    assert _threads.cores() == min(here, most)
 
 
 @pytest.mark.parametrize("digits", reduced.DIGITS)
@@ -328,6 +328,6 @@ def test_the_same_seed_gives_the_same_numbers_whatever_the_threads(monkeypatch: 
 
     study = simulate_study(3, n_tasks=2, n_languages=4)
     many = gl.fit(study.evaluations, scale="log_odds", seed=5, draws=300)
-    monkeypatch.setattr(_threads, "_cores", lambda: 1)
+    monkeypatch.setattr(_threads, "cores", lambda: 1)
     one = gl.fit(study.evaluations, scale="log_odds", seed=5, draws=300)
     pd.testing.assert_frame_equal(many.estimates, one.estimates)

@@ -242,7 +242,7 @@ def test_every_law_in_every_exhibit(fitted: gl.Fit, tmp_path) -> None:
     basis = basis_of(fits)
     drawn = [drawing.name for exhibits in FIGURES for drawing in exhibits(basis)]
     assert {"scores", "forest_task", "priors_figure"} <= set(drawn)
-    content = collect(fits, exhibits=[])
+    content = collect(fits, figures=[])
     page = render_page(content, (), "Laws")
     assert f"follows the {placed.title} law ({placed.description})" in page
     assert f"Every estimate of the {placed.title} law" in content.tables["estimates"].caption

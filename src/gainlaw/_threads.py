@@ -74,6 +74,6 @@ def _in_parts(function: Callable[[slice], Any], size: int, least: int) -> list[A
 
 def cores() -> int:
     """Return how many cores may be used: no more than ``OMP_NUM_THREADS``, which clusters and parents set."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    return max(min(cores, int(asked)), 1) if asked.isdecimal() else cores
+    return max(min(found, int(asked)), 1) if asked.isdecimal() else found

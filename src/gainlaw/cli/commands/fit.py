@@ -30,6 +30,12 @@ from gainlaw.scales import Scale
 __all__ = ["fit"]
 
 
+def _shaped(law: str) -> str:
+    if law not in shaped():
+        raise typer.BadParameter(f"{law!r} is not one of {', '.join(shaped())}.")
+    return law
+
+
 def fit(
     evals: Table,
     output: Annotated[
@@ -39,7 +45,9 @@ def fit(
     law: Annotated[
         str,
         typer.Option(
-            metavar=f"[{'|'.join(shaped())}]", help="How the gain depends on the number of parameters."
+            metavar=f"[{'|'.join(shaped())}]",
+            help="How the gain depends on the number of parameters.",
+            callback=_shaped,
         ),
     ] = DEFAULT_LAW,
     scale: Annotated[
