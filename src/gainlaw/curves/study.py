@@ -12,8 +12,8 @@ from gainlaw.curves.comparison import compare_curves, in_words
 from gainlaw.curves.fit import CurveFit, fit_curve
 from gainlaw.curves.points import CurvePoints, checkpoint_points
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws import LAWS
 from gainlaw.laws import law as law_of
+from gainlaw.laws import usual
 from gainlaw.laws.record import Law
 from gainlaw.notes import count_of
 from gainlaw.scores.gains.table import Gains
@@ -21,7 +21,7 @@ from gainlaw.scores.gains.table import Gains
 __all__ = ["DEFAULT_LAWS", "CurveStudy", "fit_curves"]
 
 #: What is fitted where no law is named.
-DEFAULT_LAWS = tuple(name for name, each in LAWS.items() if each.usual)
+DEFAULT_LAWS = usual()
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ __all__ = [
     "law",
     "read_law",
     "shaped",
+    "usual",
 ]
 
 
@@ -44,6 +45,17 @@ def shaped() -> tuple[str, ...]:
     ('constant', 'linear', 'offset_power')
     """
     return tuple(name for name, each in LAWS.items() if each.shape is not None)
+
+
+def usual() -> tuple[str, ...]:
+    """Return the names of the laws that are compared where none is named.
+
+    Examples
+    --------
+    >>> usual()[0]
+    'constant'
+    """
+    return tuple(name for name, each in LAWS.items() if each.usual)
 
 
 def law(name: str | Law) -> Law:

@@ -29,7 +29,7 @@ from gainlaw.cli.sources import (
     open_table,
 )
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws import LAWS
+from gainlaw.laws import usual
 from gainlaw.scales import Scale
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def curve(
         typer.Option(
             metavar="LAW",
             help="A law or a formula in x = log10(params / 1e9), such as 'a + b * x ** 2'; several by commas, or "
-            f"repeat. [default: {', '.join(name for name, each in LAWS.items() if each.usual)}]",
+            f"repeat. [default: {', '.join(usual())}]",
             show_default=False,
         ),
     ] = None,

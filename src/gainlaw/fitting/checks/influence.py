@@ -27,7 +27,7 @@ from gainlaw.model.engines.hyper import Coordinates, log_prior, table_ranges
 from gainlaw.model.engines.importance import TruncatedT, explore, smooth_weights
 from gainlaw.model.gaussian.combinations import conditional_normals, left_out_normals
 from gainlaw.model.gaussian.records import GaussianData
-from gainlaw.posterior.contrasts import WeightedEstimand, combine
+from gainlaw.posterior.contrasts import Combination, WeightedEstimand, combine
 from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.tree import hyper_points
 
@@ -83,6 +83,7 @@ def leave_checkpoints_out(
         return pd.DataFrame(columns=list(COLUMNS))
     study = _Study(
         posterior,
+        combine(posterior, [WeightedEstimand("slope" if posterior.law.has_slope else "gain")]),
         kernel_data(posterior, summary),
         labels.map({name: k for k, name in enumerate(names)}).to_numpy().astype(np.int64),
     )
@@ -121,9 +122,13 @@ class _Without:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Study:
-    """A posterior, the inputs of its Gaussian kernels, and the number of every row's checkpoint."""
+    """A posterior, its overall slope, the inputs of its Gaussian kernels, and the number of every row's checkpoint.
+
+    A law without a slope has the overall gain in its place.
+    """
 
     posterior: Posterior
+    slope: Combination
     data: GaussianData
     groups: NDArray[np.int64]
 
@@ -189,11 +194,8 @@ class _Study:
         )
 
     def _weights(self, points: Float) -> Float:
-        """Return the weights of the coefficients in the overall slope, or the overall gain of a law without one."""
-        slope = combine(
-            self.posterior, [WeightedEstimand("slope" if self.posterior.law.has_slope else "gain")]
-        )
-        return slope.weights(shape_values(self.posterior.problem, points))
+        """Return the weights of the coefficients in the overall slope."""
+        return self.slope.weights(shape_values(self.posterior.problem, points))
 
 
 def _mixture_interval(weights: Float, mean: Float, sd: Float, ci_prob: float) -> tuple[float, float]:

@@ -13,7 +13,16 @@ import numpy as np
 from gainlaw.model.gaussian.packed import column_scales, unpack
 from gainlaw.model.spec.design import UNIT
 
-__all__ = ["assemble", "back", "eliminate", "row_entries", "system", "tabulate_system"]
+__all__ = [
+    "assemble",
+    "back",
+    "eliminate",
+    "row_entries",
+    "substitute_back",
+    "system",
+    "tabulate_system",
+    "widest",
+]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -46,12 +55,12 @@ def row_entries(i, matrix, scales, columns, weights):
 
 
 @numba.njit(cache=True, nogil=True)
-def _widest(bounds):
+def widest(bounds):
     """Return the size of the largest cluster, at least 1."""
-    widest = 1
+    size = 1
     for c in range(bounds.shape[0] - 1):
-        widest = max(widest, bounds[c + 1] - bounds[c])
-    return widest
+        size = max(size, bounds[c + 1] - bounds[c])
+    return size
 
 
 @numba.njit(cache=True, nogil=True)
@@ -73,10 +82,10 @@ def assemble(theta, data):
     scales = unpack(theta, matrix.starts.shape[0])
     tau, h = scales.residual, scales.shape
     n, q = y.shape[0], matrix.place.shape[0]
-    widest = _widest(bounds)
+    width = widest(bounds)
     core = np.eye(p)
     side = np.zeros((q - p, p))
-    square = np.zeros((q - p, widest))
+    square = np.zeros((q - p, width))
     for c in range(bounds.shape[0] - 1):
         for j in range(bounds[c + 1] - bounds[c]):
             square[bounds[c] + j, j] = 1.0
@@ -178,13 +187,19 @@ def _gram(side):
 def back(square, side, right, core_part, bounds):
     """Return the replicates' coefficients, given the core's: ``L^-T (right - L^-1 F core_part)``."""
     z = right - side @ core_part
+    substitute_back(z, square, bounds)
+    return z
+
+
+@numba.njit(cache=True, nogil=True)
+def substitute_back(z, square, bounds):
+    """Multiply `z` by ``L^-T`` in place, cluster by cluster."""
     for c in range(bounds.shape[0] - 1):
         lo, hi = bounds[c], bounds[c + 1]
         for i in range(hi - lo - 1, -1, -1):
             z[lo + i] /= square[lo + i, i]
             for j in range(i):
                 z[lo + j] -= square[lo + i, j] * z[lo + i]
-    return z
 
 
 @numba.njit(cache=True, nogil=True)
@@ -206,10 +221,10 @@ def tabulate_system(taus, data, h):
         Without the identity of ``A``; the scalars are ``log|R|`` and ``r' W r``.
     """
     matrix, bounds, p = data.matrix, data.matrix.bounds, data.matrix.n_core
-    n_blocks, q, widest = matrix.starts.shape[0], matrix.place.shape[0], _widest(bounds)
+    n_blocks, q, width = matrix.starts.shape[0], matrix.place.shape[0], widest(bounds)
     size = taus.shape[0]
     cores, sides = np.empty((size, p, p)), np.empty((size, q - p, p))
-    squares, rights, scalars = np.empty((size, q - p, widest)), np.empty((size, q)), np.empty((size, 2))
+    squares, rights, scalars = np.empty((size, q - p, width)), np.empty((size, q)), np.empty((size, 2))
     theta = np.concatenate((np.ones(2 * n_blocks), np.zeros(n_blocks + 1), h))
     for m in range(size):
         theta[3 * n_blocks] = taus[m]

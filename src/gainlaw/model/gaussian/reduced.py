@@ -13,7 +13,7 @@ from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.design import Matrix
 from gainlaw.model.spec.problem import ModelProblem
 
-__all__ = ["Axis", "Reduced", "largest_precision", "lone_replicate", "reduced_model"]
+__all__ = ["Axis", "Reduced", "lone_replicate", "reduced_model", "replicate_axis", "residual_axis"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -185,15 +185,12 @@ def reduced_model(
     lone = lone_replicate(problem, data)
     if lone is None:
         return None
-    variance, blocks = data.variance, problem.n_blocks
-    ends = ranges.get(3 * blocks, (0.0, 0.0))
-    shift = float(max(variance.min(), 0.0)) + 1e-300
-    residual = Axis.over(3 * blocks, ends, shift, digits)
+    blocks = problem.n_blocks
+    residual = residual_axis(problem, data, ranges, digits)
     if lone < 0:
         replicate = Axis(3 * blocks, -np.inf, np.inf, 1.0, 1)
     else:
-        precision = largest_precision(data, lone, ends[0])
-        replicate = Axis.over(lone, ranges[lone], 1.0 / max(precision, 1e-300), digits)
+        replicate = replicate_axis(data, lone, residual, ranges, digits)
     if max(residual.count, replicate.count) > _MOST_NODES or not _pays(data.matrix, residual, replicate):
         return None
     h = problem.base[3 * blocks + 1 :]
@@ -202,22 +199,29 @@ def reduced_model(
     return Reduced(residual, replicate, table, lone)
 
 
-def largest_precision(data: GaussianData, lone: int, tau: float) -> float:
-    """Return the largest precision with which the data alone would give an effect of a replicate.
+def residual_axis(
+    problem: ModelProblem, data: GaussianData, ranges: Mapping[int, tuple[float, float]], digits: int
+) -> Axis:
+    """Return the nodes of the residual sd; for the parameters see `reduced_model`."""
+    position = 3 * problem.n_blocks
+    shift = float(max(data.variance.min(), 0.0)) + 1e-300
+    return Axis.over(position, ranges.get(position, (0.0, 0.0)), shift, digits)
 
-    Parameters
-    ----------
-    data : GaussianData
-        The observations.
-    lone : int
-        The replicates' block.
-    tau : float
-        The residual sd.
-    """
+
+def replicate_axis(
+    data: GaussianData, block: int, residual: Axis, ranges: Mapping[int, tuple[float, float]], digits: int
+) -> Axis:
+    """Return the nodes of the sd of a block of replicates; for the other parameters see `reduced_model`."""
+    precision = _largest_precision(data, block, residual.low)
+    return Axis.over(block, ranges[block], 1.0 / max(precision, 1e-300), digits)
+
+
+def _largest_precision(data: GaussianData, block: int, tau: float) -> float:
+    """Return the largest precision with which the data alone would give a replicate's effect, at a residual sd."""
     matrix = data.matrix
-    inside = matrix.block == lone
+    inside = matrix.block == block
     each = (data.keep / (data.variance + tau**2))[:, None] * matrix.value**2
-    sums = np.bincount(matrix.group[inside], weights=each[inside], minlength=matrix.sizes[lone])
+    sums = np.bincount(matrix.group[inside], weights=each[inside], minlength=matrix.sizes[block])
     return float(sums.max())
 
 

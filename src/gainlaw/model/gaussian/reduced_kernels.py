@@ -11,7 +11,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from gainlaw.model.gaussian.linear_system import assemble, eliminate, row_entries
+from gainlaw.model.gaussian.linear_system import assemble, eliminate, row_entries, substitute_back, widest
 from gainlaw.model.gaussian.packed import column_scales, unpack, write_effects
 from gainlaw.model.gaussian.triangular import solve_lower, solve_lower_transposed
 
@@ -19,6 +19,18 @@ __all__ = ["clustered_draws", "reduced_draws", "reduced_moments", "tabulate_poin
 
 # Points whose tables are blended at a time: always so many, filled up with zeros, so that no number depends on them.
 _BATCH = 16
+
+
+@numba.njit(cache=True, nogil=True)
+def _write_row(core, right, total, row):
+    """Write the lower triangle of ``C``, the right side and the part that is free of the other scales."""
+    p, at = core.shape[0], 0
+    for i in range(p):
+        for j in range(i + 1):
+            row[at] = core[i, j]
+            at += 1
+    row[at : at + p] = right[:p]
+    row[at + p] = total
 
 
 @numba.njit(cache=True, nogil=True)
@@ -59,14 +71,7 @@ def tabulate_reduced(taus, scales, data, h):
             total = fixed - eliminate(left, c * side, rest, right, bounds)
             for i in range(replicates):
                 total += 0.5 * right[p + i] ** 2
-            row = out[m * scales.shape[0] + k]
-            at = 0
-            for i in range(p):
-                for j in range(i + 1):
-                    row[at] = left[i, j]
-                    at += 1
-            row[at : at + p] = right[:p]
-            row[at + p] = total
+            _write_row(left, right, total, out[m * scales.shape[0] + k])
     return out
 
 
@@ -102,14 +107,9 @@ def tabulate_points(thetas, data, h):
         total -= eliminate(core, side, square, b, matrix.bounds)
         for i in range(p, b.shape[0]):
             total += 0.5 * b[i] ** 2
-        at = 0
         for i in range(p):
-            for j in range(i + 1):
-                out[m, at] = core[i, j]
-                at += 1
-            out[m, at - 1] -= 1.0
-        out[m, at : at + p] = b[:p]
-        out[m, at + p] = total
+            core[i, i] -= 1.0
+        _write_row(core, b, total, out[m])
     return out
 
 
@@ -342,10 +342,7 @@ def clustered_draws(thetas, weights, which, normals, table, data, h):
         np.empty(n, dtype=np.int64),
     )
     w, centred = np.empty(n), data.y - data.slope_mean * data.unit * h
-    widest = 1
-    for c in range(bounds.shape[0] - 1):
-        widest = max(widest, bounds[c + 1] - bounds[c])
-    square, right = np.empty((q - p, widest)), np.empty(q - p)
+    square, right = np.empty((q - p, widest(bounds))), np.empty(q - p)
     last, begin, end = -1, 0, 0
     for s in range(normals.shape[0]):
         if which[s] != last:
@@ -389,12 +386,8 @@ def clustered_draws(thetas, weights, which, normals, table, data, h):
                 for j in range(lo, i):
                     right[i] -= square[i, j - lo] * right[j]
                 right[i] /= square[i, i - lo]
-            for i in range(lo, hi):
-                right[i] += normals[s, p + i]
-            for i in range(hi - 1, lo - 1, -1):
-                right[i] /= square[i, i - lo]
-                for j in range(lo, i):
-                    right[j] -= square[i, j - lo] * right[i]
+        right += normals[s, p:]
+        substitute_back(right, square, bounds)
         z[p:] = right
         write_effects(z, unpack(thetas[last], n_blocks), matrix, q, out[s])
     return out

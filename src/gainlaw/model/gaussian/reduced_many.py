@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gainlaw._threads import in_threads
 from gainlaw.model.gaussian import reduced_kernels as kernels
 from gainlaw.model.gaussian.records import GaussianData
-from gainlaw.model.gaussian.reduced import Axis, largest_precision
+from gainlaw.model.gaussian.reduced import Axis, replicate_axis, residual_axis
 from gainlaw.model.spec.design import Matrix
 from gainlaw.model.spec.problem import ModelProblem
 
@@ -100,11 +100,8 @@ def reduced_many(
         return None
     if not set(replicates) <= set(ranges) or data.matrix.n_core != design.n_core:
         return None
-    ends = ranges.get(3 * blocks, (0.0, 0.0))
-    axes = [Axis.over(3 * blocks, ends, float(max(data.variance.min(), 0.0)) + 1e-300, digits)]
-    for k in replicates:
-        shift = 1.0 / max(largest_precision(data, k, ends[0]), 1e-300)
-        axes.append(Axis.over(k, ranges[k], shift, digits))
+    residual = residual_axis(problem, data, ranges, digits)
+    axes = [residual, *(replicate_axis(data, k, residual, ranges, digits) for k in replicates)]
     degrees = _degrees(axes)
     p = data.matrix.n_core
     entries = p * (p + 1) // 2 + p + 1
