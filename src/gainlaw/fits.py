@@ -21,12 +21,26 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "fit", "load_fit"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Fit(FitRecord):
     """A hierarchical law fitted to gains.
 
     The parameters are those of `FitRecord`.
     """
+
+    def _repr_html_(self) -> str:
+        from gainlaw.faces import notebook_html
+        from gainlaw.figures.common.arrange import levels
+        from gainlaw.formats import MINUS
+        from gainlaw.tables.estimates import gain_at_table, slopes_table
+
+        for estimand, make in (("slope", slopes_table), ("gain", gain_at_table)):
+            for level in levels(self, estimand)[:1]:
+                table = make(self, level)
+                head, rows = [column.title for column in table.columns], table.cells(MINUS)
+                notes = (table.caption, *table.notes)
+                return notebook_html(self.headline, head, rows, notes=notes, alert=self.alert)
+        return notebook_html(self.headline, notes=[self.answer], alert=self.alert)
 
     def predict(
         self,

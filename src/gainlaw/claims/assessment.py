@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast, overload
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from gainlaw.claims.grammar.parse import parse_claim
 from gainlaw.claims.grammar.syntax import Claim
 from gainlaw.claims.rows import count_replicates, missing_rows
 from gainlaw.claims.untested import why_untested
-from gainlaw.claims.verdict import Judgement, Verdict
+from gainlaw.claims.verdict import Judgement, Verdict, Verdicts
 from gainlaw.errors import InputError, Problem
 from gainlaw.options import require_choice
 from gainlaw.scales import SCALES, Scale
@@ -34,9 +34,35 @@ if TYPE_CHECKING:
 __all__ = ["assess", "assess_file"]
 
 
+type _Claims = list[str] | list[Claim] | list[Claim | str] | tuple[Claim | str, ...]
+
+
+class _Options(TypedDict, total=False):
+    """The options of `assess`, for its two signatures."""
+
+    threshold: float
+    rope: float | Mapping[str, float] | None
+    other: FitRecord | None
+    scale: Scale | None
+    log_odds: Claim | str | None
+    both: bool
+    ci_prob: float
+    name: str | None
+    text: str
+    source: str
+
+
+@overload
+def assess(fit: FitRecord, claim: Claim | str, **options: Unpack[_Options]) -> Verdict: ...
+
+
+@overload
+def assess(fit: FitRecord, claim: _Claims, **options: Unpack[_Options]) -> Verdicts: ...
+
+
 def assess(
     fit: FitRecord,
-    claim: Claim | str,
+    claim: Claim | str | _Claims,
     *,
     threshold: float = DEFAULT_THRESHOLD,
     rope: float | Mapping[str, float] | None = None,
@@ -48,8 +74,8 @@ def assess(
     name: str | None = None,
     text: str = "",
     source: str = "",
-) -> Verdict:
-    """Judge one claim.
+) -> Verdict | Verdicts:
+    """Judge a claim, or every claim of a list.
 
     A claim without a number in the unit of a scale (``slope < 0``) is judged on the fit's scale and on
     chance-corrected log-odds; what the two come to says `gainlaw.claims.decision.decide`. A claim with such a number
@@ -60,8 +86,8 @@ def assess(
     ----------
     fit : Fit
         The fit.
-    claim : Claim or str
-        The claim.
+    claim : Claim or str, or sequence of them
+        The claim, or several.
     threshold : float
         Probability in (0.5, 1) from which a scale supports the claim; it refutes it at 1 - threshold.
     rope : float or mapping of scale to float, optional
@@ -73,18 +99,18 @@ def assess(
     scale : str, optional
         Judge on this scale only.
     log_odds : Claim or str, optional
-        What the claim says on log-odds, where its numbers differ.
+        What the claim says on log-odds, where its numbers differ; of one claim alone.
     both : bool
         Whether to judge on the second scale where the claim allows it.
     ci_prob : float
         Probability of the interval.
     name, text, source : str, optional
-        Labels for the verdict.
+        Labels for the verdict of one claim.
 
     Returns
     -------
-    Verdict
-        What the data say.
+    Verdict or Verdicts
+        What the data say; of several claims a list, with p values adjusted over it by Holm's method.
 
     Raises
     ------
@@ -96,14 +122,23 @@ def assess(
     >>> import gainlaw as gl
     >>> fit = gl.fit(gl.load_dataset("bloomz"), law="linear")  # doctest: +SKIP
     >>> print(gl.assess(fit, "slope < 0"))  # doctest: +SKIP
+    >>> gl.assess(fit, ["slope < 0", "gain(10B) < 1"])  # doctest: +SKIP
     """
-    return _assess(
-        _Partners(fit, other),
-        parse_claim(claim) if isinstance(claim, str) else claim,
-        parse_claim(log_odds) if isinstance(log_odds, str) else log_odds,
-        _Request(threshold, rope, scale, both, ci_prob),
-        {"name": name, "text": text, "source": source},
-    )
+    partners, request = _Partners(fit, other), _Request(threshold, rope, scale, both, ci_prob)
+    labels: dict[str, Any] = {"name": name, "text": text, "source": source}
+    twin = parse_claim(log_odds) if isinstance(log_odds, str) else log_odds
+    if isinstance(claim, Claim | str):
+        return _assess(partners, _read(claim), twin, request, labels)
+    if twin is not None or any(labels.values()):
+        hint = "judge it alone, or write a file of claims (gl.assess_file)"
+        raise InputError(
+            Problem("log_odds, name, text and source are of one claim, not of a list", hint=hint)
+        )
+    return adjust_companions([_assess(partners, _read(each), None, request, labels) for each in claim])
+
+
+def _read(claim: Claim | str) -> Claim:
+    return parse_claim(claim) if isinstance(claim, str) else claim
 
 
 def assess_file(
@@ -111,7 +146,7 @@ def assess_file(
     path: str | os.PathLike[str],
     *,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Verdict]:
+) -> Verdicts:
     """Judge every claim of a file.
 
     Each claim is judged on the first fit that has the rows it needs and, where the claim says which rows it
@@ -128,8 +163,8 @@ def assess_file(
 
     Returns
     -------
-    list of Verdict
-        In the order of the file; a claim with ``for_each`` gives one verdict a group.
+    Verdicts
+        A list in the order of the file; a claim with ``for_each`` gives one verdict a group.
 
     Raises
     ------

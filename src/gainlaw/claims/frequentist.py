@@ -11,6 +11,7 @@ random term are independent, with sizes centred.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from gainlaw._threads import one_blas_thread
 from gainlaw.claims.grammar.forms import LinearForm, equivalence_form, linear_form
 from gainlaw.claims.grammar.syntax import Claim, Estimand
-from gainlaw.claims.verdict import Companion, Verdict
+from gainlaw.claims.verdict import Companion, Verdict, Verdicts
 from gainlaw.errors import InputError
 from gainlaw.frequentist.mixed import MixedFit, fit_mixed
 from gainlaw.frequentist.robust import RobustTest, cr2_test
@@ -119,15 +120,15 @@ def companion(fit: FitRecord, claim: Claim, fitted: FittedDesigns | None = None)
     return _equivalence(form, band[1], model.mixed, y, model.X, clusters, c, model.working)
 
 
-def adjust_companions(verdicts: list[Verdict]) -> list[Verdict]:
+def adjust_companions(verdicts: Sequence[Verdict]) -> Verdicts:
     """Return the verdicts with Holm-adjusted p values over the whole list."""
     p = [verdict.companion.p if verdict.companion else float("nan") for verdict in verdicts]
-    return [
+    return Verdicts(
         verdict
         if verdict.companion is None
         else replace(verdict, companion=replace(verdict.companion, p_holm=float(adjusted)))
         for verdict, adjusted in zip(verdicts, holm(p), strict=True)
-    ]
+    )
 
 
 def _sizes(fit: FitRecord) -> Array:

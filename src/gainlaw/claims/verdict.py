@@ -12,13 +12,23 @@ import numpy as np
 
 from gainlaw.claims.decision import DEFAULT_THRESHOLD, VerdictWord, outcome, probability_words
 from gainlaw.errors import InputError, Problem
+from gainlaw.faces import notebook_html
+from gainlaw.formats import MISSING, format_probability
 from gainlaw.notes import count_of
 from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DEFAULT_ROPE", "Companion", "Judgement", "Verdict", "verdicts_frame", "write_verdicts"]
+__all__ = [
+    "DEFAULT_ROPE",
+    "Companion",
+    "Judgement",
+    "Verdict",
+    "Verdicts",
+    "verdicts_frame",
+    "write_verdicts",
+]
 
 DEFAULT_ROPE: dict[str, float] = {name: scale.point for name, scale in SCALES.items()}
 """Half width of practical equivalence: one point, and about as much on the other scales."""
@@ -101,7 +111,7 @@ class Judgement:
     word: VerdictWord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Verdict:
     """A judged claim.
 
@@ -189,6 +199,14 @@ class Verdict:
     source: str = ""
     note: str = ""
 
+    def __repr__(self) -> str:
+        """Return the verdict in a line."""
+        return f"<{type(self).__name__} {self}>"
+
+    def _repr_html_(self) -> str:
+        rest = [each for each in (self.text, self.reason, self.note, str(self.companion or "")) if each]
+        return notebook_html(f"{self.name}: {self.verdict}", _HEAD, [_cells(self)], notes=rest)
+
     def __str__(self) -> str:
         """Return the verdict as one readable line."""
         label = self.claim if self.name == self.claim else f"{self.name}: {self.claim}"
@@ -202,6 +220,47 @@ class Verdict:
         )
         counts = f"{count_of(self.n_checkpoints, 'checkpoint')}, {count_of(self.n_sizes, 'size')}"
         return f"{label} -> {self.verdict} ({odds}; difference {size}; {counts})"
+
+
+class Verdicts(list[Verdict]):
+    """A list of verdicts, which prints one a line and stands as a table in a notebook.
+
+    Examples
+    --------
+    >>> Verdicts([Verdict(name="slope < 0", claim="slope < 0", verdict="untested", reason="no sizes")])
+    slope < 0 -> untested: no sizes
+    """
+
+    def __repr__(self) -> str:
+        """Return the verdicts, one a line; of more than three, how many there are and the first."""
+        lines = [str(each) for each in self]
+        return "\n".join(lines if len(lines) <= 3 else [f"{len(lines)} verdicts:", *lines[:1], "..."])
+
+    def _repr_html_(self) -> str:
+        return notebook_html(count_of(len(self), "claim"), _HEAD, [_cells(each) for each in self])
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The verdicts as a data frame, see `verdicts_frame`."""
+        return verdicts_frame(self)
+
+
+_HEAD = ("Claim", "Verdict", "P, points", "P, log-odds", "Difference", "Interval", "Unit", "Checkpoints")
+
+
+def _cells(verdict: Verdict) -> tuple[str, ...]:
+    label = verdict.claim if verdict.name == verdict.claim else f"{verdict.name}: {verdict.claim}"
+    ends = f"[{_number(verdict.ci_low)}, {_number(verdict.ci_high)}]"
+    return (
+        label,
+        verdict.verdict,
+        format_probability(verdict.probability_points),
+        format_probability(verdict.probability_log_odds),
+        MISSING if np.isnan(verdict.estimate) else _number(verdict.estimate),
+        MISSING if np.isnan(verdict.estimate) else ends,
+        verdict.unit,
+        str(verdict.n_checkpoints),
+    )
 
 
 def verdicts_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:

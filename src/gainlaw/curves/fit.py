@@ -17,6 +17,8 @@ from gainlaw.curves.profile import Profile, profile
 from gainlaw.curves.record import CurveRecord
 from gainlaw.curves.resampling import CurveBootstrap, bootstrap
 from gainlaw.errors import InputError, Problem
+from gainlaw.faces import notebook_html
+from gainlaw.formats import MINUS, format_general, percent
 from gainlaw.laws import law as law_of
 from gainlaw.laws.record import Law
 from gainlaw.notes import count_of
@@ -29,12 +31,28 @@ __all__ = ["CurveFit", "fit_curve"]
 Float = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CurveFit(CurveRecord):
     """One curve fitted to points.
 
     The parameters are those of `CurveRecord`.
     """
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                row["parameter"],
+                *(format_general(row[name], MINUS) for name in ("estimate", "se", "low", "high")),
+                row["unit"],
+                row["meaning"],
+            )
+            for row in self.estimates.to_dict("records")
+        ]
+        wide = percent(self.ci_prob)
+        head = ("Parameter", "Estimate", "s.e.", f"{wide} low", f"{wide} high", "Unit", "Meaning")
+        findings = [each.message for each in self.findings]
+        alert = "do not use these numbers" if self.status != "ok" else ""
+        return notebook_html(self.headline, head, rows, notes=[self.law.formula, *findings], alert=alert)
 
     @property
     def status(self) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gainlaw.curves.kernels import problem as kernel
 from gainlaw.errors import InputError, Problem
+from gainlaw.formats import percent
 from gainlaw.numbers import read_number
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ REACH = 8.0
 WIDEST = 12.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Profile:
     """The profile of one parameter.
 
@@ -50,6 +51,11 @@ class Profile:
     high: float
     ci_prob: float
     bounded: bool
+
+    def __repr__(self) -> str:
+        """Say in a line what interval it gives."""
+        interval = f"{percent(self.ci_prob)} interval [{self.low:.4g}, {self.high:.4g}]"
+        return f"<{type(self).__name__} of {self.parameter}: {interval}{'' if self.bounded else ', not bounded'}>"
 
 
 def profile(fit: CurveRecord, parameter: str, *, points: int = 41) -> Profile:

@@ -16,7 +16,9 @@ from gainlaw.curves.kernels.problem import CurveProblem
 from gainlaw.curves.points import CurvePoints, read_variables
 from gainlaw.curves.robust import robust_covariance
 from gainlaw.errors import InputError, Problem
+from gainlaw.formats import format_general
 from gainlaw.laws.record import Law
+from gainlaw.notes import count_of
 from gainlaw.sizes import decades
 
 __all__ = ["CurveRecord"]
@@ -26,7 +28,7 @@ Float = NDArray[np.float64]
 _COUNTS = ("binomial", "beta_binomial")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CurveRecord:
     r"""One curve fitted to points.
 
@@ -51,6 +53,17 @@ class CurveRecord:
     optimum: Optimum
     ci_prob: float = 0.95
     seed: int = 0
+
+    def __repr__(self) -> str:
+        """Say in two lines what was fitted and what came out."""
+        values = ", ".join(f"{name} {format_general(value)}" for name, value in self.values.items())
+        return f"<{type(self).__name__} {self.headline}>\n{self.law.formula}: {values}"
+
+    @property
+    def headline(self) -> str:
+        """What was fitted to what, in a line."""
+        name = f"{self.points.name}: " if self.points.name else ""
+        return f"{name}{self.law.name} law, {self.loss} loss, {count_of(len(self.points), 'point')}"
 
     @property
     def law(self) -> Law:

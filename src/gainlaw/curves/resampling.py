@@ -36,7 +36,7 @@ CONVERGED = 1e-5
 _BLOCK = 4_000_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CurveBootstrap:
     """Refits of a curve to resampled checkpoints.
 
@@ -57,6 +57,11 @@ class CurveBootstrap:
     kind: str
     theta: Float
     draws: int
+
+    def __repr__(self) -> str:
+        """Say in a line what was resampled."""
+        law = self.fit.law.name
+        return f"<{type(self).__name__} of the {law} law: {self.kind}, {len(self.theta)} of {self.draws} refits kept>"
 
     @property
     def lost(self) -> int:

@@ -10,12 +10,15 @@ import pandas as pd
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.checks.diagnostics import Diagnostics
+from gainlaw.formats import format_interval, format_number, format_probability
+from gainlaw.notes import count_of
 from gainlaw.posterior.record import Posterior
+from gainlaw.scales import SCALES
 
 __all__ = ["FitRecord"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FitRecord(Posterior):
     """A hierarchical law fitted to gains.
 
@@ -37,6 +40,45 @@ class FitRecord(Posterior):
     diagnostics: Diagnostics
     record: dict[str, Any]
     path: Path | None = None
+
+    def __repr__(self) -> str:
+        """Say in three lines at most what was fitted, what came out, and whether it can be used."""
+        alert = self.alert
+        return "\n".join(
+            [f"<{type(self).__name__} {self.gains.source!r}: {self.headline}>", self.answer, alert][
+                : 3 if alert else 2
+            ]
+        )
+
+    @property
+    def headline(self) -> str:
+        """What was fitted to what, in a line."""
+        replicates = count_of(self.n_rows, "gain")
+        if self.n_checkpoints:
+            replicates += (
+                f", {count_of(self.n_checkpoints, 'checkpoint')} of {count_of(self.n_sizes, 'size')}"
+            )
+        return f"{self.law.name} law on {self.scale}: {replicates}; diagnostics {self.status}"
+
+    @property
+    def answer(self) -> str:
+        """The slope over the groups observed and that of the population, in a line; the gain of a law without one."""
+        estimand = "slope" if self.law.has_slope else "gain"
+        unit = SCALES[self.scale].per_decade if self.law.has_slope else self.unit
+        digits, parts = self.spec.decimals(), []
+        kept = self.estimates[self.estimates["estimand"] == estimand]
+        for level in ("overall", "population"):
+            for row in kept[kept["level"] == level].to_dict("records")[:1]:
+                interval = format_interval(row["ci_low"], row["ci_high"], digits)
+                chance = format_probability(row["p_positive"])
+                parts.append(f"{level} {format_number(row['mean'], digits)} {interval}, P(> 0) {chance}")
+        return f"{estimand} in {unit}: {'; '.join(parts)}"
+
+    @property
+    def alert(self) -> str:
+        """What failed, in a line; empty where the fit can be used."""
+        failed = ", ".join(check.name for check in self.diagnostics.failures)
+        return f"do not use these numbers: failed {failed}" if self.status != "ok" else ""
 
     @property
     def status(self) -> str:

@@ -36,7 +36,7 @@ __all__ = [
 Float = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Curve:
     """Draws of the gain as a function of size.
 
@@ -78,6 +78,10 @@ class Curve:
     weights: Weights
     shares: Mapping[str, float] = field(default_factory=dict)
     no_slope: str = ""
+
+    def __repr__(self) -> str:
+        """Say in a line what it is the curve of."""
+        return f"<{type(self).__name__} of {self.label}: {self.law.name} law, {len(self.intercept)} draws>"
 
     @property
     def label(self) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Posterior"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Posterior:
     """What every estimand, and every check of a fit, is a function of.
 
@@ -34,6 +34,11 @@ class Posterior:
     problem: ModelProblem
     gains: Gains
     draws: xr.DataTree
+
+    def __repr__(self) -> str:
+        """Say in a line what it is of."""
+        model = f"{self.law.name} law on {self.scale}, {self.n_draws} draws"
+        return f"<{type(self).__name__} {self.gains.source!r}: {model}>"
 
     @property
     def spec(self) -> ModelSpec:

@@ -17,6 +17,7 @@ from gainlaw.formats import (
     format_number,
     format_probability,
 )
+from gainlaw.notes import count_of
 from gainlaw.sizes import format_params
 
 __all__ = ["Column", "Kind", "TableRecord"]
@@ -110,7 +111,7 @@ class Column:
         return format_number(value, self.decimals, minus)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TableRecord:
     """A table of the paper: the numbers in full, and how they are shown.
 
@@ -161,6 +162,15 @@ class TableRecord:
             problems.append(Problem("a table shows at least one column"))
         if problems:
             raise InputError(problems, source=f"table {self.name!r}")
+
+    def __repr__(self) -> str:
+        """Say in two lines what the table is of."""
+        shape = f"{count_of(len(self.frame), 'row')}, {count_of(len(self.columns), 'column')}"
+        return f"<{type(self).__name__} {self.name!r}: {shape}>\n{self.caption}"
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.frame)
 
     @property
     def label(self) -> str:

@@ -14,7 +14,7 @@ from gainlaw.tables.record import TableRecord
 __all__ = ["Table"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Table(TableRecord):
     """A table of the paper: the numbers in full, and how they are shown.
 

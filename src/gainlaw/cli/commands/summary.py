@@ -10,7 +10,6 @@ import typer
 from gainlaw.cli.printing import OutputFormat, SafeCsv, console, print_warnings, show, show_frame
 from gainlaw.cli.sources import Directory, exit_untrusted, open_fit
 from gainlaw.errors import InputError, Problem
-from gainlaw.notes import count_of
 from gainlaw.options import Level
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def print_fit(fit: FitRecord, level: str | None = None) -> None:
         known = ", ".join(dict.fromkeys(estimates["level"]))
         raise InputError(Problem(f"the fit has no estimates by {level}", hint=f"it has: {known}"))
     out = console()
-    out.print(_headline(fit))
+    out.print(fit.headline)
     shown = level or "overall"
     rows = estimates[estimates["level"] == shown]
     parts = []
@@ -98,14 +97,6 @@ def _averages(table: Table) -> Table:
     columns = (replace(first, title="Average"), *others)
     caption = table.caption.replace(", by overall (observed groups)", "")
     return replace(table, caption=caption, columns=columns, rule_by="")
-
-
-def _headline(fit: FitRecord) -> str:
-    law = fit.spec.law.name
-    replicates = count_of(fit.n_rows, "gain")
-    if fit.n_checkpoints:
-        replicates += f", {count_of(fit.n_checkpoints, 'checkpoint')} of {count_of(fit.n_sizes, 'size')}"
-    return f"{law} law on {fit.scale}: {replicates}; diagnostics {fit.status}"
 
 
 def _estimates(fit: FitRecord, level: str | None, estimand: list[str] | None) -> pd.DataFrame:

@@ -55,7 +55,7 @@ def speaks(check: Check) -> bool:
     return check.passed is None and bool(check.value > check.limit)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Diagnostics:
     """All diagnostics of a fit.
 
@@ -81,6 +81,13 @@ class Diagnostics:
     sensitivity: pd.DataFrame
     scales: pd.DataFrame = field(default_factory=pd.DataFrame)
     predictive: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def __repr__(self) -> str:
+        """Say in a line what failed."""
+        failed = ", ".join(check.name for check in self.failures) or "none"
+        return (
+            f"<{type(self).__name__}: {self.status}; {count_of(len(self.checks), 'check')}, failed: {failed}>"
+        )
 
     @property
     def failures(self) -> tuple[Check, ...]:

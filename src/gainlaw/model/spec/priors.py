@@ -82,7 +82,7 @@ _BASELINE: Mapping[str, Mapping[str, tuple[float, float]]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Prior:
     """One prior distribution.
 
@@ -123,7 +123,7 @@ class Prior:
                 hint = f"a number between {low} and {_LARGEST:g}"
                 raise InputError(Problem(f"prior {self.family}: {name} is {value:g}", hint=hint))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Return the prior as it is written in options and reports."""
         return f"{self.family}({', '.join(f'{value:g}' for value in self.arguments)})"
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gainlaw.notes import Note
+from gainlaw.faces import notebook_html
+from gainlaw.formats import format_count, format_number
+from gainlaw.notes import Note, count_of
 from gainlaw.scores.evaluations.columns import BASELINE, KEYS
 from gainlaw.scores.evaluations.pairing import Pairing, pair_rows
 from gainlaw.scores.evaluations.sampling import chance_of_rows
 from gainlaw.scores.metrics import metric_facts
+from gainlaw.sizes import format_params
 from gainlaw.tasks import find_task
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Overview", "check_evaluations"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Overview:
     """What `gainlaw check` prints.
 
@@ -68,6 +71,28 @@ class Overview:
     pairs: pd.DataFrame
     unpaired: pd.DataFrame
     notes: tuple[Note, ...]
+
+    def __repr__(self) -> str:
+        """Say in a line what pairs."""
+        replicates = f"{count_of(self.n_checkpoints, 'checkpoint')} of {count_of(self.n_sizes, 'size')}"
+        return (
+            f"<{type(self).__name__} {self.source!r}: {self.n_pairs} of {count_of(self.n_intermediate_rows, 'row')} "
+            f"with an intermediate have a baseline; {replicates}>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                str(row["intermediate"]),
+                str(row["base_model"]),
+                format_params(row["params"]),
+                *(format_count(row[name]) for name in ("pairs", "tasks", "languages")),
+                format_number(row["mean_gain"]),
+            )
+            for row in self.pairs.to_dict("records")
+        ]
+        head = ("Intermediate", "Baseline", "Size", "Pairs", "Tasks", "Languages", "Mean gain (points)")
+        return notebook_html(repr(self)[1:-1], head, rows, notes=map(str, self.notes))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain values, ready for JSON (missing numbers are None)."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gainlaw._io import write_frame_atomic
+from gainlaw.faces import notebook_html
 from gainlaw.notes import Note, count_of
 from gainlaw.scores.evaluations.columns import DERIVED
 
@@ -54,9 +55,21 @@ class EvaluationsRecord:
         )
         return f"<{type(self).__name__} {self.source!r}: {count_of(len(self), 'score')}; {counts}>"
 
+    def _repr_html_(self) -> str:
+        rows = [
+            (str(task), *(str(part[column].nunique()) for column in ("language", "model")), str(len(part)))
+            for task, part in self.frame.groupby("task", sort=True)
+        ]
+        head = ("Task", "Languages", "Models", "Scores")
+        return notebook_html(repr(self)[1:-1], head, rows, notes=map(str, self.notes))
+
     def __len__(self) -> int:
         """Return the number of scores."""
         return len(self.frame)
+
+    def head(self, n: int = 5) -> pd.DataFrame:
+        """Return the first rows of the frame."""
+        return self.frame.head(n)
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the table so that `read_evaluations` gives it back.

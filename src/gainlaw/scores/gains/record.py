@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.formats import decimals
+from gainlaw.faces import notebook_html
+from gainlaw.formats import decimals, format_number
 from gainlaw.notes import Note, count_of, sort_notes
 from gainlaw.scales import SCALES, Scale
 from gainlaw.scores.evaluations.record import EvaluationsRecord
@@ -115,9 +116,29 @@ class GainsRecord:
             f"{', '.join(known)}>"
         )
 
+    def _repr_html_(self) -> str:
+        task = self.frame["task"] if "task" in self.frame else np.full(len(self), "all")
+        digits = self.decimals()
+        rows = [
+            (
+                str(name),
+                str(len(part)),
+                str(part["checkpoint"].nunique()),
+                format_number(part["gain"].mean(), digits),
+                format_number(part["se"].median(), digits),
+            )
+            for name, part in self.frame.groupby(task, sort=True)
+        ]
+        head = ("Task", "Gains", "Checkpoints", f"Mean gain ({self.unit})", "Median s.e.")
+        return notebook_html(repr(self)[1:-1], head, rows, notes=map(str, self.notes))
+
     def __len__(self) -> int:
         """Return the number of contrasts."""
         return len(self.frame)
+
+    def head(self, n: int = 5) -> pd.DataFrame:
+        """Return the first rows of the frame."""
+        return self.frame.head(n)
 
     @property
     def unit(self) -> str:
