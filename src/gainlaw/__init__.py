@@ -31,6 +31,7 @@ _EXPORTS = {
     "gains_from_frame": "scores.gains.cells.reading",
     "read_gains": "scores.gains.cells.reading",
     "read_table": "scores.gains.cells.reading",
+    "import_results": "imports.table",
     "load_dataset": "scores.datasets",
     "list_datasets": "scores.datasets",
     "load_languages": "scores.languages",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from gainlaw.errors import DiagnosticsError, GainlawError, InputError
     from gainlaw.fits import Fit, fit, load_fit
     from gainlaw.fitting.comparison import compare
+    from gainlaw.imports.table import import_results
     from gainlaw.laws import law
     from gainlaw.laws.record import formula_law
     from gainlaw.model.spec.priors import prior

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal, DecimalException
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "model_sizes",
     "parse_size",
     "read_sizes",
+    "size_in_name",
     "size_text",
 ]
 
@@ -173,6 +175,42 @@ def exact_size(value: float) -> str:
     if value == int(value) and value < 1e15:
         return str(int(value))
     return repr(float(value))
+
+
+# 7B, 560m, 1.5B, and 7b1 for 7.1B; not A22B (active parameters), 8x7B, 4k (a context) or 2T (tokens).
+_IN_NAME = re.compile(
+    r"(?<![a-z\d.])(?P<whole>\d+(?:\.\d+)?)(?P<unit>[bm])(?P<tenths>\d)?(?![a-z\d])", re.IGNORECASE
+)
+
+
+def size_in_name(name: str) -> tuple[float, str]:
+    """Return the number of parameters that the name of a model says, and the words that say it.
+
+    Parameters
+    ----------
+    name : str
+        The name of a model, as published.
+
+    Returns
+    -------
+    tuple of (float, str)
+        NaN and an empty string where the name says no size, or several.
+
+    Examples
+    --------
+    >>> size_in_name("bloom-7b1"), size_in_name("Qwen/Qwen2.5-1.5B-Instruct"), size_in_name("Qwen3-235B-A22B")
+    ((7100000000.0, '7b1'), (1500000000.0, '1.5B'), (235000000000.0, '235B'))
+    >>> size_in_name("xlm-roberta-large"), size_in_name("Mixtral-8x7B")
+    ((nan, ''), (nan, ''))
+    """
+    sizes: dict[float, str] = {}
+    for found in _IN_NAME.finditer(name.rpartition("/")[2]):
+        whole, tenths = found["whole"], found["tenths"]
+        if tenths and "." in whole:
+            continue
+        digits = f"{whole}.{tenths}" if tenths else whole
+        sizes.setdefault(parse_size(digits + found["unit"]), found[0])
+    return next(iter(sizes.items())) if len(sizes) == 1 else (math.nan, "")
 
 
 def size_text(x: float) -> str:

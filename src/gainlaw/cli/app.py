@@ -22,6 +22,7 @@ from gainlaw.cli.commands.compare import compare
 from gainlaw.cli.commands.curve import curve
 from gainlaw.cli.commands.fit import fit
 from gainlaw.cli.commands.gains import gains
+from gainlaw.cli.commands.importing import import_
 from gainlaw.cli.commands.plan import plan
 from gainlaw.cli.commands.predict import predict
 from gainlaw.cli.commands.report import report
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 
 _COMMANDS: dict[Callable[..., None], str] = {
+    import_: "results of other programs to a table of scores",
     check: "what is in a table, what pairs, what to fix",
     gains: "scores to gains, with their sampling covariance",
     fit: "gains to a posterior, kept in a fit directory",
@@ -56,7 +58,8 @@ _COMMANDS: dict[Callable[..., None], str] = {
     run: "train and score the models of an experiment",
 }
 for _command, _short in _COMMANDS.items():
-    app.command(_command.__name__, short_help=_short)(guarded(_command))
+    # A word of Python (import) is no name of a function without the mark behind it.
+    app.command(_command.__name__.rstrip("_"), short_help=_short)(guarded(_command))
 
 
 def _print_version(asked: bool) -> None:

@@ -12,12 +12,21 @@ from gainlaw._io import data_path
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["UNLISTED", "describe_languages", "language_variants", "load_languages", "unify_languages"]
+__all__ = [
+    "UNLISTED",
+    "describe_languages",
+    "is_language",
+    "language_called",
+    "language_variants",
+    "load_languages",
+    "unify_languages",
+]
 
 UNLISTED = " (unlisted)"
 """How the family of a language ends that the table does not list: it is a family of its own."""
 
 _SAME = {"nb": "no", "fil": "tl"}
+_QUALIFIERS = {"standard", "modern", "north", "northern", "eastern", "western", "tosk"}
 _LOCALES = {"ar-sa", "et-ee", "fr-ca", "ko-kr", "ms-my", "pt-br", "sl-si", "sv-se", "zh-tw"}
 
 
@@ -124,6 +133,47 @@ def _identify(code: str) -> tuple[int, str, str, str] | None:
     tag = str(_table()["language"].iloc[row])
     full = Language.make(language=tag, script=script or None, territory=region or None).maximize()
     return row, full.script or "", full.territory or "", variant
+
+
+def is_language(code: str) -> bool:
+    """Return whether a code means one listed language, perhaps with script, region or variant.
+
+    Examples
+    --------
+    >>> is_language("swh_Latn"), is_language("iw"), is_language("easy"), is_language("en-ar")
+    (True, True, False, False)
+    """
+    return bool(code.strip()) and _identify(code) is not None
+
+
+@cache
+def _called() -> dict[str, str]:
+    names: dict[str, str] = {}
+    table = _table()
+    for code, name in zip(table["language"], table["name"], strict=True):
+        names.setdefault(str(name).casefold(), str(code))
+    # The languages of the packaged scores are called by one word of their name: Greek, Arabic, Chinese.
+    common = table[table["script"].notna()]
+    for code, name in zip(common["language"], common["name"], strict=True):
+        for word in set(str(name).casefold().split()) - _QUALIFIERS:
+            names.setdefault(word, str(code))
+    return names | {"persian": "fa"}
+
+
+def language_called(name: str) -> str:
+    """Return the code of the language that has a name in English, or an empty string.
+
+    Parameters
+    ----------
+    name : str
+        A name, in any case: that of the table, or of a common language without what tells it from others.
+
+    Examples
+    --------
+    >>> language_called("Swahili"), language_called("greek"), language_called("Culturally Sensitive")
+    ('sw', 'el', '')
+    """
+    return _called().get(" ".join(name.casefold().replace("_", " ").split()), "")
 
 
 def unify_languages(codes: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
