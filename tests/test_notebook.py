@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 
 import gainlaw as gl
@@ -102,3 +106,164 @@ def test_long_tables_are_cut_and_say_so() -> None:
     html = notebook_html("all", ["Task", "Gain"], [[f"t{k}", "1.0"] for k in range(100)])
     assert html.count("<tr>") == 31
     assert "70 more rows" in html
+
+
+#: What a user tries first, each with what it must give.
+NATURAL: dict[str, Callable[[gl.Fit, gl.Evaluations, Path], Any]] = {
+    'gl.fit("scores.csv")': lambda fit, evals, path: gl.fit(str(path), draws=100),
+    "gl.fit(path)": lambda fit, evals, path: gl.fit(path, draws=100),
+    "gl.fit(evaluations_frame)": lambda fit, evals, path: gl.fit(evals.frame, draws=100),
+    "gl.fit(gains_frame)": lambda fit, evals, path: gl.fit(evals.gains().frame, draws=100),
+    "fit.plot()": lambda fit, evals, path: fit.plot(),
+    'fit.plot("forest", level="language")': lambda fit, evals, path: fit.plot("forest", level="language"),
+    'fit.plot("funnel")': lambda fit, evals, path: fit.plot("funnel"),
+    'fit.plot_gain(tasks=["pawsx"])': lambda fit, evals, path: fit.plot_gain(tasks=["pawsx"]),
+    'fit.predict("13B", task=["xcopa", "pawsx"])': lambda fit, evals, path: fit.predict(
+        "13B", task=["xcopa", "pawsx"]
+    ),
+    'gl.assess(fit, ["slope < 0", ...])': lambda fit, evals, path: gl.assess(fit, ["slope < 0", "slope > 0"]),
+    "fit.priors": lambda fit, evals, path: fit.priors,
+    "fit.loo": lambda fit, evals, path: fit.loo,
+    "gl.compare(a, b)": lambda fit, evals, path: gl.compare(fit, fit),
+    "fit.tidy_draws()": lambda fit, evals, path: fit.tidy_draws(),
+    "gl.table([a, b, c])": lambda fit, evals, path: gl.table([fit, fit, fit]),
+    "fit.table()": lambda fit, evals, path: fit.table(),
+    "fit.heterogeneity()": lambda fit, evals, path: fit.heterogeneity(),
+    "evals.head()": lambda fit, evals, path: evals.head(),
+    "gains.head()": lambda fit, evals, path: evals.gains().head(),
+    "len(gains)": lambda fit, evals, path: len(evals.gains()),
+    "for verdict in verdicts": lambda fit, evals, path: [
+        each.verdict for each in gl.assess(fit, ["slope < 0"])
+    ],
+}
+
+
+@pytest.mark.parametrize("call", NATURAL)
+def test_natural_calls_work_at_first_try(call: str, fit: gl.Fit, evals: gl.Evaluations) -> None:
+    result = NATURAL[call](fit, evals, Path(evals.source))
+    if call.startswith("gl.fit("):
+        assert (result.n_rows, result.scale, result.n_checkpoints) == (24, "points", 4)
+        assert len(result.gains.covariance.blocks) == len(fit.gains.covariance.blocks)
+    elif call.startswith("fit.plot"):
+        assert len(result.plot_data)
+        assert result.alt
+    else:
+        assert result is not None
+
+
+def test_a_file_a_frame_and_the_reader_fit_alike(fit: gl.Fit, evals: gl.Evaluations) -> None:
+    for data in (evals.source, evals.frame, evals.gains().frame):
+        again = gl.fit(data, draws=500)
+        pd.testing.assert_frame_equal(again.estimates, fit.estimates)
+
+
+def test_what_cannot_be_fitted_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(gl.InputError, match=r"neither evaluations .* nor gains"):
+        gl.fit(pd.DataFrame({"x": [1.0], "y": [2.0]}))
+    with pytest.raises(gl.InputError, match=r"missing\.csv"):
+        gl.fit(tmp_path / "missing.csv")
+    with pytest.raises(gl.InputError, match="takes gains or evaluations"):
+        gl.fit([1.0, 2.0])
+
+
+def test_predictions_of_several_groups_are_those_of_each(fit: gl.Fit) -> None:
+    both = fit.predict(["1B", "13B"], task=["xcopa", "pawsx"], language=["en", "sw"])
+    assert len(both) == 2 * 2 * 2 * 2
+    alone = fit.predict(["1B", "13B"], task="pawsx", language="sw")
+    kept = both[both["group"] == alone["group"].iloc[0]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, alone)
+    with pytest.raises(gl.InputError, match="no task is given"):
+        fit.predict("13B", task=[])
+
+
+def test_a_list_of_claims_is_judged_as_a_family(fit: gl.Fit) -> None:
+    claims = ["gain(1B) > 0", "gain(10B) > 5"]
+    verdicts = gl.assess(fit, claims)
+    alone = [gl.assess(fit, claim) for claim in claims]
+    assert [each.probability for each in verdicts] == [each.probability for each in alone]
+    p = sorted(each.companion.p for each in alone)
+    holm = sorted(each.companion.p_holm for each in verdicts)
+    assert holm == pytest.approx([min(2 * p[0], 1.0), max(min(2 * p[0], 1.0), p[1])])
+    assert list(verdicts.frame["claim"]) == claims
+    with pytest.raises(gl.InputError, match="of one claim"):
+        gl.assess(fit, claims, name="both")
+
+
+def test_priors_can_be_given_back(fit: gl.Fit, evals: gl.Evaluations) -> None:
+    again = gl.fit(evals, draws=500, priors=fit.priors)
+    assert again.priors == fit.priors
+    pd.testing.assert_frame_equal(again.estimates, fit.estimates)
+
+
+def test_loo_is_by_checkpoint_and_arviz_compares_by_it(fit: gl.Fit, evals: gl.Evaluations) -> None:
+    constant = gl.fit(evals, "constant", draws=500)
+    ours = gl.compare({"linear": fit, "constant": constant}).set_index("model")
+    import arviz_stats
+
+    theirs = arviz_stats.compare({"linear": fit.loo, "constant": constant.loo}, round_to="none")
+    assert fit.loo.n_data_points == 4
+    best = ours.index[0]
+    assert theirs.index[0] == best
+    for name in ours.index:
+        assert theirs.loc[name, "elpd"] == pytest.approx(ours.loc[name, "elpd"])
+        assert theirs.loc[name, "elpd_diff"] == pytest.approx(ours.loc[name, "elpd_diff"], abs=1e-9)
+
+
+def test_tidy_draws_are_the_draws(fit: gl.Fit) -> None:
+    long = fit.tidy_draws("mu", "task", "tau_residual")
+    draws = fit.draws["posterior"]
+    assert len(long) == 2000 * (2 + draws["task"].shape[2] * draws["task"].shape[3] + 1)
+    one = long.query("parameter == 'task' and group == 'pawsx' and coefficient == 'intercept'")
+    expected = draws["task"].sel(task_group="pawsx").to_numpy()[..., 0]
+    assert (one.pivot_table(index="chain", columns="draw", values="value").to_numpy() == expected).all()
+    assert set(fit.tidy_draws()["parameter"]) == set(map(str, draws.data_vars))
+    assert len(fit.tidy_draws("tau_residual", prior=True)) == fit.draws["prior"]["tau_residual"].size
+    with pytest.raises(gl.InputError, match="no tau_nothing"):
+        fit.tidy_draws("tau_nothing")
+
+
+def test_curves_are_drawn_into_axes_of_ones_own(fit: gl.Fit) -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    assert fit.plot_gain(tasks=["pawsx"], ax=axes) is axes
+    band = fit.plot_gain(tasks="pawsx").plot_data.query("layer == 'band'")
+    assert axes.get_lines()[1].get_ydata() == pytest.approx(band["mean"].to_numpy())
+    assert axes.get_xscale() == "log"
+    with pytest.raises(gl.InputError, match="one set of axes holds one panel, not 2"):
+        fit.plot_gain(ax=axes)
+    with pytest.raises(gl.InputError, match="no task 'xquad'"):
+        fit.plot_gain(tasks=["xquad"])
+    with pytest.raises(gl.InputError, match="the panels are by language"):
+        fit.plot_gain("language", tasks=["pawsx"])
+
+
+def test_figures_have_the_names_that_are_offered(fit: gl.Fit) -> None:
+    from gainlaw.figures.named import FIGURES
+    from gainlaw.options import FigureName, choices
+
+    assert tuple(FIGURES) == choices(FigureName)
+    for name in FIGURES:
+        assert fit.plot(name).alt
+    with pytest.raises(gl.InputError, match="allowed: gain, forest"):
+        fit.plot("pie")
+    with pytest.raises(gl.InputError, match="the figure funnel has no option level"):
+        fit.plot("funnel", level="task")
+
+
+def test_a_funnel_has_the_width_of_sampling_and_of_the_model(fit: gl.Fit) -> None:
+    data = fit.plot("funnel").plot_data
+    cells, sides = data[data["layer"] == "cell"], data[data["layer"] == "side"]
+    assert len(cells) == fit.n_rows
+    assert sides["sampling"].to_numpy() == pytest.approx(1.959964 * sides["se"].to_numpy())
+    spread = (sides["model"] / 1.959964) ** 2 - sides["se"] ** 2
+    total = fit.heterogeneity().set_index("term")["tau2"]["total"]
+    assert spread.to_numpy() == pytest.approx(total)
+
+
+def test_a_law_without_sizes_plots_its_groups(evals: gl.Evaluations) -> None:
+    constant = gl.fit(evals, "constant", draws=200)
+    assert "gain" in constant.plot().alt
+    assert constant.table().name == "gain_at_task"
+    with pytest.raises(gl.InputError, match="no curve over size"):
+        constant.plot_gain()

@@ -362,3 +362,47 @@ def test_differences_of_sizes_are_written_as_sizes():
         estimate=-9.671e9, ci_low=-9.97e9, ci_high=float("inf"),
     )  # fmt: skip
     assert claims_table([verdict]).cells()[0][5:7] == ["-9.67B", "[-9.97B, > 1000T]"]
+
+
+def test_several_fits_stand_side_by_side() -> None:
+    import gainlaw as gl
+
+    gains = gl.load_dataset("bloomz", intermediates="xP3").select(task=["xcopa", "xwinograd"]).gains()
+    fits = {"linear": gl.fit(gains, draws=200), "log-odds & <co>": gl.fit(gains, scale="log_odds", draws=200)}
+    table = gl.table(fits)
+    rows = table.frame.set_index(["level", "group"])
+    for number, fit in enumerate(fits.values(), 1):
+        own = fit.estimates.query("estimand == 'slope'").set_index(["level", "group"])
+        for key in (("task", "task=xcopa"), ("overall", ""), ("population", "")):
+            assert rows.loc[key, f"mean_{number}"] == own.loc[key, "mean"]
+    assert [column.title for column in table.columns] == ["Task", *fits]
+    assert "points per decade, log-odds per decade" in table.caption
+    assert r"log-odds \& " in table.to_latex()
+    assert "log-odds &amp; &lt;co&gt;" in table.to_html()
+    assert table.to_markdown().count("\n| ") == 2 + 4
+    at = gl.table(list(fits.values()), "gain_at")
+    assert at.cells()[0][0] == "XCOPA at 1B"
+    sds = gl.table(list(fits.values()), "sds")
+    assert len(sds) == len({name for fit in fits.values() for name in fit.spec.priors if name[:4] == "tau_"})
+    with pytest.raises(InputError, match="the table priors is one of a single fit"):
+        gl.table(fits, "priors")
+    with pytest.raises(InputError, match="at least one fit"):
+        gl.table([])
+
+
+def test_tables_have_the_names_that_are_offered() -> None:
+    import gainlaw as gl
+    from gainlaw.options import TableName, choices
+    from gainlaw.tables.named import TABLES
+
+    assert tuple(TABLES) == choices(TableName)
+    fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").select(task=["xcopa"]).gains(), draws=200)
+    for name in TABLES:
+        if name != "effects":
+            assert len(gl.table(fit, name))
+    with pytest.raises(InputError, match="nothing for the table effects"):
+        gl.table(fit, "effects")
+    with pytest.raises(InputError, match="the table sds has no level"):
+        gl.table(fit, "sds", level="task")
+    with pytest.raises(InputError, match="table is 'pie'; allowed: slopes"):
+        fit.table("pie")

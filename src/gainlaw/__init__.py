@@ -40,6 +40,7 @@ _EXPORTS = {
     "fit": "fits",
     "load_fit": "fits",
     "compare": "fitting.comparison",
+    "table": "tables.named",
     "prior": "model.spec.priors",
     "gain_curve": "posterior.curves",
     "fit_curve": "curves.fit",
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from gainlaw.scores.gains.cells.reading import gains_from_frame, read_gains, read_table
     from gainlaw.scores.gains.table import Gains, compute_gains
     from gainlaw.scores.languages import load_languages
+    from gainlaw.tables.named import table
 
 
 def __getattr__(name: str) -> object:

@@ -16,7 +16,11 @@ from gainlaw.fitting.prediction import predict
 from gainlaw.fitting.record import FitRecord
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
+
+    from gainlaw.figures.common.style import PaperFigure
+    from gainlaw.options import FigureName, TableName
+    from gainlaw.tables.table import Table
 
 __all__ = ["Fit", "fit", "load_fit"]
 
@@ -50,13 +54,13 @@ class Fit(FitRecord):
         level: str | None = None,
         ci_prob: float = 0.95,
         seed: int = 0,
-        **group: str,
+        **group: str | Sequence[str],
     ) -> pd.DataFrame:
         """Predict the gain at given sizes, see `gainlaw.fitting.prediction.predict`.
 
         Examples
         --------
-        >>> fit.predict(params=13e9, task="xnli")  # doctest: +SKIP
+        >>> fit.predict("13B", task=["xnli", "xcopa"])  # doctest: +SKIP
         """
         return predict(self, params, new=new, level=level, ci_prob=ci_prob, seed=seed, **group)
 
@@ -64,17 +68,75 @@ class Fit(FitRecord):
         """Write the fit directory, see `gainlaw.fitting.storage.save_fit`."""
         return storage.save_fit(self, Path(path), overwrite=overwrite)
 
-    def plot_forest(self, level: str = "task", **options: Any) -> Figure:
-        """Draw a forest plot of a level, see `gainlaw.figures.forest`."""
+    def plot(self, name: FigureName | None = None, **options: Any) -> PaperFigure | Axes:
+        """Draw a figure by its name, see `gainlaw.figures.named.plot`: gain against size where none is named.
+
+        Examples
+        --------
+        >>> fit.plot()  # doctest: +SKIP
+        >>> fit.plot("funnel")  # doctest: +SKIP
+        """
+        from gainlaw.figures.named import plot
+
+        return plot(self, name, **options)
+
+    def plot_forest(self, level: str = "task", estimand: str = "slope") -> PaperFigure:
+        """Draw a forest plot of a level, see `gainlaw.figures.forest.plot_forest`."""
         from gainlaw.figures.forest import plot_forest
 
-        return plot_forest(self, level=level, **options)
+        return plot_forest(self, level, estimand)
 
-    def plot_gain(self, **options: Any) -> Figure:
-        """Draw gain against size with posterior bands, see `gainlaw.figures.gain_curve`."""
+    def plot_gain(
+        self,
+        by: str | None = "task",
+        *,
+        tasks: Sequence[str] | str | None = None,
+        ax: Axes | None = None,
+        points: int = 60,
+    ) -> PaperFigure | Axes:
+        """Draw gain against size with posterior bands, see `gainlaw.figures.gain_curve.plot_gain`.
+
+        Parameters
+        ----------
+        by : {"task", "language_family", "intermediate", "model_family"} or None
+            What the panels are; None draws one panel of the overall curve.
+        tasks : str or sequence of str, optional
+            Draw these tasks alone, where the panels are tasks.
+        ax : matplotlib.axes.Axes, optional
+            Draw one panel into these axes and return them.
+        points : int
+            Sizes at which the curve is evaluated.
+
+        Examples
+        --------
+        >>> fit.plot_gain(tasks=["xnli"], ax=axes)  # doctest: +SKIP
+        """
         from gainlaw.figures.gain_curve import plot_gain
 
-        return plot_gain(self, **options)
+        return plot_gain(self, by, tasks=tasks, ax=ax, points=points)
+
+    def table(self, name: TableName | None = None, *, level: str | None = None) -> Table:
+        """Return a table by its name, see `gainlaw.table`: slopes by task where none is named."""
+        from gainlaw.tables.named import table
+
+        return table(self, name, level=level)
+
+    def heterogeneity(self) -> pd.DataFrame:
+        """Return what every term adds to the variance of the gains, see `gainlaw.posterior.heterogeneity`."""
+        from gainlaw.posterior.heterogeneity import heterogeneity
+
+        return heterogeneity(self, self.ci_prob)
+
+    def tidy_draws(self, *parameters: str, prior: bool = False) -> pd.DataFrame:
+        """Return the draws of some parameters, or of all, as a long frame, see `gainlaw.posterior.tidy.tidy_draws`.
+
+        Examples
+        --------
+        >>> fit.tidy_draws("task").groupby("group")["value"].mean()  # doctest: +SKIP
+        """
+        from gainlaw.posterior.tidy import tidy_draws
+
+        return tidy_draws(self, parameters, prior=prior)
 
 
 def _whole[**Asked](make: Callable[Asked, FitRecord]) -> Callable[Asked, Fit]:

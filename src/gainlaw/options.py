@@ -10,8 +10,10 @@ __all__ = [
     "DEFAULT_LAW",
     "Baselines",
     "Engine",
+    "FigureName",
     "Level",
     "ParamsUnit",
+    "TableName",
     "Unit",
     "choices",
     "require_choice",
@@ -32,6 +34,24 @@ Level = Literal[
     "model_family",
     "covariate",
 ]
+FigureName = Literal["gain", "forest", "slope", "funnel", "influence", "predictive", "priors"]
+"""The figures of one fit, see `gainlaw.figures.named`."""
+TableName = Literal[
+    "slopes",
+    "gain_at",
+    "sds",
+    "heterogeneity",
+    "effects",
+    "estimates",
+    "diagnostics",
+    "influence",
+    "priors",
+    "sensitivity",
+    "data",
+    "checkpoints",
+    "gains",
+]
+"""The tables of one fit, see `gainlaw.tables.named`."""
 
 
 def choices(alias: object) -> tuple[str, ...]:

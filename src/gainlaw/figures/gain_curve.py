@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pandas as pd
 
+from gainlaw.errors import InputError, Problem
 from gainlaw.figures.common.arrange import has_slope, levels, wider_fit
 from gainlaw.figures.common.exhibit import Basis, Drawing
 from gainlaw.figures.common.style import (
@@ -35,7 +36,36 @@ if TYPE_CHECKING:
 __all__ = ["draw_gain", "exhibits", "gain_data", "plot_gain"]
 
 
-def plot_gain(fit: FitRecord, by: str | None = "task", *, points: int = 60) -> PaperFigure:
+@overload
+def plot_gain(
+    fit: FitRecord,
+    by: str | None = "task",
+    *,
+    tasks: Sequence[str] | str | None = None,
+    ax: None = None,
+    points: int = 60,
+) -> PaperFigure: ...
+
+
+@overload
+def plot_gain(
+    fit: FitRecord,
+    by: str | None = "task",
+    *,
+    tasks: Sequence[str] | str | None = None,
+    ax: Axes,
+    points: int = 60,
+) -> Axes: ...
+
+
+def plot_gain(
+    fit: FitRecord,
+    by: str | None = "task",
+    *,
+    tasks: Sequence[str] | str | None = None,
+    ax: Axes | None = None,
+    points: int = 60,
+) -> PaperFigure | Axes:
     """Plot the gain against model size with posterior bands of 50% and of the fit's `ci_prob`, one panel a group.
 
     Parameters
@@ -44,13 +74,22 @@ def plot_gain(fit: FitRecord, by: str | None = "task", *, points: int = 60) -> P
         A fit.
     by : {"task", "language_family", "intermediate", "model_family"} or None
         What the panels are; None draws one panel of the overall curve.
+    tasks : str or sequence of str, optional
+        Draw these tasks alone, in this order, where the panels are tasks.
+    ax : matplotlib.axes.Axes, optional
+        Draw into these axes, in the style of their figure; for one panel alone.
     points : int
         Sizes at which the curve is evaluated.
 
     Returns
     -------
-    PaperFigure
-        Its `plot_data` has the layers `band`, `cell` and `checkpoint`.
+    PaperFigure or Axes
+        The figure, whose `plot_data` has the layers `band`, `cell` and `checkpoint`; the axes where they are given.
+
+    Raises
+    ------
+    InputError
+        For tasks that the fit does not have, or axes for several panels.
 
     Examples
     --------
@@ -59,18 +98,32 @@ def plot_gain(fit: FitRecord, by: str | None = "task", *, points: int = 60) -> P
     >>> figure = plot_gain(fit, by="task")  # doctest: +SKIP
     >>> figure.plot_data.head()  # doctest: +SKIP
     """
-    bands, cells = gain_data(fit, by, points=points)
-    return draw_gain(bands, cells, unit=f"gain ({SCALES[fit.scale].axis})", digits=fit.spec.decimals())
+    bands, cells = gain_data(fit, by, tasks=tasks, points=points)
+    unit = f"gain ({SCALES[fit.scale].axis})"
+    if ax is None:
+        return draw_gain(bands, cells, unit=unit, digits=fit.spec.decimals())
+    panels = list(dict.fromkeys(bands["panel"]))
+    if len(panels) > 1:
+        hint = f"name one of {', '.join(panels)}, give by=None, or leave ax out"
+        raise InputError(Problem(f"one set of axes holds one panel, not {len(panels)}", hint=hint))
+    _draw_panel(ax, panels[0], bands, cells, _checkpoint_means(cells))
+    params_axis(ax, np.concatenate([bands["params"], cells["params"]]))
+    ax.set_ylabel(unit)
+    return ax
 
 
 def gain_data(
-    fit: FitRecord, by: str | None = "task", *, points: int = 60
+    fit: FitRecord,
+    by: str | None = "task",
+    *,
+    tasks: Sequence[str] | str | None = None,
+    points: int = 60,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the bands of the curves and the cells behind them.
 
     Parameters
     ----------
-    fit, by, points
+    fit, by, tasks, points
         As for `plot_gain`.
 
     Returns
@@ -83,16 +136,32 @@ def gain_data(
     from gainlaw.posterior.curves import gain_curve
 
     frame = fit.gains.frame
-    sizes = np.geomspace(frame["params"].min(), frame["params"].max(), points)
-    groups = ["overall"] if by is None else sorted(frame[by].astype(str).unique())
+    panels = ["overall"] if by is None else sorted(frame[by].astype(str).unique()) if by in frame else []
+    if tasks is not None:
+        wanted = [tasks] if isinstance(tasks, str) else list(tasks)
+        if by != "task":
+            raise InputError(
+                Problem(f"tasks are named, but the panels are by {by}", hint="leave by or tasks out")
+            )
+        absent = [task for task in wanted if task not in panels]
+        if absent or not wanted:
+            what = f"the fit has no task {', '.join(map(repr, absent))}" if absent else "no task is named"
+            raise InputError(Problem(what, hint=f"tasks: {', '.join(panels)}"))
+        panels = wanted
+    if not panels:
+        raise InputError(Problem(f"the fit has no level {by!r}", hint="a column of its gains"))
+    if not fit.law.has_slope:
+        hint = "plot a forest (fit.plot('forest', estimand='gain')), or fit another law"
+        raise InputError(Problem(f"the {fit.law.name} law has no curve over size", hint=hint))
     bands = []
-    for group in groups:
+    sizes = np.geomspace(frame["params"].min(), frame["params"].max(), points)
+    for group in panels:
         chosen: dict[str, Any] = {"level": "overall"} if by is None else {by: group}
         line = gain_curve(fit, **chosen)
         bands.append(band_frame(group, sizes, line.gain(sizes), fit.ci_prob))
     kept = [name for name in ("params", "gain", "se", "checkpoint", "task", "language") if name in frame]
     cells = frame[kept].assign(panel="overall" if by is None else frame[by].astype(str))
-    return pd.concat(bands, ignore_index=True), cells
+    return pd.concat(bands, ignore_index=True), cells[cells["panel"].isin(panels)]
 
 
 def band_frame(panel: str, sizes: np.ndarray, draws: np.ndarray, ci_prob: float = 0.95) -> pd.DataFrame:

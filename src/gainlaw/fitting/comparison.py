@@ -12,16 +12,20 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.checks.influence import PARETO_K_LIMIT
 from gainlaw.fitting.record import FitRecord
 
-__all__ = ["compare"]
+__all__ = ["compare", "name_fits"]
 
 
-def compare(fits: Mapping[str, FitRecord] | Sequence[FitRecord]) -> pd.DataFrame:
+def compare(
+    fits: FitRecord | Mapping[str, FitRecord] | Sequence[FitRecord], *more: FitRecord
+) -> pd.DataFrame:
     """Compare fits of the same gains by leave-one-checkpoint-out predictive density, and by their evidence.
 
     Parameters
     ----------
-    fits : mapping of str to Fit, or sequence of Fit
-        Two or more fits of the same rows on the same scale. In a sequence they are named by law and terms left out.
+    fits : mapping of str to Fit, sequence of Fit, or Fit
+        Two or more fits of the same rows on the same scale. In a sequence they are named by their directories, or laws.
+    *more : Fit
+        The others, where `fits` is one of them.
 
     Returns
     -------
@@ -50,8 +54,13 @@ def compare(fits: Mapping[str, FitRecord] | Sequence[FitRecord]) -> pd.DataFrame
     --------
     >>> import gainlaw as gl
     >>> gl.compare({"linear": linear, "offset power": curved})  # doctest: +SKIP
+    >>> gl.compare(linear, curved)  # doctest: +SKIP
     """
-    named = dict(fits) if isinstance(fits, Mapping) else _names(fits)
+    if isinstance(fits, FitRecord):
+        fits = (fits, *more)
+    elif more:
+        raise InputError(Problem("give the fits one by one, or all of them in one list or mapping"))
+    named = dict(fits) if isinstance(fits, Mapping) else name_fits(fits)
     problems = []
     if len(named) < 2:
         problems.append(Problem("one fit cannot be compared", hint="give two or more"))
@@ -138,7 +147,8 @@ def _likelihood_data(fit: FitRecord) -> list[NDArray[np.float64]]:
     return [rows[order], np.sort(np.concatenate([np.zeros(0), *shared]))]
 
 
-def _names(fits: Sequence[FitRecord]) -> dict[str, FitRecord]:
+def name_fits(fits: Sequence[FitRecord]) -> dict[str, FitRecord]:
+    """Return fits by their names: those of their directories, or of their laws; repeated ones are numbered."""
     names: dict[str, FitRecord] = {}
     for each in fits:
         base = each.path.name if each.path is not None else each.spec.law.name

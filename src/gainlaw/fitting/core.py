@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -30,6 +31,7 @@ from gainlaw.posterior.estimates import MIN_ESS, estimate_table
 from gainlaw.posterior.record import Posterior
 from gainlaw.scales import Scale
 from gainlaw.scores.evaluations.table import Evaluations
+from gainlaw.scores.gains.cells.reading import read_table
 from gainlaw.scores.gains.table import Gains
 from gainlaw.sizes import model_sizes
 
@@ -45,7 +47,7 @@ Progress = Callable[[int, int], None]
 
 
 def fit(
-    data: Gains | Evaluations,
+    data: Gains | Evaluations | str | os.PathLike[str] | pd.DataFrame,
     law: str | Law = DEFAULT_LAW,
     *,
     scale: Scale | None = None,
@@ -80,8 +82,9 @@ def fit(
 
     Parameters
     ----------
-    data : Gains or Evaluations
-        Gains, or evaluations from which they are computed.
+    data : Gains, Evaluations, path-like or DataFrame
+        Gains, or evaluations from which they are computed; or a file or a frame with either, read by
+        `gainlaw.read_table`, which has the options for tables in other units or with other names.
     law : str or Law
         A law that has a shape: its name (`gainlaw.laws.shaped`), or one of one's own (`gainlaw.laws.record.Law`).
     scale : {"points", "log_odds", "normalized", "error_reduction"}, optional
@@ -228,9 +231,13 @@ def _run(
     return posterior, estimates, run_checks(posterior, estimates, result.attempts), result.summary
 
 
-def _as_gains(data: Gains | Evaluations, scale: Scale | None) -> Gains:
+def _as_gains(
+    data: Gains | Evaluations | str | os.PathLike[str] | pd.DataFrame, scale: Scale | None
+) -> Gains:
     if scale is not None:
         require_choice(scale, Scale, "scale")
+    if isinstance(data, str | os.PathLike | pd.DataFrame):
+        data = read_table(data)
     if isinstance(data, Evaluations):
         return data.gains(scale=scale or "points")
     if not isinstance(data, Gains):

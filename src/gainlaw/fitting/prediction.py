@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from gainlaw.errors import InputError, Problem
 from gainlaw.posterior.curves import Curve, curve_at, new_checkpoint, new_group
 from gainlaw.posterior.estimates import summarise
 from gainlaw.posterior.record import Posterior
@@ -24,7 +27,7 @@ def predict(
     level: str | None = None,
     ci_prob: float = 0.95,
     seed: int = 0,
-    **group: str,
+    **group: str | Sequence[str],
 ) -> pd.DataFrame:
     """Predict the gain at given sizes.
 
@@ -42,14 +45,15 @@ def predict(
         Probability of the intervals.
     seed : int
         Seed of the new effects.
-    **group : str
-        Groups to fix, e.g. ``task="xnli"``.
+    **group : str or sequence of str
+        Groups to fix, e.g. ``task="xnli"``; of several, ``task=["xnli", "xcopa"]``, every combination is predicted.
 
     Returns
     -------
     DataFrame
-        For every size two rows: ``mean`` (the law itself) and ``new_checkpoint`` (one more checkpoint of that size),
-        with the estimate columns and ``extrapolation``, the decades beyond the observed sizes (0 inside).
+        For every combination of groups and every size two rows: ``mean`` (the law itself) and ``new_checkpoint`` (one
+        more checkpoint of that size), with the estimate columns and ``extrapolation``, the decades beyond the observed
+        sizes (0 inside).
 
     Raises
     ------
@@ -57,6 +61,25 @@ def predict(
         For sizes, levels or groups that cannot be used.
     """
     sizes = np.atleast_1d(model_sizes(params))
+    listed = {name: [value] if isinstance(value, str) else list(value) for name, value in group.items()}
+    empty = [name for name, values in listed.items() if not values]
+    if empty:
+        raise InputError(Problem(f"no {', '.join(empty)} is given", hint="name one, or leave it out"))
+    chosen = [dict(zip(listed, values, strict=True)) for values in product(*listed.values())]
+    parts = [_of_group(posterior, sizes, each, new, level, ci_prob, seed) for each in chosen]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _of_group(
+    posterior: Posterior,
+    sizes: NDArray[np.float64],
+    group: Mapping[str, str],
+    new: Sequence[str],
+    level: str | None,
+    ci_prob: float,
+    seed: int,
+) -> pd.DataFrame:
+    """Predict the gain of one combination of groups, see `predict`."""
 
     def curves(posterior: Posterior) -> tuple[Curve, Curve]:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.fitting.checks.diagnostics import Diagnostics
+from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT, Diagnostics
 from gainlaw.formats import format_interval, format_number, format_probability
 from gainlaw.notes import count_of
 from gainlaw.posterior.record import Posterior
 from gainlaw.scales import SCALES
+
+if TYPE_CHECKING:
+    from arviz_stats.utils import ELPDDataLOO
 
 __all__ = ["FitRecord"]
 
@@ -89,6 +93,47 @@ class FitRecord(Posterior):
     def ci_prob(self) -> float:
         """The probability of the intervals in the estimates, which every table and figure of the fit follows."""
         return float(self.estimates["ci_prob"].iloc[0])
+
+    @property
+    def loo(self) -> ELPDDataLOO:
+        """Leave-one-checkpoint-out cross-validation as ArviZ keeps it, so that ``arviz.compare`` takes it.
+
+        Checkpoints are the replicates: ``elpd_i`` and ``pareto_k`` have one value for each. What `compare` needs is in
+        it; the effective number of parameters ``p`` is not defined for left-out groups, and NaN.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than three checkpoints.
+        """
+        import xarray as xr
+        from arviz_stats.utils import ELPDDataLOO
+
+        found = self.diagnostics.influence
+        if found.empty:
+            raise InputError(
+                Problem("the fit has fewer than three checkpoints", hint="nothing can be left out")
+            )
+        elpd, pareto_k = (
+            xr.DataArray(
+                found[name].to_numpy(float),
+                dims="checkpoint",
+                coords={"checkpoint": found["checkpoint"].tolist()},
+            )
+            for name in ("elpd", "pareto_k")
+        )
+        return ELPDDataLOO(
+            elpd=float(elpd.sum()),
+            se=float(np.sqrt(elpd.size) * elpd.std(ddof=1)),
+            p=float("nan"),
+            n_samples=self.n_draws,
+            n_data_points=int(elpd.size),
+            scale="log",
+            warning=bool((pareto_k > PARETO_K_LIMIT).any()),
+            good_k=PARETO_K_LIMIT,
+            elpd_i=elpd,
+            pareto_k=pareto_k,
+        )
 
     def summary(self, level: str | None = None) -> pd.DataFrame:
         """Return the estimates, all or of one level.

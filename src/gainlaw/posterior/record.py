@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gainlaw.laws.placed import PlacedLaw
+from gainlaw.model.spec.priors import Prior
 from gainlaw.model.spec.problem import ModelProblem, ModelSpec, observations
 from gainlaw.scales import Scale
 from gainlaw.scores.gains.table import Gains
@@ -44,6 +45,11 @@ class Posterior:
     def spec(self) -> ModelSpec:
         """The model: law, scale, terms kept and dropped, priors."""
         return self.problem.spec
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """The prior of every parameter, in the unit of the scale; what ``gainlaw.fit(priors=...)`` takes."""
+        return dict(self.spec.priors)
 
     @property
     def law(self) -> PlacedLaw:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from gainlaw.errors import InputError, Problem
 from gainlaw.formats import format_general, format_number, parameter_title, percent
 from gainlaw.model.spec.covariates import SLOPE, column_of
 from gainlaw.scales import SCALES
@@ -93,6 +94,8 @@ def influence_table(fit: FitRecord) -> Table:
     >>> print(influence_table(fit).to_markdown())  # doctest: +SKIP
     """
     frame = fit.diagnostics.influence.sort_values("params", kind="stable").reset_index(drop=True)
+    if frame.empty:
+        raise InputError(Problem("the fit has fewer than three checkpoints", hint="nothing can be left out"))
     digits = fit.spec.decimals(2)
     columns = (
         Column("checkpoint", "Checkpoint left out"),

@@ -148,7 +148,7 @@ def gains_from_frame(
 
 
 def read_table(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | pd.DataFrame,
     *,
     rename: Mapping[str, str] | None = None,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
@@ -160,9 +160,9 @@ def read_table(
 
     Parameters
     ----------
-    path : path-like
+    path : path-like or DataFrame
         A file, a folder with ``evaluations.csv``, or the name of a packaged dataset such as ``bloomz``
-        (a file or folder of that name comes first).
+        (a file or folder of that name comes first); or a frame with the columns of such a file.
     rename : mapping of str to str, optional
         Columns to be read under another name: old name -> new name.
     covariance : path-like, optional
@@ -188,33 +188,41 @@ def read_table(
     >>> type(read_table("bloomz")).__name__
     'Evaluations'
     """
+    import pandas as pd
+
     from gainlaw.scores.datasets import DATASETS, load_dataset
     from gainlaw.scores.evaluations.table import evaluations_from_raw, read_evaluations
 
-    file = Path(path)
-    bundled = not file.exists() and str(path) in DATASETS
-    raw = None if bundled or file.is_dir() else read_raw(file).renamed(rename or {})
+    file = None if isinstance(path, pd.DataFrame) else Path(path)
+    source = "frame" if file is None else str(path)
+    bundled = file is not None and not file.exists() and source in DATASETS
+    raw = None
+    if isinstance(path, pd.DataFrame):
+        raw = raw_from_frame(path, source).renamed(rename or {})
+    elif file is not None and not bundled and not file.is_dir():
+        raw = read_raw(file).renamed(rename or {})
     declared = Declared(metrics, unit, params_unit)
     columns = set() if raw is None else set(raw.frame.columns)
     scores = columns & {"score", "n_correct"}
     if scores and {"gain", "se"} <= columns:
         what = f"the table has gain and se, as gains have, and {' and '.join(sorted(scores))}, as scores have"
         hint = "give columns of your own another name: --rename gain=NEW, or --rename score=NEW"
-        raise InputError(Problem(what, "gain", rows=(1,), hint=hint), str(path))
+        raise InputError(Problem(what, "gain", rows=(1,), hint=hint), source)
     if raw is not None and "gain" in columns and not scores:
-        return _gains(raw, None, declared, covariance_path(file), covariance)
+        return _gains(raw, None, declared, None if file is None else covariance_path(file), covariance)
     if covariance is not None:
         hint = "write the gains first (gainlaw gains), then give the covariance of their rows"
-        raise InputError(Problem("a covariance goes with a table of gains", hint=hint), str(path))
+        raise InputError(Problem("a covariance goes with a table of gains", hint=hint), source)
     if bundled:
-        return load_dataset(str(path))
+        return load_dataset(source)
     if raw is None:
+        assert file is not None
         return read_evaluations(file, rename=rename, metrics=metrics, unit=unit, params_unit=params_unit)
     if columns & {"score", "n_correct", "model", "base_model"}:
         return evaluations_from_raw(raw, declared=declared)
-    what = "the file is neither evaluations (score or n_correct) nor gains (gain, se)"
+    what = "the table is neither evaluations (score or n_correct) nor gains (gain, se)"
     hint = f"its columns are {', '.join(list(raw.frame.columns)[:12])}"
-    raise InputError(Problem(what, column="score", rows=(1,), hint=hint), str(path))
+    raise InputError(Problem(what, column="score", rows=(1,), hint=hint), source)
 
 
 def _gains(
