@@ -75,7 +75,7 @@ def test_overall_slope_is_near_the_raw_one_and_its_interval_wider(points: gl.Fit
 def test_fitted_gains_follow_the_raw_means(points: gl.Fit) -> None:
     # The law plus the checkpoint effects must reproduce the mean gain of every checkpoint.
     replicated = points.draws["posterior_predictive"]["gain"].to_numpy()
-    frame = points.gains.frame.assign(fitted=replicated.mean(axis=0))
+    frame = points.gains.frame.assign(fitted=replicated.mean(axis=(0, 1)))
     means = frame.groupby("checkpoint")[["gain", "fitted"]].mean()
     np.testing.assert_allclose(means["fitted"], means["gain"], atol=1.0)
 

@@ -69,7 +69,7 @@ def test_a_fit_survives_its_directory(fit: gl.Fit, directory: Path) -> None:
 
 def test_the_record_tells_what_was_run(fit: gl.Fit) -> None:
     record = fit.record
-    assert record["record_version"] == 3
+    assert record["record_version"] == 4
     assert record["data"]["checkpoints"] == 4
     assert record["data"]["sizes"] == 4
     assert record["arguments"]["resolved"]["seed"] == 3
@@ -83,7 +83,8 @@ def test_posterior_has_the_groups_of_the_contract(directory: Path) -> None:
 
     with xr.open_datatree(directory / "posterior.nc", engine="h5netcdf") as tree:
         assert set(tree.children) == {
-            "posterior", "prior", "sample_stats", "log_likelihood", "posterior_predictive", "observed_data",
+            "posterior", "prior", "sample_stats", "log_likelihood", "log_prior", "posterior_predictive",
+            "observed_data",
         }  # fmt: skip
         assert tree["posterior"]["task"].dims == ("chain", "draw", "task_group", "coef")
 

@@ -230,7 +230,7 @@ def test_a_fit_keeps_the_likelihood_of_all_rows_together(engine: str) -> None:
         )
     # New data have errors in common as the old ones have.
     rows, own = gains.covariance.blocks[0]
-    away = fit.draws["posterior_predictive"]["gain"].to_numpy()[:, rows]
+    away = fit.draws["posterior_predictive"]["gain"].to_numpy().reshape(-1, len(problem.y))[:, rows]
     assert np.cov(away.T)[0, 1] - own[0, 1] == pytest.approx(np.cov(line[:, rows].T)[0, 1], abs=1.5)
     # Leaving a checkpoint out has a density, and the rest a slope.
     assert np.isfinite(fit.diagnostics.influence[["elpd", "slope_mean"]].to_numpy()).all()

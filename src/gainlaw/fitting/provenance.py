@@ -18,7 +18,7 @@ from gainlaw.posterior.record import Posterior
 
 __all__ = ["RECORD_VERSION", "build_record", "describe_model", "plain", "seal"]
 
-RECORD_VERSION = 3
+RECORD_VERSION = 4
 
 _PACKAGES = ("numpy", "scipy", "pandas", "xarray", "pymc", "pytensor", "nutpie", "numba", "arviz-stats")
 

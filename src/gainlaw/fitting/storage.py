@@ -235,7 +235,7 @@ def _tree_bytes(fit: FitRecord) -> memoryview:
     memory: the library that writes it does not survive a full disk.
     """
     encoding: dict[str, dict[str, Any]] = {}
-    for group in ("prior", "log_likelihood", "posterior_predictive"):
+    for group in ("prior", "log_likelihood", "log_prior", "posterior_predictive"):
         encoding[f"/{group}"] = {
             str(name): {"dtype": "float32"}
             for name, variable in fit.draws[group].data_vars.items()

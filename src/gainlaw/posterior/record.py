@@ -28,8 +28,8 @@ class Posterior:
     gains : Gains
         The data.
     draws : xarray.DataTree
-        Groups ``posterior``, ``prior``, ``sample_stats``, ``log_likelihood``, ``posterior_predictive`` and
-        ``observed_data``, see `gainlaw.posterior.tree.build_tree`.
+        What ArviZ reads: groups ``posterior``, ``prior``, ``sample_stats``, ``log_likelihood``, ``log_prior``,
+        ``posterior_predictive`` and ``observed_data``, see `gainlaw.posterior.tree.build_tree`.
     """
 
     problem: ModelProblem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from gainlaw.model.effects import Lines, lines_of
 from gainlaw.model.gaussian.known_errors import axes_of, turned
 from gainlaw.model.gaussian.row_kernels import normal_log_densities, normal_log_density
 from gainlaw.model.spec.covariates import SLOPE
-from gainlaw.model.spec.problem import ModelProblem
+from gainlaw.model.spec.problem import ModelProblem, ModelSpec
 from gainlaw.posterior.record import Posterior
 from gainlaw.scores.gains.table import Gains
 
@@ -32,6 +33,7 @@ __all__ = [
     "hyper_points",
     "posterior_tree",
     "prior_draws",
+    "prior_log_densities",
     "row_log_likelihood",
 ]
 
@@ -67,9 +69,9 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
     Returns
     -------
     xarray.DataTree
-        Groups ``posterior``, ``prior``, ``sample_stats``, ``log_likelihood``, ``posterior_predictive`` and
-        ``observed_data``; on log-odds with baselines that stand for themselves also ``baseline_shift``, see
-        `baseline_shift.baseline_shift`.
+        Groups ``posterior``, ``prior``, ``sample_stats``, ``log_likelihood``, ``log_prior``, ``posterior_predictive``
+        and ``observed_data`` as ArviZ has them; on log-odds with baselines that stand for themselves also
+        ``baseline_shift``, see `baseline_shift.baseline_shift`.
     """
     import xarray as xr
 
@@ -90,20 +92,26 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
         if every == 1 and (draws.summary is not None or not gains.covariance.blocks)
         else _total_log_likelihood(problem, gains, lines, tau, draws.summary)
     )
-    size = min(REPLICATES, len(flat), max(MOST_VALUES // n, 50))
-    picked = np.linspace(0, len(flat) - 1, size).astype(int)
+    size = max(min(REPLICATES, max(MOST_VALUES // n, 50)) // chains, 1)
+    spread = np.linspace(0, per_chain - 1, min(size, per_chain)).astype(int)
+    picked = (np.arange(chains)[:, None] * per_chain + spread).ravel()
     replicated = _replicate(gains, lines(picked), tau[picked], rng)
-    row = {"row": np.arange(n)}
+    row, chain = {"row": np.arange(n)}, {"chain": np.arange(chains)}
     hyper, effects = prior_draws(problem, rng)
+    posterior = _parameters(problem, draws.hyper, draws.effects)
     groups = {
-        "posterior": _parameters(problem, draws.hyper, draws.effects),
+        "posterior": posterior,
         "prior": _parameters(problem, {k: v[None, :] for k, v in hyper.items()}, effects[None]),
+        "log_prior": xr.Dataset(prior_log_densities(problem.spec, posterior)),
         "sample_stats": _stats(draws, {**draws.stats, "log_lik": total.reshape(chains, per_chain)}),
         "log_likelihood": xr.Dataset(
             {"gain": (("chain", "draw", "row"), log_lik.reshape(*thinned.shape, -1))},
-            coords={**row, "draw": thinned[0]},
+            coords={**row, **chain, "draw": thinned[0]},
         ),
-        "posterior_predictive": xr.Dataset({"gain": (("sample", "row"), replicated)}, coords=row),
+        "posterior_predictive": xr.Dataset(
+            {"gain": (("chain", "draw", "row"), replicated.reshape(chains, -1, n))},
+            coords={**row, **chain, "draw": spread},
+        ),
         "observed_data": xr.Dataset({"gain": (("row",), problem.y)}, coords=row),
     }
     if draws.summary is not None and not problem.spec.joint:
@@ -179,6 +187,34 @@ def _total_log_likelihood(
     return in_threads(part, len(tau))
 
 
+def prior_log_densities(spec: ModelSpec, draws: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return the log prior density of every draw of the top-level parameters, by the names of the parameters.
+
+    Group effects have no prior of their own: theirs is made of these parameters.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    draws : xarray.Dataset
+        Draws of its parameters, as in the group ``posterior``.
+    """
+    import xarray as xr
+
+    def density(values: xr.DataArray, priors: Sequence[str]) -> xr.DataArray:
+        each = [spec.priors[name].log_density(values[..., k].to_numpy()) for k, name in enumerate(priors)]
+        return xr.DataArray(np.stack(each, axis=-1), dims=values.dims, coords=values.coords)
+
+    fixed = ["intercept", "slope"][: draws["mu"].shape[-1]]
+    found = {"mu": density(draws["mu"], fixed)}
+    if "covariate" in draws:
+        found["covariate"] = density(draws["covariate"], [f"covariate:{name}" for name in spec.covariates])
+    for name in spec.hyper_names:
+        values = draws[name]
+        found[name] = values.copy(data=spec.priors[name].log_density(values.to_numpy()))
+    return found
+
+
 def prior_draws(problem: ModelProblem, rng: np.random.Generator) -> tuple[dict[str, Float], Float]:
     """Draw hyperparameters, shape (draws,), and coefficients, shape (draws, q), from the prior."""
     priors = problem.spec.priors
@@ -234,7 +270,12 @@ def _stats(draws: Draws, stats: dict[str, Float]) -> xr.Dataset:
     attributes = {}
     if draws.importance is not None:
         attributes = {name: float(value) for name, value in asdict(draws.importance).items()}
-    return xr.Dataset({name: (("chain", "draw"), value) for name, value in stats.items()}, attrs=attributes)
+    counted = {name: (("chain", "draw"), value) for name, value in stats.items()}
+    return xr.Dataset(counted, coords=_numbered(*draws.effects.shape[:2]), attrs=attributes)
+
+
+def _numbered(chains: int, draws: int) -> dict[str, NDArray[np.int64]]:
+    return {"chain": np.arange(chains), "draw": np.arange(draws)}
 
 
 def _parameters(problem: ModelProblem, hyper: dict[str, Float], effects: Float) -> xr.Dataset:
@@ -270,7 +311,7 @@ def _parameters(problem: ModelProblem, hyper: dict[str, Float], effects: Float) 
     if covariates:
         coords["covariate_name"] = list(problem.spec.covariates)
         variables["covariate"] = (("chain", "draw", "covariate_name"), np.stack(covariates, axis=-1))
-    return xr.Dataset(variables, coords=coords)
+    return xr.Dataset(variables, coords={**coords, **_numbered(*effects.shape[:2])})
 
 
 def hyper_points(posterior: Posterior) -> Float:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gainlaw.model.engines.importance import smooth_weights
 from gainlaw.posterior.curves import gain_curve
 from gainlaw.posterior.record import Posterior
+from gainlaw.posterior.tree import prior_log_densities
 
 __all__ = ["SENSITIVITY_LIMIT", "prior_log_density", "prior_sensitivity"]
 
@@ -30,24 +31,16 @@ def prior_log_density(posterior: Posterior) -> dict[str, Float]:
     Components are ``fixed effects``, ``standard deviations`` (with correlations and the law's shape), and one for each
     term's standard deviations.
     """
-    data = posterior.draws["posterior"]
-    fixed = np.zeros(posterior.n_draws)
-    mu = data["mu"].to_numpy().reshape(len(fixed), -1)
-    fixed = fixed + posterior.spec.priors["intercept"].log_density(mu[:, 0])
-    if posterior.law.has_slope:
-        fixed = fixed + posterior.spec.priors["slope"].log_density(mu[:, 1])
-    for k, name in enumerate(posterior.spec.covariates):
-        effect = data["covariate"].to_numpy().reshape(len(fixed), -1)[:, k]
-        fixed = fixed + posterior.spec.priors[f"covariate:{name}"].log_density(effect)
-    components = {"fixed effects": fixed}
-    scales = np.zeros(len(fixed))
-    for name, prior in posterior.spec.priors.items():
-        if name in posterior.spec.hyper_names:
-            value = prior.log_density(data[name].to_numpy().reshape(-1))
-            scales = scales + value
-            if name.startswith("tau_"):
-                components[name] = value
-    components["standard deviations"] = scales
+    found = prior_log_densities(posterior.spec, posterior.draws["posterior"].to_dataset())
+    by_name = {
+        name: values.to_numpy().reshape(posterior.n_draws, -1).sum(axis=1) for name, values in found.items()
+    }
+    fixed = [by_name.pop(name) for name in ("mu", "covariate") if name in by_name]
+    components = {"fixed effects": np.sum(fixed, axis=0)}
+    components |= {name: value for name, value in by_name.items() if name.startswith("tau_")}
+    components["standard deviations"] = np.sum(
+        list(by_name.values()) or [np.zeros(posterior.n_draws)], axis=0
+    )
     return components
 
 
