@@ -45,12 +45,15 @@ class Document:
         settings, or any other text.
     given : bool
         Whether the caller named it, and not only its folder.
+    neighbours : frozenset of str
+        The names of the files in its folder.
     """
 
     path: Path | None
     name: str
     kind: Kind
     given: bool
+    neighbours: frozenset[str] = frozenset()
     stream: bytes | None = None
 
     @cached_property
@@ -179,7 +182,9 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def open_document(path: Path, name: str, *, given: bool) -> Document:
+def open_document(
+    path: Path, name: str, *, given: bool, neighbours: frozenset[str] = frozenset()
+) -> Document:
     """Look at a file.
 
     Parameters
@@ -190,6 +195,8 @@ def open_document(path: Path, name: str, *, given: bool) -> Document:
         What to call it.
     given : bool
         Whether the caller named it.
+    neighbours : frozenset of str
+        The names of the files in its folder.
 
     Raises
     ------
@@ -206,17 +213,24 @@ def open_document(path: Path, name: str, *, given: bool) -> Document:
         raise UnreadableError(
             f"the file cannot be read: {getattr(error, 'strerror', None) or error}"
         ) from None
-    return _document(path, name, head, given)
+    return _document(path, name, head, given, neighbours=neighbours)
 
 
-def _document(path: Path | None, name: str, head: bytes, given: bool, data: bytes | None = None) -> Document:
+def _document(
+    path: Path | None,
+    name: str,
+    head: bytes,
+    given: bool,
+    data: bytes | None = None,
+    neighbours: frozenset[str] = frozenset(),
+) -> Document:
     if not head.strip():
         raise UnreadableError("the file is empty")
     plain = Path(name.removesuffix(".gz")).suffix.lower()
     kind = _kind_of(head, plain)
     if kind is None:
         raise UnreadableError("the file is neither text nor a table")
-    return Document(path, name, kind, given, data)
+    return Document(path, name, kind, given, neighbours, data)
 
 
 def find_documents(
@@ -245,6 +259,8 @@ def find_documents(
     if missing:
         raise InputError([Problem(f"{name}: there is no such file or folder") for name in missing])
     seen: set[str] = set()
+    folders: dict[str, frozenset[str]] = {}
+    named = {os.path.realpath(path) for path in paths if Path(path).is_file()}
     for given in paths:
         if str(given) == _STDIN:
             data = sys.stdin.buffer.read()
@@ -259,8 +275,11 @@ def find_documents(
             if real in seen or any(fnmatch(str(path), each) or fnmatch(path.name, each) for each in exclude):
                 continue
             seen.add(real)
+            folder = os.path.dirname(real)  # noqa: PTH120
+            if folder not in folders:
+                folders[folder] = frozenset(os.listdir(folder))  # noqa: PTH208
             try:
-                yield open_document(path, str(path), given=path == root)
+                yield open_document(path, str(path), given=real in named, neighbours=folders[folder])
             except UnreadableError as error:
                 yield str(path), str(error)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gainlaw.scores.metrics import find_metric
 
-__all__ = ["PREFERRED", "choose_metric", "declare", "is_number", "items_of", "number_of"]
+__all__ = ["PREFERRED", "choose_metric", "declare", "is_number", "items_of", "number_of", "of_items"]
 
 PREFERRED = ("acc", "accuracy", "exact_match", "em", "acc_norm", "f1", "mcc")
 """The metrics that are taken where a file has several and the caller asks for none, the first that is there."""
@@ -22,7 +22,7 @@ def is_number(value: object) -> bool:
     >>> is_number(0.5), is_number(True), is_number("0.5"), is_number(float("nan"))
     (True, False, False, False)
     """
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return type(value) in (float, int) and math.isfinite(value)  # type: ignore[arg-type]
 
 
 def number_of(value: object) -> float:
@@ -90,6 +90,22 @@ def items_of(score: float, stderr: float) -> float:
     # Both numbers carry about 15 digits where they are written in full: then n and the right answers are whole.
     exact = abs(n - whole) <= 1e-6 * whole and abs(right - round(right)) <= 1e-6 * whole
     return float(whole) if whole > 1 and exact else math.nan
+
+
+def of_items(score: float, n: float, stderr: float) -> bool:
+    """Return whether a number of samples can be that of the items of an accuracy, by its standard error.
+
+    Programs that score a model in several runs write the number of runs.
+
+    Examples
+    --------
+    >>> of_items(0.5, 2500, 0.01), of_items(0.27, 10, 0.02)
+    (True, False)
+    """
+    spread = score * (1 - score)
+    if not (spread > 0 and n > 0 and stderr > 0):
+        return True
+    return 0.5 <= stderr / math.sqrt(spread / n) <= 2.0
 
 
 def declare(

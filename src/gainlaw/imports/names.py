@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from gainlaw.imports.wishes import TaskRule, pattern_of
 from gainlaw.scores.languages import is_language, language_called
+from gainlaw.scores.metrics import find_metric
 from gainlaw.sizes import size_in_name
 from gainlaw.tasks import find_task
 
-__all__ = ["doubtful_language", "family_of", "language_of", "name_task"]
+__all__ = ["doubtful_language", "family_of", "language_names", "language_of", "name_task"]
 
 #: Tasks that come in languages, by how their names begin in files: the task's name here, and the prompt that it says.
 _MULTILINGUAL = {
@@ -85,6 +87,25 @@ def language_of(text: str) -> str:
     return text.strip() if is_language(text) else language_called(text)
 
 
+def language_names(names: Iterable[str]) -> dict[str, str]:
+    """Return which of several names side by side are languages, with their codes.
+
+    One name alone may be anything (``id``, ``no``), and so may codes of three letters, which nearly every word of that
+    length is: they count where they are more than half of the names.
+
+    Examples
+    --------
+    >>> language_names(["sw", "fr", "Average"]), language_names(["id", "score"]), language_names(["bbh", "gpqa"])
+    ({'sw': 'sw', 'fr': 'fr'}, {}, {})
+    """
+    known = list(dict.fromkeys(names))
+    found = {name: code for name in known if find_metric(name) is None and (code := language_of(name))}
+    sure = {name: code for name, code in found.items() if len(name.strip()) != 3}
+    if len(found) > max(1, len(known) / 2):
+        return found
+    return sure if len(sure) > 1 else {}
+
+
 def name_task(name: str, rules: tuple[TaskRule, ...] = ()) -> tuple[str, str, str]:
     """Return the task that a name in a file means, its language (blank where it says none) and its prompt.
 
@@ -133,6 +154,7 @@ def doubtful_language(task: str) -> tuple[str, str]:
     return "", ""
 
 
+@lru_cache(maxsize=65536)
 def family_of(model: str) -> str:
     """Return the series that a model belongs to, by its name: what stands before the size.
 

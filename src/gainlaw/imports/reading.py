@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
 from gainlaw.errors import InputError, Problem
@@ -26,7 +27,7 @@ _SHOWN = 6
 @cache
 def _sources() -> tuple[Source, ...]:
     modules = (import_module(f"{sources.__name__}.{each.name}") for each in iter_modules(sources.__path__))
-    return tuple(module.SOURCE for module in modules if hasattr(module, "SOURCE"))
+    return tuple(sorted((module.SOURCE for module in modules), key=lambda each: each.last))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,9 @@ def read_results(
             reason = _read_one(document, wishes, scores, log, counts)
         else:
             reason = document[1]
-            given = name in {str(path) for path in paths} or name == "standard input"
+            given = name == "standard input" or any(
+                Path(name).samefile(path) for path in paths if Path(path).is_file()
+            )
         if reason and given:
             problems.append(Problem(f"{name}: {reason}"))
         elif reason:
@@ -152,9 +155,9 @@ def _read_one(
 ) -> str:
     """Read a document; return why it cannot be read, or an empty string."""
     try:
-        kind = next((each for each in _sources() if each.recognises(document)), None)
+        kind, reason = _kind_of(document)
         if kind is None:
-            return "no results of a known kind"
+            return reason or "no results of a known kind"
         found: list[Score | Remark] = list(kind.read(document, wishes))
     except UnreadableError as error:
         return str(error)
@@ -167,6 +170,18 @@ def _read_one(
         else:
             log.add(each.message, each.names, each.grave)
     return ""
+
+
+def _kind_of(document: Document) -> tuple[Source | None, str]:
+    """Return the source that recognises a document; where none does, why it could not be looked into."""
+    reason = ""
+    for each in _sources():
+        try:
+            if each.recognises(document):
+                return each, ""
+        except UnreadableError as error:
+            reason = str(error)
+    return None, reason
 
 
 def settle(found: Found, wishes: Wishes) -> Found:

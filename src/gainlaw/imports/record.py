@@ -122,8 +122,11 @@ class Source:
         Whether a document is of this kind, judged by its content.
     read : callable
         The scores and remarks of a document of this kind; raises `UnreadableError`.
+    last : bool
+        Whether it is asked after the others, because many a file looks like it.
     """
 
     name: str
     recognises: Callable[[Document], bool]
     read: Callable[[Document, Wishes], Iterator[Score | Remark]]
+    last: bool = False

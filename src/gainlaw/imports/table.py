@@ -43,6 +43,7 @@ def import_results(
     exclude: str | Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
     percent: bool = False,
+    gold: str | os.PathLike[str] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluations:
     """Read the results of other programs and make evaluations of them: baselines, and what is compared with them.
@@ -75,6 +76,8 @@ def import_results(
         Columns of tables to be read under another name.
     percent : bool
         Whether tables hold scores in per cent.
+    gold : path-like, optional
+        The folder of the right answers to predictions of XTREME: ``TASK/test-LANGUAGE.tsv``.
     progress : callable, optional
         Told the number of files after each.
 
@@ -110,6 +113,7 @@ def import_results(
         n_examples=_numbers(n_examples),
         rename=rename or {},
         percent=percent,
+        gold=gold,
     )
     allowed = [name for name in _several(across) if name not in KEY]
     if allowed:

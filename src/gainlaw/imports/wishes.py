@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -110,6 +111,8 @@ class Wishes:
         Columns of tables to be read under another name.
     percent : bool
         Whether tables hold scores in per cent.
+    gold : path-like, optional
+        The folder of the right answers to predictions: ``TASK/test-LANGUAGE.tsv``.
     """
 
     tasks: Sequence[TaskRule] = ()
@@ -118,3 +121,4 @@ class Wishes:
     n_examples: Mapping[str, float] = field(default_factory=dict)
     rename: Mapping[str, str] = field(default_factory=dict)
     percent: bool = False
+    gold: str | os.PathLike[str] | None = None

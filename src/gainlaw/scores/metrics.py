@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -190,6 +191,7 @@ _SPLIT = re.compile(r"(test|eval|val|valid|validation|dev)_(?=.)")
 _PROMPTS = re.compile(r"(?<=.)_(median|max|mean|min|best)_of_\d+_prompts")
 
 
+@lru_cache(maxsize=65536)
 def find_metric(name: str) -> Metric | None:
     """Return the metric called `name`, or None.
 

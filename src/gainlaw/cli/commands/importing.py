@@ -94,6 +94,12 @@ def import_(
     ] = None,
     rename: Rename = None,
     percent: Annotated[bool, typer.Option("--percent", help="Tables hold scores in per cent.")] = False,
+    gold: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="The right answers to predictions of XTREME: TASK/test-LANGUAGE.tsv in it."
+        ),
+    ] = None,
 ) -> None:
     """Make a table of scores of the results of other programs, with the baseline of every model.
 
@@ -121,6 +127,7 @@ def import_(
         exclude=[str(output), *(exclude or ())],
         rename=parse_pairs(rename or (), "--rename", "OLD=NEW"),
         percent=percent,
+        gold=gold,
     )
     print_warnings(evaluations.notes, remarks=True)
     written = evaluations.write(output)

@@ -6,8 +6,6 @@ examples shown, and lists of the groups whose averages stand among the tasks.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -18,13 +16,13 @@ from gainlaw.imports.measures import choose_metric, declare, is_number, items_of
 from gainlaw.imports.names import name_task
 from gainlaw.imports.record import Items, Remark, Score, Source
 from gainlaw.imports.sources.lm_eval_samples import read_answers
+from gainlaw.imports.values import digest, mapping, part, text
 from gainlaw.imports.wishes import Wishes
 from gainlaw.scores.metrics import find_metric
 
 __all__ = ["SOURCE"]
 
 _TIME = re.compile(r"results_(?P<time>.+)\.json(\.gz)?")
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 _WORDS = (
     *(
         "description",
@@ -52,8 +50,7 @@ def _recognises(document: Document) -> bool:
 
 def _read(document: Document, wishes: Wishes) -> Iterator[Score | Remark]:
     value: Mapping[str, Any] = document.value
-    config = value.get("config") if isinstance(value.get("config"), dict) else {}
-    assert isinstance(config, dict)
+    config = mapping(value.get("config"))
     model = _model_of(value, config)
     if not model:
         raise UnreadableError(
@@ -146,14 +143,12 @@ def _scores(
     error = number_of(metrics.get(f"{plain}_stderr,{which}" if which else f"{plain}_stderr"))
     score = numbers[metric]
     known = find_metric(plain)
-    n = _part(value, "n-samples", name, "effective")
+    n = number_of(part(value, "n-samples", name, "effective"))
     if math.isnan(n) and known is not None and known.kind == "share":
         n = items_of(score, error)
-    settings = value.get("configs")
-    task_settings = settings.get(name) if isinstance(settings, dict) else None
-    task_settings = task_settings if isinstance(task_settings, dict) else {}
+    task_settings = mapping(part(value, "configs", name))
     task, language, prompt = name_task(name, tuple(wishes.tasks))
-    higher = _part_of(value, "higher_is_better", name, plain)
+    higher = part(value, "higher_is_better", name, plain)
     items = _items(document, name, plain, which, score) if known and known.kind == "share" else None
     if isinstance(items, Remark):
         yield items
@@ -172,10 +167,10 @@ def _scores(
         chat_template="yes" if value.get("chat_template") or config.get("chat_template") else "no",
         prompt=prompt,
         split=str(task_settings.get("test_split") or task_settings.get("validation_split") or ""),
-        task_version=_text(_part_of(value, "versions", name)),
-        harness=_text(value.get("lm_eval_version") or value.get("git_hash")),
-        revision=_text(config.get("model_sha") or config.get("model_revision")),
-        prompt_digest=_digest(task_settings, value),
+        task_version=text(part(value, "versions", name)),
+        harness=text(value.get("lm_eval_version") or value.get("git_hash")),
+        revision=text(config.get("model_sha") or config.get("model_revision")),
+        prompt_digest=digest([*(task_settings.get(key) for key in _WORDS), value.get("system_instruction")]),
         declared=declare(plain, higher if isinstance(higher, bool) else None),
         items=items,
     )
@@ -187,9 +182,9 @@ def _items(document: Document, name: str, metric: str, which: str, score: float)
     if path is None or timed is None:
         return None
     for suffix in (".jsonl", ".jsonl.gz"):
-        beside = path.with_name(f"samples_{name}_{timed['time']}{suffix}")
-        if beside.exists():
-            return read_answers(beside, metric, which, score)
+        beside = f"samples_{name}_{timed['time']}{suffix}"
+        if beside in document.neighbours:
+            return read_answers(path.with_name(beside), metric, which, score)
     return None
 
 
@@ -198,35 +193,11 @@ def _params(config: Mapping[str, Any]) -> float:
     return number if number > 0 else math.nan
 
 
-def _part(value: Mapping[str, Any], *keys: str) -> float:
-    return number_of(_part_of(value, *keys))
-
-
-def _part_of(value: Any, *keys: str) -> Any:
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
 def _shots(value: Mapping[str, Any], config: Mapping[str, Any], task: Mapping[str, Any], name: str) -> str:
-    for each in (_part_of(value, "n-shot", name), task.get("num_fewshot"), config.get("num_fewshot")):
+    for each in (part(value, "n-shot", name), task.get("num_fewshot"), config.get("num_fewshot")):
         if is_number(each):
-            return _text(each)
+            return text(each)
     return ""
-
-
-def _text(value: object) -> str:
-    if value is None or isinstance(value, dict | list | bool):
-        return ""
-    return f"{value:.12g}" if is_number(value) else str(value).strip()
-
-
-def _digest(task: Mapping[str, Any], value: Mapping[str, Any]) -> str:
-    words = [task.get(key) for key in _WORDS] + [value.get("system_instruction")]
-    if not any(words):
-        return ""
-    text = _ADDRESS.sub("", json.dumps(words, sort_keys=True, default=str))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 SOURCE = Source("lm-evaluation-harness", _recognises, _read)

@@ -81,12 +81,8 @@ def _recognises(document: Document) -> bool:
 
 
 def _read(document: Document, wishes: Wishes) -> Iterator[Score | Remark]:
-    path = document.path
-    time = path.name.rpartition("_")[2].partition(".jsonl")[0] if path is not None else ""
-    beside = path is not None and any(
-        path.with_name(f"results_{time}{suffix}").exists() for suffix in (".json", ".json.gz")
-    )
-    if beside:
+    time = document.name.rpartition("_")[2].partition(".jsonl")[0]
+    if {f"results_{time}.json", f"results_{time}.json.gz"} & document.neighbours:
         return
     what = "answers without the results that they belong to (results_TIME.json, of the same time, in the same folder)"
     yield Remark(what, (document.name,), grave=True)

@@ -15,7 +15,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.notes import Note
 from gainlaw.scores.reading.frames import RawTable, check_names, tidy
 
-__all__ = ["read_raw"]
+__all__ = ["raw_from_csv", "raw_from_parquet", "read_raw"]
 
 _CSV_SUFFIXES = {".csv"}
 _PARQUET_SUFFIXES = {".parquet", ".pq"}
@@ -63,8 +63,8 @@ def read_raw(path: str | os.PathLike[str]) -> RawTable:
     if not data:
         raise InputError(Problem("the file is empty", hint="a header line and rows belong here"), source)
     if suffix in _PARQUET_SUFFIXES:
-        return _from_parquet(data, source)
-    return _from_csv(data, source)
+        return raw_from_parquet(data, source)
+    return raw_from_csv(data, source)
 
 
 def _nearby(file: Path) -> str:
@@ -77,7 +77,14 @@ def _nearby(file: Path) -> str:
     return f"tables in its folder: {shown}" if names else "its folder holds no .csv or .parquet file"
 
 
-def _from_parquet(data: bytes, source: str) -> RawTable:
+def raw_from_parquet(data: bytes, source: str) -> RawTable:
+    """Read the bytes of a Parquet file, as `read_raw` does.
+
+    Raises
+    ------
+    InputError
+        If they are no Parquet, or no table.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -126,7 +133,23 @@ def _decode(data: bytes, source: str) -> str:
         raise InputError(Problem(what, rows=(line,), hint=hint), source) from None
 
 
-def _from_csv(data: bytes, source: str) -> RawTable:
+def raw_from_csv(data: bytes, source: str, mark: str = ",") -> RawTable:
+    """Read the bytes of a CSV file, as `read_raw` does.
+
+    Parameters
+    ----------
+    data : bytes
+        The file, UTF-8.
+    source : str
+        What it is called.
+    mark : str
+        What stands between cells; a first line such as ``sep=;`` goes first.
+
+    Raises
+    ------
+    InputError
+        If they are no CSV, or no table.
+    """
     import pandas as pd
 
     text = _decode(data, source)
@@ -134,8 +157,10 @@ def _from_csv(data: bytes, source: str) -> RawTable:
         raise InputError(Problem("the file holds blank lines only"), source)
     notes: list[Note] = []
     declared = _SEPARATOR.match(text)
-    mark = declared["mark"] if declared else ","
-    if declared:  # Excel's line that names the separator; it is a line of the file like any other
+    if declared:
+        mark = declared[
+            "mark"
+        ]  # Excel's line that names the separator; it is a line of the file like any other
         what = f"the first line says that cells are separated by {mark!r}"
         notes.append(Note("separator", what, severity="info", standing=True))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
@@ -156,7 +181,7 @@ def _from_csv(data: bytes, source: str) -> RawTable:
         raise InputError(Problem("the file has neither header nor rows"), source)
     header = [name.strip() for name in records[0]]
     rows = _even(header, records[1:])
-    if not declared:
+    if not declared and mark == ",":
         _check_separator(header, source)
     if all(header):
         check_names(header, list(range(len(header))), source)

@@ -208,7 +208,8 @@ def _blank(column: pd.Series) -> np.ndarray:
 
     missing = column.isna().to_numpy(bool)
     if pd.api.types.is_string_dtype(column.dtype) or pd.api.types.is_object_dtype(column.dtype):
-        empty = [isinstance(cell, str) and not cell.strip() for cell in column]
+        # Text that Arrow holds is slow to walk over; as objects it is not.
+        empty = [isinstance(cell, str) and not cell.strip() for cell in column.to_numpy(dtype=object)]
         return missing | np.array(empty, bool)
     return missing
 
