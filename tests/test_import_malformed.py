@@ -87,6 +87,11 @@ LEFT_OUT: dict[str, tuple[str, bytes, list[str]]] = {
     "UTF-16": ("a.csv", "model,xnli_sw\no-1b,0.5\n".encode("utf-16"), ["neither text nor a table"]),
     "Latin-1": ("a.csv", "model,xnli_sw\nmodèle-1b,0.5\n".encode("latin-1"), ["UTF-8"]),
     "a broken gzip": ("a.json.gz", gzip.compress(b'{"results": {}}' * 99)[:30], ["cannot be read"]),
+    "a damaged gzip": (
+        "a.json.gz",
+        gzip.compress(b'{"results": {}}' * 99)[:12] + b"\xff" * 50,
+        ["cannot be read"],
+    ),
     "a broken zip": ("a.xlsx", b"PK\x03\x04 nothing", ["no sound zip archive"]),
     "another zip": ("a.zip", b"", ["the file is empty"]),
     "a workbook without a model": (
@@ -123,6 +128,26 @@ LEFT_OUT: dict[str, tuple[str, bytes, list[str]]] = {
         "a.json",
         new(lambda v: v["results"].update(xnli_sw={"acc,none": math.nan})),
         ["tasks without a score: xnli_sw"],
+    ),
+    "a score that cannot be": (
+        "a.json",
+        new(lambda v: v["results"].update(xnli_sw={"acc,none": 1.5})),
+        ["outside the range of their metric: xnli by acc"],
+    ),
+    "a number too large": (
+        "a.json",
+        new(lambda v: v["results"].update(xnli_sw={"acc,none": 10**400})),
+        ["tasks without a score: xnli_sw"],
+    ),
+    "a metric that nobody knows": (
+        "a.json",
+        new(lambda v: v["results"].update(xnli_sw={"sparkle,none": 0.5, "sparkle_stderr,none": 0.1})),
+        ["metric is not known", "xnli by sparkle"],
+    ),
+    "a statistic without its error": (
+        "a.json",
+        new(lambda v: v["results"].update(xnli_sw={"mcc,none": 0.5, "mcc_stderr,none": "N/A"})),
+        ["without a standard error", "xnli by mcc"],
     ),
     "an alias alone": (
         "a.json",
@@ -206,6 +231,7 @@ LEFT_OUT: dict[str, tuple[str, bytes, list[str]]] = {
         b"model,base_model,intermediate,task\no-1b,,none,xnli\n",
         ["a table of evaluations already"],
     ),
+    "a table of answers": ("a.csv", b"model,example,correct\no-1b,1,1\n", ["a table of answers"]),
     "scores without a task": ("a.csv", b"model,score\no-1b,0.5\n", ["needs one that names the task"]),
     "languages without a task": ("a.csv", b"model,sw,fr\no-1b,0.5,0.5\n", ["of which task?"]),
     "per cent": ("a.csv", b"model,xnli_sw\no-1b,51.5\n", ["--percent says"]),

@@ -228,7 +228,7 @@ def test_rules_name_the_training_by_what_only_their_left_side_has() -> None:
     rules = ["{base}-instruct={base}", "{base}-it={base}", "m-{size}-sft-{how}=m-{size}"]
     pairs = {pair.model: (pair.baseline, pair.intermediate) for pair in pair_models(MODELS, rules)}
     assert pairs == {
-        "a/m-1b-Instruct": ("a/m-1b", "Instruct"),
+        "a/m-1b-Instruct": ("a/m-1b", "instruct"),
         "a/m-1b-sft-dpo": ("a/m-1b", "dpo"),
         "b/n-1b-it": ("b/n-1b", "it"),
     }
@@ -269,3 +269,29 @@ def test_pairs_of_a_file(ladder: Path, cli: Cli, tmp_path: Path) -> None:
     assert sorted(set(frame["language"])) == sorted(LANGUAGES)
     pairs.write_text("intermediate,base\ntoy-1b-chat,toy-1b\n")
     assert cli("import", ladder, "-o", tmp_path / "y.csv", "--pairs", pairs).code == 2
+
+
+def test_revisions_are_models_of_their_own_and_fixed_choices_give_the_guess_rate(tmp_path: Path) -> None:
+    for i, name in enumerate(("toy-1b,revision=step1000", "toy-1b", "toy-1b-chat")):
+        value = new_results(name, {"my_quiz": (50 + i, 100)})
+        value["configs"]["my_quiz"] |= {
+            "output_type": "multiple_choice",
+            "doc_to_choice": ["A", "B", "C", "D"],
+        }
+        write_json(tmp_path / f"{i}.json", value)
+    evals = gl.import_results(tmp_path, pair=RULE, language="en")
+    assert evals.frame[["model", "n_correct", "n_classes"]].values.tolist() == [
+        ["toy-1b", 51, 4],
+        ["toy-1b-chat", 52, 4],
+    ]
+    assert said(evals, "1 model without a pair, left out: toy-1b@step1000")
+
+
+def test_answers_of_other_scores_are_not_left_beside_new_ones(ladder: Path, cli: Cli, tmp_path: Path) -> None:
+    write_json(tmp_path / "in" / "a.json", new_results("toy-1b", {"xnli_en": (50, 100)}))
+    write_json(tmp_path / "in" / "b.json", new_results("toy-1b-chat", {"xnli_en": (50, 100)}))
+    assert cli("import", ladder, "-o", tmp_path / "out", "--pair", RULE).code == 0
+    refused = cli("import", tmp_path / "in", "-o", tmp_path / "out", "--pair", RULE)
+    assert refused.code == 2
+    assert "holds answers of other scores (predictions.parquet)" in refused.err
+    assert len(gl.read_evaluations(tmp_path / "out")) == 18

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -24,6 +25,7 @@ Kind = Literal["json", "lines", "parquet", "zip", "page", "text"]
 _HEAD = 65536
 _GZIP = b"\x1f\x8b"
 _STDIN = "-"
+_UNSOUND = (OSError, EOFError, zlib.error)
 
 
 class UnreadableError(Exception):
@@ -66,7 +68,7 @@ class Document:
             data = self.path.read_bytes()
         try:
             return gzip.decompress(data) if data.startswith(_GZIP) else data
-        except (OSError, EOFError, ValueError) as error:
+        except (*_UNSOUND, ValueError) as error:
             raise UnreadableError(f"the file is no sound gzip: {error}") from None
 
     @cached_property
@@ -130,7 +132,7 @@ def json_lines(file: Iterable[bytes]) -> Iterator[tuple[int, Any]]:
                 yield number, json.loads(line)
     except (ValueError, RecursionError):
         raise UnreadableError(f"line {number} is no JSON") from None
-    except (OSError, EOFError) as error:
+    except _UNSOUND as error:
         raise UnreadableError(f"the file cannot be read after line {number}: {error}") from None
 
 
@@ -209,7 +211,7 @@ def open_document(
         if head.startswith(_GZIP):
             with gzip.open(path, "rb") as unpacked:
                 head = unpacked.read(_HEAD)
-    except (OSError, EOFError) as error:
+    except _UNSOUND as error:
         raise UnreadableError(
             f"the file cannot be read: {getattr(error, 'strerror', None) or error}"
         ) from None

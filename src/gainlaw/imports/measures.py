@@ -22,7 +22,9 @@ def is_number(value: object) -> bool:
     >>> is_number(0.5), is_number(True), is_number("0.5"), is_number(float("nan"))
     (True, False, False, False)
     """
-    return type(value) in (float, int) and math.isfinite(value)  # type: ignore[arg-type]
+    if type(value) is int:
+        return -(2**63) < value < 2**63
+    return type(value) is float and math.isfinite(value)
 
 
 def number_of(value: object) -> float:

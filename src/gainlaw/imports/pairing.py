@@ -13,6 +13,7 @@ from gainlaw.sizes import size_in_name
 
 __all__ = ["Pair", "pair_models", "read_pairs", "suggest_pairs"]
 
+_PLACE = re.compile(r"\{\w+\}")
 _TOKEN = re.compile(r"[^-_./ ]+|[-_./ ]+")
 
 
@@ -63,7 +64,7 @@ def pair_models(
     Examples
     --------
     >>> pair_models(["a/m-1b", "a/m-1b-Instruct"], ["{base}-instruct={base}"])
-    (Pair(model='a/m-1b-Instruct', baseline='a/m-1b', intermediate='Instruct'),)
+    (Pair(model='a/m-1b-Instruct', baseline='a/m-1b', intermediate='instruct'),)
     """
     found: dict[str, dict[Pair, None]] = {}
     problems: list[Problem] = []
@@ -110,7 +111,7 @@ def _by_rule(rule: str, models: Sequence[str], problems: list[Problem]) -> list[
         same = [each for each in bases if each.rpartition("/")[0] == model.rpartition("/")[0]]
         if len(same or bases) == 1:
             baseline = (same or bases)[0]
-            pairs.append(Pair(model, baseline, _label(after, before, fits.groupdict(), model, baseline)))
+            pairs.append(Pair(model, baseline, _label(after, before, fits.groupdict())))
         elif bases:
             what = f"{model}: several models are called {wanted}: {', '.join(bases)}"
             problems.append(Problem(what, hint="write the rule with their organisations"))
@@ -122,10 +123,10 @@ def _by_rule(rule: str, models: Sequence[str], problems: list[Problem]) -> list[
     return pairs
 
 
-def _label(after: str, before: str, said: Mapping[str, str], model: str, baseline: str) -> str:
+def _label(after: str, before: str, said: Mapping[str, str]) -> str:
     """Return what a rule calls the training: the braces that only its left side has, else its own words there."""
     own = [said[name] for name in placeholders(after) if name not in placeholders(before)]
-    return "-".join(own) if own else _difference(model, baseline)
+    return "-".join(own) if own else _difference(_PLACE.sub("", after), _PLACE.sub("", before))
 
 
 def _difference(model: str, baseline: str) -> str:

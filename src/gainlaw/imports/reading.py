@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.imports import sources
@@ -18,10 +19,12 @@ from gainlaw.imports.names import doubtful_language
 from gainlaw.imports.record import Remark, Score, Source
 from gainlaw.imports.wishes import Wishes
 from gainlaw.notes import Note, count_of
+from gainlaw.scores.metrics import find_metric, metric_of_row
 
 __all__ = ["Found", "read_results", "settle"]
 
 _SHOWN = 6
+_SMALLEST = 1e4  # numbers of parameters below this are in another unit
 
 
 @cache
@@ -78,7 +81,6 @@ def read_results(
     wishes: Wishes | None = None,
     *,
     exclude: Sequence[str] = (),
-    progress: Callable[[int], None] | None = None,
 ) -> Found:
     """Read every score in files and folders; what a file is, its content says.
 
@@ -90,8 +92,6 @@ def read_results(
         What the caller says of names and of what the files leave out.
     exclude : sequence of str
         Patterns of files to pass over.
-    progress : callable, optional
-        Told the number of files after each.
 
     Returns
     -------
@@ -115,9 +115,7 @@ def read_results(
     wishes = wishes or Wishes()
     scores: list[Score] = []
     log, counts, problems = _Log(), dict[str, int](), list[Problem]()
-    for number, document in enumerate(find_documents(paths, exclude), start=1):
-        if progress is not None:
-            progress(number)
+    for document in find_documents(paths, exclude):
         name, given, reason = _name(document), True, ""
         if isinstance(document, Document):
             given = document.given
@@ -209,6 +207,13 @@ def settle(found: Found, wishes: Wishes) -> Found:
     known = _known_numbers(found.scores)
     settled = []
     for score in found.scores:
+        score = _sound(score)
+        unusable = _unusable(score)
+        if unusable:
+            log.add(
+                unusable, (f"{score.task} by {score.metric}" if score.metric else score.task,), grave=True
+            )
+            continue
         if not score.language:
             score = replace(score, language=wishes.language or "en")
             if not wishes.language:
@@ -226,6 +231,32 @@ def settle(found: Found, wishes: Wishes) -> Found:
     if not settled:
         raise InputError([Problem("no score is left"), *_reasons(log)])
     return Found(tuple(settled), (*found.notes, *log.notes()))
+
+
+def _sound(score: Score) -> Score:
+    """Return a score without numbers that cannot be what they stand for."""
+    changes: dict[str, Any] = {}
+    if not (score.n >= 1 and score.n == int(score.n)):
+        changes["n"] = math.nan
+    if not score.stderr > 0:
+        changes["stderr"] = math.nan
+    if not score.params >= _SMALLEST:
+        changes["params"] = math.nan
+    return replace(score, **changes) if changes else score
+
+
+def _unusable(score: Score) -> str:
+    """Return why gains cannot be made of a score, or an empty string."""
+    if score.metric and find_metric(score.metric) is None and not score.declared:
+        return (
+            "scores left out whose metric is not known, and the file does not say which direction is better"
+        )
+    metric = metric_of_row(score.metric, score.task, dict(score.declared))
+    if not metric.low <= score.score <= metric.high:
+        return "scores left out that are outside the range of their metric"
+    if metric.kind == "statistic" and math.isnan(score.stderr):
+        return "scores left out that are no share of items, without a standard error (--metric NAME takes another)"
+    return ""
 
 
 def _refuse_doubtful(scores: Iterable[Score], wishes: Wishes) -> None:

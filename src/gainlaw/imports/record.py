@@ -55,6 +55,8 @@ class Score:
         Standard error of the score; NaN where unknown.
     params : float
         Parameters of the model; NaN where the file does not say.
+    n_classes : float
+        Answers to choose from; NaN where the file does not say.
     shots, chat_template, prompt, split, task_version : str
         How it was asked; blank where the file does not say. They are part of what is compared with what.
     harness, revision, prompt_digest : str
@@ -78,6 +80,7 @@ class Score:
     n: float = float("nan")
     stderr: float = float("nan")
     params: float = float("nan")
+    n_classes: float = float("nan")
     shots: str = ""
     chat_template: str = ""
     prompt: str = ""

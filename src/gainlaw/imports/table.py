@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,6 @@ def import_results(
     rename: Mapping[str, str] | None = None,
     percent: bool = False,
     gold: str | os.PathLike[str] | None = None,
-    progress: Callable[[int], None] | None = None,
 ) -> Evaluations:
     """Read the results of other programs and make evaluations of them: baselines, and what is compared with them.
 
@@ -78,8 +77,6 @@ def import_results(
         Whether tables hold scores in per cent.
     gold : path-like, optional
         The folder of the right answers to predictions of XTREME: ``TASK/test-LANGUAGE.tsv``.
-    progress : callable, optional
-        Told the number of files after each.
 
     Returns
     -------
@@ -120,7 +117,7 @@ def import_results(
         hint = f"allowed: {', '.join(KEY)}"
         raise InputError(Problem(f"across {', '.join(allowed)!r} cannot be", hint=hint))
     places = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    found = settle(read_results(places, wishes, exclude=_several(exclude), progress=progress), wishes)
+    found = settle(read_results(places, wishes, exclude=_several(exclude)), wishes)
     if isinstance(pairs, str | os.PathLike):
         listed = read_pairs(pairs)
     else:
@@ -320,6 +317,7 @@ def _frames(
             "split": "" if "split" in across else score.split,
             "protocol": protocol_of(score, across),
             **_numbers_of(score),
+            "n_classes": score.n_classes,
             "source": score.file,
             **{name: getattr(score, name) for name in (*KEY[:3], "harness", "revision", "prompt_digest")},
             "params_from": origin,
@@ -333,8 +331,8 @@ def _frames(
             part = pd.DataFrame({"example": list(items.examples), "correct": items.correct})
             parts.append(part.assign(**{key: row[key] for key in keys}))
     frame = pd.DataFrame(rows)
-    empty = [name for name in frame if frame[name].dtype.kind == "O" and frame[name].fillna("").eq("").all()]
-    frame = frame.drop(columns=[name for name in empty if name != "base_model"])
+    empty = [name for name in frame if frame[name].isna().all() or frame[name].eq("").all()]
+    frame = frame.drop(columns=[name for name in empty if name not in {"base_model", "n_examples"}])
     if not parts:
         return frame, None
     whole = pd.concat(parts, ignore_index=True)

@@ -129,6 +129,12 @@ def import_(
         percent=percent,
         gold=gold,
     )
+    stale = [
+        name for name in ("predictions.parquet", "predictions.csv") if folder and (output / name).exists()
+    ]
+    if stale and (evaluations.predictions is None or stale[0] != "predictions.parquet"):
+        hint = "remove it, or name another folder"
+        raise InputError(Problem(f"{output} holds answers of other scores ({stale[0]})", hint=hint))
     print_warnings(evaluations.notes, remarks=True)
     written = evaluations.write(output)
     answers = ""

@@ -68,16 +68,20 @@ def _read(document: Document, wishes: Wishes) -> Iterator[Score | Remark]:
 
 
 def _model_of(value: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """Return the name of the model: an adapter goes by its own name, not by that of what it sits on."""
+    """Return the name of the model, with its revision where it is not the main one.
+
+    An adapter goes by its own name, not by that of what it sits on.
+    """
     arguments = config.get("model_args")
     if isinstance(arguments, str):
         pairs = (part.partition("=") for part in arguments.split(","))
         arguments = {key.strip(): text.strip() for key, _, text in pairs}
     named = arguments if isinstance(arguments, dict) else {}
     for key in ("peft", "delta", "pretrained", "model", "engine", "path"):
-        text = str(named.get(key) or "").strip().strip("'\"").rstrip("/")
-        if text:
-            return text
+        name = str(named.get(key) or "").strip().strip("'\"").rstrip("/")
+        revision = str(named.get("revision") or "main").strip()
+        if name:
+            return name if revision == "main" else f"{name}@{revision}"
     called = value.get("model_name")
     return called.strip() if isinstance(called, str) else ""
 
@@ -163,6 +167,7 @@ def _scores(
         n=n,
         stderr=error,
         params=_params(config),
+        n_classes=_classes(task_settings),
         shots=_shots(value, config, task_settings, name),
         chat_template="yes" if value.get("chat_template") or config.get("chat_template") else "no",
         prompt=prompt,
@@ -191,6 +196,14 @@ def _items(document: Document, name: str, metric: str, which: str, score: float)
 def _params(config: Mapping[str, Any]) -> float:
     number = number_of(config.get("model_num_parameters"))
     return number if number > 0 else math.nan
+
+
+def _classes(task: Mapping[str, Any]) -> float:
+    """Return the number of answers, where every item has the same."""
+    choices = task.get("doc_to_choice")
+    if task.get("output_type") == "multiple_choice" and isinstance(choices, list) and len(choices) > 1:
+        return float(len(choices))
+    return math.nan
 
 
 def _shots(value: Mapping[str, Any], config: Mapping[str, Any], task: Mapping[str, Any], name: str) -> str:

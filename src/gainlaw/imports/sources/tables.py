@@ -64,6 +64,8 @@ def _read(document: Document, wishes: Wishes) -> Iterator[Score | Remark]:
         raise UnreadableError(
             "no results to import: it is a table of evaluations already (gainlaw check reads it)"
         )
+    if {"model", "example", "correct"} <= set(names):
+        raise UnreadableError("no results to import: it is a table of answers that goes with evaluations")
     layout, remarks = _layout(names, wishes)
     yield from remarks
     lost = 0
