@@ -95,6 +95,18 @@ def test_sizes_in_the_file_go_before_those_in_the_name_and_given_ones_before_bot
     assert set(given.frame["params"]) == {1_100_000_000}
 
 
+def test_what_was_left_out_is_told_where_pairs_are_asked_for(tmp_path: Path) -> None:
+    for name, task in (("toy-1b", "xnli_en"), ("toy-1b-chat", "xnli_en"), ("lone-1b", "xcopa_sw")):
+        value = old_results(name, {task: (50, 100)})
+        if name == "lone-1b":
+            del value["results"][task]["acc_stderr"]
+        write_json(tmp_path / f"{name}.json", value)
+    with pytest.raises(gl.InputError, match="Scores of 2 models") as asked:
+        gl.import_results(tmp_path)
+    assert "neither items nor a standard error are known" in str(asked.value)
+    assert "xcopa (sw)" in str(asked.value)
+
+
 def test_without_pairs_suggestions_are_told_and_nothing_is_written(
     ladder: Path, cli: Cli, tmp_path: Path
 ) -> None:

@@ -186,7 +186,8 @@ def pair_scores(
     """
     models = list(dict.fromkeys(score.model for score in found.scores))
     if not rules and not listed:
-        raise InputError(_ask_for_pairs(models))
+        grave = [Problem(note.message) for note in found.notes if note.severity == "warning"]
+        raise InputError([*_ask_for_pairs(models), *grave])
     pairs = pair_models(models, rules, listed)
     role: dict[str, Pair | None] = dict.fromkeys((pair.baseline for pair in pairs), None)
     role |= {pair.model: pair for pair in pairs}
