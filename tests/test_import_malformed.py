@@ -315,6 +315,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], dict[str, Any], list[str]]] =
     "a difference that cannot be allowed": (good, {"across": "metric"}, ["allowed: shots, chat_template"]),
     "a rule of tasks without a task": (good, {"tasks": "xnli_sw="}, ["--map", "cannot be read"]),
     "a rule of tasks with a foreign word": (good, {"tasks": "xnli_{x}=xnli:{y}"}, ["cannot be read"]),
+    "a pattern of no file": (good, {"exclude": "*.toml"}, ["no file is called '*.toml'"]),
     "no pairs": (good, {"pair": ()}, ["which model is compared with which?", "'{base}-chat={base}'"]),
     "a pair without scores": (good, {"pair": (), "pairs": {"m-1b-chat": "m-2b"}}, ["'m-2b', of which"]),
 }

@@ -56,7 +56,7 @@ def _mark(document: Document) -> str:
     """Return what stands between the cells: what the first line has most of."""
     if Path(document.name.removesuffix(".gz")).suffix.lower() in {".tsv", ".tab"}:
         return "\t"
-    first = document.text.partition("\n")[0]
+    first = document.first_line
     # Commas stand inside names too, so that another mark needs only as many.
     return max(reversed(_MARKS), key=first.count) if any(mark in first for mark in _MARKS) else ","
 

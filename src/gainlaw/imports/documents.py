@@ -47,6 +47,8 @@ class Document:
         settings, or any other text.
     given : bool
         Whether the caller named it, and not only its folder.
+    head : bytes
+        How it begins, unpacked: enough to see what it is without reading all of a large file.
     neighbours : frozenset of str
         The names of the files in its folder.
     """
@@ -55,6 +57,7 @@ class Document:
     name: str
     kind: Kind
     given: bool
+    head: bytes = b""
     neighbours: frozenset[str] = frozenset()
     stream: bytes | None = None
 
@@ -66,10 +69,7 @@ class Document:
         else:
             assert self.path is not None
             data = self.path.read_bytes()
-        try:
-            return gzip.decompress(data) if data.startswith(_GZIP) else data
-        except (*_UNSOUND, ValueError) as error:
-            raise UnreadableError(f"the file is no sound gzip: {error}") from None
+        return _unpacked(data)
 
     @cached_property
     def value(self) -> Any:
@@ -80,6 +80,11 @@ class Document:
     def first(self) -> Any:
         """The JSON value of the first line that is not blank, or None."""
         return next((value for _, value in self.lines()), None)
+
+    @property
+    def first_line(self) -> str:
+        """The first line of text."""
+        return self.head.partition(b"\n")[0].decode("utf-8-sig", errors="replace")
 
     @cached_property
     def text(self) -> str:
@@ -104,6 +109,13 @@ class Document:
             return
         with _opened(self.path) as file:
             yield from json_lines(file)
+
+
+def _unpacked(data: bytes) -> bytes:
+    try:
+        return gzip.decompress(data) if data.startswith(_GZIP) else data
+    except (*_UNSOUND, ValueError) as error:
+        raise UnreadableError(f"the file is no sound gzip: {error}") from None
 
 
 def _opened(path: Path) -> Any:
@@ -232,7 +244,7 @@ def _document(
     kind = _kind_of(head, plain)
     if kind is None:
         raise UnreadableError("the file is neither text nor a table")
-    return Document(path, name, kind, given, neighbours, data)
+    return Document(path, name, kind, given, head, neighbours, data)
 
 
 def find_documents(
@@ -255,18 +267,20 @@ def find_documents(
     Raises
     ------
     InputError
-        If a path does not exist.
+        If a path does not exist, or a pattern fits no file.
     """
     missing = [str(path) for path in paths if str(path) != _STDIN and not Path(path).exists()]
     if missing:
         raise InputError([Problem(f"{name}: there is no such file or folder") for name in missing])
     seen: set[str] = set()
+    unused = set(exclude)
     folders: dict[str, frozenset[str]] = {}
     named = {os.path.realpath(path) for path in paths if Path(path).is_file()}
     for given in paths:
         if str(given) == _STDIN:
             data = sys.stdin.buffer.read()
             try:
+                data = _unpacked(data)
                 yield _document(None, "standard input", data[:_HEAD], True, data)
             except UnreadableError as error:
                 yield "standard input", str(error)
@@ -274,9 +288,13 @@ def find_documents(
         root = Path(given)
         for path in _walk(root) if root.is_dir() else (root,):
             real = os.path.realpath(path)
-            if real in seen or any(fnmatch(str(path), each) or fnmatch(path.name, each) for each in exclude):
+            if real in seen:
                 continue
             seen.add(real)
+            fits = [each for each in exclude if fnmatch(str(path), each) or fnmatch(path.name, each)]
+            if fits:
+                unused -= set(fits)
+                continue
             folder = os.path.dirname(real)  # noqa: PTH120
             if folder not in folders:
                 folders[folder] = frozenset(os.listdir(folder))  # noqa: PTH208
@@ -284,6 +302,10 @@ def find_documents(
                 yield open_document(path, str(path), given=real in named, neighbours=folders[folder])
             except UnreadableError as error:
                 yield str(path), str(error)
+    if unused:
+        raise InputError(
+            [Problem(f"no file is called {each!r}, to be passed over") for each in sorted(unused)]
+        )
 
 
 def _walk(root: Path) -> Iterator[Path]:

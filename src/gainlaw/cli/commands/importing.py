@@ -124,7 +124,7 @@ def import_(
         language=language,
         n_examples=_numbers(n_examples or ()),
         across=tuple(across or ()),
-        exclude=[str(output), *(exclude or ())],
+        exclude=exclude or (),
         rename=parse_pairs(rename or (), "--rename", "OLD=NEW"),
         percent=percent,
         gold=gold,

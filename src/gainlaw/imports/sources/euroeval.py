@@ -46,8 +46,7 @@ _SETTINGS = re.compile(r"\s*\((?P<settings>[^()]*)\)\s*$")
 
 def _recognises(document: Document) -> bool:
     if document.kind == "text":
-        lines = document.text.split("\n", 2)
-        return len(lines) > 2 and "euroeval.com/" in lines[0]
+        return "euroeval.com/" in document.first_line
     first: Any = None
     if document.kind in {"lines", "json"}:
         with contextlib.suppress(UnreadableError):
@@ -136,6 +135,8 @@ def _plain(cell: str) -> str:
 
 def _leaderboard(document: Document, wishes: Wishes) -> Iterator[Score | Remark]:
     rows = list(csv.reader(io.StringIO(document.text)))
+    if len(rows) < 3:
+        raise UnreadableError("the leaderboard has no rows")
     names = [_plain(cell) for cell in rows[1]]
     lower = [name.casefold() for name in names]
     if "model" not in lower:

@@ -18,7 +18,7 @@ __all__ = ["SOURCE"]
 
 
 def _recognises(document: Document) -> bool:
-    return document.kind == "page" and "model-index:" in document.text
+    return document.kind == "page" and b"model-index:" in document.head
 
 
 def _read(document: Document, wishes: Wishes) -> Iterator[Score | Remark]:

@@ -53,7 +53,7 @@ class _Layout:
 def _recognises(document: Document) -> bool:
     if document.kind == "parquet" or is_spreadsheet(document):
         return True
-    return document.kind == "text" and any(mark in document.text.partition("\n")[0] for mark in ",\t;|")
+    return document.kind == "text" and any(mark in document.first_line for mark in ",\t;|")
 
 
 def _read(document: Document, wishes: Wishes) -> Iterator[Score | Remark]:
