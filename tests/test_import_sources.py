@@ -112,6 +112,7 @@ def test_every_eval_ever_reads_scores_errors_sizes_and_languages(tmp_path: Path)
         ),
         eee_result("Global MMLU Lite", 0.5, dataset="global-mmlu-lite"),
         eee_result("Culturally Sensitive", 0.5, dataset="global-mmlu-lite"),
+        eee_result("Quiz (overall)", 0.5, dataset="quiz", n=100),
         eee_result("xnli_fr", 55.0, high=100.0, error=1.5),
         eee_result("translation", 2.5, metric="edit_cost", error=0.1, high=None, lower_is_better=True),
     ]
@@ -134,7 +135,7 @@ def test_every_eval_ever_reads_scores_errors_sizes_and_languages(tmp_path: Path)
         "metric_min": "0",
     }
     assert {s.params for s in scores} == {1.25e9}
-    assert "left out: Global MMLU Lite, Culturally Sensitive" in said
+    assert "left out: Global MMLU Lite, Culturally Sensitive, Quiz (overall)" in said
 
 
 def test_numbers_of_runs_are_not_taken_for_numbers_of_items(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import NormalDist
@@ -28,6 +29,7 @@ __all__ = ["SOURCE"]
 
 _SIZES = {"num_model_parameters": 1.0, "num_parameters": 1.0, "params": 1.0, "params_billions": 1e9}
 _SUFFIX = "_samples.jsonl"
+_OVERALL = re.compile(r"\b(overall|average)\b", re.IGNORECASE)
 
 
 def _is_record(value: Any) -> bool:
@@ -84,7 +86,8 @@ def _of_record(
     for result in named:
         dataset = _dataset(result)
         name = text(result.get("evaluation_name"))
-        if dataset in languages and name not in languages[dataset]:
+        overall = len(named) > 1 and _OVERALL.search(name) is not None
+        if overall or (dataset in languages and name not in languages[dataset]):
             averages.append(name)
             continue
         task, metric = _name(record, result, dataset, name, wishes)
@@ -92,7 +95,7 @@ def _of_record(
             task = (name_task(dataset, tuple(wishes.tasks))[0], languages[dataset][name], "")
         groups.setdefault(task, {})[metric] = result
     if averages:
-        yield Remark("averages and parts beside the languages of a dataset, left out", tuple(averages))
+        yield Remark("averages, and parts beside the languages of a dataset, left out", tuple(averages))
     answers = _answers(document, record) if line is None else {}
     for task, results in groups.items():
         metric = choose_metric(results, wishes.metrics)
