@@ -90,7 +90,7 @@ def leave_checkpoints_out(
     given_all, without = study.reweighted()
     heavy = [k for k, each in enumerate(without) if not each.pareto_k <= _HEAVY]
     if heavy:
-        given_all, explored = study.explored(heavy)
+        given_all, explored = study.explored(heavy, given_all)
         without = [explored.get(k, each) for k, each in enumerate(without)]
     average_of_all, sd_of_all = given_all.moments()
     rows = []
@@ -152,13 +152,17 @@ class _Study:
             elpd = float(logsumexp(density[:, k], b=smoothed.weights))
             without.append(_Without(smoothed.weights, mean[:, k], variance[:, k], smoothed.pareto_k, elpd))
         equal = np.full(len(mean), 1.0 / len(mean))
-        return _Without(equal, mean[:, -1], variance[:, -1], -np.inf, 0.0), without
+        return _Without(equal, mean[:, -1], variance[:, -1], *self._known()), without
 
-    def explored(self, chosen: Sequence[int]) -> tuple[_Without, dict[int, _Without]]:
-        """Return the slope given all rows, and without some checkpoints, each by an exploration of its own."""
+    def explored(self, chosen: Sequence[int], given_all: _Without) -> tuple[_Without, dict[int, _Without]]:
+        """Return the slope given all rows, and without some checkpoints, each by an exploration of its own.
+
+        All rows are explored again only where their log evidence, `elpd` of `given_all`, is not known.
+        """
         rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(5,)))
         start = wide_proposal(self.posterior)
-        base = self._explore(np.ones(len(self.groups)), start, rng)
+        known = np.isfinite(given_all.elpd)
+        base = given_all if known else self._explore(np.ones(len(self.groups)), start, rng)
         found = {}
         for k in chosen:
             rest = self._explore(np.where(self.groups == k, 0.0, 1.0), start, rng)
@@ -192,6 +196,13 @@ class _Study:
         return _Without(
             found.weights, np.concatenate(means), np.concatenate(variances), found.pareto_k, found.log_mean
         )
+
+    def _known(self) -> tuple[float, float]:
+        """Return Pareto k and log evidence of all rows; NaN where the engine gives none, or one of the counts."""
+        stats = self.posterior.draws["sample_stats"].attrs
+        if self.posterior.spec.likelihood == "binomial" or "log_evidence" not in stats:
+            return np.nan, np.nan
+        return float(stats["pareto_k"]), float(stats["log_evidence"])
 
     def _weights(self, points: Float) -> Float:
         """Return the weights of the coefficients in the overall slope."""

@@ -18,7 +18,7 @@ from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.linear_system import tabulate_system
 from gainlaw.model.gaussian.records import GaussianData, ResidualTable, no_table
 from gainlaw.model.gaussian.reduced import DIGITS, Axis, Reduced, reduced_model
-from gainlaw.model.gaussian.reduced_many import ReducedMany, reduced_many
+from gainlaw.model.gaussian.reduced_many import ReducedMany, reduced_at, reduced_many
 from gainlaw.model.spec.problem import ModelProblem
 
 __all__ = ["Marginal"]
@@ -147,22 +147,26 @@ class Marginal:
     def moments(self, points: Float, contrasts: Float) -> Float:
         """Return log likelihood, and mean and variance of a contrast of standardised coefficients, shape (n, 3)."""
         out = np.empty((len(points), 3))
-        reached = self._reached(points)
-        if reached.any():
-            chosen = contrasts[reached] if len(contrasts) else contrasts
-            assert self.reduced is not None
-            out[reached] = self._in_threads(
-                partial(self.reduced.moments, self.data.matrix),
-                pack_scales(self.problem, points[reached]),
-                chosen,
-            )
+        scales = pack_scales(self.problem, points)
+        reached = self._reached(scales)
+
+        def chosen(rows: Int) -> Float:
+            return contrasts[rows] if len(contrasts) else contrasts
 
         def direct(packed: Float, contrasts: Float) -> Float:
             return kernels.conditional_moments(packed, contrasts, self.data, self.table)
 
+        if self.reduced is not None and reached.any():
+            rows = np.flatnonzero(reached)
+            moments = partial(self.reduced.moments, self.data.matrix)
+            out[rows] = self._in_threads(moments, scales[rows], chosen(rows))
         for rows in self._chunks(np.flatnonzero(~reached)):
-            packed = pack_points(self.problem, points[rows])
-            out[rows] = self._in_threads(direct, packed, contrasts[rows] if len(contrasts) else contrasts)
+            given = reduced_at(self.problem, self.data, scales[rows])
+            if given is not None:
+                moments = partial(given.moments, self.data.matrix)
+                out[rows] = self._in_threads(moments, scales[rows], chosen(rows))
+                continue
+            out[rows] = self._in_threads(direct, pack_points(self.problem, points[rows]), chosen(rows))
         return out
 
     def _in_threads(
@@ -231,7 +235,7 @@ class Marginal:
         order = np.argsort(which, kind="stable")
         columns = self.problem.design.n_columns
         effects = np.empty((len(which), columns))
-        reached = self._reached(points)[which[order]]
+        reached = self._reached(pack_scales(self.problem, points))[which[order]]
         for inside, draws in ((True, self._reduced_draws), (False, self._full_draws)):
             for rows in self._chunks(order[reached == inside]):
                 used, local = np.unique(which[rows], return_inverse=True)
@@ -256,11 +260,11 @@ class Marginal:
 
         return in_threads(part, len(which))
 
-    def _reached(self, points: Float) -> NDArray[np.bool_]:
-        """Return which points the reduced tables reach."""
+    def _reached(self, scales: Float) -> NDArray[np.bool_]:
+        """Return which points, given by their scales, the reduced tables reach."""
         if self.reduced is None:
-            return np.zeros(len(points), dtype=bool)
-        return self.reduced.covers(pack_scales(self.problem, points))
+            return np.zeros(len(scales), dtype=bool)
+        return self.reduced.covers(scales)
 
     @property
     def _shape(self) -> Float:

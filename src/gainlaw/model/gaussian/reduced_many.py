@@ -22,13 +22,15 @@ from gainlaw.model.gaussian.reduced import Axis, replicate_axis, residual_axis
 from gainlaw.model.spec.design import Matrix
 from gainlaw.model.spec.problem import ModelProblem
 
-__all__ = ["ReducedMany", "reduced_many"]
+__all__ = ["ReducedAt", "ReducedMany", "reduced_at", "reduced_many"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 # Fewer rows are passed over as quickly.
 _LEAST_ROWS = 500
+# Points that share their sds, on average, for which it is worth while to eliminate the replicates first.
+_SHARED = 3
 # Points for each term of the polynomials, the most terms, and the points that combinations of entries are found from.
 _PER_TERM, _MOST_TERMS = 2, 700
 _BASIS = 240
@@ -76,6 +78,53 @@ class ReducedMany:
         return kernels.clustered_draws(scales, self.weights(scales), which, normals, self.table, data, h)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ReducedAt:
+    """The reduced normal equations at sds that many points share.
+
+    Parameters
+    ----------
+    positions : ndarray of int
+        Where the sds of replicates and residual stand in the packed vector.
+    sds : ndarray, shape (nodes, len(positions))
+        The sds, all different.
+    table : ndarray, shape (nodes, entries)
+        What `reduced_kernels.tabulate_points` returns at them.
+    """
+
+    positions: Int
+    sds: Float
+    table: Float
+
+    def moments(self, matrix: Matrix, scales: Float, contrasts: Float) -> Float:
+        """Return log likelihood, and mean and variance of contrasts, shape (n, 3), at points of these sds."""
+        weights = (scales[:, None, self.positions] == self.sds).all(axis=2).astype(float)
+        return kernels.reduced_moments(scales, weights, contrasts, self.table, matrix)
+
+
+def reduced_at(problem: ModelProblem, data: GaussianData, scales: Float) -> ReducedAt | None:
+    """Eliminate the replicates once for all points that share their sds, where that is possible and saves work.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    data : GaussianData
+        The observations.
+    scales : ndarray, shape (n, 3 * blocks + 1)
+        The points.
+    """
+    replicates = _replicates(problem, data)
+    if replicates is None:
+        return None
+    positions = np.array([*replicates, 3 * problem.n_blocks])
+    sds, first = np.unique(scales[:, positions], axis=0, return_index=True)
+    p = data.matrix.n_core
+    if _SHARED * len(sds) > len(scales) or len(sds) * p * (p + 3) // 2 > _LARGEST:
+        return None
+    return ReducedAt(positions, sds, _tabulated(problem, data, scales[first]))
+
+
 def reduced_many(
     problem: ModelProblem, data: GaussianData, ranges: Mapping[int, tuple[float, float]], digits: int
 ) -> ReducedMany | None:
@@ -94,11 +143,8 @@ def reduced_many(
     """
     from scipy.stats import qmc
 
-    design, blocks = problem.design, problem.n_blocks
-    replicates = [k for k, block in enumerate(design.blocks) if block.start >= design.n_core]
-    if len(problem.y) < _LEAST_ROWS or any(design.blocks[k].slope_start >= 0 for k in replicates):
-        return None
-    if not set(replicates) <= set(ranges) or data.matrix.n_core != design.n_core:
+    replicates = _replicates(problem, data)
+    if len(problem.y) < _LEAST_ROWS or replicates is None or not set(replicates) <= set(ranges):
         return None
     residual = residual_axis(problem, data, ranges, digits)
     axes = [residual, *(replicate_axis(data, k, residual, ranges, digits) for k in replicates)]
@@ -110,15 +156,10 @@ def reduced_many(
     size = max(_PER_TERM * len(degrees), 2 * _BASIS)
     uniform = qmc.Sobol(len(axes), rng=np.random.default_rng(0)).random(1 << (size - 1).bit_length())[:size]
     places = np.cos(np.pi * uniform)
-    scales = np.tile(problem.base[: 3 * blocks + 1], (size, 1))
+    scales = np.tile(problem.base[: 3 * problem.n_blocks + 1], (size, 1))
     for axis, place in zip(axes, places.T, strict=True):
         scales[:, axis.position] = axis.sds(place)
-    h = problem.base[3 * blocks + 1 :]
-
-    def part(inside: slice) -> Float:
-        return kernels.tabulate_points(scales[inside], data, h)
-
-    found = in_threads(part, size, least=4)
+    found = _tabulated(problem, data, scales)
     unit = np.maximum(np.abs(found[:_BASIS]).max(axis=0), 1e-300)
     found /= unit
     squares, vectors = np.linalg.eigh(found[:_BASIS] @ found[:_BASIS].T)
@@ -127,6 +168,25 @@ def reduced_many(
     features = _features(list(places.T), degrees)
     terms = np.linalg.lstsq(features, found @ basis.T, rcond=None)[0]
     return ReducedMany(tuple(axes), degrees, terms, np.ascontiguousarray(basis * unit))
+
+
+def _replicates(problem: ModelProblem, data: GaussianData) -> list[int] | None:
+    """Return the blocks of the replicates, None where they cannot be eliminated without the other scales."""
+    design = problem.design
+    if problem.spec.law.parameters or not problem.hyper or data.matrix.n_core != design.n_core:
+        return None
+    replicates = [k for k, block in enumerate(design.blocks) if block.start >= design.n_core]
+    return None if any(design.blocks[k].slope_start >= 0 for k in replicates) else replicates
+
+
+def _tabulated(problem: ModelProblem, data: GaussianData, scales: Float) -> Float:
+    """Return what `reduced_kernels.tabulate_points` does, by several threads."""
+    h = problem.base[3 * problem.n_blocks + 1 :]
+
+    def part(inside: slice) -> Float:
+        return kernels.tabulate_points(scales[inside], data, h)
+
+    return in_threads(part, len(scales), least=4)
 
 
 def _degrees(axes: Sequence[Axis]) -> Int | None:
