@@ -14,6 +14,7 @@ import pandas as pd
 from gainlaw.fitting import core, storage
 from gainlaw.fitting.prediction import predict
 from gainlaw.fitting.record import FitRecord
+from gainlaw.options import ExportForm, require_choice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,6 +68,46 @@ class Fit(FitRecord):
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the fit directory, see `gainlaw.fitting.storage.save_fit`."""
         return storage.save_fit(self, Path(path), overwrite=overwrite)
+
+    def export(self, form: ExportForm, path: str | Path) -> Path:
+        """Write the same model for another program into a folder.
+
+        Parameters
+        ----------
+        form : {"stan", "bambi", "brms"}
+            ``stan``: a program, its data and the names of its parameters. ``bambi``, ``brms``: a script with formula
+            and priors, and its data; for independent sampling errors and terms whose groups have no weights.
+        path : path-like
+            The folder; files of the same names in it are replaced.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        InputError
+            With all that the form cannot say of the model: counts, hierarchical baselines, an estimated shape, ...
+
+        Examples
+        --------
+        >>> fit.export("stan", "fits/stan")  # doctest: +SKIP
+        """
+        from gainlaw._io import write_text_atomic
+        from gainlaw.model.export.formula import bambi_files, brms_files
+        from gainlaw.model.export.stan import stan_files
+
+        require_choice(form, ExportForm, "form")
+        if form == "stan":
+            files = stan_files(self.problem, self.gains.covariance)
+        else:
+            files = (bambi_files if form == "bambi" else brms_files)(self.problem, self.gains)
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            write_text_atomic(folder / name, text)
+        return folder
 
     def plot(self, name: FigureName | None = None, **options: Any) -> PaperFigure | Axes:
         """Draw a figure by its name, see `gainlaw.figures.named.plot`: gain against size where none is named.

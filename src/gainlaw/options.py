@@ -10,6 +10,7 @@ __all__ = [
     "DEFAULT_LAW",
     "Baselines",
     "Engine",
+    "ExportForm",
     "FigureName",
     "Level",
     "ParamsUnit",
@@ -34,6 +35,7 @@ Level = Literal[
     "model_family",
     "covariate",
 ]
+ExportForm = Literal["stan", "bambi", "brms"]
 FigureName = Literal["gain", "forest", "slope", "funnel", "influence", "predictive", "priors"]
 """The figures of one fit, see `gainlaw.figures.named`."""
 TableName = Literal[
