@@ -20,6 +20,8 @@ from gainlaw.cli.commands.check import check
 from gainlaw.cli.commands.claims import claims
 from gainlaw.cli.commands.compare import compare
 from gainlaw.cli.commands.curve import curve
+from gainlaw.cli.commands.doctor import doctor
+from gainlaw.cli.commands.figure import figure
 from gainlaw.cli.commands.fit import fit
 from gainlaw.cli.commands.gains import gains
 from gainlaw.cli.commands.importing import import_
@@ -28,6 +30,8 @@ from gainlaw.cli.commands.predict import predict
 from gainlaw.cli.commands.report import report
 from gainlaw.cli.commands.run import run
 from gainlaw.cli.commands.summary import summary
+from gainlaw.cli.commands.table import table
+from gainlaw.cli.given import offers_json
 from gainlaw.cli.guard import FAULT, confess, end, guarded
 from gainlaw.cli.printing import note
 
@@ -53,13 +57,16 @@ _COMMANDS: dict[Callable[..., None], str] = {
     predict: "the gain to expect at a size, with its interval",
     claims: "claims to verdicts, on points and on log-odds",
     compare: "which fit predicts a checkpoint left out",
+    table: "one table of a fit, or of several side by side",
+    figure: "one figure of a fit",
     report: "a page, tables and figures of a fit",
     plan: "what an experiment will do and cost",
     run: "train and score the models of an experiment",
+    doctor: "versions, engines, threads, where compiled code is kept",
 }
 for _command, _short in _COMMANDS.items():
     # A word of Python (import) is no name of a function without the mark behind it.
-    app.command(_command.__name__.rstrip("_"), short_help=_short)(guarded(_command))
+    app.command(_command.__name__.rstrip("_"), short_help=_short)(guarded(offers_json(_command)))
 
 
 def _print_version(asked: bool) -> None:

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from gainlaw.tables.table import Table
 
 __all__ = [
+    "Json",
     "OutputFormat",
     "SafeCsv",
     "console",
+    "json_text",
     "note",
     "print_warnings",
     "progress_bar",
@@ -35,6 +37,8 @@ __all__ = [
 ]
 
 OutputFormat = Literal["table", "csv", "json"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 SafeCsv = Annotated[
     bool,
@@ -165,7 +169,18 @@ def show_frame(frame: pd.DataFrame, output: Literal["csv", "json"], *, safe: boo
 
 def show_json(value: object) -> None:
     """Print a value as indented JSON."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    typer.echo(json_text(value), nl=False)
+
+
+def json_text(value: object) -> str:
+    r"""Return a value as indented JSON.
+
+    Examples
+    --------
+    >>> json_text({"slope": 6.2})
+    '{\n  "slope": 6.2\n}\n'
+    """
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def records(frame: pd.DataFrame) -> list[Mapping[str, object]]:

@@ -47,8 +47,8 @@ Table = Annotated[
     str,
     typer.Argument(
         metavar="EVALS",
-        help="Evaluations or gains: a .csv or .parquet file, a folder with evaluations.csv, or the name of a "
-        "bundled dataset: dataset:bloomz, or dataset:bloomz:prompts=all,metric=max.",
+        help="Evaluations or gains: a .csv or .parquet file (- is standard input), a folder with evaluations.csv, or "
+        "the name of a bundled dataset: dataset:bloomz, or dataset:bloomz:prompts=all,metric=max.",
         show_default=False,
     ),
 ]

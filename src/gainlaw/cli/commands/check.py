@@ -8,18 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gainlaw.cli.given import GivenTable, reads_table
 from gainlaw.cli.printing import console, records, show, show_json
-from gainlaw.cli.sources import (
-    Metrics,
-    Predictions,
-    Rename,
-    ScoreUnit,
-    SizeUnit,
-    Table,
-    Where,
-    describe_gains,
-    open_table,
-)
+from gainlaw.cli.sources import describe_gains
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import Note, count_of, name_lines
 
@@ -32,15 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 
+@reads_table
 def check(
-    evals: Table,
-    predictions: Predictions = None,
-    where: Where = None,
-    rename: Rename = None,
-    metric: Metrics = None,
-    unit: ScoreUnit = None,
-    params_unit: SizeUnit = None,
-    output: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print it.")] = "table",
+    given: GivenTable,
+    form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print it.")] = "table",
 ) -> None:
     """Read a table and say what is in it, what pairs, what is missing and what to fix.
 
@@ -48,20 +34,12 @@ def check(
     """
     from gainlaw.scores.gains.table import Gains
 
-    table = open_table(
-        evals,
-        predictions=predictions,
-        where=where,
-        rename=rename,
-        metrics=metric,
-        unit=unit,
-        params_unit=params_unit,
-    )
+    table = given.open()
     if isinstance(table, Gains):
-        _print_gains(table, output)
+        _print_gains(table, form)
         return
     found = table.check()
-    if output == "json":
+    if form == "json":
         show_json(found.to_dict())
     else:
         _print_check(found)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gainlaw.cli.given import GivenTable, reads_table
 from gainlaw.cli.printing import (
     OutputFormat,
     SafeCsv,
@@ -14,19 +15,10 @@ from gainlaw.cli.printing import (
     note,
     print_warnings,
     progress_bar,
+    records,
     show,
+    show_json,
     warn,
-)
-from gainlaw.cli.sources import (
-    Covariance,
-    Metrics,
-    Predictions,
-    Rename,
-    ScoreUnit,
-    SizeUnit,
-    Table,
-    Where,
-    open_table,
 )
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws import usual
@@ -40,8 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["curve"]
 
 
+@reads_table
 def curve(
-    evals: Table,
+    given: GivenTable,
     law: Annotated[
         list[str] | None,
         typer.Option(
@@ -81,13 +74,6 @@ def curve(
     ci_prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Seed of the starts.")] = 0,
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print it.")] = "table",
-    predictions: Predictions = None,
-    where: Where = None,
-    rename: Rename = None,
-    metric: Metrics = None,
-    covariance: Covariance = None,
-    unit: ScoreUnit = None,
-    params_unit: SizeUnit = None,
     safe_csv: SafeCsv = False,
 ) -> None:
     """Fit laws to the mean gain of the checkpoints, one curve a group, and compare them.
@@ -103,16 +89,7 @@ def curve(
     if loss not in ("squared", "gls"):
         raise InputError(Problem(f"--loss is {loss!r}", hint="allowed: squared, gls"))
     laws = [name.strip() for text in law or () for name in _parts(text) if name.strip()]
-    table = open_table(
-        evals,
-        predictions=predictions,
-        where=where,
-        rename=rename,
-        metrics=metric,
-        covariance=covariance,
-        unit=unit,
-        params_unit=params_unit,
-    )
+    table = given.open()
     if isinstance(table, Gains):
         gains = table if scale is None or scale == table.scale else table.to_scale(scale)
     else:
@@ -125,14 +102,19 @@ def curve(
     print_warnings(gains.notes)
     for name, skipped, reason in study.skipped:
         note(f"{name}: no {skipped} law ({reason})")
-    show(curve_parameters_table(study) if parameters else curve_laws_table(study), form, safe=safe_csv)
+    shown = curve_parameters_table(study) if parameters else curve_laws_table(study)
+    judged = _verdicts(study, gains, claim, columns, loss, seed) if claim else None
+    if form == "json" and judged is not None:
+        show_json({"curves": records(shown.frame), "claims": records(judged.frame)})
+    else:
+        show(shown, form, safe=safe_csv)
     if form == "table":
         for name, words in study.words.items():
             console().print(f"\n{task_title(name)}: {words}")
-    if claim:
+    if judged is not None and form != "json":
         if form == "table":
             typer.echo()
-        show(_verdicts(study, gains, claim, columns, loss, seed), form, safe=safe_csv)
+        show(judged, form, safe=safe_csv)
     failed = [
         f"{name}, {fitted}: {finding.message}"
         for (name, fitted), fit in study.fits.items()

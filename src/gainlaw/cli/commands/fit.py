@@ -8,20 +8,9 @@ from typing import Annotated
 import typer
 
 from gainlaw.cli.commands.summary import print_fit
-from gainlaw.cli.printing import print_warnings, progress_bar
-from gainlaw.cli.sources import (
-    Covariance,
-    Metrics,
-    Predictions,
-    Rename,
-    ScoreUnit,
-    SizeUnit,
-    Table,
-    Where,
-    exit_untrusted,
-    open_table,
-    parse_pairs,
-)
+from gainlaw.cli.given import GivenTable, reads_table
+from gainlaw.cli.printing import Json, print_warnings, progress_bar, records, show_json
+from gainlaw.cli.sources import exit_untrusted, parse_pairs
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws import shaped
 from gainlaw.options import DEFAULT_LAW, Baselines, Engine
@@ -36,8 +25,9 @@ def _shaped(law: str) -> str:
     return law
 
 
+@reads_table
 def fit(
-    evals: Table,
+    given: GivenTable,
     output: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="DIR", help="The fit directory to write.", show_default=False),
@@ -96,16 +86,10 @@ def fit(
             help="Every baseline for itself, or all with a hierarchy of their own (scores are the rows)."
         ),
     ] = "free",
-    predictions: Predictions = None,
-    where: Where = None,
-    rename: Rename = None,
-    metric: Metrics = None,
-    covariance: Covariance = None,
-    unit: ScoreUnit = None,
-    params_unit: SizeUnit = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a fit directory that is there.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Fit a hierarchical law of the gain against the number of parameters.
 
@@ -119,16 +103,7 @@ def fit(
     with new_directory(output, FIT, overwrite=overwrite) as folder:
         priors = parse_pairs(prior or (), "--prior", "NAME=PRIOR")
         sizes = _sizes(params)
-        table = open_table(
-            evals,
-            predictions=predictions,
-            where=where,
-            rename=rename,
-            metrics=metric,
-            covariance=covariance,
-            unit=unit,
-            params_unit=params_unit,
-        )
+        table = given.open()
         with progress_bar("sampling") as progress:
             result = gainlaw.fit(
                 table,
@@ -150,9 +125,23 @@ def fit(
                 progress=progress,
             )
         write_fit(result, folder)
-    print_fit(result)
-    print_warnings(result.gains.notes, remarks=True)
-    typer.echo(f"\nwrote {output}")
+    if as_json:
+        show_json(
+            {
+                "directory": str(output),
+                **{
+                    name: getattr(result, name)
+                    for name in ("status", "scale", "n_rows", "n_checkpoints", "n_sizes")
+                },
+                "law": result.law.name,
+                "notes": [each.to_dict() for each in result.gains.notes],
+                "estimates": records(result.estimates),
+            }
+        )
+    else:
+        print_fit(result)
+        print_warnings(result.gains.notes, remarks=True)
+        typer.echo(f"\nwrote {output}")
     exit_untrusted([result])
 
 

@@ -7,32 +7,26 @@ from typing import Annotated, Literal
 
 import typer
 
-from gainlaw.cli.printing import SafeCsv, print_warnings
-from gainlaw.cli.sources import (
-    Covariance,
-    Metrics,
-    Predictions,
-    Rename,
-    ScoreUnit,
-    SizeUnit,
-    Table,
-    Where,
-    describe_gains,
-    open_table,
-    refuse_same_file,
-)
+from gainlaw.cli.given import GivenTable, reads_table
+from gainlaw.cli.printing import Json, SafeCsv, print_warnings, show_json
+from gainlaw.cli.sources import describe_gains, refuse_same_file
 from gainlaw.errors import InputError, Problem
 from gainlaw.scales import Scale
 
 __all__ = ["gains"]
 
 
+@reads_table
 def gains(
-    evals: Table,
+    given: GivenTable,
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="GAINS", help="The .csv or .parquet file to write.", show_default=False
+            "--output",
+            "-o",
+            metavar="GAINS",
+            help="The .csv or .parquet file to write; - is standard output.",
+            show_default=False,
         ),
     ],
     scale: Annotated[Scale | None, typer.Option(help="The scale of the gain [default: points].")] = None,
@@ -40,14 +34,8 @@ def gains(
         Literal["auto", "paired", "unpaired"],
         typer.Option(help="Sampling variance: paired where items are kept (auto), always, or never."),
     ] = "auto",
-    predictions: Predictions = None,
-    where: Where = None,
-    rename: Rename = None,
-    metric: Metrics = None,
-    covariance: Covariance = None,
-    unit: ScoreUnit = None,
-    params_unit: SizeUnit = None,
     safe_csv: SafeCsv = False,
+    as_json: Json = False,
 ) -> None:
     """Write the gain of every row with an intermediate over its baseline row.
 
@@ -55,26 +43,36 @@ def gains(
     wherever a table of scores is.
     """
     from gainlaw._directory import check_file_target
+    from gainlaw._io import csv_text
     from gainlaw.scores.gains.table import Gains
 
-    refuse_same_file(evals, output)
-    check_file_target(output)
-    table = open_table(
-        evals,
-        predictions=predictions,
-        where=where,
-        rename=rename,
-        metrics=metric,
-        covariance=covariance,
-        unit=unit,
-        params_unit=params_unit,
-    )
+    to_stdout = str(output) == "-"
+    if to_stdout and as_json:
+        raise InputError(Problem("standard output holds the table or the JSON, not both"))
+    refuse_same_file(given.evals, output)
+    if not to_stdout:
+        check_file_target(output)
+    table = given.open()
     if isinstance(table, Gains):
         if variance != "auto":
             raise InputError(Problem("the table holds gains, whose variance is given; leave out --variance"))
         result = table if scale is None else table.to_scale(scale)
     else:
         result = table.gains(scale=scale or "points", variance=variance)
-    result.write(output, safe=safe_csv)
-    typer.echo(f"{output}: {describe_gains(result)}")
-    print_warnings(result.notes)
+    if to_stdout:
+        typer.echo(csv_text(result.frame, safe=safe_csv), nl=False)
+    else:
+        result.write(output, safe=safe_csv)
+    if as_json:
+        frame = result.frame
+        counts = {
+            "n_rows": len(result),
+            "n_checkpoints": int(frame.loc[frame["checkpoint"].ne(""), "checkpoint"].nunique()),
+            "n_sizes": int(frame["params"].nunique()),
+            "n_blocks": len(result.covariance.blocks),
+        }
+        notes = [each.to_dict() for each in result.notes]
+        show_json({"file": str(output), "scale": result.scale, **counts, "notes": notes})
+    else:
+        typer.echo(f"{output}: {describe_gains(result)}", err=to_stdout)
+        print_warnings(result.notes)

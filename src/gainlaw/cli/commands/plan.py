@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gainlaw.cli.guard import UNTRUSTED
-from gainlaw.cli.printing import OutputFormat, note, show, show_json, warn
+from gainlaw.cli.printing import OutputFormat, console, note, show, show_json, warn
 from gainlaw.notes import count_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def plan(
         ),
     ] = None,
     units: Annotated[bool, typer.Option("--units", help="List every unit.")] = False,
-    output_format: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = "table",
+    form: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = "table",
 ) -> None:
     """Say what an experiment will do: units, parameters, FLOPs, GPU-hours, memory and disk.
 
@@ -53,12 +53,12 @@ def plan(
     asked = open_experiment(experiment)
     graph = build_graph(asked, resolve_device(asked.compute.device))
     made = make_plan(asked, graph, None if output is None else Store(output / "units"))
-    if output_format == "json":
+    if form == "json":
         show_json(made.record())
     else:
         for table in _tables(made, units):
-            show(table, output_format)
-        if output_format == "table":
+            show(table, form)
+        if form == "table":
             _totals(made)
     if made.over:
         for line in made.over:
@@ -75,7 +75,7 @@ def require_train() -> None:
     needed = ("torch", "transformers", "tokenizers", "safetensors", "pydantic", "pyarrow")
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
-        hint = "pip install 'gainlaw[train]'; the statistics need none of it"
+        hint = f"pip install {' '.join(missing)}; the statistics need none of it"
         raise InputError(Problem(f"the runner needs {', '.join(missing)}", hint=hint))
 
 
@@ -146,7 +146,7 @@ def _totals(made: Plan) -> None:
 
     total, done = sum(made.distinct.values()), sum(made.done.values())
     hours, left = format_general(made.gpu_hours), format_general(made.left_gpu_hours)
-    typer.echo(
+    console().print(
         f"{count_of(total, 'unit')}, {done} done. "
         f"{hours} GPU-hours at {made.throughput_tflops:g} TFLOP/s, {left} of them left; "
         f"{format_general(made.disk_gb)} GB of disk; peak memory {format_general(made.memory_gb)} GB."

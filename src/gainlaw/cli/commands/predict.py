@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,10 +26,14 @@ def predict(
         list[str],
         typer.Option(metavar="SIZE", help="Parameters, 13e9 or 13B; repeat for more.", show_default=False),
     ],
-    task: Annotated[str | None, typer.Option(help="For this task.")] = None,
-    language_family: Annotated[str | None, typer.Option(help="For this language family.")] = None,
-    language: Annotated[str | None, typer.Option(help="For this language.")] = None,
-    intermediate: Annotated[str | None, typer.Option(help="For this intermediate training.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="For this task; repeat for more.")] = None,
+    language_family: Annotated[
+        list[str] | None, typer.Option(help="For this language family; repeat for more.")
+    ] = None,
+    language: Annotated[list[str] | None, typer.Option(help="For this language; repeat for more.")] = None,
+    intermediate: Annotated[
+        list[str] | None, typer.Option(help="For this intermediate training; repeat for more.")
+    ] = None,
     new: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,6 +61,7 @@ def predict(
         "language": language,
         "intermediate": intermediate,
     }
+    chosen: dict[str, Any] = {column: groups for column, groups in given.items() if groups}
     terms = [name for name in new or () if name != "checkpoint"]
     frame = predict_gain(
         fit,
@@ -64,7 +69,7 @@ def predict(
         new=terms,
         ci_prob=ci_prob,
         seed=seed,
-        **{column: group for column, group in given.items() if group is not None},
+        **chosen,
     )
     if len(terms) < len(new or ()):
         frame = frame[frame["kind"] == "new_checkpoint"]
@@ -92,7 +97,9 @@ def _print_prediction(fit: FitRecord, frame: pd.DataFrame, ci_prob: float) -> No
     )
     group = frame["group"].iloc[0]
     level = frame["level"].iloc[0]
-    of = ", ".join(part for part in (level if level not in group else "", group.replace("=", " ")) if part)
+    several = len(frame["group"].unique()) > 1
+    named = "" if several else group.replace("=", " ")
+    of = ", ".join(part for part in (level if several or level not in group else "", named) if part)
     caption = f"Expected gain ({fit.unit}), {of or 'overall'}"
     beyond = frame[frame["extrapolation"] > 0]
     replicates = f"{count_of(fit.n_checkpoints, 'checkpoint')} of {count_of(fit.n_sizes, 'size')}"
@@ -101,6 +108,9 @@ def _print_prediction(fit: FitRecord, frame: pd.DataFrame, ci_prob: float) -> No
         notes.append(
             f"Extrapolation: up to {beyond['extrapolation'].max():.1f} decades beyond the sizes observed."
         )
-    shown, marked = mark_prior(frame.assign(row=frame["kind"].map(_KINDS)))
+    kinds = frame["kind"].map(_KINDS)
+    if several:
+        kinds = frame["group"].str.replace("=", " ") + ", " + kinds
+    shown, marked = mark_prior(frame.assign(row=kinds))
     notes += marked
     show(Printed("predict", caption, shown, columns, tuple(notes)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gainlaw.cli.printing import SafeCsv, progress_bar
+from gainlaw.cli.printing import Json, SafeCsv, progress_bar, show_json
 from gainlaw.cli.sources import announce_other_scale, exit_untrusted, open_fit
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def report(
     ] = True,
     title: Annotated[str | None, typer.Option(help="The title.")] = None,
     safe_csv: SafeCsv = False,
+    as_json: Json = False,
 ) -> None:
     """Write report.html, paper.tex, tables/ (LaTeX, CSV, Markdown) and figures/ (PDF, PNG, SVG).
 
@@ -75,6 +76,13 @@ def report(
                 figures=replace(artists, progress=progress),
                 safe_csv=safe_csv,
             )
-    typer.echo(written.answer.text)
-    typer.echo(f"\nwrote {written.path} and {len(written.files) - 1} more files")
+    if as_json:
+        files = [str(path) for path in written.files]
+        status = {name: fit.status for name, fit in shown.items()}
+        show_json(
+            {"page": str(written.path), "answer": written.answer.text, "status": status, "files": files}
+        )
+    else:
+        typer.echo(written.answer.text)
+        typer.echo(f"\nwrote {written.path} and {len(written.files) - 1} more files")
     exit_untrusted(list(shown.values()))

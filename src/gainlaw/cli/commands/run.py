@@ -14,7 +14,7 @@ import typer
 
 from gainlaw.cli.commands.plan import ExperimentFile, require_train
 from gainlaw.cli.guard import UNTRUSTED
-from gainlaw.cli.printing import note, warn
+from gainlaw.cli.printing import Json, console, note, show_json, warn
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import count_of
 
@@ -42,6 +42,7 @@ def run(
     over_budget: Annotated[
         bool, typer.Option("--over-budget", help="Run although the plan exceeds the budget.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Train and score every model of an experiment; what is finished is never done again.
 
@@ -70,7 +71,20 @@ def run(
         )
     counts = Counter(end.state for end in outcome.ends)
     done = f"{count_of(counts['done'], 'unit')} done in {_duration(time.monotonic() - begun)}"
-    typer.echo(f"{output}: {count_of(outcome.scores, 'score')}; {done}, {counts['kept']} were done before")
+    if as_json:
+        units = [{"unit": end.unit.name, "label": end.unit.label, "state": end.state} for end in outcome.ends]
+        show_json(
+            {
+                "output": str(output),
+                "scores": outcome.scores,
+                "units": units,
+                "warnings": list(outcome.warnings),
+            }
+        )
+    else:
+        console().print(
+            f"{output}: {count_of(outcome.scores, 'score')}; {done}, {counts['kept']} were done before"
+        )
     for line in outcome.warnings:
         note(line)
     for end in outcome.ends:

@@ -27,7 +27,7 @@ def summary(
     estimand: Annotated[
         list[str] | None, typer.Option(help="Show only this estimand (csv and json); repeat for more.")
     ] = None,
-    output: Annotated[
+    form: Annotated[
         OutputFormat,
         typer.Option("--format", help="How to print it; csv and json hold the estimates in full."),
     ] = "table",
@@ -35,13 +35,13 @@ def summary(
 ) -> None:
     """Print the estimates of a fit: slopes, gains by size, spread of the terms, diagnostics."""
     fit = open_fit(directory)
-    if output == "table":
+    if form == "table":
         if estimand:
             raise InputError(Problem("--estimand goes with --format csv or json"))
         print_fit(fit, level)
         print_warnings(fit.gains.notes, remarks=True)
     else:
-        show_frame(_estimates(fit, level, estimand), output, safe=safe_csv)
+        show_frame(_estimates(fit, level, estimand), form, safe=safe_csv)
     exit_untrusted([fit])
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def read_raw(path: str | os.PathLike[str]) -> RawTable:
     ----------
     path : path-like
         A ``.csv`` file (UTF-8, comma-separated, one header line; a byte order mark is fine) or a
-        ``.parquet`` file.
+        ``.parquet`` file; ``-`` is one of them on standard input.
 
     Returns
     -------
@@ -46,6 +47,9 @@ def read_raw(path: str | os.PathLike[str]) -> RawTable:
     """
     file = Path(path)
     source = str(path)
+    if source == "-":
+        data = sys.stdin.buffer.read()
+        return (raw_from_parquet if data[:4] == b"PAR1" else raw_from_csv)(data, "standard input")
     suffix = file.suffix.lower()
     if file.is_dir():
         raise InputError(f"{source} is a folder, not a file", source)

@@ -88,7 +88,7 @@ class HubSource:
         try:
             load = import_module("datasets").load_dataset
         except ImportError as error:
-            hint = f"install it with pip install 'gainlaw[train]', {local}"
+            hint = f"pip install datasets, {local}"
             raise InputError(Problem("the package datasets is not installed", hint=hint)) from error
         try:
             return load(self.name, self._config(language), split=part, revision=self.revision)

@@ -209,7 +209,9 @@ def read_table(
         hint = "give columns of your own another name: --rename gain=NEW, or --rename score=NEW"
         raise InputError(Problem(what, "gain", rows=(1,), hint=hint), source)
     if raw is not None and "gain" in columns and not scores:
-        return _gains(raw, None, declared, None if file is None else covariance_path(file), covariance)
+        return _gains(
+            raw, None, declared, None if source in ("frame", "-") else covariance_path(source), covariance
+        )
     if covariance is not None:
         hint = "write the gains first (gainlaw gains), then give the covariance of their rows"
         raise InputError(Problem("a covariance goes with a table of gains", hint=hint), source)
