@@ -38,6 +38,8 @@ _EXPORTS = {
     "law": "laws",
     "Fit": "fits",
     "fit": "fits",
+    "Design": "designs",
+    "design": "designs",
     "load_fit": "fits",
     "compare": "fitting.comparison",
     "table": "tables.named",
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from gainlaw.claims.curves import assess_curve
     from gainlaw.claims.grammar.parse import parse_claim
     from gainlaw.curves.fit import fit_curve
+    from gainlaw.designs import Design, design
     from gainlaw.errors import DiagnosticsError, GainlawError, InputError
     from gainlaw.fits import Fit, fit, load_fit
     from gainlaw.fitting.comparison import compare

@@ -20,6 +20,7 @@ from gainlaw.cli.commands.check import check
 from gainlaw.cli.commands.claims import claims
 from gainlaw.cli.commands.compare import compare
 from gainlaw.cli.commands.curve import curve
+from gainlaw.cli.commands.design import design
 from gainlaw.cli.commands.doctor import doctor
 from gainlaw.cli.commands.figure import figure
 from gainlaw.cli.commands.fit import fit
@@ -60,6 +61,7 @@ _COMMANDS: dict[Callable[..., None], str] = {
     table: "one table of a fit, or of several side by side",
     figure: "one figure of a fit",
     report: "a page, tables and figures of a fit",
+    design: "the power of a planned study, and what to add",
     plan: "what an experiment will do and cost",
     run: "train and score the models of an experiment",
     doctor: "versions, engines, threads, where compiled code is kept",
