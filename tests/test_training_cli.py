@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import gainlaw as gl
-from conftest import Cli
+from conftest import Cli, run_cli
+from gainlaw.units import schedule
+from tiny_training import repeatable, submit_here
 
 pytest.importorskip("torch")
 
@@ -57,16 +58,20 @@ task = "world_copa"
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a run, made by a process of its own, and the experiment beside it."""
+    """Return the folder of a run, made by two processes side by side, and the experiment beside it."""
     folder = tmp_path_factory.mktemp("runner")
     (folder / "small.toml").write_text(EXPERIMENT)
-    words = ("run", folder / "small.toml", "-o", folder / "run", "--workers", "2")
-    done = subprocess.run(
-        [sys.executable, "-m", "gainlaw.cli", *map(str, words)],
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = run_cli("run", folder / "small.toml", "-o", folder / "run", "--workers", "2")
+    assert done.code == 0, done.err
     return folder
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let runs do their units in this process."""
+    monkeypatch.setattr(schedule._Workers, "submit", submit_here)
+    with repeatable():
+        yield
 
 
 def test_a_run_gives_scores_that_the_statistics_read(run_folder: Path, cli: Cli) -> None:
@@ -101,15 +106,17 @@ def test_a_second_run_does_nothing_and_plan_knows(run_folder: Path, cli: Cli) ->
     assert plan["left_gpu_hours"] == 0.0 < plan["gpu_hours"]
 
 
+@pytest.mark.usefixtures("here")
 def test_the_record_is_enough_to_run_it_again(run_folder: Path, cli: Cli) -> None:
     record = run_folder / "run" / "run.json"
     assert json.loads(record.read_text())["status"] == "done"
-    done = cli("run", record, "-o", run_folder / "again", "--workers", "1")
+    done = cli("run", record, "-o", run_folder / "again")
     assert done.code == 0, done.err
     for name in ("evaluations.csv", "predictions.parquet"):
         assert (run_folder / "again" / name).read_bytes() == (run_folder / "run" / name).read_bytes()
 
 
+@pytest.mark.usefixtures("here")
 def test_more_of_the_same_experiment_reuses_what_is_done(run_folder: Path, cli: Cli) -> None:
     text = EXPERIMENT.replace("seeds = [0, 1]", "seeds = [0, 1, 2]").replace('"small"', '"renamed"')
     (run_folder / "more.toml").write_text(text)
@@ -123,6 +130,7 @@ def test_more_of_the_same_experiment_reuses_what_is_done(run_folder: Path, cli: 
     assert cli("run", run_folder / "small.toml", "-o", run_folder / "run").code == 0
 
 
+@pytest.mark.usefixtures("here")
 def test_a_failing_unit_is_told_and_stops_nothing_else(tmp_path: Path, cli: Cli) -> None:
     bad = tmp_path / "sick"
     bad.mkdir()
