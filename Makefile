@@ -81,6 +81,12 @@ calibration: $(READY)  ## run the long simulation studies and print their tables
 	@$(BIN)/python benchmarks/sbc.py
 	@$(BIN)/python -m pytest -m calibration
 
+# The .py files are the source; the .ipynb files beside them are what readers see, with outputs.
+.PHONY: notebooks
+notebooks: $(READY)  ## run the notebooks anew and keep what they show (ARGS=NAME: one of them)
+	@cd notebooks && $(abspath $(BIN))/jupytext --quiet --to ipynb $(or $(ARGS),*).py \
+	    && $(abspath $(BIN))/jupyter-execute --inplace $(or $(ARGS),*).ipynb
+
 .PHONY: bench
 bench: $(READY)  ## time the start-up as a ratio to a bare interpreter
 	@$(BIN)/python benchmarks/startup.py
