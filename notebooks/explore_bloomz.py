@@ -25,15 +25,9 @@
 import os
 
 import arviz as az
-import pandas as pd
 import seaborn as sns
 
 import gainlaw as gl
-from gainlaw import tables
-from gainlaw.figures.forest import plot_forest
-from gainlaw.figures.gain_curve import plot_gain
-from gainlaw.figures.influence import plot_influence
-from gainlaw.figures.priors import plot_priors
 from gainlaw.figures.scales import plot_scales
 from gainlaw.figures.scores import plot_scores
 from gainlaw.fitting.companion import other_scale_fit
@@ -58,7 +52,7 @@ plot_scores(gains)
 # *one* checkpoint: its 42 cells share whatever happened in its training. The mean gains, without a model:
 
 # %%
-tables.gains_table(gains)
+gains.frame.pivot_table(index="task", columns="params", values="gain").round(1)
 
 # %% [markdown]
 # ## The fit
@@ -71,8 +65,21 @@ tables.gains_table(gains)
 
 # %%
 fit = gl.fit(gains, law="linear", draws=DRAWS, seed=1)
-print(f"{fit.n_rows} gains, {fit.n_checkpoints} checkpoints, {fit.n_sizes} sizes; diagnostics {fit.status}")
-tables.diagnostics_table(fit)
+fit
+
+# %% [markdown]
+# The headline ends with the state of the diagnostics. Every check, with its limit:
+
+# %%
+fit.table("diagnostics")
+
+# %% [markdown]
+# ## Where does the variance of a gain come from?
+#
+# `tau²` is what a term adds to the variance of a gain in squared points, `I²` its share.
+
+# %%
+fit.table("heterogeneity")
 
 # %% [markdown]
 # ## Priors
@@ -80,14 +87,14 @@ tables.diagnostics_table(fit)
 # In points, printed, replaceable.
 
 # %%
-tables.priors_table(fit)
+fit.priors
 
 # %% [markdown]
 # Where the posterior looks like the prior, the data said little: four tasks know their own spread within a factor of a few, and
 # six checkpoints theirs hardly better. The residual, with 252 cells behind it, is known well.
 
 # %%
-plot_priors(fit)
+fit.plot("priors")
 
 # %% [markdown]
 # The posterior is a tree of arrays that ArviZ reads, here and from `posterior.nc` in a saved fit:
@@ -104,21 +111,7 @@ draws = az.extract(fit.draws, var_names=names).to_dataframe()[names]
 pairs = sns.pairplot(draws, kind="hist", diag_kind="kde", corner=True, height=1.6)
 
 # %% [markdown]
-# What if we had been much more sceptical of any slope? The average over the groups observed moves by a third. The mean of the
-# hierarchy, which has four tasks to go by, moves a lot: that question is not settled by these data.
-
-# %%
-sceptic = gl.fit(gains, law="linear", draws=DRAWS, seed=1, priors={"slope": "normal(0, 2)"})
-
-
-def averages(prior: str, which: gl.Fit) -> pd.DataFrame:
-    """Return the slope at the two averages."""
-    rows = which.estimates.query("estimand == 'slope' and level in ['overall', 'population']")
-    return rows.assign(prior=prior)[["level", "prior", "mean", "ci_low", "ci_high", "p_positive"]]
-
-
-both = pd.concat([averages("normal(0, 10)", fit), averages("normal(0, 2)", sceptic)])
-both.set_index(["level", "prior"]).sort_index().round(2)
+# What if we had believed something else to begin with? `priors_and_sensitivity` asks that.
 
 # %% [markdown]
 # ## The curves
@@ -126,17 +119,17 @@ both.set_index(["level", "prior"]).sort_index().round(2)
 # Bands hold 50% and 95% of the posterior of the mean curve; grey dots are languages, diamonds the mean of a checkpoint.
 
 # %%
-plot_gain(fit, by="task")
+fit.plot()
 
 # %% [markdown]
 # Slope per factor of ten in parameters, by task and by language family. The two rows below the groups answer different
 # questions: *overall* is the average over the groups here, *population* is what a new task in a new family would show.
 
 # %%
-plot_forest(fit, level="task")
+fit.plot("forest", level="task")
 
 # %%
-plot_forest(fit, level="language_family")
+fit.plot("forest", level="language_family")
 
 # %% [markdown]
 # ## Points or log-odds?
@@ -149,11 +142,7 @@ other = other_scale_fit(fit)
 plot_scales(fit, other, level="task")
 
 # %%
-verdict = gl.assess(fit, "slope < 0", other=other)
-print(f"the gain shrinks with scale: {verdict.verdict}")
-print(
-    f"P(slope < 0) is {verdict.probability_points:.3f} on points, {verdict.probability_log_odds:.3f} on log-odds"
-)
+gl.assess(fit, ["slope < 0", "gain(10B) < 1", "slope[task=xnli] < slope[task=xcopa]"], other=other)
 
 # %% [markdown]
 # ## One checkpoint left out
@@ -161,14 +150,14 @@ print(
 # Six checkpoints carry the slope. Leave each out in turn:
 
 # %%
-plot_influence(fit)
+fit.plot("influence")
 
 # %% [markdown]
 # The largest one pulls most: it sits alone, more than a decade above the next. Hide it, and let the other five foretell it.
 
 # %%
 small = gl.fit(gains.subset(gains.frame["params"] < 1e11), law="linear", draws=DRAWS, seed=1)
-small.predict(176e9)[SHORT].round(2)
+small.predict("176B")[SHORT].round(2)
 
 # %%
 seen = gains.frame.query("params > 1e11").groupby("task")["gain"].mean().mean()
@@ -182,4 +171,10 @@ print(f"seen at 176B, mean of the four tasks: {seen:.1f} points")
 # For the mean curve, and for the next checkpoint of that size.
 
 # %%
-fit.predict(13e9)[SHORT].round(2)
+fit.predict("13B")[SHORT].round(2)
+
+# %% [markdown]
+# For some tasks alone:
+
+# %%
+fit.predict("13B", task=["xnli", "xcopa"])[["group", *SHORT]].round(2)
