@@ -103,7 +103,7 @@ def _draw_power(axes: Axes, design: DesignRecord) -> None:
     axes.set_xlabel("true slope (points per decade)")
     axes.set_ylabel("probability")
     axes.set_title("power")
-    axes.legend(loc="center right")
+    axes.legend()
 
 
 def _short(name: str) -> str:

@@ -69,7 +69,7 @@ def design_table(design: DesignRecord) -> Table:
         *design.components.notes,
         f"Cost in {design.costs.unit}: of the whole study in the upper rows, of the addition in the lower ones; an "
         "addition without training has a known cost where that of scoring is given.",
-        "Differences of two points of power, or 3% of a width, are within the error of the simulated studies.",
+        "Differences of two points of power, or 5% of a width, are within the error of the simulated studies.",
     ]
     known = sorted(design.costs.runs)
     if len(known) > 1 and not known[0] / 10 <= min(study.all_sizes) <= max(study.all_sizes) <= 10 * known[-1]:
