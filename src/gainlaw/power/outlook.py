@@ -327,8 +327,9 @@ def _by_unit(
 
     The most frequent unit comes first, and of its studies one that has it.
     """
+    errors = _unlike_errors(gains, observed.shape[1], rng)
     units = np.array(
-        [prior_unit(gain_spread(column, _unlike_errors(gains, rng)), "points") for column in observed.T]
+        [prior_unit(gain_spread(*each), "points") for each in zip(observed.T, errors.T, strict=True)]
     )
     found, counts = np.unique(units, return_counts=True)
     often = found[counts >= _RARE * len(units)]
@@ -342,22 +343,22 @@ def _by_unit(
     ]
 
 
-def _unlike_errors(gains: Gains, rng: np.random.Generator) -> Float:
-    """Return standard errors as a table has them whose tasks and languages are not equally hard, as the plan's are.
+def _unlike_errors(gains: Gains, size: int, rng: np.random.Generator) -> Float:
+    """Return standard errors, shape (n, size), as of studies whose tasks and languages are not equally hard.
 
     The spread of the gains is taken over the half that is measured better: over the sizes of the most extreme baselines
     if nothing but size told the errors apart.
     """
     frame = gains.frame
-    hard = np.zeros(len(frame))
+    hard = np.zeros((len(frame), size))
     for column in ("task", "language"):
         codes = frame[column].factorize()[0]
-        hard += _UNLIKE * rng.standard_normal(codes.max() + 1)[codes]
-    variance = np.zeros(len(frame))
+        hard += _UNLIKE * rng.standard_normal((int(codes.max()) + 1, size))[codes]
+    variance = np.zeros(hard.shape)
     for column in ("baseline_score", "intermediate_score"):
-        share = frame[column].to_numpy()
+        share = frame[column].to_numpy()[:, None]
         share = expit(np.log(share / (1.0 - share)) + hard)
-        variance += 1e4 * share * (1.0 - share) / frame["n_baseline"].to_numpy()
+        variance += 1e4 * share * (1.0 - share) / frame["n_baseline"].to_numpy()[:, None]
     return np.sqrt(variance)
 
 
