@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast, overload
 
 import numpy as np
@@ -20,6 +20,7 @@ from gainlaw.claims.grammar.file import ClaimEntry, read_claims
 from gainlaw.claims.grammar.forms import Measure, measure
 from gainlaw.claims.grammar.parse import parse_claim
 from gainlaw.claims.grammar.syntax import Claim
+from gainlaw.claims.registration import standing
 from gainlaw.claims.rows import count_replicates, missing_rows
 from gainlaw.claims.untested import why_untested
 from gainlaw.claims.verdict import Judgement, Verdict, Verdicts
@@ -182,9 +183,11 @@ def assess_file(
     if not candidates:
         raise InputError("claims need at least one fit")
     listed = read_claims(path)
+    registered = standing(path, [each.fit for each in candidates])
     verdicts: list[Verdict] = []
     for done, entry in enumerate(listed.entries, 1):
-        verdicts += _entry(candidates, entry, listed.ci_prob)
+        found = _entry(candidates, entry, listed.ci_prob)
+        verdicts += [replace(verdict, registered=registered) for verdict in found]
         if progress is not None:
             progress(done, len(listed.entries))
     return adjust_companions(verdicts)

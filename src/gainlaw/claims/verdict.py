@@ -166,6 +166,9 @@ class Verdict:
         The claim in plain words, and where it comes from.
     note : str
         What else a reader must know: which scale disagrees, failed diagnostics, extrapolation.
+    registered : str
+        Of a claim from a file, whether that was registered before the data, and is unchanged: see
+        `gainlaw.claims.registration`.
     """
 
     name: str
@@ -198,6 +201,7 @@ class Verdict:
     text: str = ""
     source: str = ""
     note: str = ""
+    registered: str = ""
 
     def __repr__(self) -> str:
         """Return the verdict in a line."""
@@ -308,7 +312,7 @@ def verdicts_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         *("method", "status", "estimate", "se", "df", "p", "p_holm"),
         *("cr2_se", "cr2_df", "cr2_p", "cr2_status"),
     ]
-    rest = ["n_checkpoints", "n_sizes", "reason", "note", "text", "source"]
+    rest = ["n_checkpoints", "n_sizes", "reason", "note", "text", "source", "registered"]
     empty = Companion("", "")
     rows = [
         {

@@ -28,6 +28,7 @@ from gainlaw.cli.commands.gains import gains
 from gainlaw.cli.commands.importing import import_
 from gainlaw.cli.commands.plan import plan
 from gainlaw.cli.commands.predict import predict
+from gainlaw.cli.commands.register import register
 from gainlaw.cli.commands.report import report
 from gainlaw.cli.commands.run import run
 from gainlaw.cli.commands.summary import summary
@@ -61,6 +62,7 @@ _COMMANDS: dict[Callable[..., None], str] = {
     table: "one table of a fit, or of several side by side",
     figure: "one figure of a fit",
     report: "a page, tables and figures of a fit",
+    register: "fix claims before the scores exist",
     design: "the power of a planned study, and what to add",
     plan: "what an experiment will do and cost",
     run: "train and score the models of an experiment",

@@ -88,6 +88,7 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[FitR
         f"P is the posterior probability of the claim on that scale{_errors(frame)}.",
         *_verdict_words(frame),
         "The difference is the left side minus the right side.",
+        *_registered(frame),
     )
     return Table("claims", caption, frame, columns, notes, size="scriptsize")
 
@@ -117,6 +118,13 @@ def _verdict_words(frame: pd.DataFrame) -> tuple[str, ...]:
     seen = set(frame["verdict"])
     words = "; ".join(f"{word}: {meaning}" for word, meaning in VERDICTS.items() if word in seen)
     return (f"{words[:1].upper()}{words[1:]}.",) if words else ()
+
+
+def _registered(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Return whether the claims were registered before the data; nothing for claims of no file."""
+    said = frame["registered"].fillna("") if "registered" in frame else pd.Series(dtype=str)
+    return tuple(f"The claims were {words}." if words == "not registered" else f"The claims: {words}."
+                 for words in dict.fromkeys(said) if words)  # fmt: skip
 
 
 def _errors(frame: pd.DataFrame) -> str:
