@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -291,3 +292,14 @@ def test_effects_are_printed_by_fit_and_summary(cli, tmp_path: Path) -> None:
     ):
         assert "Effect of one s.d." in text
         assert "v:slope" in text
+
+
+def test_a_column_called_baseline_has_the_prior_of_any_other_column() -> None:
+    gains = gl.load_dataset("bloomz", intermediates="xP3").gains()
+    named = replace(gains, frame=gains.frame.assign(baseline=100 * gains.frame["baseline_score"]))
+    other = replace(named, frame=named.frame.rename(columns={"baseline": "own"}))
+    ours, theirs = (
+        specify(each, law("linear"), covariates=[column]).priors[f"covariate:{column}"]
+        for each, column in ((named, "baseline"), (other, "own"))
+    )
+    assert ours == theirs

@@ -221,6 +221,7 @@ def default_priors(
     shape: Sequence[ShapeParameter],
     unit: float = 1.0,
     level: float = 0.0,
+    joint: bool = False,
 ) -> dict[str, Prior]:
     """Return the default prior of every parameter of a model, by name.
 
@@ -244,6 +245,9 @@ def default_priors(
         What the defaults are multiplied by; the baselines' apart, which are scores.
     level : float
         How large gains are, in the unit of the scale: the intercept's prior reaches twice as far at least.
+    joint : bool
+        Whether the rows are scores: the effects ``baseline`` and ``baseline_slope`` are then the line of the baselines,
+        and not columns that happen to be called so.
     """
     point = SCALES[scale].point
     unit = point * unit
@@ -253,7 +257,8 @@ def default_priors(
         priors["slope"] = Prior("normal", (0.0, _POINTS["slope"] * unit))
     for name in covariates:
         kind = "covariate_slope" if name != column_of(name) else "covariate"
-        mean, sd = _BASELINE.get(name, {}).get(scale, (0.0, _POINTS[kind] * unit))
+        line = _BASELINE.get(name, {}) if joint else {}
+        mean, sd = line.get(scale, (0.0, _POINTS[kind] * unit))
         priors[f"covariate:{name}"] = Prior("normal", (mean, sd))
     for term in terms:
         # Scores differ about twice as much as gains do.

@@ -253,6 +253,7 @@ def specify(
         shape=placed.parameters,
         unit=unit,
         level=float(frame["gain"].median()),
+        joint=joint,
     )
     if not residual:
         defaults.pop("tau_residual")
