@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -10,9 +11,11 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "extending.md"
@@ -71,10 +74,30 @@ def changed(text: str, diff: str) -> str:
     return text
 
 
+@cache
+def compiled_kernels() -> dict[Path, Path]:
+    """Return where numba keeps the compiled kernels of each folder of the package that has some."""
+    found = {}
+    for path in (ROOT / "src").rglob("*.py"):
+        if "@numba.njit" in path.read_text(encoding="utf-8"):
+            inside = path.relative_to(ROOT / "src")
+            module = vars(importlib.import_module(".".join(inside.with_suffix("").parts)))
+            kernel = next(
+                each
+                for each in module.values()
+                if isinstance(each, Dispatcher) and each.__module__ == module["__name__"]
+            )
+            kept = Path(kernel.stats.cache_path)
+            found |= {inside.parent: kept} if kept.is_dir() else {}
+    return found
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of the package beside its data, with the compiled kernels that it has already."""
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("*.pyc"))
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder, kept in compiled_kernels().items():
+        shutil.copytree(kept, tmp_path / "src" / folder / "__pycache__")
     for name in ("data", "runners", "pyproject.toml"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
@@ -85,6 +108,7 @@ def run(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
     work.mkdir(exist_ok=True)
     places = os.pathsep.join(map(str, (checkout / "src", ROOT / "tests")))
     environment = os.environ | {"PYTHONPATH": places, "COLUMNS": "120"}
+    environment.pop("NUMBA_CACHE_DIR", None)  # numba looks beside the source then
     return subprocess.run(
         [sys.executable, *words], cwd=work, env=environment, capture_output=True, text=True, check=False
     )
