@@ -115,11 +115,13 @@ def test_every_law_is_the_same_from_its_record(name: str) -> None:
 
 def test_no_module_but_its_own_names_a_law() -> None:
     """A law is added by one file: whatever is said of it elsewhere is read from its record."""
-    # A default, a direction of a sentence, operations of formulas, and the schedules of training are no laws.
+    # A default, a direction of a sentence, operations of formulas, schedules of training and the probability to detect
+    # a slope are no laws.
     elsewhere = {
         ("options.py", DEFAULT_LAW), ("report/answer.py", "constant"),
         ("curves/kernels/tape.py", "power"), ("curves/kernels/tape.py", "logistic"),
-        ("curves/kernels/tape.py", "probit"),
+        ("curves/kernels/tape.py", "probit"), ("power/record.py", "power"), ("figures/design.py", "power"),
+        ("tables/design.py", "power"),
     }  # fmt: skip
     found = set()
     for path in PACKAGE.rglob("*.py"):
