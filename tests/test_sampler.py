@@ -90,7 +90,7 @@ def test_the_sampler_converges_and_agrees_on_log_odds() -> None:
     evals = gl.load_dataset("bloomz", tasks="xcopa").select(intermediate=["none", "xP3"])
     gains, terms = evals.gains(scale="log_odds"), ["language", "checkpoint"]
     exact = gl.fit(gains, terms=terms)
-    nuts = gl.fit(gains, terms=terms, engine="nuts", draws=600, tune=300)
+    nuts = gl.fit(gains, terms=terms, engine="nuts", draws=400, tune=300)
     assert nuts.status == "ok", [check.text for check in nuts.diagnostics.failures]
     assert nuts.estimates[["ess_bulk", "ess_tail"]].min().min() > MIN_ESS
     a, b = (fit.estimates[fit.estimates["sd"].notna()] for fit in (exact, nuts))
