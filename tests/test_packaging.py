@@ -68,7 +68,8 @@ NAMED = {
     "ruff": ("Makefile", "ruff check"),
     "mypy": ("Makefile", "/mypy"),
     "pandas-stubs": ("pyproject.toml", "[tool.mypy]"),
-    "ipykernel": ("tests/test_notebooks.py", 'kernel_name="python3"'),
+    "ipykernel": ("Makefile", "jupyter-execute"),
+    "nbclient": ("Makefile", "jupyter-execute"),
     "jupyterlab": ("README.md", "jupyter lab"),
 }
 
