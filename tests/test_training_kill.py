@@ -5,21 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from gainlaw.training.experiment.reading import read_experiment
-from tiny_training import run_here
-
 pytest.importorskip("torch")
 
-#: Moments at which the run is killed after its first snapshot. GAINLAW_KILLS asks for more.
-KILLS = int(os.environ.get("GAINLAW_KILLS", "1"))
+#: Moments at which the run is killed. GAINLAW_KILLS asks for more.
+KILLS = int(os.environ.get("GAINLAW_KILLS", "3"))
 EXPERIMENT = """
 name = "killed"
 [world]
@@ -90,54 +89,71 @@ def finished(out: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in names}
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A run that came to its end: the experiment's folder, what the run left, and how many seconds it lasted."""
+
+    folder: Path
+    contents: dict[str, str]
+    lasted: float
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """Return the experiment's folder, and what a run leaves that comes to its end in one process, without snapshots."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     folder = tmp_path_factory.mktemp("whole")
     (folder / "killed.toml").write_text(EXPERIMENT)
-    run_here(read_experiment(folder / "killed.toml"), folder / "whole")
-    return folder, contents(folder / "whole")
+    begun = time.monotonic()
+    with start(folder, folder / "whole") as process:
+        output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output.decode()
+    return Whole(folder, contents(folder / "whole"), time.monotonic() - begun)
 
 
 @pytest.mark.slow
-def test_killed_runs_lose_nothing_and_end_in_the_same_bytes(
-    whole: tuple[Path, dict[str, str]], tmp_path: Path
-) -> None:
-    folder, expected = whole
+def test_killed_runs_lose_nothing_and_end_in_the_same_bytes(whole: Whole, tmp_path: Path) -> None:
+    expected = whole.contents
     assert sum(name.endswith(".safetensors") for name in expected) >= 10
-    total = len(finished(folder / "whole"))
-    out = tmp_path / "killed"
-
-    # Everything dies at once, with a snapshot to go on from.
-    with start(folder, out) as process:
-        while process.poll() is None and not list(out.glob("units/pretrain-*.part/snapshot*")):
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-    assert list(out.glob("units/pretrain-*.part/snapshot*"))
 
     rng = random.Random(7)
-    for turn in range(KILLS):
+    out = tmp_path / "killed"
+    kills = 0
+    for _ in range(10 * KILLS):
+        if kills == KILLS:
+            break
         before = finished(out)
-        until = rng.randrange(len(before) + 1, total)
-        with start(folder, out) as process:
-            while process.poll() is None and len(finished(out)) < until:
-                time.sleep(0.01)
-            time.sleep(rng.uniform(0.0, 0.2))
-            # Sometimes only the parent dies, whose workers must stop by themselves, sometimes everything.
-            (os.kill if turn % 2 == 0 else os.killpg)(process.pid, signal.SIGKILL)
+        with start(whole.folder, out) as process:
+            time.sleep(rng.uniform(0.1, 1.0) * whole.lasted * rng.choice((0.3, 0.6, 0.9)))
+            if process.poll() is None:
+                # Sometimes everything dies at once, sometimes only the parent, whose workers must stop by themselves.
+                (os.killpg if rng.random() < 0.5 else os.kill)(process.pid, signal.SIGKILL)
+        if process.returncode == 0:
+            assert contents(out) == expected
+            shutil.rmtree(out)  # it came to its end: start anew
+            continue
         assert process.returncode == -signal.SIGKILL
+        kills += 1
         assert before.items() <= finished(out).items()
-
-    before = finished(out)
-    assert 0 < len(before) < total
-    last = start(folder, out)
+    assert kills == KILLS
+    last = start(whole.folder, out)
     output = last.communicate(timeout=300)[0]
     assert last.returncode == 0, output.decode()
-    assert before.items() <= finished(out).items()
     assert contents(out) == expected
     assert not list(out.glob("units/*.part"))
-    again = start(folder, out)
+    again = start(whole.folder, out)
     assert b"0 units done" in again.communicate(timeout=120)[0]
     assert again.returncode == 0
     assert contents(out) == expected
+
+
+@pytest.mark.slow
+def test_a_run_killed_after_a_snapshot_goes_on_from_it(whole: Whole, tmp_path: Path) -> None:
+    out = tmp_path / "killed"
+    with start(whole.folder, out) as process:
+        while process.poll() is None and not list(out.glob("units/pretrain-*.part/snapshot*")):
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert list(out.glob("units/pretrain-*.part/snapshot*"))
+    with start(whole.folder, out) as last:
+        output = last.communicate(timeout=300)[0]
+    assert last.returncode == 0, output.decode()
+    assert contents(out) == whole.contents
