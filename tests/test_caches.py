@@ -21,7 +21,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         monkeypatch.setenv(name, "x")
         monkeypatch.delenv(name)
     monkeypatch.setattr(_compiled.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(_compiled, "_writable", lambda folder: False)
+    monkeypatch.setattr(_compiled, "writable", lambda folder: False)
     monkeypatch.delitem(sys.modules, "numba", raising=False)
     return tmp_path / f"gainlaw-{os.getuid()}"
 
@@ -67,7 +67,7 @@ def test_kernels_compile_without_any_place(home: str | None, tmp_path: Path) -> 
     )
     code = (
         "import gainlaw._compiled as places, sys\n"
-        "places._writable = lambda folder: False\n"
+        "places.writable = lambda folder: False\n"
         "places._temporary = lambda: None\n"
         "places.place_caches()\n"
         f"sys.path.insert(0, {str(tmp_path)!r})\n"

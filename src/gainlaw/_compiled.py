@@ -9,7 +9,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
-__all__ = ["place_caches"]
+__all__ = ["KERNELS", "place_caches", "writable"]
+
+#: Where numba keeps the kernels beside their source.
+KERNELS = Path(__file__).parent / "model" / "gaussian" / "__pycache__"
 
 
 def place_caches() -> None:
@@ -20,11 +23,10 @@ def place_caches() -> None:
     """
     # Without a home, "~" stays as it is, and numba would make a folder of that name.
     home = Path(os.path.expanduser("~"))  # noqa: PTH111
-    if home.is_absolute() and _writable(home / ".cache"):
+    if home.is_absolute() and writable(home / ".cache"):
         return
-    kernels = Path(__file__).parent / "model" / "gaussian" / "__pycache__"
     needed = {"MPLCONFIGDIR": "matplotlib", "PYTENSOR_FLAGS": "pytensor"}
-    needed |= {} if _writable(kernels) else {"NUMBA_CACHE_DIR": "numba"}
+    needed |= {} if writable(KERNELS) else {"NUMBA_CACHE_DIR": "numba"}
     needed = {name: folder for name, folder in needed.items() if not os.environ.get(name)}
     place = _temporary() if needed else None
     if place is not None:
@@ -43,7 +45,7 @@ def place_caches() -> None:
         warnings.warn("no place to keep compiled code: every command compiles it anew", stacklevel=2)
 
 
-def _writable(folder: Path) -> bool:
+def writable(folder: Path) -> bool:
     """Return whether files can be made in a folder, or the folder itself where it is missing."""
     there = next(each for each in (folder, *folder.parents) if each.exists())
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)

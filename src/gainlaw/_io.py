@@ -1,4 +1,4 @@
-"""Files: atomic writes, checksums, and where the packaged data lies. Imports nothing from the package."""
+"""Files: atomic writes, checksums, TOML that users write, and where the packaged data lies."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import io
 import os
 import re
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from gainlaw.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +27,8 @@ __all__ = [
     "beside",
     "csv_text",
     "data_path",
+    "parse_toml",
+    "read_toml",
     "sha256_bytes",
     "sha256_file",
     "sync",
@@ -249,6 +254,60 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
     """
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_toml(path: str | os.PathLike[str], what: str) -> str:
+    """Return the text of a TOML file.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    what : str
+        What it should hold, with its article, such as ``"an experiment"``.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it cannot be read as text.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"there is no such file; {what} is a .toml file", source=str(path)) from None
+    except IsADirectoryError:
+        raise InputError(f"a folder; {what} is a .toml file", source=str(path)) from None
+    except UnicodeDecodeError:
+        raise InputError(f"not a text file; {what} is TOML in UTF-8", source=str(path)) from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", source=str(path)) from None
+
+
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """Return the table that a text holds.
+
+    Parameters
+    ----------
+    text : str
+        TOML.
+    source : str
+        What messages call it.
+
+    Raises
+    ------
+    InputError
+        If it is no TOML.
+
+    Examples
+    --------
+    >>> parse_toml("a = 1", "a.toml")
+    {'a': 1}
+    """
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "too deep, or a number too long"
+        raise InputError(f"not valid TOML: {why}", source=source) from None
 
 
 def data_path(name: str) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gainlaw import __version__
-from gainlaw._compiled import place_caches
+from gainlaw._compiled import KERNELS, place_caches, writable
 from gainlaw._threads import cores
 
 __all__ = ["examine"]
@@ -91,13 +91,12 @@ def _gpu() -> dict[str, Any]:
 def _compiled_code() -> dict[str, Any]:
     """Return where numba keeps what it compiled of gainlaw, and how much there is."""
     given = os.environ.get("NUMBA_CACHE_DIR", "")
-    folder = Path(given) if given else Path(__file__).parents[1] / "model" / "gaussian" / "__pycache__"
-    there = next(each for each in (folder, *folder.parents) if each.exists())
+    folder = Path(given) if given else KERNELS
     root = folder if given else Path(__file__).parents[1]
     files = list(root.rglob("*.nbc")) if root.exists() else []
     return {
         "folder": str(folder),
-        "writable": "yes" if os.access(there, os.W_OK | os.X_OK) else "no",
+        "writable": "yes" if writable(folder) else "no",
         "files": len(files),
         "megabytes": round(sum(path.stat().st_size for path in files) / 1e6, 1),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from gainlaw.imports.documents import Document
     from gainlaw.imports.wishes import Wishes
 
-__all__ = ["Items", "Remark", "Score", "Source"]
+__all__ = ["Items", "Remark", "Score", "Source", "taken_of"]
+
+# How far the share of right answers may be from the score: harnesses may round the score to four decimals.
+_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +36,16 @@ class Items:
     examples: tuple[str, ...]
     correct: NDArray[np.int8]
     contents: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, answers: Mapping[str, tuple[int, str]]) -> Items:
+        """Return the answers given by the items' names: whether each is right, and the digest of its item."""
+        correct = np.array([right for right, _ in answers.values()], np.int8)
+        return cls(tuple(answers), correct, tuple(content for _, content in answers.values()))
+
+    def add_up_to(self, score: float) -> bool:
+        """Return whether the share of right answers is a score, as files round it."""
+        return len(self.correct) > 0 and abs(float(self.correct.mean()) - score) <= _ROUNDING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +124,23 @@ class Remark:
     message: str
     names: tuple[str, ...] = ()
     grave: bool = False
+
+
+def taken_of(metric: str, there: Iterable[str], subject: str) -> Iterator[Remark]:
+    """Say that a metric was taken of several, where there are several.
+
+    Parameters
+    ----------
+    metric : str
+        The metric taken.
+    there : iterable of str
+        All that there are.
+    subject : str
+        Of what: a task.
+    """
+    others = ", ".join(sorted(set(there) - {metric}))
+    if others:
+        yield Remark(f"{metric} was taken of several metrics ({others} left out)", (subject,))
 
 
 @dataclass(frozen=True, slots=True)

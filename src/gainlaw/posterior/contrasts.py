@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from gainlaw.laws.placed import PlacedLaw
 from gainlaw.model.spec.covariates import column_of
+from gainlaw.model.spec.design import Design
 from gainlaw.posterior.curves import observed_range
 from gainlaw.posterior.grid import reference_weights
 from gainlaw.posterior.record import Posterior
 from gainlaw.sizes import decades
 
-__all__ = ["Combination", "WeightedEstimand", "combine"]
+__all__ = ["Combination", "WeightedEstimand", "combine", "level_weights"]
 
 Float = NDArray[np.float64]
 
@@ -120,14 +121,33 @@ def combine(posterior: Posterior, parts: Sequence[WeightedEstimand]) -> Combinat
         level = (
             {} if part.population else reference_weights(posterior.spec, posterior.gains, dict(part.group))
         )
-        tilt = np.zeros_like(fixed)
-        for block in design.blocks:
-            groups = np.ones(1) if block.name == "mu" else level.get(block.name)
-            if groups is None:
-                continue
-            if part.name == "gain":
-                fixed[block.start : block.start + block.size] += part.weight * groups
-            if block.slope_start >= 0:
-                tilt[block.slope_start : block.slope_start + block.size] = part.weight * groups
-        sloped.append((None if part.name == "slope" else float(decades(part.params)), tilt))
+        intercepts, slopes = level_weights(design, level)
+        if part.name == "gain":
+            fixed += part.weight * intercepts
+        sloped.append((None if part.name == "slope" else float(decades(part.params)), part.weight * slopes))
     return Combination(posterior.law, observed_range(posterior), fixed, tuple(sloped))
+
+
+def level_weights(design: Design, groups: Mapping[str, Float]) -> tuple[Float, Float]:
+    """Return the weights of a level over the columns of the model matrix: of its intercept, and of its slope.
+
+    Parameters
+    ----------
+    design : Design
+        The model matrix.
+    groups : mapping of str to ndarray
+        The weights of the groups of every term, as `reference_weights` returns them; empty for the population.
+
+    Returns
+    -------
+    intercepts, slopes : ndarray, shape (q,)
+    """
+    intercepts, slopes = np.zeros(design.n_columns), np.zeros(design.n_columns)
+    for block in design.blocks:
+        own = np.ones(1) if block.name == "mu" else groups.get(block.name)
+        if own is None:
+            continue
+        intercepts[block.start : block.start + block.size] = own
+        if block.slope_start >= 0:
+            slopes[block.slope_start : block.slope_start + block.size] = own
+    return intercepts, slopes

@@ -1,8 +1,7 @@
 r"""Many simulated studies of one design at once: likelihoods and the slope's conditional posterior, by shared algebra.
 
 Given the hyperparameters the model is Gaussian, and its covariance does not depend on the observations: one
-factorisation serves every simulated study. With the observations :math:`y = y_0 + b\,x` only the slope differs between
-studies of another true slope, and everything is a polynomial in :math:`b`.
+factorisation serves every simulated study.
 """
 
 from __future__ import annotations
@@ -14,38 +13,12 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from gainlaw.model.engines.hyper import pack_scales
-from gainlaw.model.spec.design import UNIT
 from gainlaw.model.spec.problem import ModelProblem
 
-__all__ = ["Moments", "System", "dense_design"]
+__all__ = ["Moments", "System"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
-
-
-def dense_design(problem: ModelProblem) -> Float:
-    """Return the model matrix of the independent rows, shape (n, q), shared errors included.
-
-    Parameters
-    ----------
-    problem : ModelProblem
-        A model whose law has no parameters in its shape.
-    """
-    design = problem.rows.design
-    shape = problem.base[3 * problem.n_blocks + 1 :]
-    rows, width = design.block.shape
-    matrix = np.zeros((rows, len(design.place)))
-    at = np.arange(rows)
-    for k in range(width):
-        block, group, value = design.block[:, k], design.group[:, k], design.value[:, k]
-        unit = block == UNIT
-        np.add.at(matrix, (at[unit], group[unit]), value[unit])
-        for number, each in enumerate(design.blocks):
-            own = block == number
-            np.add.at(matrix, (at[own], each.start + group[own]), value[own])
-            if each.slope_start >= 0:
-                np.add.at(matrix, (at[own], each.slope_start + group[own]), value[own] * shape[own])
-    return matrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +57,7 @@ class System:
     """
 
     def __init__(self, problem: ModelProblem, weights: Float) -> None:
-        matrix = dense_design(problem)
+        matrix = problem.rows.design.dense(problem.base[3 * problem.n_blocks + 1 :])
         self.problem = problem
         self.weights = np.zeros(matrix.shape[1])
         self.weights[: len(weights)] = weights

@@ -19,8 +19,9 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ from gainlaw.model.engines.hyper import log_prior
 from gainlaw.model.spec.priors import default_priors
 from gainlaw.model.spec.problem import ModelProblem, build_problem, specify
 from gainlaw.options import DEFAULT_LAW
+from gainlaw.posterior.contrasts import level_weights
 from gainlaw.posterior.grid import reference_weights
 from gainlaw.power.algebra import Moments, System
 from gainlaw.power.components import Components
@@ -195,7 +197,8 @@ def _one_ahead(
         proposal: Proposal | None = None
         for unit, which in _by_unit(gains, observed, rng):
             problem = _problem(gains, observed[:, which[0]], unit, problem)
-            system = System(problem, _combination(problem, gains, study.level))
+            groups = {} if study.level == "population" else reference_weights(problem.spec, gains, {})
+            system = System(problem, level_weights(problem.design, groups)[1])
             turned = problem.rows.rotate(observed[:, which].T).T
             proposal = propose(system, turned[:, :_PILOT], proposal)
             # Points go where the studies are, and are never too few to average over.
@@ -207,12 +210,7 @@ def _one_ahead(
         assert problem is not None
     return Outlook(
         slope=study.slope,
-        sd=np.concatenate([np.full(len(part.widths), part.sd) for part in parts]),
-        kept=np.concatenate([np.full(len(part.widths), part.kept) for part in parts]),
-        above=np.concatenate([part.above for part in parts]),
-        below=np.concatenate([part.below for part in parts]),
-        widths=np.concatenate([part.widths for part in parts]),
-        ess=min(part.ess for part in parts),
+        **_joined(parts),
         hyper=parts[0].hyper,
         checkpoints=gains.frame["checkpoint"].nunique(),
         sizes=gains.frame["params"].nunique(),
@@ -248,15 +246,7 @@ def look_ahead(study: Study, components: Components, effort: Effort = FULL, *, s
         _one_ahead(study, each, share, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(31, k))))
         for k, each in enumerate(components.values)
     ]
-    return replace(
-        found[0],
-        sd=np.concatenate([each.sd for each in found]),
-        kept=np.concatenate([each.kept for each in found]),
-        above=np.concatenate([each.above for each in found]),
-        below=np.concatenate([each.below for each in found]),
-        widths=np.concatenate([each.widths for each in found]),
-        ess=min(each.ess for each in found),
-    )
+    return replace(found[0], **_joined(found))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -270,6 +260,15 @@ class _Part:
     widths: Float
     ess: float
     hyper: tuple[str, ...]
+
+
+def _joined(parts: Sequence[_Part | Outlook]) -> dict[str, Any]:
+    """Return what parts of the studies say, as fields of the `Outlook` of all."""
+    studies = {
+        name: np.concatenate([np.broadcast_to(getattr(part, name), part.widths.shape) for part in parts])
+        for name in ("sd", "kept", "above", "below", "widths")
+    }
+    return {**studies, "ess": min(part.ess for part in parts)}
 
 
 def _part(
@@ -381,17 +380,6 @@ def _problem(gains: Gains, observed: Float, unit: float, like: ModelProblem | No
     base = like.base.copy()
     base[0], base[like.n_blocks] = priors["intercept"].scale, priors["slope"].scale
     return replace(like, spec=replace(old, priors=priors, prior_unit=unit), base=base)
-
-
-def _combination(problem: ModelProblem, gains: Gains, level: str) -> Float:
-    """Return the weights of the slope over the model's columns."""
-    weights = np.zeros(problem.design.n_columns)
-    groups = {} if level == "population" else reference_weights(problem.spec, gains, {})
-    for block in problem.design.blocks:
-        own = np.ones(1) if block.name == "mu" else groups.get(block.name)
-        if own is not None and block.slope_start >= 0:
-            weights[block.slope_start : block.slope_start + block.size] = own
-    return weights
 
 
 def _quantiles(found: Moments, mixed: Float, levels: Float) -> Float:

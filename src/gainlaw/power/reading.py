@@ -37,12 +37,12 @@ from __future__ import annotations
 
 import math
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gainlaw._io import parse_toml, read_toml
 from gainlaw.claims.decision import DEFAULT_THRESHOLD
 from gainlaw.errors import InputError, Problem
 from gainlaw.model.spec.terms import CANDIDATES
@@ -118,22 +118,8 @@ def read_request(source: str | os.PathLike[str] | Mapping[str, Any]) -> Request:
     """
     if isinstance(source, Mapping):
         return _Reader("planned study", Path()).read(source)
-    path = Path(source)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        table = tomllib.loads(text)
-    except FileNotFoundError:
-        raise InputError("there is no such file; a planned study is a .toml file", str(source)) from None
-    except IsADirectoryError:
-        raise InputError("a folder; a planned study is a .toml file", str(source)) from None
-    except UnicodeDecodeError:
-        raise InputError("not a text file; a planned study is TOML in UTF-8", str(source)) from None
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", str(source)) from None
-    except (ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "too deep, or a number too long"
-        raise InputError(f"not valid TOML: {why}", str(source)) from None
-    return _Reader(str(source), path.parent).read(table)
+    table = parse_toml(read_toml(source, "a planned study"), str(source))
+    return _Reader(str(source), Path(source).parent).read(table)
 
 
 class _Reader:

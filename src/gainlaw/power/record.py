@@ -80,8 +80,7 @@ class DesignRecord:
     @property
     def cost(self) -> float:
         """What the study costs, scoring included where its cost is known."""
-        training, scoring = self.study.cost(self.costs)
-        return training + (scoring if np.isfinite(scoring) else 0.0)
+        return self.study.total_cost(self.costs)
 
     @property
     def claim(self) -> str:
@@ -232,13 +231,12 @@ def plan_study(
 
 
 def _row(plan: Study, outlook: Outlook, costs: Costs) -> dict[str, object]:
-    training, scoring = plan.cost(costs)
     return {
         "checkpoints": outlook.checkpoints,
         "power": outlook.power,
         "assurance": outlook.verdicts(plan.slope_sd)["supported"],
         "width": outlook.width,
-        "cost": training + (scoring if np.isfinite(scoring) else 0.0),
+        "cost": plan.total_cost(costs),
     }
 
 

@@ -126,6 +126,11 @@ class Study:
         items = len(self.tasks) * len(self.languages) * self.items
         return training, sum(costs.scoring(size, items * (runs + 1)) for size in self.all_sizes)
 
+    def total_cost(self, costs: Costs) -> float:
+        """Return what it costs, scoring included where its cost is known."""
+        training, scoring = self.cost(costs)
+        return training + (scoring if np.isfinite(scoring) else 0.0)
+
 
 def with_sizes(study: Study, count: int) -> Study:
     """Return the study with so many sizes in every model family, evenly spread over its decades.

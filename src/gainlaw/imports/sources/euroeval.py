@@ -20,7 +20,7 @@ import numpy as np
 from gainlaw.imports.documents import Document, UnreadableError
 from gainlaw.imports.measures import choose_metric, is_number, number_of
 from gainlaw.imports.names import language_of, name_task
-from gainlaw.imports.record import Remark, Score, Source
+from gainlaw.imports.record import Remark, Score, Source, taken_of
 from gainlaw.imports.values import mapping, part, text
 from gainlaw.imports.wishes import Wishes
 from gainlaw.scores.metrics import find_metric
@@ -82,9 +82,7 @@ def _of_record(
         yield Remark("results without a score that is known", (dataset,), grave=True)
         return
     metric = choose_metric(known, wishes.metrics)
-    if len(known) > 1:
-        others = ", ".join(sorted(set(known) - {metric}))
-        yield Remark(f"{metric} was taken of several metrics ({others} left out)", (dataset,))
+    yield from taken_of(metric, known, dataset)
     radius = number_of(total.get(f"test_{metric}_se", total.get(f"{metric}_se")))
     raw = part(record, "results", "raw")
     raw = raw if isinstance(raw, list) else part(raw, "test")

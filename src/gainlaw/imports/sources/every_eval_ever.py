@@ -15,12 +15,10 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
-import numpy as np
-
 from gainlaw.imports.documents import Document, UnreadableError, json_lines
 from gainlaw.imports.measures import choose_metric, declare, number_of, of_items
 from gainlaw.imports.names import language_names, language_of, name_task
-from gainlaw.imports.record import Items, Remark, Score, Source
+from gainlaw.imports.record import Items, Remark, Score, Source, taken_of
 from gainlaw.imports.values import digest, mapping, part, text
 from gainlaw.imports.wishes import Wishes
 from gainlaw.scores.metrics import find_metric
@@ -99,9 +97,7 @@ def _of_record(
     answers = _answers(document, record) if line is None else {}
     for task, results in groups.items():
         metric = choose_metric(results, wishes.metrics)
-        if len(results) > 1:
-            others = ", ".join(sorted(set(results) - {metric}))
-            yield Remark(f"{metric} was taken of several metrics ({others} left out)", (task[0],))
+        yield from taken_of(metric, results, task[0])
         yield from _score(document, record, model, task, metric, results[metric], answers, line)
 
 
@@ -268,20 +264,13 @@ def _answers(document: Document, record: Mapping[str, Any]) -> dict[str, Items]:
                 name = text(answer.get("evaluation_result_id") or answer.get("evaluation_name"))
                 cells = columns.setdefault(name, {})
                 cells[text(answer.get("sample_id"))] = (int(right), text(answer.get("sample_hash")))
-    return {
-        name: Items(
-            tuple(cells),
-            np.array([right for right, _ in cells.values()], np.int8),
-            tuple(content for _, content in cells.values()),
-        )
-        for name, cells in columns.items()
-    }
+    return {name: Items.of(cells) for name, cells in columns.items()}
 
 
 def _items(answers: Mapping[str, Items], result: Mapping[str, Any], score: float) -> Items | None:
     for key in ("evaluation_result_id", "evaluation_name"):
         items = answers.get(text(result.get(key)))
-        if items is not None and abs(float(items.correct.mean()) - score) <= 1e-4:
+        if items is not None and items.add_up_to(score):
             return items
     return None
 

@@ -13,7 +13,7 @@ import numpy as np
 from gainlaw.imports.documents import Document, UnreadableError, read_json
 from gainlaw.imports.measures import choose_metric, number_of
 from gainlaw.imports.names import name_task
-from gainlaw.imports.record import Items, Remark, Score, Source
+from gainlaw.imports.record import Items, Remark, Score, Source, taken_of
 from gainlaw.imports.values import digest, mapping, part, text
 from gainlaw.imports.wishes import Wishes
 from gainlaw.scores.metrics import find_metric
@@ -71,9 +71,7 @@ def _read(document: Document, wishes: Wishes) -> Iterator[Score | Remark]:
         yield Remark("runs without a score that is known", (document.name,), grave=True)
         return
     metric = choose_metric(scores, wishes.metrics)
-    if len(scores) > 1:
-        rest = ", ".join(sorted(set(scores) - {metric}))
-        yield Remark(f"{metric} was taken of several metrics ({rest} left out)", (task,))
+    yield from taken_of(metric, scores, task)
     score = scores[metric]
     yield Score(
         model=model,
@@ -131,9 +129,8 @@ def _items(records: Any, metric: str, split: str, score: float) -> Items | None:
                 if mean not in (0.0, 1.0) or item in answers:
                     return None
                 answers[item] = int(mean)
-    if not answers or abs(sum(answers.values()) / len(answers) - score) > 1e-4:
-        return None
-    return Items(tuple(answers), np.array(list(answers.values()), np.int8))
+    items = Items(tuple(answers), np.array(list(answers.values()), np.int8))
+    return items if items.add_up_to(score) else None
 
 
 SOURCE = Source("HELM", _recognises, _read)

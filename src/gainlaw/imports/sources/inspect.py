@@ -8,12 +8,10 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from gainlaw.imports.documents import Document, UnreadableError
 from gainlaw.imports.measures import choose_metric, is_number, number_of
 from gainlaw.imports.names import name_task
-from gainlaw.imports.record import Items, Remark, Score, Source
+from gainlaw.imports.record import Items, Remark, Score, Source, taken_of
 from gainlaw.imports.values import digest, mapping, part, text
 from gainlaw.imports.wishes import Wishes
 
@@ -56,9 +54,7 @@ def _read(document: Document, wishes: Wishes) -> Iterator[Score | Remark]:
         return
     metric = choose_metric(values, wishes.metrics)
     score, scorer, metrics = values[metric]
-    if len(values) > 1:
-        others = ", ".join(sorted(set(values) - {metric}))
-        yield Remark(f"{metric} was taken of several metrics ({others} left out)", (task,))
+    yield from taken_of(metric, values, task)
     config = mapping(about.get("config"))
     epochs = number_of(config.get("epochs"))
     n = number_of(scorer.get("scored_samples"))
@@ -116,13 +112,8 @@ def _items(samples: Iterable[Any], scorer: str, score: float) -> Items | None:
         if not is_number(right) or right not in (0, 1) or not name or name in answers:
             return None
         answers[name] = (int(right), digest([part(sample, "input"), part(sample, "target")]))
-    if not answers or abs(sum(right for right, _ in answers.values()) / len(answers) - score) > 1e-4:
-        return None
-    return Items(
-        tuple(answers),
-        np.array([right for right, _ in answers.values()], np.int8),
-        tuple(content for _, content in answers.values()),
-    )
+    items = Items.of(answers)
+    return items if items.add_up_to(score) else None
 
 
 SOURCE = Source("Inspect", _recognises, _read)

@@ -9,7 +9,7 @@ from typing import Any
 from gainlaw.imports.documents import Document, UnreadableError
 from gainlaw.imports.measures import choose_metric, declare, is_number, items_of, number_of
 from gainlaw.imports.names import name_task
-from gainlaw.imports.record import Remark, Score, Source
+from gainlaw.imports.record import Remark, Score, Source, taken_of
 from gainlaw.imports.values import digest, mapping, part, text
 from gainlaw.imports.wishes import Wishes
 from gainlaw.scores.metrics import find_metric
@@ -56,9 +56,7 @@ def _scores(
         yield Remark("tasks without a score", (name,), grave=True)
         return
     metric = choose_metric(numbers, wishes.metrics)
-    if len(numbers) > 1:
-        others = ", ".join(sorted(set(numbers) - {metric}))
-        yield Remark(f"{metric} was taken of several metrics ({others} left out)", (name,))
+    yield from taken_of(metric, numbers, name)
     parts = name.split("|")
     shots = next((each for each in reversed(parts[1:]) if each.isdigit()), "")
     plain = parts[0] if len(parts) < 3 or parts[1].isdigit() else parts[1]

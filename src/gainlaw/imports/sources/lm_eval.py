@@ -14,7 +14,7 @@ from typing import Any
 from gainlaw.imports.documents import Document, UnreadableError
 from gainlaw.imports.measures import choose_metric, declare, is_number, items_of, number_of
 from gainlaw.imports.names import name_task
-from gainlaw.imports.record import Items, Remark, Score, Source
+from gainlaw.imports.record import Items, Remark, Score, Source, taken_of
 from gainlaw.imports.sources.lm_eval_samples import read_answers
 from gainlaw.imports.values import digest, mapping, part, text
 from gainlaw.imports.wishes import Wishes
@@ -141,9 +141,7 @@ def _scores(
         return
     metric = choose_metric(numbers, wishes.metrics)
     plain, _, which = metric.partition(",")
-    if len(numbers) > 1:
-        others = sorted(set(numbers) - {metric})
-        yield Remark(f"{metric} was taken of several metrics ({', '.join(others)} left out)", (name,))
+    yield from taken_of(metric, numbers, name)
     error = number_of(metrics.get(f"{plain}_stderr,{which}" if which else f"{plain}_stderr"))
     score = numbers[metric]
     known = find_metric(plain)

@@ -17,9 +17,6 @@ from gainlaw.imports.wishes import Wishes
 
 __all__ = ["SOURCE", "read_answers"]
 
-#: How far the share of right answers may be from the score: harnesses may round the score to four decimals.
-_ROUNDING = 1e-4
-
 
 def read_answers(path: Path, metric: str, which: str, score: float) -> Items | Remark:
     """Read the answers behind a score.
@@ -65,11 +62,12 @@ def read_answers(path: Path, metric: str, which: str, score: float) -> Items | R
         return Remark("answers left out: there are none", name, grave=True)
     if len(set(examples)) < len(examples):
         return Remark("answers left out: an item is answered twice", name, grave=True)
-    mean = float(np.mean(correct))
-    if abs(mean - score) > _ROUNDING:
+    items = Items(tuple(examples), np.array(correct, np.int8), tuple(contents))
+    if not items.add_up_to(score):
+        mean = items.correct.mean()
         what = f"answers left out: {mean:.4f} of them are right, and the score of the results is {score:.4f}"
         return Remark(what, name, grave=True)
-    return Items(tuple(examples), np.array(correct, np.int8), tuple(contents))
+    return items
 
 
 def _recognises(document: Document) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from gainlaw.imports.documents import Document, UnreadableError
 from gainlaw.imports.measures import choose_metric, number_of
 from gainlaw.imports.names import language_of, name_task
-from gainlaw.imports.record import Remark, Score, Source
+from gainlaw.imports.record import Remark, Score, Source, taken_of
 from gainlaw.imports.values import mapping, part, text
 from gainlaw.imports.wishes import Wishes
 from gainlaw.scores.metrics import find_metric
@@ -61,9 +61,7 @@ def _of_result(
         return
     metric = choose_metric([name.casefold() for name in known], wishes.metrics)
     metric = next(name for name in known if name.casefold() == metric)
-    if len(known) > 1:
-        others = ", ".join(sorted(set(known) - {metric}))
-        yield Remark(f"{metric} was taken of several metrics ({others} left out)", (called,))
+    yield from taken_of(metric, known, called)
     task, language, prompt = _task(dataset, wishes)
     score, rules = known[metric], find_metric(metric)
     assert rules is not None

@@ -89,7 +89,7 @@ def stan_data(
         if f"rho_{block.name}" in rhos:
             rho_of[slopes], partner[slopes] = rhos.index(f"rho_{block.name}") + 1, intercepts + 1
     values, turn = covariance.rotation()
-    matrix = turn(_matrix(problem))
+    matrix = turn(design.dense(spec.law.shape(problem.x)))
     rows, columns = np.nonzero(matrix)
     priors = [spec.priors[name] for name in taus]
     data = {
@@ -122,19 +122,3 @@ def _fixed_name(block: str, word: str) -> str:
     if block == "mu":
         return word
     return block if word == "intercept" else f"{block}:slope"
-
-
-def _matrix(problem: ModelProblem) -> Float:
-    """Return the model matrix, shape (n, q)."""
-    design = problem.design
-    h = problem.spec.law.shape(problem.x)
-    matrix = np.zeros((len(problem.y), design.n_columns))
-    rows = np.arange(len(matrix))
-    for k in range(design.block.shape[1]):
-        for number, block in enumerate(design.blocks):
-            chosen = design.block[:, k] == number
-            place, value = design.group[chosen, k], design.value[chosen, k]
-            np.add.at(matrix, (rows[chosen], block.start + place), value)
-            if block.slope_start >= 0:
-                np.add.at(matrix, (rows[chosen], block.slope_start + place), value * h[chosen])
-    return matrix

@@ -13,7 +13,15 @@ from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.design import Matrix
 from gainlaw.model.spec.problem import ModelProblem
 
-__all__ = ["Axis", "Reduced", "lone_replicate", "reduced_model", "replicate_axis", "residual_axis"]
+__all__ = [
+    "Axis",
+    "Reduced",
+    "lone_replicate",
+    "reduced_model",
+    "replicate_axis",
+    "replicate_blocks",
+    "residual_axis",
+]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -152,18 +160,29 @@ def lone_replicate(problem: ModelProblem, data: GaussianData) -> int | None:
     data : GaussianData
         The observations.
     """
-    design, matrix = problem.design, data.matrix
-    if len(matrix.place) != design.n_columns or matrix.n_core != design.n_core:
-        return None
-    blocks = [k for k, block in enumerate(design.blocks) if block.start >= design.n_core]
-    if problem.spec.law.parameters or not problem.hyper:
+    blocks = replicate_blocks(problem, data)
+    if blocks is None or len(data.matrix.place) != problem.design.n_columns:
         return None
     if not blocks:
         return -1
-    alone = (
-        len(blocks) == 1 and design.blocks[blocks[0]].slope_start < 0 and np.diff(matrix.bounds).max() <= 1
-    )
-    return blocks[0] if alone else None
+    return blocks[0] if len(blocks) == 1 and np.diff(data.matrix.bounds).max() <= 1 else None
+
+
+def replicate_blocks(problem: ModelProblem, data: GaussianData) -> list[int] | None:
+    """Return the blocks of the replicates, None where they cannot be eliminated without the other scales.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    data : GaussianData
+        The observations.
+    """
+    design = problem.design
+    if problem.spec.law.parameters or not problem.hyper or data.matrix.n_core != design.n_core:
+        return None
+    blocks = [k for k, block in enumerate(design.blocks) if block.start >= design.n_core]
+    return None if any(design.blocks[k].slope_start >= 0 for k in blocks) else blocks
 
 
 def reduced_model(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gainlaw._threads import in_threads
 from gainlaw.model.gaussian import reduced_kernels as kernels
 from gainlaw.model.gaussian.records import GaussianData
-from gainlaw.model.gaussian.reduced import Axis, replicate_axis, residual_axis
+from gainlaw.model.gaussian.reduced import Axis, replicate_axis, replicate_blocks, residual_axis
 from gainlaw.model.spec.design import Matrix
 from gainlaw.model.spec.problem import ModelProblem
 
@@ -114,7 +114,7 @@ def reduced_at(problem: ModelProblem, data: GaussianData, scales: Float) -> Redu
     scales : ndarray, shape (n, 3 * blocks + 1)
         The points.
     """
-    replicates = _replicates(problem, data)
+    replicates = replicate_blocks(problem, data)
     if replicates is None:
         return None
     positions = np.array([*replicates, 3 * problem.n_blocks])
@@ -143,7 +143,7 @@ def reduced_many(
     """
     from scipy.stats import qmc
 
-    replicates = _replicates(problem, data)
+    replicates = replicate_blocks(problem, data)
     if len(problem.y) < _LEAST_ROWS or replicates is None or not set(replicates) <= set(ranges):
         return None
     residual = residual_axis(problem, data, ranges, digits)
@@ -168,15 +168,6 @@ def reduced_many(
     features = _features(list(places.T), degrees)
     terms = np.linalg.lstsq(features, found @ basis.T, rcond=None)[0]
     return ReducedMany(tuple(axes), degrees, terms, np.ascontiguousarray(basis * unit))
-
-
-def _replicates(problem: ModelProblem, data: GaussianData) -> list[int] | None:
-    """Return the blocks of the replicates, None where they cannot be eliminated without the other scales."""
-    design = problem.design
-    if problem.spec.law.parameters or not problem.hyper or data.matrix.n_core != design.n_core:
-        return None
-    replicates = [k for k, block in enumerate(design.blocks) if block.start >= design.n_core]
-    return None if any(design.blocks[k].slope_start >= 0 for k in replicates) else replicates
 
 
 def _tabulated(problem: ModelProblem, data: GaussianData, scales: Float) -> Float:

@@ -138,6 +138,27 @@ class Design:
         )  # fmt: skip
         object.__setattr__(self, "matrix", matrix)
 
+    def dense(self, shape: Float) -> Float:
+        """Return the whole matrix, shape (n, q), for effects in their own units; `UNIT` coefficients included.
+
+        Parameters
+        ----------
+        shape : ndarray, shape (n,)
+            The law's shape at every row.
+        """
+        matrix = np.zeros((len(self.block), self.n_columns))
+        at = np.arange(len(matrix))
+        for k in range(self.block.shape[1]):
+            block, group, value = self.block[:, k], self.group[:, k], self.value[:, k]
+            unit = block == UNIT
+            np.add.at(matrix, (at[unit], group[unit]), value[unit])
+            for number, each in enumerate(self.blocks):
+                own = block == number
+                np.add.at(matrix, (at[own], each.start + group[own]), value[own])
+                if each.slope_start >= 0:
+                    np.add.at(matrix, (at[own], each.slope_start + group[own]), value[own] * shape[own])
+        return matrix
+
     @property
     def eliminated(self) -> Int:
         """The columns outside the core, in rising order."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
-from gainlaw._io import packaged
+from gainlaw._io import packaged, parse_toml, read_toml
 from gainlaw.errors import InputError, Problem
 from gainlaw.training.experiment.crosschecks import find_faults
 from gainlaw.training.experiment.schema import Experiment
@@ -48,17 +47,7 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
     'xlmr'
     """
     file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError("there is no such file; an experiment is a .toml file", source=str(path)) from None
-    except IsADirectoryError:
-        raise InputError("a folder; an experiment is a .toml file", source=str(path)) from None
-    except UnicodeDecodeError:
-        raise InputError("not a text file; an experiment is TOML in UTF-8", source=str(path)) from None
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", source=str(path)) from None
-    return parse_experiment(text, file.resolve().parent, str(path))
+    return parse_experiment(read_toml(path, "an experiment"), file.resolve().parent, str(path))
 
 
 def parse_experiment(text: str, folder: Path, source: str) -> Experiment:
@@ -82,12 +71,7 @@ def parse_experiment(text: str, folder: Path, source: str) -> Experiment:
     InputError
         As `read_experiment` does.
     """
-    try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "too deep, or a number too long"
-        raise InputError(f"not valid TOML: {why}", source=source) from None
-    draft = read_tables(table, folder, text)
+    draft = read_tables(parse_toml(text, source), folder, text)
     problems = [in_one_line(problem) for problem in (*draft.problems, *find_faults(draft))]
     if problems:
         raise InputError([replace(problem, kind="key") for problem in problems], source=source)
