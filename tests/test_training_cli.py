@@ -130,7 +130,6 @@ def test_more_of_the_same_experiment_reuses_what_is_done(run_folder: Path, cli: 
     assert cli("run", run_folder / "small.toml", "-o", run_folder / "run").code == 0
 
 
-@pytest.mark.usefixtures("here")
 def test_a_failing_unit_is_told_and_stops_nothing_else(tmp_path: Path, cli: Cli) -> None:
     bad = tmp_path / "sick"
     bad.mkdir()
