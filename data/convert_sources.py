@@ -5,8 +5,9 @@
 FOLDER holds ``xmtf_bloomz_mt0_zero_shot.csv``, ``lm_eval_harness_baselines_zero_shot.csv``,
 ``encoder_baselines_readme_tables.csv``, ``languages.csv`` (the languages of the score tables, with corpus sizes),
 ``glottolog_languages.csv`` and ``glottolog_classification.nex`` (cldf/languages.csv and cldf/classification.nex of
-Glottolog) and ``wals_languages.csv`` (cldf/languages.csv of WALS). Nothing in the package needs them: the tables made
-here are packaged, and SOURCES.md says where each number comes from.
+Glottolog) and ``wals_languages.csv`` (cldf/languages.csv of WALS); in a folder ``more`` of it ``flan_t5_palm.csv`` and
+``open_llm_base_instruct.csv``. Nothing in the package needs them: the tables made here are packaged, and SOURCES.md
+says where each number comes from.
 """
 
 from __future__ import annotations
@@ -52,6 +53,84 @@ def write(table: pd.DataFrame, name: str) -> None:
     """Write a table, without columns that are empty throughout."""
     empty = [c for c in table if table[c].eq("").all() and c != "base_model"]
     table.drop(columns=empty).to_csv(HERE / name, index=False, lineterminator="\n")
+
+
+# Options to choose from; where guessing is not one in a whole number, the guess rate itself (Suzgun et al. 2022, arXiv
+# 2210.09261).
+OPTIONS = {
+    **dict.fromkeys(
+        ("boolean_expressions", "causal_judgement", "formal_fallacies", "hyperbaton", "navigate"), 2
+    ),
+    **dict.fromkeys(("snarks", "sports_understanding", "web_of_lies", "murder_mysteries"), 2),
+    **dict.fromkeys(("disambiguation_qa", "team_allocation"), 3),
+    **dict.fromkeys(("logical_deduction_three_objects", "tracking_shuffled_objects_three_objects"), 3),
+    **dict.fromkeys(("logical_deduction_five_objects", "tracking_shuffled_objects_five_objects"), 5),
+    **dict.fromkeys(("logical_deduction_seven_objects", "tracking_shuffled_objects_seven_objects"), 7),
+    **dict.fromkeys(("penguins_in_a_table", "object_placements"), 5),
+    **{"temporal_sequences": 4, "salient_translation_error_detection": 6},
+}
+LISTED = {  # as Open LLM Leaderboard lists the answers
+    **{"date_understanding": 6, "movie_recommendation": 6, "ruin_names": 6, "geometric_shapes": 11},
+    **{"reasoning_about_colored_objects": 18, "object_counting": 19},
+}
+GENERATED = {"movie_recommendation": 4, "ruin_names": 4}
+GUESSED = {
+    **{
+        "date_understanding": "0.172",
+        "geometric_shapes": "0.116",
+        "reasoning_about_colored_objects": "0.119",
+    },
+    **{"dyck_languages": "0.012"},
+}
+# What the models were trained on, where its language is published.
+ENGLISH_ONLY = {"dolly-15k": "yes", "orca_mini_v3": "yes", "Flan": "no"}
+
+
+def ladder(table: pd.DataFrame, source: str, options: dict[str, int]) -> pd.DataFrame:
+    """Return a table of before and after at several sizes with what its tasks, prompts and recipes are."""
+    table = table.fillna("")
+    plain = table["task"].str.replace(r"^(bbh|musr)_", "", regex=True)
+    classes = [
+        str(options.get(name, 4 if bench in ("mmlu", "gpqa") else ""))
+        for name, bench in zip(plain, table["benchmark"], strict=True)
+    ]
+    baseline = table["intermediate"].eq("none")
+    recipe = table["base_model"].map(table[~baseline].groupby("base_model")["intermediate"].first())
+    return table.assign(
+        base_model=table["base_model"].mask(baseline, ""),
+        metric="accuracy",
+        shots=table["protocol"].str.extract(r"^(\d+)-shot")[0],
+        english_only=table["intermediate"].mask(baseline, recipe).map(ENGLISH_ONLY).fillna("unknown"),
+        n_classes=classes,
+        chance=["" if each else GUESSED.get(name, "0") for each, name in zip(classes, plain, strict=True)],
+        source=source,
+    )[[*MORE, "source"]]
+
+
+MORE = [
+    *(
+        "model_family",
+        "model",
+        "params",
+        "base_model",
+        "intermediate",
+        "benchmark",
+        "task",
+        "language",
+        "score",
+    ),
+    *("n_examples", "metric", "protocol", "n_classes", "chance", "shots", "english_only"),
+]
+
+
+def sound(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what is no measurement of the pair, see SOURCES.md: and only that."""
+    llama_chat = table["model"].str.fullmatch(r"llama-2-\d+b-chat")
+    smollm = table["model_family"].eq("SmolLM")
+    ten_items = table["benchmark"].eq("mmlu") & (
+        table["model"].eq("llama-2-7b") | table["base_model"].eq("llama-2-7b")
+    )
+    return table[~(llama_chat | smollm | ten_items)]
 
 
 SAME = {"nob": "no", "fil": "tl"}  # one identity with a language that is listed: Norwegian, Tagalog
@@ -172,6 +251,10 @@ def main(folder: Path) -> None:
     encoder = read(folder, "encoder_baselines_readme_tables.csv")
     write(convert(encoder), "encoder_baselines.csv")
     write(extend(read(folder, "languages.csv"), folder), "languages.csv")
+    flan = read(folder / "more", "flan_t5_palm.csv")
+    write(ladder(flan, "arXiv:2210.11416", OPTIONS | GENERATED), "flan.csv")
+    leaderboard = sound(read(folder / "more", "open_llm_base_instruct.csv"))
+    write(ladder(leaderboard, "sloth@6dc6bb3", OPTIONS | LISTED), "open_llm.csv")
     names = sorted(p.name for p in HERE.iterdir() if p.suffix in {".csv", ".json", ".parquet"})
     sums = [f"{hashlib.sha256((HERE / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (HERE / "SHA256SUMS").write_text("".join(sums))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -228,3 +229,41 @@ def test_intermediate_training_helps_english_in_the_ladder() -> None:
     assert means["nli", "world_nli"] > 10
     assert means["siqa", "world_copa"] > 5
     assert abs(means["nli", "world_copa"]) < 10
+
+
+@pytest.mark.parametrize("name", ["flan", "open_llm"])
+def test_ladders_are_counts_of_the_items_they_say(name: str) -> None:
+    table = load_dataset_table(name)
+    assert not table.duplicated(["model", "task", "language"]).any()
+    evals = gl.load_dataset(name)
+    assert len(evals) == len(table)
+    # Some of 256 items are printed as their sixth digit rounded from a 5.
+    assert "not_k_of_n" not in {note.kind for note in evals.notes}
+    assert len(evals.gains(scale="log_odds")) == len(table[table["intermediate"] != "none"])
+    assert set(evals.select(english_only="unknown" if name == "open_llm" else "no").frame["shots"]) >= {3}
+
+
+def test_flan_means_are_those_of_the_paper() -> None:
+    frame = gl.load_dataset("flan").gains().frame
+    bbh = frame[frame["benchmark"] == "bbh"].groupby("model")["gain"].agg(["mean", "size"])
+    # Differences of averages that are printed with one digit.
+    printed = {"Flan-T5-Small": 2.1, "Flan-T5-Base": 3.5, "Flan-T5-Large": 9.8, "Flan-T5-XXL": 15.8}
+    assert bbh[bbh["size"] == 27]["mean"].to_dict() == pytest.approx(printed, abs=0.1)
+    means = (
+        100
+        * frame[frame["model"] == "Flan-PaLM-540B"]
+        .groupby("benchmark")[["baseline_score", "intermediate_score"]]
+        .mean()
+    ).round(1)
+    assert means.loc["tydiqa"].tolist() == [52.9, 67.8]
+    assert means.loc["mgsm"].tolist() == [45.9, 57.0]
+
+
+def test_what_is_no_measurement_is_left_out() -> None:
+    table = load_dataset_table("open_llm")
+    bbh = table[table["benchmark"] == "bbh"].pivot_table(index="task", columns="model", values="score")
+    same = (bbh.to_numpy()[:, :, None] == bbh.to_numpy()[:, None, :]).mean(axis=0)
+    assert same[np.triu_indices(len(same), 1)].max() < 0.5  # constant answers agree at every size
+    tenths = (10 * table["score"]).round(9) % 1 == 0
+    assert tenths.groupby([table["model"], table["benchmark"]]).mean().max() < 0.4  # ten items a task
+    assert not table["model"].str.contains("llama-2-.*-chat|smollm").any()

@@ -116,6 +116,26 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 "`gainlaw run ladder`; the record is data/ladder_run.json",
                 "ladder_predictions.parquet",
             ),
+            Dataset(
+                "flan",
+                "T5 and PaLM before and after Flan, 80M to 540B, few-shot prompts: BBH, TyDiQA, MGSM",
+                "flan.csv",
+                712,
+                True,
+                "facts of a paper",
+                "Chung et al. 2022, Scaling Instruction-Finetuned Language Models, arXiv:2210.11416",
+                "Tables 5 and 17 to 21 of the paper",
+            ),
+            Dataset(
+                "open_llm",
+                "Base and instruction-tuned models of the Open LLM Leaderboards, 0.5B to 110B: MMLU, BBH, GPQA, MuSR",
+                "open_llm.csv",
+                3252,
+                True,
+                "MIT",
+                "Maia Polo et al. 2024, Sloth: scaling laws for LLM skills, arXiv:2412.06540",
+                "github.com/felipemaiapolo/sloth@6dc6bb3, data/data_v2.csv",
+            ),
         )
     }
 )
@@ -133,7 +153,7 @@ def list_datasets() -> pd.DataFrame:
     Examples
     --------
     >>> list_datasets()["name"].tolist()
-    ['bloomz', 'mt0', 'harness_baselines', 'encoder_baselines', 'ladder']
+    ['bloomz', 'mt0', 'harness_baselines', 'encoder_baselines', 'ladder', 'flan', 'open_llm']
     """
     import pandas as pd
 
@@ -161,7 +181,7 @@ def load_dataset_table(name: str) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False, na_values={c: [""] for c in _NUMERIC})
 
 
-_NUMERIC = ("params", "score", "stderr", "n_examples", "n_classes")
+_NUMERIC = ("params", "score", "stderr", "n_examples", "n_classes", "chance", "shots")
 
 
 def load_dataset(
@@ -196,7 +216,8 @@ def load_dataset(
     -------
     Evaluations
         With ``source`` set to the name. Rows have the extra column ``seen_in_pretraining`` (1 or 0: whether
-        ROOTS, BLOOM's corpus, lists the language) where the models are BLOOM. Rows without a
+        ROOTS, BLOOM's corpus, lists the language) where the models are BLOOM; those of ``flan`` and ``open_llm``
+        have ``benchmark``, ``shots`` and ``english_only`` (yes, no or unknown: the training). Rows without a
         number of parameters or a number of examples (averages printed in READMEs) are no evaluations; see
         `load_dataset_table` for them.
 
