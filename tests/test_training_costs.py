@@ -286,26 +286,78 @@ def test_training_with_checkpointing_costs_four() -> None:
 peft_warns = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 
 
-def adapted(name: str, rank: int, targets: list[str]) -> Any:
-    peft = pytest.importorskip("peft")
+def adapted(name: str, rank: int, targets: list[str], checkpointing: bool = False) -> Any:
+    from gainlaw.training.train.adapters import add_adapters
+    from gainlaw.training.train.backbones import recompute_activations
+
     model = real_model({**TINY[name], "attn_implementation": "eager"})
-    return peft.get_peft_model(
-        model, peft.LoraConfig(r=rank, target_modules=targets, lora_dropout=0.0)
-    ).train()
+    if checkpointing:
+        recompute_activations(model)
+    return add_adapters(model, rank, 8.0, 0.0, targets).train()
+
+
+#: Products that get adapters in the tests.
+QUERY_VALUE, ALL = ["query", "value"], ["query", "key", "value", "output", "feed_forward"]
+
+
+def hub_encoders_and_decoders() -> Iterator[tuple[str, str]]:
+    """Yield the models that the shipped experiments train, each with the role that it is counted in."""
+    from gainlaw.training.experiment.configurations import counted_role
+    from gainlaw.training.experiment.reading import list_shipped, open_experiment
+
+    seen = set()
+    for name in list_shipped():
+        experiment = open_experiment(name)
+        for checkpoint in experiment.checkpoints:
+            config = known.known_config(checkpoint.hub or "")
+            if config is not None and experiment.intermediates and checkpoint.base_model is None:
+                seen.add((checkpoint.hub or "", counted_role(experiment, config)))
+    yield from sorted(seen)
+
+
+@pytest.mark.parametrize(("name", "role"), list(hub_encoders_and_decoders()))
+def test_adapters_follow_one_rule_at_every_size(name: str, role: Any) -> None:
+    """On the models of the shipped experiments, whole but without weights: the layers and the count are the rule's."""
+    from gainlaw.training.train.adapters import adapted_layers
+
+    config = known.known_config(name) or {}
+    model, shape = shapes._build(dict(config), role), shapes.model_shape(config, role)
+    sizes = {
+        name: sum(module.weight.shape) for name, module in model.named_modules() if hasattr(module, "weight")
+    }
+    for targets in (QUERY_VALUE, ["output"], ["key", "feed_forward"], ALL):
+        layers = adapted_layers(model, targets)
+        assert 16 * sum(sizes[layer] for layer in layers) == memory.adapter_parameters(shape, 16, targets)
+    attentions = shape.layers + 2 * shape.decoder_layers
+    assert len(adapted_layers(model, QUERY_VALUE)) == attentions * (1 if shape.joint_projection else 2)
+    linear = [n for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)]
+    of_layers = {n for n in linear if any(part.isdigit() for part in n.split("."))}
+    assert of_layers == set(adapted_layers(model, ALL))
+
+
+def test_an_architecture_whose_layers_are_not_known_gets_no_adapters() -> None:
+    from transformers import AutoConfig, AutoModel
+
+    from gainlaw.training.train.adapters import adapted_layers
+
+    with torch.device("meta"):
+        model = AutoModel.from_config(AutoConfig.for_model("mamba", hidden_size=16, num_hidden_layers=1))
+    with pytest.raises(InputError, match="which layers of mamba compute query, value is not known"):
+        adapted_layers(model, QUERY_VALUE)
 
 
 @peft_warns
 @pytest.mark.parametrize(
-    ("name", "targets"), [("xlm-roberta", ["query", "value"]), ("bloom", ["query_key_value"])]
+    ("name", "targets"), [("xlm-roberta", QUERY_VALUE), ("bloom", QUERY_VALUE), ("qwen2", ALL)]
 )
 def test_training_of_adapters(name: str, targets: list[str]) -> None:
     model = adapted(name, 4, targets)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    assert costs.adapter_parameters(shapes.model_shape(TINY[name]), 4) == trained
+    assert costs.adapter_parameters(shapes.model_shape(TINY[name]), 4, targets) == trained
     measured = counted(model, backward=True, input_ids=ids(1, 64))
     # The states before the first adapter need no gradient: one product of four layers.
-    assert costs.flops_per_example(TINY[name], 64, lora=4) == pytest.approx(measured, rel=0.08)
-    one, four = (costs.flops_per_example(TINY[name], 64, lora=rank) for rank in (1, 4))
+    one, four = (costs.flops_per_example(TINY[name], 64, lora=rank, targets=targets) for rank in (1, 4))
+    assert four == pytest.approx(measured, rel=0.08)
     assert four - one == 6 * trained * 64 * 3 / 4
 
 
@@ -382,18 +434,67 @@ def test_activations_grow_as_torch_s_do() -> None:
 
 
 @peft_warns
+@pytest.mark.parametrize("targets", [QUERY_VALUE, ALL], ids=["queries and values", "all"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_adapters_keep_less(precision: str) -> None:
-    model = adapted("xlm-roberta", 4, ["query", "value"])
+def test_adapters_keep_less(precision: str, targets: list[str]) -> None:
+    model = adapted("xlm-roberta", 4, targets)
     options: dict[str, Any] = {"micro_batch_tokens": 384, "max_length": 48, "precision": precision}
-    adapters = memory.peak_memory(TINY["xlm-roberta"], lora=4, **options)
+    adapters = memory.peak_memory(TINY["xlm-roberta"], lora=4, targets=targets, **options)
     measured = kept_bytes(model, ids(8, 48), precision == "bf16")
     assert 1 / 1.3 < adapters.activations_bytes / measured < 1.3
     everything = memory.peak_memory(TINY["xlm-roberta"], **options)
-    assert adapters.activations_bytes < everything.activations_bytes
+    if targets == QUERY_VALUE:
+        assert adapters.activations_bytes < everything.activations_bytes
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert (adapters.gradients_bytes, adapters.optimizer_bytes) == (4 * trained, 8 * trained)
     assert adapters.weights_bytes - everything.weights_bytes == 4 * trained
+
+
+def copies_made(model: Any, passes: int = 2) -> list[int]:
+    """Return the elements of each matrix of a frozen weight's size that autocast copies in some forward passes."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    made: list[int] = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if function is torch.ops.aten._to_copy.default and args[0].shape == (320, 64):
+                made.append(args[0].numel())
+            return function(*args, **(kwargs or {}))
+
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad(), Watch():
+        for _ in range(passes):
+            model(input_ids=ids(2, 16))
+    return made
+
+
+def test_only_weights_that_may_be_trained_are_kept_in_bf16_beside() -> None:
+    """What the plan reckons with: copies of frozen weights are made anew each time, and so not kept."""
+    model = real_model(TINY["xlm-roberta"]).eval()
+    assert len(copies_made(model)) == 4
+    assert len(copies_made(model.requires_grad_(False))) == 2 * 4
+    config = known.known_config("facebook/xlm-roberta-xxl") or {}
+    options: dict[str, Any] = {"micro_batch_tokens": 64, "max_length": 64}
+    for phase, more in (("infer", {}), ("train", {"lora": 16, "gradient_checkpointing": True})):
+        half, whole = (
+            memory.peak_memory(config, phase=phase, precision=p, **more, **options)  # type: ignore[arg-type]
+            for p in ("bf16", "fp32")
+        )
+        layer = 2 * shapes.model_shape(config).linear_parameters / 48
+        assert half.activations_bytes - whole.activations_bytes <= 1.2 * layer
+    full, frozen = (
+        memory.peak_memory(config, gradient_checkpointing=True, lora=rank, **options) for rank in (None, 16)
+    )
+    assert full.activations_bytes - frozen.activations_bytes > 2 * 9.4e9  # the matrices of its layers
+
+
+@peft_warns
+def test_checkpointed_adapters_keep_the_inputs_of_layers() -> None:
+    model = adapted("xlm-roberta", 4, QUERY_VALUE, checkpointing=True)
+    options: dict[str, Any] = {"micro_batch_tokens": 1536, "max_length": 48, "precision": "bf16"}
+    lean = memory.peak_memory(TINY["xlm-roberta"], lora=4, gradient_checkpointing=True, **options)
+    measured = kept_bytes(model, ids(32, 48), True)
+    assert 1 / 1.5 < lean.activations_bytes / measured < 1.5
 
 
 def test_fixed_parts_of_memory() -> None:
@@ -424,7 +525,7 @@ def test_accounting_of_korthikanti() -> None:
     config = {**TINY["bloom"], "hidden_dropout": 0.1, "attention_dropout": 0.1}
     shape = shapes.model_shape(config)
     h, pairs = shape.hidden, shape.heads * 100
-    found = _layer_bytes(shape, True, 100, adapters=False, training=True)
+    found = _layer_bytes(shape, True, 100, None, training=True)
     assert found == 34 * h + 4 * h + 5 * pairs + 2 * pairs
 
 
@@ -434,6 +535,25 @@ def test_scores_over_the_vocabulary_count() -> None:
     language = memory.peak_memory(TINY["bloom"], role="causal", **options)
     copies = 2 * 97 * 64  # of the projection, in bf16
     assert language.activations_bytes - backbone.activations_bytes == 10 * 97 * 1000 + copies
+    half = memory.peak_memory(TINY["bloom"], role="causal", scored=0.5, **options)
+    assert language.activations_bytes - half.activations_bytes == 5 * 97 * 1000
+
+
+def test_prompting_never_holds_more_scores_than_it_allows_itself() -> None:
+    """XGLM's 256,008 words times 8,192 tokens would be eight times as many."""
+    from gainlaw.training.prompting.encoding import MOST_LOGITS
+
+    config = known.known_config("facebook/xglm-7.5B") or {}
+    few, many = (
+        memory.peak_memory(config, phase="infer", role="causal", micro_batch_tokens=n, max_length=64)
+        for n in (4096, 8192)
+    )
+    shape = shapes.model_shape(config, "causal")
+    one = (
+        memory._layer_bytes(shape, True, 64, None, training=False) + 4 * shape.key_value_width * shape.layers
+    )
+    assert many.activations_bytes - few.activations_bytes == round(4096 * one)
+    assert many.activations_bytes > 6 * MOST_LOGITS
 
 
 # --- disk and time ----------------------------------------------------------------------------------------------

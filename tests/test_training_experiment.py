@@ -204,6 +204,13 @@ TABLES = {
     "short inputs": bad(toml("", rest="[training]\nmax_length = 4"), ("training.max_length", "at least 8")),
     "schedule": bad(toml("", rest='[training]\nschedule = "step"'), ("training.schedule", "'cosine'")),
     "protocol": bad(toml('protocol = "prompt"'), ("protocol", "allowed: 'finetune' or 'prompted'")),
+    "no targets": bad(
+        toml("", rest="[training.lora]\ntargets = []"), ("training.lora.targets", "at least 1")
+    ),
+    "unknown target": bad(
+        toml("", rest='[training.lora]\ntargets = ["qv"]'),
+        ("training.lora.targets[1]", "'qv' is not allowed"),
+    ),
     "rank 0": bad(toml("", rest="[training.lora]\nrank = 0"), ("training.lora.rank", "at least 1")),
     "utilisation": bad(toml("", rest="[budget]\nutilisation = 40"), ("budget.utilisation", "at most 1")),
     "families of ten": bad(toml("", rest="[world]\nper_family = 10"), ("world.per_family", "at most 9")),

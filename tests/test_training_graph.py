@@ -25,6 +25,8 @@ from gainlaw.training.phases.registry import PHASES, find_phase
 from gainlaw.training.plan.costs import flops_per_example
 from gainlaw.training.plan.report import make_plan
 from gainlaw.training.runs.graph import UnitGraph, build_graph
+from gainlaw.training.runs.results import _training_status
+from gainlaw.training.runs.run import _parameters, _size
 from gainlaw.units import versions
 from gainlaw.units.store import Store
 
@@ -500,6 +502,7 @@ def test_adapters_are_given_and_taken() -> None:
     given = recipe_of(all="lora = { rank = 4 }").lora
     assert given is not None
     assert given.rank == 4
+    assert given.targets == ["query", "value"]
     assert recipe_of(all="lora = { rank = 4 }", own="lora = false").lora is None
     again = recipe_of(all="lora = { rank = 4 }", own="lora = false", checkpoint="lora = { alpha = 8 }").lora
     assert again is not None
@@ -509,6 +512,54 @@ def test_adapters_are_given_and_taken() -> None:
 def test_a_recipe_survives_its_record() -> None:
     for recipe in (recipe_of(), recipe_of(all="lora = { rank = 4 }\npatience = 2", own="steps = 9")):
         assert Recipe.from_record(json.loads(json.dumps(recipe.record()))) == recipe
+
+
+@pytest.mark.parametrize("name", list_shipped())
+def test_only_the_learning_rate_differs_between_the_sizes_of_a_shipped_experiment(name: str) -> None:
+    experiment = open_experiment(name)
+    phases: tuple[Phase, ...] = ("intermediate", "finetune")
+    for phase in phases:
+        recipes = [resolve_recipe(experiment, phase, checkpoint) for checkpoint in experiment.checkpoints]
+        assert len({json.dumps(recipe.record() | {"learning_rate": 0}) for recipe in recipes}) == 1
+        assert recipes[0].lora is None or "targets" in recipes[0].lora.model_fields_set
+
+
+def test_adapters_are_all_that_the_variant_of_the_study_differs_in() -> None:
+    full, lora = open_experiment("xtreme_r"), open_experiment("xtreme_r_lora")
+    own = {"name", "title", "training", "checkpoints", "text"}
+    assert full.model_dump(exclude=own) == lora.model_dump(exclude=own)
+    assert full.training.model_dump(exclude={"lora"}) == lora.training.model_dump(exclude={"lora"})
+    assert full.training.lora is None
+    for one, other in zip(full.checkpoints, lora.checkpoints, strict=True):
+        assert one.model_dump(exclude={"training"}) == other.model_dump(exclude={"training"})
+
+
+def test_the_largest_model_of_a_hub_is_begun_first_and_what_is_not_known_before_it() -> None:
+    names = ("base", "xl", "large", "unheard-of")
+    text = 'name = "a"\n' + tables(
+        checkpoints=[BASE.format(name) for name in names],
+        intermediates=['name = "nli"\ntasks = ["mnli"]'],
+        targets=['task = "pawsx"'],
+    )
+    text = text.replace("FacebookAI/xlm-roberta-xl", "facebook/xlm-roberta-xl")
+    graph = graph_of(text)
+    sizes = _parameters(read(text), graph)
+    for kind in ("load", "finetune", "evaluate"):
+        units = sorted(graph.units.values(), key=lambda unit: -_size(graph, sizes, unit))
+        begun = [unit.label.split(":")[0].split("+")[0].split(" ")[0] for unit in units if unit.kind == kind]
+        assert list(dict.fromkeys(begun)) == ["unheard-of", "xl", "large", "base"]
+
+
+def test_a_training_without_its_record_is_not_taken_for_one_that_went_well(tmp_path: Path) -> None:
+    graph = graph_of('name = "a"\n' + tables(checkpoints=[BASE.format("base")], targets=['task = "pawsx"']))
+    (cell,) = graph.cells
+    folder = tmp_path / cell.trained
+    for record, status in ((None, "unknown"), ("{", "unknown"), ('{"status": "ok"}', "ok")):
+        folder.mkdir(exist_ok=True)
+        if record is not None:
+            (folder / "result.json").write_text(record)
+        assert _training_status(graph, Store(tmp_path), cell.trained) == status
+    assert _training_status(graph, Store(tmp_path), "") == "ok"
 
 
 # --- the plan -------------------------------------------------------------------------------------------------

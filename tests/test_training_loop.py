@@ -86,7 +86,7 @@ def with_lora() -> Run:
     run = plain()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        add_adapters(run.objective.model.backbone, 4, 8.0, 0.1)
+        add_adapters(run.objective.model.backbone, 4, 8.0, 0.1, ["query", "value"])
     return run
 
 
@@ -564,7 +564,7 @@ def test_adapters_alone_are_trained_and_merge_into_the_same_model(name: str, tmp
     model = model_of(name, dropout=0.0)
     untouched = weights(model.backbone)
     torch.manual_seed(0)
-    adapted = add_adapters(model.backbone, 4, 8.0, 0.0)
+    adapted = add_adapters(model.backbone, 4, 8.0, 0.0, ["query", "value", "feed_forward"])
     trained = {n for n, p in model.named_parameters() if p.requires_grad}
     assert {"lora" in n or n.startswith("heads.") for n in trained} == {True}
     assert any("lora_B" in n for n in trained)

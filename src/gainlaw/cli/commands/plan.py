@@ -23,7 +23,7 @@ ExperimentFile = Annotated[
     typer.Argument(
         metavar="[EXPERIMENT]",
         help="A .toml file, the run.json of an earlier run, or a shipped experiment: ladder, ladder_full, "
-        "xtreme_r, mt5, prompted.",
+        "xtreme_r, xtreme_r_lora, mt5, prompted.",
     ),
 ]
 
@@ -112,6 +112,7 @@ def _tables(made: Plan, units: bool) -> list[Table]:
                 Column("model_family", "family"),
                 Column("params", "parameters", "params"),
                 Column("params_non_embedding", "without embeddings", "params"),
+                Column("trained", "trained", "params"),
                 Column("units", "units", "count"),
                 Column("done", "done", "count"),
                 *work,

@@ -48,7 +48,7 @@ class Recipe:
     mask_rate : float
         Share of tokens to predict in masked language modelling.
     lora : Lora or None
-        Low-rank adapters, merged at the end.
+        Low-rank adapters; None trains all weights.
     """
 
     learning_rate: float

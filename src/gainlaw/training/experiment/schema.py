@@ -19,6 +19,7 @@ __all__ = [
     "Intermediate",
     "Lora",
     "Pretraining",
+    "Product",
     "Prompt",
     "Settings",
     "Target",
@@ -64,12 +65,20 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+Product = Literal["query", "key", "value", "output", "feed_forward"]
+
+
 class Lora(_Table):
-    """Low-rank adapters instead of all weights (Hu et al. 2021, arXiv 2106.09685)."""
+    """Low-rank adapters instead of all weights (Hu et al. 2021, arXiv 2106.09685).
+
+    ``targets`` are the products of every layer that get one, by what they do and not by what an architecture calls
+    them: one rule for all sizes.
+    """
 
     rank: Count = 16
     alpha: Annotated[float, Field(gt=0)] = 32.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: Annotated[list[Product], Field(min_length=1)] = ["query", "value"]
 
 
 def _adapters_given(value: Any) -> str | None:

@@ -58,6 +58,7 @@ def run(job: Job) -> None:
     backbone = job.model("encoder")
     model = TaskModel(backbone, {task.name: HeadShape(head["kind"], head["outputs"])}, seed=0).to(device)
     load_head(model, folder, task.name)
+    model.requires_grad_(False)  # autocast keeps a copy of every weight that may be trained
     frames, scores = [], []
     for language in spec["languages"]:
         items = job.items(spec, spec["split"], language)

@@ -34,6 +34,7 @@ def run(job: Job) -> None:
     spec = job.spec
     tokenizer = job.tokenizer()
     model = job.model("language")
+    model.requires_grad_(False)  # autocast keeps a copy of every weight that may be trained
     templates = templates_of(spec["prompts"])
     frames, scores = [], []
     for language in spec["languages"]:

@@ -124,7 +124,7 @@ def _add_lora(backbone: PreTrainedModel, recipe: Recipe, seed: int) -> Any:
     lora = recipe.lora
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return add_adapters(backbone, lora.rank, lora.alpha, lora.dropout)
+        return add_adapters(backbone, lora.rank, lora.alpha, lora.dropout, lora.targets)
 
 
 def _held_out(job: Job, recipe: Recipe, tags: Mapping[str, tuple[str, ...]]) -> dict[str, Encoded]:

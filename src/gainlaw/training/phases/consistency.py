@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gainlaw.errors import Problem
 from gainlaw.training.experiment.recipes import Recipe, resolve_recipe
+from gainlaw.training.experiment.schema import Lora
 from gainlaw.training.items.registry import find_task
 from gainlaw.training.phases.phase import Effort, Method
 from gainlaw.training.plan.workload import entry_workload
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from gainlaw.units.unit import Unit
 
 __all__ = ["PHASES"]
+
+#: The answers to a prompt have at most about half of its tokens, all of them together; only they are scored.
+_ANSWERS = 0.5
 
 
 class ConsistencyPhase(Method):
@@ -71,7 +75,8 @@ class ConsistencyPhase(Method):
             settings.steps * settings.batch_size * prompts / load.examples,
             trains=True,
             micro_batch_tokens=spec["settings"]["token_budget"],
-            lora=settings.rank,
+            lora=Lora(rank=settings.rank, targets=list(settings.targets)),  # type: ignore[arg-type]  # checked by it
+            scored=_ANSWERS,
             keeps="weights",
         )
 
@@ -89,7 +94,7 @@ def _settings(
         if name in stated and getattr(recipe, name) is not None
     }
     if recipe.lora is not None:
-        given |= {"rank": recipe.lora.rank, "alpha": recipe.lora.alpha, "dropout": recipe.lora.dropout}
+        given |= recipe.lora.model_dump()
     if "steps" in given:
         given["min_steps"] = min(300, given["steps"] // 5)
         given["check_every"] = max(1, min(50, given["steps"] // 10))

@@ -19,7 +19,7 @@ from gainlaw.units.versions import code_version
 
 if TYPE_CHECKING:
     from gainlaw.errors import Problem
-    from gainlaw.training.experiment.schema import Checkpoint, Experiment, Intermediate, Target
+    from gainlaw.training.experiment.schema import Checkpoint, Experiment, Intermediate, Lora, Target
     from gainlaw.training.experiment.validation import Draft
     from gainlaw.training.jobs.job import Job
     from gainlaw.training.phases.asking import Builder, Line, Reads
@@ -49,10 +49,12 @@ class Effort:
         The longest input, and the tokens that go through at once.
     precision : str
         As in a recipe.
-    lora : int or None
-        Rank of adapters.
+    lora : Lora or None
+        Adapters.
     gradient_checkpointing, keeps_best : bool
         Whether activations are computed again, and whether the best weights are kept beside the last.
+    scored : float
+        The share of the tokens that get scores over the vocabulary, of a model that gives such scores.
     keeps : {"", "weights", "adapters"}
         What it writes of the model.
     disk_gb : float
@@ -65,9 +67,10 @@ class Effort:
     max_length: int = 512
     micro_batch_tokens: int = 0
     precision: str = "fp32"
-    lora: int | None = None
+    lora: Lora | None = None
     gradient_checkpointing: bool = False
     keeps_best: bool = False
+    scored: float = 1.0
     keeps: Literal["", "weights", "adapters"] = ""
     disk_gb: float = 0.0
 

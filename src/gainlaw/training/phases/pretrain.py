@@ -53,7 +53,7 @@ def recipe_effort(recipe: Recipe, loads: tuple[Workload, ...], passes: float, ml
         max_length=recipe.max_length,
         micro_batch_tokens=recipe.micro_batch_tokens,
         precision=recipe.precision,
-        lora=None if recipe.lora is None else recipe.lora.rank,
+        lora=recipe.lora,
         gradient_checkpointing=recipe.gradient_checkpointing,
         keeps_best=bool(recipe.patience),
         keeps="weights" if recipe.lora is None or mlm else "adapters",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.plan.memory import adapter_parameters
+from gainlaw.training.plan.memory import QUERY_VALUE, adapter_parameters
 from gainlaw.training.plan.shapes import Part, Pass, forward_flops, model_shape
 
 __all__ = [
@@ -76,6 +76,7 @@ def flops_per_example(
     phase: Pass = "train",
     gradient_checkpointing: bool = False,
     lora: int | None = None,
+    targets: Collection[str] = QUERY_VALUE,
     role: Part = "encoder",
     target_tokens: float = 0.0,
 ) -> float:
@@ -103,7 +104,9 @@ def flops_per_example(
     gradient_checkpointing : bool
         Whether the forward pass is done again during the backward pass.
     lora : int, optional
-        The rank of adapters on the queries and values of every layer.
+        The rank of adapters.
+    targets : collection of str
+        The products that have one, see `gainlaw.training.plan.memory.adapter_parameters`.
     target_tokens : float
         Length of the decoder's side; of an encoder-decoder in the role ``full`` only.
 
@@ -127,7 +130,7 @@ def flops_per_example(
         raise InputError(faults)
     forward = forward_flops(config, role)
     weights, attention = forward.weights(tokens, target_tokens), forward.attention(tokens, target_tokens)
-    adapters = 2.0 * adapter_parameters(model_shape(config, role), lora or 0) * tokens
+    adapters = 2.0 * adapter_parameters(model_shape(config, role), lora or 0, targets) * tokens
     if phase == "infer":
         return weights + attention + adapters
     again = weights + attention + adapters if gradient_checkpointing else 0.0
@@ -140,9 +143,11 @@ def disk_bytes(config: Mapping[str, Any], role: Part = "encoder") -> int:
     return 4 * shape.parameters + shape.header_bytes
 
 
-def adapter_bytes(config: Mapping[str, Any], rank: int, role: Part = "encoder") -> int:
-    """Return the size of saved adapters on queries and values, in fp32."""
-    return 4 * adapter_parameters(model_shape(config, role), rank)
+def adapter_bytes(
+    config: Mapping[str, Any], rank: int, role: Part = "encoder", targets: Collection[str] = QUERY_VALUE
+) -> int:
+    """Return the size of saved adapters, in fp32."""
+    return 4 * adapter_parameters(model_shape(config, role), rank, targets)
 
 
 def gpu_hours(flops: float, throughput_tflops: float, utilisation: float = 1.0) -> float:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.training.plan.shapes import ModelShape, Part, Pass, model_shape
+from gainlaw.training.prompting.encoding import MOST_LOGITS
 
-__all__ = ["MemoryEstimate", "Precision", "adapter_parameters", "peak_memory"]
+__all__ = ["QUERY_VALUE", "MemoryEstimate", "Precision", "adapter_parameters", "peak_memory"]
 
 Precision = Literal["fp32", "bf16"]
+QUERY_VALUE = ("query", "value")
+"""The usual products with adapters (Hu et al. 2021, section 4.2)."""
 _FP32 = 4
 
 
@@ -28,8 +31,8 @@ class MemoryEstimate:
     optimizer_bytes : int
         The optimiser's two moments in fp32.
     activations_bytes : int
-        What the forward pass keeps for the backward pass, the bf16 copies of weights among it; in evaluation
-        those copies, keys and values, and the layer at work.
+        What the forward pass keeps for the backward pass, bf16 copies of weights among it; in evaluation
+        the copies of one layer, keys and values, and the layer at work.
     working_bytes : int
         What comes on top while a backward pass is under way.
     """
@@ -55,16 +58,20 @@ def peak_memory(
     max_length: int,
     precision: Precision = "bf16",
     lora: int | None = None,
+    targets: Collection[str] = QUERY_VALUE,
     gradient_checkpointing: bool = False,
     role: Part = "encoder",
     keeps_best: bool = False,
+    scored: float = 1.0,
 ) -> MemoryEstimate:
     """Estimate the peak memory of training, or of evaluation.
 
     Assumed is a loop that keeps weights, gradients and moments in fp32 and accumulates gradients: 4 bytes a
     weight, and 4 + 8 (the moments of AdamW) a trained one. ``bf16`` means autocast: products run in bf16, which
-    keeps a bf16 copy of every weight matrix (2 bytes) and of the input of every product, while norms and the sums of
-    residual connections stay in fp32.
+    makes a bf16 copy (2 bytes) of a weight matrix and of the input of every product, while norms and the sums of
+    residual connections stay in fp32. Copies of trained weights are kept for the whole forward pass. Those of frozen
+    weights live as long as what is computed with them: to the backward pass, which multiplies by them, but with
+    gradient checkpointing, and in evaluation (where all weights are frozen), no longer than their layer.
 
     Activations follow the accounting of Korthikanti et al. 2022 (arXiv 2205.05198, section 4), in bytes per token
     and layer, with ``c`` = 4 (fp32) or 2 (bf16) bytes, widths ``h`` (states), ``q`` (queries), ``k`` (keys) and
@@ -80,14 +87,14 @@ def peak_memory(
       and with attention dropout ``a s`` or ``5 a s`` more.
 
     With every value in two bytes, one product for queries, keys and values, and ``f = 4 h``, this is their
-    ``34 h + 5 a s``. With LoRA (on queries and values) frozen products keep no input. With gradient
+    ``34 h + 5 a s``. With LoRA products without an adapter keep no input. With gradient
     checkpointing a layer keeps its input only, and one layer at a time the rest.
 
     Parameters
     ----------
     config, role
-        As in `gainlaw.training.plan.costs.count_parameters`; with a head, every token has its scores over the
-        vocabulary. Both sides of an encoder-decoder (``full``) are taken to have all the tokens.
+        As in `gainlaw.training.plan.costs.count_parameters`. Both sides of an encoder-decoder
+        (``full``) are taken to have all the tokens.
     phase : {"train", "infer"}
         Training, or evaluation right after it, with the same weights.
     micro_batch_tokens : int
@@ -97,11 +104,16 @@ def peak_memory(
     precision : {"bf16", "fp32"}
         Of the products.
     lora : int, optional
-        Rank of adapters on the queries and values; None (or 0) trains everything.
+        Rank of adapters; None (or 0) trains everything.
+    targets : collection of str
+        The products that have one, see `adapter_parameters`.
     gradient_checkpointing : bool
         Whether layers are computed again during the backward pass.
     keeps_best : bool
         Whether a copy of the best trained weights stays on the device (early stopping).
+    scored : float
+        With a head, the share of the tokens that get scores over the vocabulary; in evaluation these are
+        `gainlaw.training.prompting.encoding.MOST_LOGITS` numbers at most, as there.
 
     Returns
     -------
@@ -121,21 +133,29 @@ def peak_memory(
     _check(phase, micro_batch_tokens, max_length, precision, lora)
     shape = model_shape(config, role)
     tokens, half = micro_batch_tokens, precision == "bf16"
-    adapters = adapter_parameters(shape, lora) if lora else 0
+    adapters = adapter_parameters(shape, lora, targets) if lora else 0
     trained = adapters or shape.parameters
-    copies = 2 * (shape.linear_parameters + adapters) if half else 0
     weights = _FP32 * (shape.parameters + adapters)
-    layer = _layer_bytes(shape, half, max_length, adapters=bool(lora), training=phase == "train")
+    own = frozenset(targets) if lora else None
+    layer = _layer_bytes(shape, half, max_length, own, training=phase == "train")
     depth = shape.layers + shape.decoder_layers
+    head = shape.hidden * shape.vocabulary
+    one = (shape.linear_parameters - head) // depth
     if phase == "infer":
         keys = (2 if half else _FP32) * 2 * shape.key_value_width * depth if role != "encoder" else 0
-        logits = (6 if half else 8) * shape.vocabulary
-        return MemoryEstimate(weights, 0, 0, copies + round(tokens * (layer + keys + logits)), 0)
+        logits = (6 if half else 8) * min(tokens * scored * shape.vocabulary, MOST_LOGITS)
+        copies = 2 * max(one, head) if half else 0
+        return MemoryEstimate(weights, 0, 0, copies + round(tokens * (layer + keys) + logits), 0)
+    copies = 2 * (shape.linear_parameters + adapters) if half else 0
+    if half and lora and gradient_checkpointing:
+        copies = 2 * (one + head + adapters)
     states = _FP32 * shape.hidden
     kept = depth * (states if gradient_checkpointing else layer) + 3 * states
-    activations = copies + round(tokens * (kept + (10 if half else 8) * shape.vocabulary))
+    activations = copies + round(tokens * (kept + (10 if half else 8) * scored * shape.vocabulary))
     flow = (
-        (2 if half else _FP32) * 2 * shape.feed_forward + 2 * states + (0 if half else 4) * shape.vocabulary
+        (2 if half else _FP32) * 2 * shape.feed_forward
+        + 2 * states
+        + (0 if half else 4) * scored * shape.vocabulary
     )
     work = round(tokens * (flow + layer if gradient_checkpointing else flow))
     # The gradient of the largest tensor is made whole before it is added; most activations are gone by then.
@@ -149,30 +169,53 @@ def peak_memory(
     )
 
 
-def adapter_parameters(shape: ModelShape, rank: int) -> int:
-    """Return the parameters of adapters on the queries and values of every attention.
+def adapter_parameters(shape: ModelShape, rank: int, targets: Collection[str] = QUERY_VALUE) -> int:
+    """Return the parameters of adapters on some products of every layer.
 
     An adapter of an ``m`` by ``n`` matrix has ``rank (m + n)``; where one product gives queries, keys and values, it
     has one adapter.
+
+    Parameters
+    ----------
+    shape : ModelShape
+        What the model is made of.
+    rank : int
+        Of the adapters.
+    targets : collection of str
+        Of ``query``, ``key``, ``value`` and ``output`` of every attention, and ``feed_forward``.
     """
-    if shape.joint_projection:
-        widths = shape.hidden + shape.query_width + 2 * shape.key_value_width
-    else:
-        widths = 2 * shape.hidden + shape.query_width + shape.key_value_width
-    attentions = shape.layers + 2 * shape.decoder_layers
-    return rank * attentions * widths
+    own = {
+        "query": shape.hidden + shape.query_width,
+        "key": shape.hidden + shape.key_value_width,
+        "value": shape.hidden + shape.key_value_width,
+    }
+    attention = sum(width for name, width in own.items() if name in targets)
+    if shape.joint_projection and attention:
+        attention = shape.hidden + shape.query_width + 2 * shape.key_value_width
+    if "output" in targets:
+        attention += shape.query_width + shape.hidden
+    forward = (3 if shape.gated else 2) * (shape.hidden + shape.feed_forward)
+    layers = (shape.layers + shape.decoder_layers) * forward * ("feed_forward" in targets)
+    return rank * ((shape.layers + 2 * shape.decoder_layers) * attention + layers)
 
 
-def _layer_bytes(shape: ModelShape, half: bool, length: int, *, adapters: bool, training: bool) -> float:
-    """Return the bytes that one layer keeps for a token; in evaluation, a bound on what it holds at a time."""
+def _layer_bytes(
+    shape: ModelShape, half: bool, length: int, targets: Collection[str] | None, *, training: bool
+) -> float:
+    """Return the bytes that one layer keeps for a token; in evaluation, a bound on what it holds at a time.
+
+    `targets` are the products that have adapters; None where all weights are trained.
+    """
     size = 2 if half else 4
-    separate = 2 if adapters else 3  # autocast makes a copy of its input for each product
-    inputs = separate if half and not shape.joint_projection else 1
+    keep = ("query", "key", "value", "feed_forward") if targets is None else targets
+    # Autocast makes a copy of its input for each product.
+    separate = sum(name in keep for name in ("query", "key", "value"))
+    inputs = separate if half and not shape.joint_projection else min(separate, 1)
     values = inputs * shape.hidden + 2 * shape.query_width + 2 * shape.key_value_width
-    if not adapters:
+    if "feed_forward" in keep:
         values += shape.hidden * (2 if half and shape.gated else 1)
-    values += _inner_values(shape, half, adapters) * shape.feed_forward
-    norms = 2 * _FP32 * shape.hidden * (2 if shape.slow_norm and not adapters else 1)
+    values += _inner_values(shape, half, "feed_forward" not in keep) * shape.feed_forward
+    norms = 2 * _FP32 * shape.hidden * (2 if shape.slow_norm and targets is None else 1)
     masks = 2 * shape.hidden * (shape.dropout and training)
     scores = 4.0 * shape.heads
     if not shape.fused_attention:

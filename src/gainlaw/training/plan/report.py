@@ -37,6 +37,8 @@ class UnitCost:
         Of the whole unit; 0 for one that computes nothing, NaN where the model is not known here.
     memory_gb, disk_gb : float
         Peak on the device, and what it writes.
+    trained : float
+        How many parameters it trains, a task's head left out; NaN where the model is not known here.
     counted : bool
         False where sizes and lengths of published data were taken for granted.
     """
@@ -48,17 +50,22 @@ class UnitCost:
     flops: float
     memory_gb: float
     disk_gb: float
+    trained: float
     counted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPlan:
-    """A checkpoint: parameters and what its units cost together; NaN where its configuration is not known here."""
+    """A checkpoint: parameters and what its units cost together; NaN where its configuration is not known here.
+
+    `trained` is how many of its parameters, or of those of its adapters, a unit trains at most.
+    """
 
     name: str
     model_family: str
     params: float
     params_non_embedding: float
+    trained: float
     units: int
     done: int
     flops: float
@@ -159,6 +166,7 @@ def make_plan(experiment: Experiment, graph: UnitGraph, store: Store | None = No
                 checkpoint.model_family,
                 float(checkpoint.params or (counts[0] if counts else nan)),
                 float(counts[1]) if counts else nan,
+                max((c.trained for c in mine), default=nan),
                 len(mine),
                 sum(c.done for c in mine),
                 sum(c.flops for c in mine),
@@ -246,8 +254,21 @@ def _cost(experiment: Experiment, unit: Unit, config: Mapping[str, Any] | None, 
         memory = float("nan") if config is None else _memory(experiment, effort, config)
     if effort.keeps and config is not None:
         disk += _disk(experiment, effort, config)
+    trained = 0.0
+    if effort.trains:
+        trained = float("nan") if config is None else _trained(experiment, effort, config)
     counted = config is None or all(load.counted for load in effort.loads)
-    return UnitCost(unit.name, unit.kind, unit.label, done, flops, memory / _GB, disk, counted)
+    return UnitCost(unit.name, unit.kind, unit.label, done, flops, memory / _GB, disk, trained, counted)
+
+
+def _trained(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -> float:
+    from gainlaw.training.plan.memory import adapter_parameters
+    from gainlaw.training.plan.shapes import model_shape
+
+    shape = model_shape(config, counted_role(experiment, config))
+    if effort.lora is None:
+        return float(shape.parameters)
+    return float(adapter_parameters(shape, effort.lora.rank, effort.lora.targets))
 
 
 def _flops(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -> float:
@@ -260,7 +281,8 @@ def _flops(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) ->
             load.tokens,
             phase="train" if effort.trains else "infer",
             gradient_checkpointing=effort.gradient_checkpointing,
-            lora=effort.lora,
+            lora=None if effort.lora is None else effort.lora.rank,
+            targets=_targets(effort),
             role=counted_role(experiment, config),
         )
         once += one * load.examples * load.sequences
@@ -277,12 +299,18 @@ def _memory(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -
         micro_batch_tokens=effort.micro_batch_tokens,
         max_length=effort.max_length,
         precision="fp32" if effort.precision == "fp32" else "bf16",
-        lora=effort.lora,
+        lora=None if effort.lora is None else effort.lora.rank,
+        targets=_targets(effort),
         gradient_checkpointing=effort.gradient_checkpointing,
         role=counted_role(experiment, config),
         keeps_best=effort.keeps_best,
+        scored=effort.scored,
     )
     return float(memory.total_bytes)
+
+
+def _targets(effort: Effort) -> tuple[str, ...]:
+    return () if effort.lora is None else tuple(effort.lora.targets)
 
 
 def _disk(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -> float:
@@ -290,6 +318,6 @@ def _disk(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -> 
     from gainlaw.training.plan.costs import adapter_bytes, disk_bytes
 
     role = counted_role(experiment, config)
-    if effort.keeps == "adapters":
-        return adapter_bytes(config, effort.lora or 0, role) / _GB
+    if effort.keeps == "adapters" and effort.lora is not None:
+        return adapter_bytes(config, effort.lora.rank, role, effort.lora.targets) / _GB
     return disk_bytes(config, role) / _GB

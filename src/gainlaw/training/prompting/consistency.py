@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -38,7 +38,7 @@ class ConsistencySettings:
         Prompts drawn for each item of an update, without replacement; all where there are fewer.
     clip : float
         Largest norm of the gradient.
-    rank, alpha, dropout
+    rank, alpha, dropout, targets
         The low-rank adapters (Hu et al. 2021, arXiv:2106.09685).
     student : {"likelihood", "normalised"}
         Whether the student's probability of an answer is that of its text, as in the paper, or its share
@@ -66,6 +66,7 @@ class ConsistencySettings:
     rank: int = 1
     alpha: float = 4.0
     dropout: float = 0.3
+    targets: Sequence[str] = ("query", "value")
     student: Literal["likelihood", "normalised"] = "likelihood"
     min_steps: int = 300
     check_every: int = 50

@@ -148,7 +148,7 @@ def train_consistency(
     training = model.training
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        adapted = add_adapters(model, settings.rank, settings.alpha, settings.dropout)
+        adapted = add_adapters(model, settings.rank, settings.alpha, settings.dropout, settings.targets)
         try:
             swarm = Swarm(adapted, tokenizer, items, validation, templates, settings, seed)
             result = train(

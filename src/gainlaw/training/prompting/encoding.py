@@ -12,7 +12,10 @@ from gainlaw.training.prompting.templates import Request
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
-__all__ = ["EncodedRequest", "context_length", "encode_requests"]
+__all__ = ["MOST_LOGITS", "EncodedRequest", "context_length", "encode_requests"]
+
+MOST_LOGITS = 2**28
+"""Most logits held at a time, so that a large vocabulary does not outgrow the memory."""
 
 _DEFAULT_LENGTH = 2048
 _UNBOUNDED = 10**9

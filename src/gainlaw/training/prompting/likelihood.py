@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gainlaw.training.prompting.encoding import EncodedRequest
+from gainlaw.training.prompting.encoding import MOST_LOGITS, EncodedRequest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 __all__ = ["score_options"]
-
-# Most logits held at a time, so that a large vocabulary does not outgrow the memory.
-_LOGITS = 2**28
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,7 @@ class _Scorer:
             sizes = max(longest, lengths[k]), max(further, extra[k]), max(outputs, logits[k])
             many = len(batch) + 1
             if batch and (
-                many * (sizes[0] + sizes[1]) > self.budget or many * sizes[2] * self.vocabulary > _LOGITS
+                many * (sizes[0] + sizes[1]) > self.budget or many * sizes[2] * self.vocabulary > MOST_LOGITS
             ):
                 yield batch
                 batch, sizes = [], (lengths[k], extra[k], logits[k])

@@ -18,9 +18,11 @@ from gainlaw.units.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["collect", "write_results"]
+__all__ = ["BAD", "collect", "write_results"]
 
 EVALUATIONS, PREDICTIONS = "evaluations.csv", "predictions.parquet"
+BAD = frozenset({"collapsed", "diverged", "unknown"})
+"""How a training may have ended that must not be taken for one that went well."""
 _KEYS = ("model", "intermediate", "task", "language", "seed", "prompt", "split", "metric", "protocol")
 
 
@@ -40,9 +42,9 @@ def collect(graph: UnitGraph, store: Store, source: str) -> tuple[pd.DataFrame, 
     -------
     evaluations : pandas.DataFrame
         The columns of an evaluations table, and ``params_non_embedding``, ``run_status`` (of the training: ``ok``,
-        ``stopped early``, ``collapsed``, ``diverged``, the last two also where it went wrong before the last
-        phase; ``constant answer`` where every item got one answer) and, for prompts, ``prompt_agreement``
-        (Fleiss' kappa between the prompts of a model, task and language).
+        ``stopped early``, ``collapsed``, ``diverged``, ``unknown`` without its record, the last three also where it
+        went wrong before the last phase; ``constant answer`` where every item got one answer) and, for prompts,
+        ``prompt_agreement`` (Fleiss' kappa between the prompts of a model, task and language).
     predictions : pandas.DataFrame
         One row an item: the key columns, ``example`` and ``correct``.
     """
@@ -123,9 +125,13 @@ def _training_status(graph: UnitGraph, store: Store, name: str) -> str:
     """Return how the training of a model ended; a phase that went wrong marks all that came after it."""
     last = ""
     while name:
-        record = store.path(name) / "result.json"
-        status = str(_read(record)["status"]) if record.is_file() else "ok"
-        if status in {"collapsed", "diverged"}:
+        status = ""
+        if find_phase(graph.units[name].kind).trains:
+            try:
+                status = str(_read(store.path(name) / "result.json")["status"])
+            except (OSError, ValueError, KeyError, TypeError):
+                status = "unknown"
+        if status in BAD:
             return status
         last = last or status
         name = graph.units[name].parents.get("model", "")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from gainlaw.errors import InputError, Problem
+from gainlaw.training.experiment.configurations import configuration_of, counted_role
 from gainlaw.training.experiment.schema import Experiment
 from gainlaw.training.experiment.taskchecks import folders_wanted
 from gainlaw.training.phases.phase import do
 from gainlaw.training.runs.graph import UnitGraph, build_graph
 from gainlaw.training.runs.record import recorded_scores, write_record
-from gainlaw.training.runs.results import write_results
+from gainlaw.training.runs.results import BAD, write_results
 from gainlaw.training.train.machine import count_gpus, default_workers, resolve_device
 from gainlaw.units.schedule import Ended, run_units
 from gainlaw.units.store import Store
@@ -97,7 +98,7 @@ def run_experiment(
         store,
         do,
         workers=side_by_side,
-        first=lambda unit: _size(graph, unit),
+        first=partial(_size, graph, _parameters(experiment, graph)),
         started=started,
         ended=ended,
         waiting=waiting,
@@ -113,12 +114,29 @@ def run_experiment(
     return RunOutcome(tuple(ends), scores, _warnings(output))
 
 
-def _size(graph: UnitGraph, unit: Unit) -> float:
-    """Return about how large the model of a unit is: the largest take longest, and others fill the gaps."""
-    config: Any = unit.spec.get("config")
-    if config:
-        return float(config.get("hidden_size", 1)) ** 2 * float(config.get("num_hidden_layers", 1))
-    return _size(graph, graph.units[unit.parents["model"]]) if "model" in unit.parents else float("inf")
+def _parameters(experiment: Experiment, graph: UnitGraph) -> dict[str, float]:
+    """Return the number of parameters of the model of each unit that a checkpoint starts from, where it is known."""
+    from gainlaw.training.plan.costs import count_parameters
+
+    found: dict[str, float] = {}
+    for checkpoint in experiment.checkpoints:
+        config = configuration_of(experiment, checkpoint)
+        size = checkpoint.params
+        if size is None and config is not None:
+            size = count_parameters(config, counted_role(experiment, config)).total
+        if size is not None:
+            found |= {cell.source: float(size) for cell in graph.cells if cell.checkpoint == checkpoint.name}
+    return found
+
+
+def _size(graph: UnitGraph, parameters: Mapping[str, float], unit: Unit) -> float:
+    """Return how large the model of a unit is: the largest take longest, and others fill the gaps.
+
+    What no model is read by (the world) goes first, and so does a model whose size is not known.
+    """
+    while "model" in unit.parents:
+        unit = graph.units[unit.parents["model"]]
+    return parameters.get(unit.name, float("inf"))
 
 
 def _hold_to_budget(experiment: Experiment, graph: UnitGraph, store: Store, over_budget: bool) -> None:
@@ -145,6 +163,6 @@ def _warnings(output: Path) -> tuple[str, ...]:
     if not file.is_file():
         return ()
     table = pd.read_csv(file, keep_default_na=False)
-    bad = table[table["run_status"].isin(["collapsed", "diverged"])]
+    bad = table[table["run_status"].isin(BAD)]
     counts = Counter(zip(bad["run_status"], bad["model"], bad["task"], strict=True))
     return tuple(f"{status}: {model} on {task}" for status, model, task in counts)

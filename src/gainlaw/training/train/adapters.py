@@ -1,4 +1,4 @@
-"""Low-rank adapters (Hu et al. 2021, arXiv 2106.09685), put in by peft and merged at the end."""
+"""Low-rank adapters (Hu et al. 2021, arXiv 2106.09685): which layers get one, put in by peft, and merged."""
 
 from __future__ import annotations
 
@@ -6,25 +6,87 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from gainlaw.errors import InputError, Problem
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from transformers import PreTrainedModel
 
-__all__ = ["add_adapters", "merge_saved", "save_adapters"]
+__all__ = ["adapted_layers", "add_adapters", "merge_saved", "save_adapters"]
+
+_JOINT = ("query", "key", "value")
+#: How the architectures call their products: the end of a layer's name, and what it computes. The longest end counts.
+_PRODUCTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("query", "q", "q_proj", "q_lin", "query_proj"), ("query",)),
+    **dict.fromkeys(("key", "k", "k_proj", "k_lin", "key_proj"), ("key",)),
+    **dict.fromkeys(("value", "v", "v_proj", "v_lin", "value_proj"), ("value",)),
+    **dict.fromkeys(("query_key_value", "c_attn", "qkv_proj"), _JOINT),
+    **dict.fromkeys(
+        (
+            *("attention.output.dense", "self_attention.dense", "attention.dense", "attn.c_proj"),
+            *("o", "o_proj", "out_proj", "out_lin"),
+        ),
+        ("output",),
+    ),
+    **dict.fromkeys(
+        (
+            *("intermediate.dense", "output.dense", "wi", "wi_0", "wi_1", "wo", "fc1", "fc2"),
+            *("dense_h_to_4h", "dense_4h_to_h", "gate_proj", "up_proj", "down_proj"),
+            *("lin1", "lin2", "c_fc", "mlp.c_proj", "ffn", "ffn_output"),
+        ),
+        ("feed_forward",),
+    ),
+}
 
 
-def add_adapters(model: PreTrainedModel, rank: int, alpha: float, dropout: float) -> Any:
+def adapted_layers(model: PreTrainedModel, targets: Collection[str]) -> list[str]:
+    """Return the names of the layers of a model that compute some products.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        May be on the meta device.
+    targets : collection of str
+        Of `gainlaw.training.experiment.schema.Product`. A layer that gives queries, keys and values at once counts
+        as each of them.
+
+    Raises
+    ------
+    InputError
+        With every product that no layer of the architecture is known to compute.
+    """
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    found: dict[str, tuple[str, ...]] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear | Conv1D):
+            ends = (".".join(name.split(".")[-length:]) for length in (3, 2, 1))
+            found[name] = next((_PRODUCTS[end] for end in ends if end in _PRODUCTS), ())
+    there = {each for products in found.values() for each in products}
+    lacking = [each for each in targets if each not in there]
+    if lacking:
+        hint = f"it has {', '.join(sorted(there))}" if there else "train all its weights: lora = false"
+        what = f"which layers of {model.config.model_type} compute {', '.join(lacking)} is not known"
+        raise InputError(Problem(what, "lora.targets", hint=hint))
+    return [name for name, products in found.items() if set(products) & set(targets)]
+
+
+def add_adapters(
+    model: PreTrainedModel, rank: int, alpha: float, dropout: float, targets: Collection[str]
+) -> Any:
     """Put adapters into the layers of a model, in place, and freeze the rest.
 
     Parameters
     ----------
     model : PreTrainedModel
-        Its layers are changed in place; it can go on being called itself. Those that get an adapter are what peft
-        takes for the architecture (queries and values of most), and all linear ones of one that it does not know.
+        Its layers are changed in place; it can go on being called itself.
     rank, alpha, dropout
         Of the adapters.
+    targets : collection of str
+        The products that get one, see `adapted_layers`.
 
     Returns
     -------
@@ -32,15 +94,13 @@ def add_adapters(model: PreTrainedModel, rank: int, alpha: float, dropout: float
         Whose ``merge_and_unload()`` gives the plain model back, adapters merged.
     """
     from peft import LoraConfig, get_peft_model
-    from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
     from transformers.pytorch_utils import Conv1D
 
-    known = KNOWN.get(model.config.model_type, "all-linear")
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,  # type: ignore[arg-type]
         lora_dropout=dropout,
-        target_modules=known if isinstance(known, str) else list(known),
+        target_modules=adapted_layers(model, targets),
         # GPT-2 stores its linear layers the other way round.
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
     )
