@@ -301,6 +301,23 @@ def test_revisions_are_models_of_their_own_and_fixed_choices_give_the_guess_rate
     assert said(evals, "1 model without a pair, left out: toy-1b@step1000")
 
 
+def test_scores_go_to_standard_output_and_counts_to_json(ladder: Path, cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    told = json.loads(cli("import", ladder, "-o", file, "--pair", RULE, "--json").out)
+    counts = {"file": str(file), "n_scores": 18, "n_paired": 9, "n_answers": 0}
+    assert {key: told[key] for key in counts} == counts
+    assert any("6 files read" in each["message"] for each in told["notes"])
+    piped = cli("import", ladder, "-o", "-", "--pair", RULE)
+    assert piped.out == file.read_text()
+    assert "-: 18 scores, 9 of them with a baseline (the files hold answers" in piped.err
+    assert "-o FOLDER)" in piped.err
+    both = cli("import", ladder, "-o", "-", "--pair", RULE, "--json")
+    assert (both.code, both.out) == (2, "")
+    seen: list[tuple[int, int]] = []
+    gl.import_results(ladder, pair=RULE, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(number, 24) for number in range(24)]
+
+
 def test_answers_of_other_scores_are_not_left_beside_new_ones(ladder: Path, cli: Cli, tmp_path: Path) -> None:
     write_json(tmp_path / "in" / "a.json", new_results("toy-1b", {"xnli_en": (50, 100)}))
     write_json(tmp_path / "in" / "b.json", new_results("toy-1b-chat", {"xnli_en": (50, 100)}))

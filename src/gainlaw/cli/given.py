@@ -1,15 +1,15 @@
-"""What several commands are given alike: a table with its options, and the wish for JSON."""
+"""What several commands are given alike: a table, or result files, with their options, and the wish for JSON."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import MISSING, dataclass, fields
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from gainlaw.cli.printing import Json
+from gainlaw.cli.results import GivenResults
 from gainlaw.cli.sources import (
     Covariance,
     Metrics,
@@ -22,38 +22,26 @@ from gainlaw.cli.sources import (
     open_table,
 )
 from gainlaw.errors import InputError, Problem
-from gainlaw.options import ParamsUnit, Unit
 
 if TYPE_CHECKING:
     from gainlaw.scores.evaluations.table import Evaluations
     from gainlaw.scores.gains.table import Gains
 
-__all__ = ["GivenTable", "offers_json", "reads_table"]
-
-#: The options that a table is read by, beside the table itself.
-_OPTIONS: dict[str, Any] = {
-    "predictions": Predictions,
-    "where": Where,
-    "rename": Rename,
-    "metric": Metrics,
-    "covariance": Covariance,
-    "unit": ScoreUnit,
-    "params_unit": SizeUnit,
-}
+__all__ = ["GivenTable", "offers_json", "reads_results", "reads_table"]
 
 
 @dataclass(frozen=True, slots=True)
 class GivenTable:
     """The table that a command was given: where it is and how it is read, see `gainlaw.cli.sources.open_table`."""
 
-    evals: str
-    predictions: Path | None = None
-    where: Sequence[str] | None = None
-    rename: Sequence[str] | None = None
-    metric: Sequence[str] | None = None
-    covariance: Path | None = None
-    unit: Unit | None = None
-    params_unit: ParamsUnit | None = None
+    evals: Table
+    predictions: Predictions = None
+    where: Where = None
+    rename: Rename = None
+    metric: Metrics = None
+    covariance: Covariance = None
+    unit: ScoreUnit = None
+    params_unit: SizeUnit = None
 
     def open(self) -> Evaluations | Gains:
         """Read the table."""
@@ -74,18 +62,41 @@ def reads_table(command: Callable[..., None]) -> Callable[..., None]:
     >>> count(evals="dataset:bloomz", twice=True)
     1344
     """
+    return _reads(GivenTable, command)
+
+
+def reads_results(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose first parameter, a `GivenResults`, is given by result files and their options.
+
+    Examples
+    --------
+    >>> @reads_results
+    ... def count(results: GivenResults) -> None:
+    ...     print(len(results.paths), "paths")
+    >>> count(paths=["a.json", "b.json"], percent=True)
+    2 paths
+    """
+    return _reads(GivenResults, command)
+
+
+def _reads[Given](kind: Callable[..., Given], command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose first parameter is made of the fields of a record: an argument, and options."""
+    annotations = get_type_hints(kind, include_extras=True)
+    own = [
+        inspect.Parameter(
+            each.name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=inspect.Parameter.empty if each.default is MISSING else each.default,
+            annotation=annotations[each.name],
+        )
+        for each in fields(kind)  # type: ignore[arg-type]  # a class, and a dataclass
+    ]
 
     def run(**given: Any) -> None:
-        own = {name: given.pop(name) for name in ("evals", *_OPTIONS) if name in given}
-        command(GivenTable(**own), **given)
+        command(kind(**{each.name: given.pop(each.name) for each in own if each.name in given}), **given)
 
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    table = inspect.Parameter("evals", kind, annotation=Table)
-    options = [
-        inspect.Parameter(name, kind, default=None, annotation=each) for name, each in _OPTIONS.items()
-    ]
     rest = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
-    return _shown_as(run, command, [table, *rest, *options])
+    return _shown_as(run, command, [own[0], *rest, *own[1:]])
 
 
 def offers_json(command: Callable[..., None]) -> Callable[..., None]:

@@ -9,7 +9,7 @@ import os
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cached_property
@@ -248,7 +248,9 @@ def _document(
 
 
 def find_documents(
-    paths: Sequence[str | os.PathLike[str]], exclude: Sequence[str] = ()
+    paths: Sequence[str | os.PathLike[str]],
+    exclude: Sequence[str] = (),
+    progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Document | tuple[str, str]]:
     """Give the files named, and all those in the folders named, in the order of their names.
 
@@ -258,6 +260,8 @@ def find_documents(
         Files and folders; ``-`` is standard input.
     exclude : sequence of str
         Patterns of names or paths to pass over, with ``*`` and ``?``.
+    progress : callable, optional
+        Called with the number of files that are looked at and of all.
 
     Yields
     ------
@@ -276,8 +280,11 @@ def find_documents(
     unused = set(exclude)
     folders: dict[str, frozenset[str]] = {}
     named = {os.path.realpath(path) for path in paths if Path(path).is_file()}
-    for given in paths:
-        if str(given) == _STDIN:
+    files = [path for given in paths for path in _files(given)]
+    for number, path in enumerate(files):
+        if progress is not None:
+            progress(number, len(files))
+        if str(path) == _STDIN:
             data = sys.stdin.buffer.read()
             try:
                 data = _unpacked(data)
@@ -285,33 +292,36 @@ def find_documents(
             except UnreadableError as error:
                 yield "standard input", str(error)
             continue
-        root = Path(given)
-        for path in _walk(root) if root.is_dir() else (root,):
-            real = os.path.realpath(path)
-            if real in seen:
-                continue
-            seen.add(real)
-            fits = [each for each in exclude if fnmatch(str(path), each) or fnmatch(path.name, each)]
-            if fits:
-                unused -= set(fits)
-                continue
-            folder = os.path.dirname(real)  # noqa: PTH120
-            if folder not in folders:
-                folders[folder] = frozenset(os.listdir(folder))  # noqa: PTH208
-            try:
-                yield open_document(path, str(path), given=real in named, neighbours=folders[folder])
-            except UnreadableError as error:
-                yield str(path), str(error)
+        real = os.path.realpath(path)
+        if real in seen:
+            continue
+        seen.add(real)
+        fits = [each for each in exclude if fnmatch(str(path), each) or fnmatch(path.name, each)]
+        if fits:
+            unused -= set(fits)
+            continue
+        folder = os.path.dirname(real)  # noqa: PTH120
+        if folder not in folders:
+            folders[folder] = frozenset(os.listdir(folder))  # noqa: PTH208
+        try:
+            yield open_document(path, str(path), given=real in named, neighbours=folders[folder])
+        except UnreadableError as error:
+            yield str(path), str(error)
     if unused:
         raise InputError(
             [Problem(f"no file is called {each!r}, to be passed over") for each in sorted(unused)]
         )
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(root):
+def _files(given: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give the files in a folder, or the file itself."""
+    path = Path(given)
+    if str(given) == _STDIN or not path.is_dir():
+        yield path
+        return
+    for folder, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            path = Path(folder) / name
-            if not name.startswith(".") and path.is_file():
-                yield path
+            inner = Path(folder) / name
+            if not name.startswith(".") and inner.is_file():
+                yield inner

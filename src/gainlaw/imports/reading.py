@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
@@ -81,6 +81,7 @@ def read_results(
     wishes: Wishes | None = None,
     *,
     exclude: Sequence[str] = (),
+    progress: Callable[[int, int], None] | None = None,
 ) -> Found:
     """Read every score in files and folders; what a file is, its content says.
 
@@ -92,6 +93,8 @@ def read_results(
         What the caller says of names and of what the files leave out.
     exclude : sequence of str
         Patterns of files to pass over.
+    progress : callable, optional
+        Called with the number of files that are looked at and of all.
 
     Returns
     -------
@@ -115,7 +118,7 @@ def read_results(
     wishes = wishes or Wishes()
     scores: list[Score] = []
     log, counts, problems = _Log(), dict[str, int](), list[Problem]()
-    for document in find_documents(paths, exclude):
+    for document in find_documents(paths, exclude, progress):
         name, given, reason = _name(document), True, ""
         if isinstance(document, Document):
             given = document.given

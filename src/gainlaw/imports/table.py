@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ def import_results(
     rename: Mapping[str, str] | None = None,
     percent: bool = False,
     gold: str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Evaluations:
     """Read the results of other programs and make evaluations of them: baselines, and what is compared with them.
 
@@ -77,6 +78,8 @@ def import_results(
         Whether tables hold scores in per cent.
     gold : path-like, optional
         The folder of the right answers to predictions of XTREME: ``TASK/test-LANGUAGE.tsv``.
+    progress : callable, optional
+        Called with the number of files that are looked at and of all.
 
     Returns
     -------
@@ -117,7 +120,7 @@ def import_results(
         hint = f"allowed: {', '.join(KEY)}"
         raise InputError(Problem(f"across {', '.join(allowed)!r} cannot be", hint=hint))
     places = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    found = settle(read_results(places, wishes, exclude=_several(exclude)), wishes)
+    found = settle(read_results(places, wishes, exclude=_several(exclude), progress=progress), wishes)
     if isinstance(pairs, str | os.PathLike):
         listed = read_pairs(pairs)
     else:

@@ -85,10 +85,17 @@ class EvaluationsRecord:
         pathlib.Path
             The table written.
         """
-        import pandas as pd
-
         target = Path(path)
         folder = target.suffix.lower() not in {".csv", ".parquet", ".pq"}
+        written = write_frame_atomic(self.written(), target / "evaluations.csv" if folder else target)
+        if folder and self.predictions is not None:
+            write_frame_atomic(self.predictions.drop(columns="position"), target / "predictions.parquet")
+        return written
+
+    def written(self) -> pd.DataFrame:
+        """Return the columns that `write` writes: what was derived and what is empty is left out."""
+        import pandas as pd
+
         frame = self.frame.drop(columns=[c for c in DERIVED if c in self.frame and c != "language_family"])
         ratio = frame["n_correct"] / frame["n_examples"]
         exact = (
@@ -102,8 +109,4 @@ class EvaluationsRecord:
             for c in frame
             if frame[c].isna().all() or (pd.api.types.is_string_dtype(frame[c]) and frame[c].eq("").all())
         ]
-        frame = frame.drop(columns=[c for c in empty if c not in {"base_model", "n_examples"}])
-        written = write_frame_atomic(frame, target / "evaluations.csv" if folder else target)
-        if folder and self.predictions is not None:
-            write_frame_atomic(self.predictions.drop(columns="position"), target / "predictions.parquet")
-        return written
+        return frame.drop(columns=[c for c in empty if c not in {"base_model", "n_examples"}])
