@@ -136,6 +136,7 @@ def test_the_runner_and_the_statistics_never_import_each_other() -> None:
         "_compiled",
         "_directory",
         "_io",
+        "_listing",
         "_provenance",
         "_threads",
     }

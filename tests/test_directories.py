@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from gainlaw import _directory
-from gainlaw._directory import FILES, FIT, Kind, check_file_target, new_directory, owned_files
+from gainlaw._directory import check_file_target, new_directory
 from gainlaw._io import write_bytes_atomic, write_text_atomic
+from gainlaw._listing import FILES, FIT, Kind, owned_files
 from gainlaw.errors import InputError
 
 
@@ -200,7 +201,8 @@ def test_a_directory_inside_which_something_is_written_is_not_replaced(tmp_path:
 def test_what_dead_processes_left_is_swept(tmp_path: Path) -> None:
     code = """
 import os, signal, sys
-from gainlaw._directory import FIT, new_directory
+from gainlaw._directory import new_directory
+from gainlaw._listing import FIT
 with new_directory(sys.argv[1], FIT) as folder:
     (folder / "half.csv").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,9 +10,7 @@ from gainlaw.fitting.storage import load_fit
 
 
 def run(inputs: Mapping[str, Path], output: Path) -> str:
-    if output.exists():
-        shutil.rmtree(output)
-    fit = other_scale_fit(load_fit(inputs["fit"]))
+    fit = other_scale_fit(load_fit(inputs["fit"]), anew=True)
     if fit is None:
         raise ValueError(f"{inputs['fit']} keeps no scores, so there is no other scale")
     return f"{fit.scale}, diagnostics {fit.status}"

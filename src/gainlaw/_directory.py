@@ -12,63 +12,28 @@ import contextlib
 import ctypes
 import datetime as dt
 import errno
-import fnmatch
 import json
 import os
 import shutil
 import socket
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from gainlaw._io import TEMPORARY, beside, sha256_file, sync, take, umask, write_text_atomic
+from gainlaw._listing import FILES, FIT, Kind, owned_files
 from gainlaw.errors import InputError, Problem
 
 __all__ = [
-    "FILES",
-    "FIT",
-    "Kind",
+    "check_directory_target",
     "check_file_target",
-    "listed_files",
     "locked",
     "new_directory",
-    "owned_files",
 ]
 
 _MOST_FOREIGN = 10_000
 _EXCHANGE = 2
 _AT_CWD = -100
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of directory that the package writes.
-
-    Parameters
-    ----------
-    record : str
-        The file that lists, under ``files``, what belongs to the directory.
-    what : str
-        What to call it in messages.
-    inside : str
-        A pattern of directories inside it that are of the same kind and belong to it.
-    shared : bool
-        Whether it may be put into a directory that holds other things.
-    """
-
-    record: str
-    what: str
-    inside: str = ""
-    shared: bool = False
-
-
-FIT = Kind("fit.json", "a fit", inside="scale_*")
-"""A fit directory; its record is written with it."""
-
-FILES = Kind("files.json", "an output of gainlaw", shared=True)
-"""Files of a report or of curves; their record is made when they are put in place."""
 
 
 @contextmanager
@@ -147,6 +112,22 @@ def check_file_target(path: str | os.PathLike[str]) -> None:
     _check_above(target, "name another file")
 
 
+def check_directory_target(path: str | os.PathLike[str], kind: Kind) -> None:
+    """Raise an InputError if a directory cannot be written into, or holds other things; call it before the work.
+
+    Parameters
+    ----------
+    path : path-like
+        The directory, there or not.
+    kind : Kind
+        What it is to hold: what it holds already must have the record of that.
+    """
+    target = _resolve(path)
+    if not target.exists():
+        _check_above(target, f"name another directory for {kind.what}")
+    _check_kind(target, kind)
+
+
 @contextmanager
 def locked(path: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None]:
     """Keep other writers away from a directory inside the block.
@@ -180,56 +161,6 @@ def locked(path: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None
     finally:
         lock.unlink(missing_ok=True)
         os.close(handle)
-
-
-def listed_files(folder: Path, record: str) -> dict[str, str]:
-    """Return the files that the record of a directory lists, with their SHA-256.
-
-    Raises
-    ------
-    InputError
-        If the record cannot be read, or lists anything but names inside the directory.
-    """
-    if not (folder / record).is_file():  # reading a pipe would never end
-        raise InputError(Problem(f"{folder / record} is no regular file"), source=str(folder))
-    try:
-        files = json.loads((folder / record).read_text("utf-8"))["files"]
-        names = dict(files.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(
-            Problem(f"{folder / record} cannot be read: {type(error).__name__}: {error}"), source=str(folder)
-        ) from None
-    wrong = [
-        Problem(f"{record} lists {name!r}, which is no file of this directory", hint="do not use it")
-        for name, digest in names.items()
-        if not isinstance(digest, str) or not _inside(name)
-    ]
-    if wrong:
-        raise InputError(wrong, source=str(folder))
-    return names
-
-
-def owned_files(folder: Path, kind: Kind) -> set[str]:
-    """Return the files that belong to a directory by its record, those of inner directories of its kind included.
-
-    Raises
-    ------
-    InputError
-        If a record cannot be read.
-    """
-    if not (folder / kind.record).is_file():
-        return set()
-    owned = {kind.record, *listed_files(folder, kind.record)}
-    if kind.inside:
-        for inner in folder.iterdir():
-            if fnmatch.fnmatch(inner.name, kind.inside) and (inner / kind.record).is_file():
-                owned |= {f"{inner.name}/{name}" for name in owned_files(inner, kind)}
-    return owned
-
-
-def _inside(name: Any) -> bool:
-    path = PurePosixPath(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
 
 
 def _resolve(path: str | os.PathLike[str]) -> Path:
@@ -278,8 +209,8 @@ def _check_above(target: Path, hint: str) -> None:
         raise InputError(Problem(f"{above} cannot be written to", hint=hint))
 
 
-def _check_content(target: Path, kind: Kind, overwrite: bool, names: Collection[str]) -> None:
-    """Raise an InputError if what a directory holds may not be replaced or carried over."""
+def _check_kind(target: Path, kind: Kind) -> None:
+    """Raise an InputError if a directory cannot be written into, or holds things but nothing of its kind."""
     hint = f"name another directory for {kind.what}"
     if not target.exists():
         return
@@ -287,13 +218,19 @@ def _check_content(target: Path, kind: Kind, overwrite: bool, names: Collection[
         raise InputError(Problem(f"{target} is a file", hint=hint))
     if not os.access(target, os.R_OK | os.W_OK | os.X_OK):
         raise InputError(Problem(f"{target} cannot be written to", hint=hint))
-    if not any(target.iterdir()):
+    known = kind.shared or (target / kind.record).is_file()
+    if not known and any(not TEMPORARY.fullmatch(each.name) for each in target.iterdir()):
+        raise InputError(Problem(f"{target} is not empty and not a directory of {kind.what}", hint=hint))
+
+
+def _check_content(target: Path, kind: Kind, overwrite: bool, names: Collection[str]) -> None:
+    """Raise an InputError if what a directory holds may not be replaced or carried over."""
+    _check_kind(target, kind)
+    if not target.exists():
         return
-    if not kind.shared:
-        if not (target / kind.record).is_file():
-            raise InputError(Problem(f"{target} is not empty and not a directory of {kind.what}", hint=hint))
-        if not overwrite:
-            raise InputError(Problem(f"{target} holds {kind.what} already", hint=f"{hint}, or --overwrite"))
+    if not kind.shared and not overwrite and (target / kind.record).is_file():
+        hint = f"name another directory for {kind.what}, or --overwrite"
+        raise InputError(Problem(f"{target} holds {kind.what} already", hint=hint))
     foreign = _foreign(target, owned_files(target, kind))
     _refuse_taken(target, [name for name in foreign if name in names])
 

@@ -1,12 +1,13 @@
-"""Which code made a result: the commit of the repository at hand. Imports nothing from the package."""
+"""Which code made a result: the commit of the repository at hand, and packages. Imports nothing from the package."""
 
 from __future__ import annotations
 
 import subprocess
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
 
-__all__ = ["git_state"]
+__all__ = ["git_state", "required_packages"]
 
 
 def git_state() -> dict[str, Any] | None:
@@ -31,3 +32,15 @@ def git_state() -> dict[str, Any] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit, "dirty": bool(dirty)}
+
+
+def required_packages() -> tuple[str, ...]:
+    """Return the packages that the statistics need, as the installation itself lists them."""
+    try:
+        listed = requires("gainlaw") or []
+    except PackageNotFoundError:
+        listed = []
+    plain = [text.partition(";")[0] for text in listed if "extra ==" not in text]
+    return tuple(
+        sorted({text.partition(">")[0].partition("=")[0].partition("[")[0].strip() for text in plain})
+    )

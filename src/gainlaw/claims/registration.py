@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import stat
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -147,8 +148,9 @@ def standing(claims: str | os.PathLike[str], fits: Sequence[FitRecord]) -> str:
     claims : path-like
         The file of claims.
     fits : sequence of Fit
-        The fits that they are judged on. Their data are as old as the oldest of their files that is still there
-        unchanged; where none is, how old they are is not known.
+        The fits that they are judged on. Their data are as old as the oldest of their files that is still there: their
+        tables, where these are unchanged, and the files of results that scores were imported from. Where none is, how
+        old they are is not known.
 
     Raises
     ------
@@ -176,12 +178,23 @@ def standing(claims: str | os.PathLike[str], fits: Sequence[FitRecord]) -> str:
 
 
 def _oldest(fits: Sequence[FitRecord]) -> datetime | None:
-    times = []
+    times: list[float] = []
     for fit in fits:
-        source = Path(fit.gains.source)
-        if fit.gains.sha256 and source.is_file() and sha256_file(source) == fit.gains.sha256:
-            times.append(datetime.fromtimestamp(source.stat().st_mtime, UTC))
-    return min(times, default=None)
+        scores, table = fit.gains.evaluations, Path(fit.gains.source)
+        if fit.gains.sha256 and table.is_file() and sha256_file(table) == fit.gains.sha256:
+            times.append(table.stat().st_mtime)
+        if scores is not None and "source" in scores.frame:
+            times += filter(None, map(_written, scores.frame["source"].unique()))
+    return datetime.fromtimestamp(min(times), UTC) if times else None
+
+
+def _written(name: str) -> float | None:
+    """Return when a file of results was written; None where the name is that of no file at hand."""
+    try:
+        found = Path(name).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime if stat.S_ISREG(found.st_mode) else None
 
 
 def _when(time: datetime) -> str:

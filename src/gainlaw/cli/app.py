@@ -31,6 +31,7 @@ from gainlaw.cli.commands.predict import predict
 from gainlaw.cli.commands.register import register
 from gainlaw.cli.commands.report import report
 from gainlaw.cli.commands.run import run
+from gainlaw.cli.commands.study import study
 from gainlaw.cli.commands.summary import summary
 from gainlaw.cli.commands.table import table
 from gainlaw.cli.given import offers_json
@@ -50,6 +51,7 @@ app = typer.Typer(
 )
 
 _COMMANDS: dict[Callable[..., None], str] = {
+    study: "from results to verdicts and a report, in one folder",
     import_: "results of other programs to a table of scores",
     check: "what is in a table, what pairs, what to fix",
     gains: "scores to gains, with their sampling covariance",

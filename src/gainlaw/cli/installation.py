@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from gainlaw import __version__
 from gainlaw._compiled import KERNELS, place_caches, writable
+from gainlaw._provenance import required_packages
 from gainlaw._threads import cores
 
 __all__ = ["examine"]
@@ -32,7 +33,7 @@ def examine() -> dict[str, Any]:
     ['compiled code', 'engines', 'gpu', 'problems', 'threads', 'versions']
     """
     place_caches()
-    wanted = [name for name in _required() if _version(name) is None]
+    wanted = [name for name in required_packages() if _version(name) is None]
     problems = [f"the package {name} is missing" for name in wanted]
     engines = {}
     for name, needed in _ENGINES.items():
@@ -50,7 +51,7 @@ def examine() -> dict[str, Any]:
             "gainlaw": __version__,
             "python": f"{platform.python_version()} ({sys.executable})",
             "system": platform.platform(),
-            **{name: _version(name) or "missing" for name in _required()},
+            **{name: _version(name) or "missing" for name in required_packages()},
         },
         "engines": engines,
         "threads": {
@@ -62,16 +63,6 @@ def examine() -> dict[str, Any]:
         "compiled code": compiled,
         "problems": problems,
     }
-
-
-def _required() -> list[str]:
-    """Return the packages that the statistics need, as the installation itself lists them."""
-    try:
-        listed = requires("gainlaw") or []
-    except PackageNotFoundError:
-        listed = []
-    plain = [text.partition(";")[0] for text in listed if "extra ==" not in text]
-    return sorted({text.partition(">")[0].partition("=")[0].partition("[")[0].strip() for text in plain})
 
 
 def _version(name: str) -> str | None:

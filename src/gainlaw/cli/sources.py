@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gainlaw.scores.gains.table import Gains
 
 __all__ = [
+    "DATASET",
     "Covariance",
     "Directory",
     "Metrics",
@@ -41,7 +42,8 @@ __all__ = [
     "refuse_same_file",
 ]
 
-_PREFIX = "dataset:"
+#: How the name of a bundled dataset begins.
+DATASET = "dataset:"
 
 Table = Annotated[
     str,
@@ -152,14 +154,14 @@ def open_table(
     declared = parse_metrics(metrics or ())
     names = parse_pairs(rename or (), "--rename", "OLD=NEW")
     table: Evaluations | Gains
-    if covariance is not None and (source.startswith(_PREFIX) or predictions is not None):
+    if covariance is not None and (source.startswith(DATASET) or predictions is not None):
         hint = "write the gains first (gainlaw gains), then give the covariance of their rows"
         raise InputError(Problem("--covariance goes with a table of gains", hint=hint))
-    if source.startswith(_PREFIX):
+    if source.startswith(DATASET):
         if predictions is not None or declared or unit or params_unit or names:
             what = "a bundled dataset takes no --predictions, --rename, --metric, --unit and --params-unit"
             raise InputError(Problem(what))
-        table = _open_dataset(source.removeprefix(_PREFIX))
+        table = _open_dataset(source.removeprefix(DATASET))
     elif predictions is not None:
         from gainlaw.scores.evaluations.table import read_evaluations
 
@@ -184,12 +186,12 @@ def _open_dataset(text: str) -> Evaluations:
     from gainlaw.scores.datasets import load_dataset
 
     name, _, options = text.partition(":")
-    pairs = parse_pairs(options.split(",") if options else (), _PREFIX + name, "OPTION=VALUE")
+    pairs = parse_pairs(options.split(",") if options else (), DATASET + name, "OPTION=VALUE")
     known = ("prompts", "metric", "tasks")
     unknown = [option for option in pairs if option not in known]
     if unknown:
         hint = f"a dataset has the options {', '.join(known)}; select rows with --where"
-        raise InputError(Problem(f"{_PREFIX}{name} has no option {', '.join(unknown)}", hint=hint))
+        raise InputError(Problem(f"{DATASET}{name} has no option {', '.join(unknown)}", hint=hint))
     return load_dataset(name, **pairs)  # type: ignore[arg-type]  # the loader checks the values
 
 

@@ -21,7 +21,7 @@ class CompanionError(InputError):
 
 
 def other_scale_fit(
-    base: FitRecord, scale: Scale | None = None, *, progress: Progress | None = None
+    base: FitRecord, scale: Scale | None = None, *, anew: bool = False, progress: Progress | None = None
 ) -> FitRecord | None:
     """Return the same model on the other scale, read from the fit directory or fitted and kept there.
 
@@ -31,6 +31,8 @@ def other_scale_fit(
         A fit.
     scale : str, optional
         By default log-odds for a fit on points, points for any other.
+    anew : bool
+        Fit it, and replace one that is kept, whatever that is.
     progress : callable, optional
         Called with (done, total) draws if it has to be fitted.
 
@@ -56,18 +58,18 @@ def other_scale_fit(
     directory = companion_path(base, wanted)
     if directory is None or not (directory.exists() or os.access(directory.parent, os.W_OK | os.X_OK)):
         return _make(base, wanted, progress)
-    if directory.exists():
+    if directory.exists() and not anew:
         return _read(base, wanted, directory)
     # Another process may be making the same companion, or replacing the fit itself.
     with locked(directory.parent, wait=True):
-        if directory.exists():
+        if directory.exists() and not anew:
             return _read(base, wanted, directory)
         made = _make(base, wanted, progress)
         if made is None:
             return None
         if read_record(directory.parent)["sha256"] != base.record["sha256"]:
             raise InputError(Problem(f"{directory.parent} was replaced meanwhile", hint="run this again"))
-        save_fit(made, directory)
+        save_fit(made, directory, overwrite=anew)
     return replace(made, path=directory)
 
 

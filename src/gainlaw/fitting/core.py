@@ -38,7 +38,7 @@ from gainlaw.sizes import model_sizes
 if TYPE_CHECKING:
     from gainlaw.model.binomial.sites import Summary
 
-__all__ = ["Progress", "fit"]
+__all__ = ["Progress", "check_numbers", "fit"]
 
 _MOST_DRAWS = 1_000_000
 """All chains together; more neither fit into memory nor tell more."""
@@ -138,7 +138,7 @@ def fit(
     >>> result.summary(level="task")  # doctest: +SKIP
     """
     engine = cast("Engine", require_choice(engine, Engine, "engine"))
-    _check_numbers(draws, tune, chains, seed, ci_prob)
+    check_numbers(draws, seed, tune, chains, ci_prob)
     sizes = None if params is None else np.atleast_1d(model_sizes(params)).tolist()
     start = time.perf_counter()
     chosen = hierarchical_law(law)
@@ -249,7 +249,8 @@ def _as_gains(
     return data if scale is None else data.to_scale(scale)
 
 
-def _check_numbers(draws: int, tune: int, chains: int, seed: int, ci_prob: float) -> None:
+def check_numbers(draws: int, seed: int, tune: int = 500, chains: int = 4, ci_prob: float = 0.95) -> None:
+    """Raise an InputError with every number among the options of `fit` that is out of range."""
     problems = []
     for name, value, low, high in (
         ("draws", draws, 100, _MOST_DRAWS),

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gainlaw._directory import FIT, listed_files, new_directory
+from gainlaw._directory import new_directory
 from gainlaw._io import sha256_file, write_bytes_atomic, write_frame_atomic, write_text_atomic
+from gainlaw._listing import FIT, listed_files
 from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.checks.diagnostics import Diagnostics
 from gainlaw.fitting.provenance import RECORD_VERSION, describe_model, plain, seal

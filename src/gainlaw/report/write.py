@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from gainlaw._directory import FILES, listed_files, new_directory
+from gainlaw._directory import new_directory
 from gainlaw._io import write_text_atomic
+from gainlaw._listing import FILES, listed_files
 from gainlaw.report.answer import Answer
 
 if TYPE_CHECKING:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["claims_frame", "claims_table", "companions_table"]
 
+_WORDS = ("text", "note", "reason", "registered", "unit")
+
 
 def claims_frame(verdicts: Sequence[Verdict] | pd.DataFrame) -> pd.DataFrame:
     """Return verdicts as a frame, whether they are given as records or as the frame of a CLAIMS.csv.
@@ -44,7 +46,12 @@ def claims_frame(verdicts: Sequence[Verdict] | pd.DataFrame) -> pd.DataFrame:
 
     frame = verdicts if isinstance(verdicts, pd.DataFrame) else verdicts_frame(list(verdicts))
     frame = frame.reset_index(drop=True)
-    text = frame["text"].fillna("") if "text" in frame else pd.Series("", index=frame.index)
+    # Of a column of words that is empty throughout, a file does not say what it is.
+    words = [name for name in _WORDS if name in frame]
+    frame = frame.assign(
+        **{name: frame[name].astype(object).where(frame[name].notna(), "") for name in words}
+    )
+    text = frame["text"] if "text" in frame else pd.Series("", index=frame.index)
     return frame.assign(words=text.where(text != "", frame["name"]))
 
 
@@ -72,7 +79,7 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[FitR
         _shown(row, digits) for row in frame[["estimate", "ci_low", "ci_high", "unit"]].to_dict("records")
     ]
     frame = frame.assign(difference=[each[0] for each in shown], interval=[each[1] for each in shown])
-    frame = frame.assign(remarks=frame["note"].where(frame["note"].fillna("") != "", frame["reason"]))
+    frame = frame.assign(remarks=frame["note"].where(frame["note"] != "", frame["reason"]))
     columns = (
         Column("words", "Claim", width=0.165),
         Column("claim", "Expression", "code", width=0.13),
@@ -122,7 +129,7 @@ def _verdict_words(frame: pd.DataFrame) -> tuple[str, ...]:
 
 def _registered(frame: pd.DataFrame) -> tuple[str, ...]:
     """Return whether the claims were registered before the data; nothing for claims of no file."""
-    said = frame["registered"].fillna("") if "registered" in frame else pd.Series(dtype=str)
+    said = frame.get("registered", ())
     return tuple(f"The claims were {words}." if words == "not registered" else f"The claims: {words}."
                  for words in dict.fromkeys(said) if words)  # fmt: skip
 

@@ -15,7 +15,7 @@ from gainlaw.errors import InputError, Problem
 if TYPE_CHECKING:
     from gainlaw.tables.table import Table
 
-__all__ = ["claims"]
+__all__ = ["claims", "print_verdicts"]
 
 
 def claims(
@@ -56,13 +56,13 @@ def claims(
         write_verdicts(verdicts, output, safe=safe_csv)
     table = claims_table(verdicts, fits)
     if form == "table":
-        _print_verdicts(table)
+        print_verdicts(table)
     else:
         show(table, form, safe=safe_csv)
     exit_untrusted(fits)
 
 
-def _print_verdicts(table: Table) -> None:
+def print_verdicts(table: Table) -> None:
     """Print verdict and numbers first and the words last, so that a narrow screen folds only these."""
     column = {each.key: each for each in table.columns}
     order = (

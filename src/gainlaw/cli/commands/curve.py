@@ -162,8 +162,9 @@ def _parts(text: str) -> list[str]:
 
 
 def _write(study: CurveStudy, output: Path, safe_csv: bool) -> None:
-    from gainlaw._directory import FILES, new_directory
+    from gainlaw._directory import new_directory
     from gainlaw._io import write_text_atomic
+    from gainlaw._listing import FILES
     from gainlaw.figures.common.style import save_figure
     from gainlaw.figures.curves import plot_curves
     from gainlaw.tables.curves import curve_laws_table, curve_parameters_table

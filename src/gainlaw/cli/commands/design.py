@@ -101,8 +101,9 @@ def _costs(request: Request) -> Costs:
 
 
 def _write(made: Design, output: Path, safe_csv: bool) -> None:
-    from gainlaw._directory import FILES, new_directory
+    from gainlaw._directory import new_directory
     from gainlaw._io import write_text_atomic
+    from gainlaw._listing import FILES
     from gainlaw.figures.common.style import save_figure
 
     table = made.table()

@@ -16,13 +16,25 @@ from gainlaw.laws import shaped
 from gainlaw.options import DEFAULT_LAW, Baselines, Engine
 from gainlaw.scales import Scale
 
-__all__ = ["fit"]
+__all__ = ["Draws", "LawName", "Seed", "fit"]
 
 
 def _shaped(law: str) -> str:
     if law not in shaped():
         raise typer.BadParameter(f"{law!r} is not one of {', '.join(shaped())}.")
     return law
+
+
+LawName = Annotated[
+    str,
+    typer.Option(
+        metavar=f"[{'|'.join(shaped())}]",
+        help="How the gain depends on the number of parameters.",
+        callback=_shaped,
+    ),
+]
+Draws = Annotated[int, typer.Option(help="Draws kept, a chain.")]
+Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
 
 
 @reads_table
@@ -32,14 +44,7 @@ def fit(
         Path,
         typer.Option("--output", "-o", metavar="DIR", help="The fit directory to write.", show_default=False),
     ],
-    law: Annotated[
-        str,
-        typer.Option(
-            metavar=f"[{'|'.join(shaped())}]",
-            help="How the gain depends on the number of parameters.",
-            callback=_shaped,
-        ),
-    ] = DEFAULT_LAW,
+    law: LawName = DEFAULT_LAW,
     scale: Annotated[
         Scale | None, typer.Option(help="The scale of the gain [default: points, or that of a gains table].")
     ] = None,
@@ -66,10 +71,10 @@ def fit(
         list[str] | None,
         typer.Option(metavar="SIZE", help="Report the gain at these sizes, e.g. 13B; repeat for more."),
     ] = None,
-    draws: Annotated[int, typer.Option(help="Draws kept, a chain.")] = 1000,
+    draws: Draws = 1000,
     tune: Annotated[int, typer.Option(help="Warm-up draws, a chain (nuts).")] = 500,
     chains: Annotated[int, typer.Option(help="Chains.")] = 4,
-    seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 0,
+    seed: Seed = 0,
     tree: Annotated[
         bool, typer.Option("--tree", help="Languages along their tree of families and genera, as one term.")
     ] = False,
@@ -97,7 +102,8 @@ def fit(
     which. The directory written is complete in itself: it keeps the data, the posterior and the record.
     """
     import gainlaw
-    from gainlaw._directory import FIT, new_directory
+    from gainlaw._directory import new_directory
+    from gainlaw._listing import FIT
     from gainlaw.fitting.storage import write_fit
 
     with new_directory(output, FIT, overwrite=overwrite) as folder:
