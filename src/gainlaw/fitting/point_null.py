@@ -45,7 +45,7 @@ from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.conditional import Conditional
 from gainlaw.fitting.exploration import shape_values, wide_proposal
 from gainlaw.model.engines.hyper import log_prior
-from gainlaw.model.engines.importance import adapted, explore, smooth_weights, systematic
+from gainlaw.model.engines.importance import explore, matched, smooth_weights, systematic
 from gainlaw.model.gaussian.combinations import (
     coefficient_shifts,
     conditional_normals,
@@ -331,7 +331,7 @@ def _integral(posterior: Posterior, target: _Target, tilted: _Tilted | None) -> 
     place, first = start
     if tilted is not None:
         at = place.points(tilted.points)
-        first = adapted(at, tilted.log_factor, smooth_weights(tilted.log_factor), first)
+        first = matched(at, tilted.log_factor, smooth_weights(tilted.log_factor), first)
 
     def log_density(points: Float) -> Float:
         log_lik, log_factor = target.factor(points)

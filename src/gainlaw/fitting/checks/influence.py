@@ -11,7 +11,7 @@ summarises it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from scipy.special import logsumexp
 from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.exploration import kernel_data, shape_values, wide_proposal
 from gainlaw.model.engines.hyper import Coordinates, log_prior, table_ranges
-from gainlaw.model.engines.importance import TruncatedT, explore, smooth_weights
+from gainlaw.model.engines.importance import TruncatedT, explore, matched, smooth_weights
 from gainlaw.model.gaussian.combinations import conditional_normals, left_out_normals
 from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.posterior.contrasts import Combination, WeightedEstimand, combine
@@ -40,7 +40,7 @@ Float = NDArray[np.float64]
 
 # Posterior points of the hyperparameters that are reweighted: as many as do so many rows in all, within limits.
 _ROWS = 400_000
-_POINTS = (200, 1000)
+_POINTS = (200, 400)
 # Above this tail so few points leave the sd without the checkpoint off by a fifth.
 _HEAVY = 0.6
 # Where that fails: effective points asked of an exploration, and the most tried.
@@ -87,10 +87,10 @@ def leave_checkpoints_out(
         kernel_data(posterior, summary),
         labels.map({name: k for k, name in enumerate(names)}).to_numpy().astype(np.int64),
     )
-    given_all, without = study.reweighted()
-    heavy = [k for k, each in enumerate(without) if not each.pareto_k <= _HEAVY]
+    points, given_all, without = study.reweighted()
+    heavy = {k: each for k, each in enumerate(without) if not each.pareto_k <= _HEAVY}
     if heavy:
-        given_all, explored = study.explored(heavy, given_all)
+        given_all, explored = study.explored(points, given_all, heavy)
         without = [explored.get(k, each) for k, each in enumerate(without)]
     average_of_all, sd_of_all = given_all.moments()
     rows = []
@@ -132,8 +132,11 @@ class _Study:
     data: GaussianData
     groups: NDArray[np.int64]
 
-    def reweighted(self) -> tuple[_Without, list[_Without]]:
-        """Return the slope given all rows, and without each checkpoint, from posterior points; k is infinite if not."""
+    def reweighted(self) -> tuple[Float, _Without, list[_Without]]:
+        """Return posterior points, and from them the slope given all rows and without each checkpoint.
+
+        Where there is no closed form, Pareto k is infinite and all points count alike.
+        """
         problem, size = self.posterior.problem, int(self.groups.max()) + 1
         points = hyper_points(self.posterior)
         # Without hyperparameters everything is known at the one point there is.
@@ -141,30 +144,35 @@ class _Study:
         points = points[:: max(len(points) // used, 1)][:used]
         found = left_out_normals(problem, self.data, points, self._weights(points), self.groups)
         if found is None:
-            nothing = _Without(np.ones(1), np.zeros(1), np.ones(1), np.inf, np.nan)
-            return nothing, [nothing] * size
+            alike = np.full(len(points), 1.0 / len(points))
+            nothing = _Without(alike, np.zeros(len(points)), np.ones(len(points)), np.inf, np.nan)
+            return points, nothing, [nothing] * size
         density, mean, variance = found
         good = np.isfinite(density).all(axis=1)
-        density, mean, variance = density[good], mean[good], variance[good]
+        points, density, mean, variance = points[good], density[good], mean[good], variance[good]
         without = []
         for k in range(size):
             smoothed = smooth_weights(-density[:, k])
             elpd = float(logsumexp(density[:, k], b=smoothed.weights))
             without.append(_Without(smoothed.weights, mean[:, k], variance[:, k], smoothed.pareto_k, elpd))
         equal = np.full(len(mean), 1.0 / len(mean))
-        return _Without(equal, mean[:, -1], variance[:, -1], *self._known()), without
+        return points, _Without(equal, mean[:, -1], variance[:, -1], *self._known()), without
 
-    def explored(self, chosen: Sequence[int], given_all: _Without) -> tuple[_Without, dict[int, _Without]]:
+    def explored(
+        self, points: Float, given_all: _Without, heavy: Mapping[int, _Without]
+    ) -> tuple[_Without, dict[int, _Without]]:
         """Return the slope given all rows, and without some checkpoints, each by an exploration of its own.
 
-        All rows are explored again only where their log evidence, `elpd` of `given_all`, is not known.
+        It starts from what the reweighted points say. All rows are explored again only where their log evidence,
+        `elpd` of `given_all`, is not known.
         """
         rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(5,)))
-        start = wide_proposal(self.posterior)
+        wide = wide_proposal(self.posterior)
         known = np.isfinite(given_all.elpd)
-        base = given_all if known else self._explore(np.ones(len(self.groups)), start, rng)
+        base = given_all if known else self._explore(np.ones(len(self.groups)), wide, rng)
         found = {}
-        for k in chosen:
+        for k, each in heavy.items():
+            start = None if wide is None else (wide[0], _towards(wide, points, each.weights))
             rest = self._explore(np.where(self.groups == k, 0.0, 1.0), start, rng)
             found[k] = replace(rest, pareto_k=max(base.pareto_k, rest.pareto_k), elpd=base.elpd - rest.elpd)
         return base, found
@@ -207,6 +215,16 @@ class _Study:
     def _weights(self, points: Float) -> Float:
         """Return the weights of the coefficients in the overall slope."""
         return self.slope.weights(shape_values(self.posterior.problem, points))
+
+
+def _towards(wide: tuple[Coordinates, TruncatedT], points: Float, weights: Float) -> TruncatedT:
+    """Return a proposal like weighted points; the one given, where they all count alike."""
+    place, first = wide
+    if np.ptp(weights) == 0.0:
+        return first
+    with np.errstate(divide="ignore"):
+        log_weights = np.log(weights)
+    return matched(place.points(points), log_weights, smooth_weights(log_weights), first)
 
 
 def _mixture_interval(weights: Float, mean: Float, sd: Float, ci_prob: float) -> tuple[float, float]:

@@ -1,7 +1,8 @@
-r"""Importance sampling: Pareto-smoothed weights, truncated t proposals, and their adaptation.
+r"""Importance sampling: Pareto-smoothed weights, and proposals that adapt.
 
-A target density ``p`` known up to a constant is explored by points from a growing mixture of proposals ``q``; each
-point has the weight ``p / q`` with ``q`` the whole mixture (deterministic mixture weights, Owen and Zhou 2000, doi
+A target density ``p`` known up to a constant is explored by points from a growing mixture of proposals ``q``: t
+distributions first, and copulas once enough is known of the margins (`gainlaw.model.engines.copula`). Each point has
+the weight ``p / q`` with ``q`` the whole mixture (deterministic mixture weights, Owen and Zhou 2000, doi
 10.1080/01621459.2000.10473909). The largest weights are smoothed by a generalised Pareto tail, whose shape ``k`` says
 whether the answer may be used (Vehtari et al. 2024, arXiv 1507.02646): below 0.5 the error falls like that of
 independent draws, above 0.7 the weights are unusable.
@@ -17,12 +18,14 @@ from math import lgamma, log, pi
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw.model.engines.copula import Copula, copula
+
 __all__ = [
     "Explored",
     "Smoothed",
     "TruncatedT",
-    "adapted",
     "explore",
+    "matched",
     "smooth_weights",
     "systematic",
     "worth",
@@ -36,6 +39,8 @@ DEGREES = 7.0
 ROUND = 512
 # Until the weights carry this many points for each dimension the target is tempered to have them.
 PER_DIMENSION = 10.0
+# With so many, and not fewer than the second number, the margins are known well enough for a copula.
+MARGINS = (5.0, 60.0)
 INFLATION = 1.05
 LEAST_POINTS = 25
 
@@ -235,7 +240,8 @@ def explore(
     from scipy.stats import qmc
 
     dimensions = len(first.location)
-    proposals, points, target = [first], np.zeros((0, dimensions)), np.zeros(0)
+    proposals: list[TruncatedT | Copula] = [first]
+    points, target = np.zeros((0, dimensions)), np.zeros(0)
     counts: list[int] = []
     # log_q[j][i]: log density of point i under proposal j, extended as points and proposals are added.
     log_q: list[Float] = []
@@ -263,11 +269,14 @@ def explore(
             progress(min(smoothed.ess / target_ess, 1.0))
         if len(points) >= max_points or (smoothed.ess >= target_ess and smoothed.pareto_k < 0.5):
             return Explored(points, target, smoothed)
-        proposals.append(adapted(points, log_weights, smoothed, first))
+        if smoothed.ess >= max(MARGINS[0] * dimensions, MARGINS[1]):
+            proposals.append(copula(points, smoothed.weights, first.lower, first.upper))
+        else:
+            proposals.append(matched(points, log_weights, smoothed, first))
 
 
-def adapted(points: Float, log_weights: Float, smoothed: Smoothed, first: TruncatedT) -> TruncatedT:
-    """Return the proposal with the moments of weighted points.
+def matched(points: Float, log_weights: Float, smoothed: Smoothed, first: TruncatedT) -> TruncatedT:
+    """Return the t distribution with the moments of weighted points.
 
     Parameters
     ----------
