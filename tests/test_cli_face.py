@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -67,6 +68,23 @@ def test_json_from_every_command_that_prints(
     refused = cli("summary", linear, "--json", "--format", "csv")
     assert refused.code == 2
     assert "--json and --format csv are two things" in refused.err
+
+
+def test_what_is_piped_fits_eighty_columns(
+    fits: tuple[Path, Path], scores: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    monkeypatch.setattr("shutil.get_terminal_size", lambda fallback: os.terminal_size(fallback))
+    commands = (
+        ("check", "dataset:bloomz"),
+        ("check", scores),
+        ("plan", "prompted", "--units"),
+        ("compare", *fits),
+    )
+    for arguments in (*commands, ("summary", fits[0])):
+        found = cli(*arguments)
+        assert found.code in {0, 1}, found.err
+        lines = [line for line in (found.out + found.err).splitlines() if str(fits[0].parent) not in line]
+        assert max(map(len, lines)) <= 80, arguments
 
 
 def test_json_of_a_fit_is_its_estimates(scores: Path, folder: Path, cli: Cli) -> None:

@@ -91,14 +91,16 @@ def test_a_run_gives_scores_that_the_statistics_read(run_folder: Path, cli: Cli)
 def test_a_second_run_does_nothing_and_plan_knows(run_folder: Path, cli: Cli) -> None:
     folder = run_folder / "run"
     before = {path: path.stat().st_mtime_ns for path in folder.glob("units/*")}
-    again = cli("run", run_folder / "small.toml", "-o", folder)
+    again = run_cli("run", run_folder / "small.toml", "-o", folder, width=80)
     assert again.code == 0
     assert "0 units done" in again.out
+    assert max(map(len, (again.out + again.err).splitlines())) <= 80
     assert before == {path: path.stat().st_mtime_ns for path in folder.glob("units/*")}
     # Nothing was done, so nothing was written; what someone changed is put right.
     whole = (folder / "evaluations.csv").read_bytes()
     (folder / "evaluations.csv").write_bytes(whole[:-200])
-    assert cli("run", run_folder / "small.toml", "-o", folder).code == 0
+    told = json.loads(cli("run", run_folder / "small.toml", "-o", folder, "--json").out)
+    assert (told["scores"], {unit["state"] for unit in told["units"]}) == (40, {"kept"})
     assert (folder / "evaluations.csv").read_bytes() == whole
     plan = json.loads(cli("plan", run_folder / "small.toml", "-o", folder, "--format", "json").out)
     assert plan["done"] == plan["distinct"]

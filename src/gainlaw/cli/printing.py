@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -48,7 +50,7 @@ SafeCsv = Annotated[
 ]
 
 # Columns of a line where no terminal says how many it has.
-_PIPED = 100
+_PIPED = 80
 # Spaces between the columns of a table.
 _GAP = 3
 # Text is not squeezed into fewer columns than these by the side of others.
@@ -71,16 +73,24 @@ _STATUS_STYLES = {
 
 def console() -> Console:
     """Return a rich console on standard output, as wide as the terminal; COLUMNS says otherwise, also where none is."""
-    import shutil
-
     from rich.console import Console
 
     class Output(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
-    wide = shutil.get_terminal_size((_PIPED, 24)).columns
-    return Output(width=wide, highlight=False, emoji=False, markup=False)
+    return Output(width=_columns(), highlight=False, emoji=False, markup=False)
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size((_PIPED, 24)).columns
+
+
+def _folded(text: str) -> str:
+    """Return a sentence in lines that fit; names and numbers stay whole."""
+    return textwrap.fill(
+        text, _columns(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 @contextmanager
@@ -122,21 +132,21 @@ class _Lines:
 
 def note(text: str) -> None:
     """Print a sentence on standard error, so that standard output stays a table or a record."""
-    typer.echo(text, err=True)
+    typer.echo(_folded(text), err=True)
 
 
 def print_warnings(notes: Iterable[Note], *, remarks: bool = False) -> None:
     """Print what a table warns of on standard error, one line a note, and its remarks too where they are asked for."""
     for each in notes:
         if each.severity == "warning":
-            typer.secho(f"warning: {each}", err=True, fg=typer.colors.YELLOW)
+            typer.secho(_folded(f"warning: {each}"), err=True, fg=typer.colors.YELLOW)
         elif remarks:
             note(f"note: {each}")
 
 
 def warn(text: str) -> None:
     """Print a sentence that must not be missed on standard error, in red on a terminal."""
-    typer.secho(text, err=True, fg=typer.colors.RED, bold=True)
+    typer.secho(_folded(text), err=True, fg=typer.colors.RED, bold=True)
 
 
 def show(table: Table, output: OutputFormat = "table", *, safe: bool = False) -> None:
