@@ -221,7 +221,8 @@ def test_a_crowded_file_system_keeps_what_was_there(crowded: Path, fork: Fork, s
     assert done.code in {0, 1}, done.said
     done = fork.run("fit", scores, "-o", target, "--overwrite", "--draws", 4000, "--seed", 2)
     assert done.code == 2, done.said
-    assert done.said.count("\n") == 1
+    # Beside how far it had come, on a slow machine.
+    assert len([line for line in done.said.splitlines() if not re.search(r"\d%", line)]) == 1
     assert "No space left on device" in done.said
     assert seed_of(target) == 1
     assert [path.name for path in crowded.iterdir()] == ["fit"]
