@@ -81,6 +81,7 @@ def make_fit(scale="points", lines=None, frame=None, status="ok", law="linear", 
     lines = lines or {(): (5.0, -3.0, 1.0)}
     return SimpleNamespace(
         scale=scale,
+        reads_points=False,
         unit={"points": "points", "log_odds": "log-odds"}[scale],
         lines={key: draw_line(value, seed) for seed, (key, value) in enumerate(lines.items(), start=7)},
         prior_lines={key: draw_line((0.0, 0.0, prior_sd), seed) for seed, key in enumerate(lines, start=3)},

@@ -98,7 +98,7 @@ def test_group_effects_multiply_what_the_slope_multiplies(name):
     latex, mathml = equation_latex(fit_of(placed)), equation_mathml(fit_of(placed))
     ET.fromstring(f"<div>{mathml}</div>")
     text = re.sub(r"<[^>]*>", "", mathml)
-    h = {"constant": None, "linear": "x_i"}.get(name, "h(x_i)")
+    h = {"constant": None, "linear": "x_i", "two_curve": "x_i"}.get(name, "h(x_i)")
     if h is None:
         assert "beta" not in latex
         assert "v_" not in latex

@@ -59,11 +59,31 @@ class Fit(FitRecord):
     ) -> pd.DataFrame:
         """Predict the gain at given sizes, see `gainlaw.fitting.prediction.predict`.
 
+        A law of scores is fitted on log-odds; ``fit.in_points().predict`` gives its gains in points.
+
         Examples
         --------
         >>> fit.predict("13B", task=["xnli", "xcopa"])  # doctest: +SKIP
         """
         return predict(self, params, new=new, level=level, ci_prob=ci_prob, seed=seed, **group)
+
+    def in_points(self) -> Fit:
+        """Return a fit of a law of scores with its gains in points, the differences of two sigmoids.
+
+        Estimates, claims and predictions are then in points; nothing is fitted again.
+
+        Raises
+        ------
+        InputError
+            For any other law: its gains in points are a fit of their own.
+
+        Examples
+        --------
+        >>> gl.fit(evals, law="two_curve").in_points().predict("13B", model_family="T5")  # doctest: +SKIP
+        """
+        from gainlaw.fitting.companion import in_points
+
+        return in_points(self)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the fit directory, see `gainlaw.fitting.storage.save_fit`."""

@@ -228,6 +228,7 @@ _WORDS = {
     "checkpoint": "checkpoint",
     "run": "run",
     "task_language": "task × language",
+    "task_model_family": "task × model family",
     "checkpoint_task": "checkpoint × task",
     "checkpoint_language_family": "checkpoint × family",
     "residual": "residual",

@@ -41,6 +41,7 @@ FigureName = Literal["gain", "forest", "slope", "funnel", "influence", "predicti
 TableName = Literal[
     "slopes",
     "gain_at",
+    "multipliers",
     "sds",
     "heterogeneity",
     "effects",

@@ -14,8 +14,10 @@ from gainlaw.claims.grammar.syntax import Apply, Claim, Estimand, Expr, Negate, 
 if TYPE_CHECKING:
     from gainlaw.posterior.curves import Curve
     from gainlaw.posterior.record import Posterior
+    from gainlaw.posterior.score_curves import ScoreCurves
 
 __all__ = [
+    "SCORE_ESTIMANDS",
     "Array",
     "FitDraws",
     "Lookup",
@@ -28,6 +30,9 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Lookup = Callable[[Estimand], Array]
+
+SCORE_ESTIMANDS = ("peak", "size_multiplier")
+"""Estimands of laws of scores alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +81,31 @@ class FitDraws:
 
     def _curve(self, selector: Selector) -> Curve:
         from gainlaw.posterior.curves import gain_curve
+        from gainlaw.posterior.score_curves import points_curve
 
         if selector not in self._curves:
-            level = None if selector.group else selector.level
-            self._curves[selector] = gain_curve(
-                self.posterior, level, prior=self.prior, **dict(selector.group)
+            level, group = None if selector.group else selector.level, dict(selector.group)
+            self._curves[selector] = (
+                points_curve(self.posterior, group, level, prior=self.prior)
+                if self.posterior.reads_points
+                else gain_curve(self.posterior, level, prior=self.prior, **group)
             )
         return self._curves[selector]
+
+    def scores(self, selector: Selector) -> ScoreCurves:
+        """Return the untuned and tuned curves of a level, by a law of scores."""
+        from gainlaw.posterior.score_curves import score_curves
+
+        level = None if selector.group else selector.level
+        return score_curves(self.posterior, dict(selector.group), level, prior=self.prior)
 
     def _compute(self, term: Estimand) -> Array:
         if term.name == "effect":
             from gainlaw.posterior.curves import covariate_effect
 
             return covariate_effect(self.posterior, dict(term.selector.group)["covariate"], prior=self.prior)
+        if term.name in SCORE_ESTIMANDS:
+            return np.asarray(getattr(self.scores(term.selector), term.name)(*term.args))
         line = self._curve(term.selector)
         if term.name == "slope":
             return line.slope()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gainlaw.claims.evaluate import Array, FitDraws, evaluate, holds
+from gainlaw.claims.evaluate import SCORE_ESTIMANDS, Array, FitDraws, evaluate, holds
 from gainlaw.claims.grammar.certain import sum_of_parts
 from gainlaw.claims.grammar.syntax import Apply, Binary, Claim, Estimand, Expr, Negate, format_number
 
@@ -39,7 +39,11 @@ def why_untested(fit: FitRecord, claim: Claim, threshold: float) -> tuple[str, .
         fixes, or that is mostly its prior.
     """
     draws = FitDraws(fit)
-    out = _far(fit, claim) or [*_far_crossings(fit, claim, draws), *_denominators(claim, draws, threshold)]
+    out = _far(fit, claim) or [
+        *_far_crossings(fit, claim, draws),
+        *_denominators(claim, draws, threshold),
+        *_unknown_factors(fit, claim, draws),
+    ]
     return tuple(out or _prior(fit, claim, draws))
 
 
@@ -65,7 +69,8 @@ def beyond(fit: FitRecord, claim: Claim, decades: float = 0.0) -> tuple[float, .
     seen = observed_sizes(fit)
     if seen is None:
         return ()
-    named = {n for term in claim.terms() if term.name in ("gain", "ratio") for n in term.args}
+    sized = ("gain", "ratio", "size_multiplier")
+    named = {n for term in claim.terms() if term.name in sized for n in term.args}
     parts, constant = sum_of_parts(Binary("-", claim.left, claim.right))
     if constant and any(isinstance(part, Estimand) and part.name == "crossing" for part in parts):
         named.add(abs(constant) / max(abs(weight) for weight in parts.values()))
@@ -98,6 +103,20 @@ def _far_crossings(fit: FitRecord, claim: Claim, draws: FitDraws) -> list[str]:
                 "claim the gain at a size within reach"
             )
     return out
+
+
+def _unknown_factors(fit: FitRecord, claim: Claim, draws: FitDraws) -> list[str]:
+    """Return which factors in size the untuned scores do not know."""
+    words = {
+        "at_chance": "the untuned scores lie within two standard errors of chance at all sizes",
+        "not_reached": "the untuned curve may be flat, so that no size reaches the tuned score",
+    }
+    found = {
+        term: draws.scores(term.selector).refusal(fit.ci_prob)
+        for term in claim.terms()
+        if term.name == "size_multiplier"
+    }
+    return [f"{term} is not known: {words[reason]}" for term, reason in found.items() if reason]
 
 
 def _denominators(claim: Claim, draws: FitDraws, threshold: float) -> list[str]:
@@ -161,10 +180,16 @@ def _prior(fit: FitRecord, claim: Claim, draws: FitDraws) -> list[str]:
 
 
 def _comparable(claim: Claim, draws: FitDraws) -> list[Array]:
-    """Return the draws of a claim's crossings, as orders of magnitude, or else of the difference of its sides."""
-    crossings = [draws(term) for term in claim.terms() if term.name == "crossing"]
+    """Return the draws of a claim's sizes, as orders of magnitude, or else of the difference of its sides."""
+    from gainlaw.posterior.score_curves import within_reach
+
+    terms = [term for term in claim.terms() if term.name in ("crossing", *SCORE_ESTIMANDS)]
     with np.errstate(divide="ignore"):
-        return [np.log10(sizes) for sizes in crossings] or [holds(claim, draws)[1]]
+        sizes = [np.log10(draws(term)) for term in terms]
+    return [
+        within_reach(each) if term.name == "size_multiplier" else each
+        for term, each in zip(terms, sizes, strict=True)
+    ] or [holds(claim, draws)[1]]
 
 
 def _range(seen: tuple[float, float]) -> str:

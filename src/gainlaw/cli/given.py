@@ -13,6 +13,7 @@ from gainlaw.cli.results import GivenResults
 from gainlaw.cli.sources import (
     Covariance,
     Metrics,
+    Pool,
     Predictions,
     Rename,
     ScoreUnit,
@@ -42,11 +43,18 @@ class GivenTable:
     covariance: Covariance = None
     unit: ScoreUnit = None
     params_unit: SizeUnit = None
+    pool: Pool = None
 
     def open(self) -> Evaluations | Gains:
         """Read the table."""
         options = {each.name: getattr(self, each.name) for each in fields(self)}
-        return open_table(options.pop("evals"), metrics=options.pop("metric"), **options)
+        by = options.pop("pool")
+        table = open_table(options.pop("evals"), metrics=options.pop("metric"), **options)
+        if by is None:
+            return table
+        if not hasattr(table, "pool"):
+            raise InputError(Problem("gains cannot be pooled", hint="give the scores behind them"))
+        return table.pool(by)
 
 
 def reads_table(command: Callable[..., None]) -> Callable[..., None]:

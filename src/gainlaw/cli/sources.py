@@ -26,6 +26,7 @@ __all__ = [
     "Covariance",
     "Directory",
     "Metrics",
+    "Pool",
     "Predictions",
     "Rename",
     "ScoreUnit",
@@ -72,6 +73,13 @@ Where = Annotated[
         metavar="COLUMN=VALUE[,VALUE]",
         help="Keep only these rows; repeat for more conditions. Baseline rows stay. A value with a comma is quoted: "
         'model="a,b".',
+    ),
+]
+Pool = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="One score a model and value of this column, of all its items: benchmark, or task (its languages as one).",
     ),
 ]
 Metrics = Annotated[

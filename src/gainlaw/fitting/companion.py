@@ -11,9 +11,10 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.core import Progress, fit
 from gainlaw.fitting.record import FitRecord
 from gainlaw.fitting.storage import load_fit, read_record, save_fit
+from gainlaw.posterior.score_curves import points_view
 from gainlaw.scales import Scale
 
-__all__ = ["CompanionError", "companion_path", "other_scale", "other_scale_fit"]
+__all__ = ["CompanionError", "companion_path", "in_points", "other_scale", "other_scale_fit"]
 
 
 class CompanionError(InputError):
@@ -55,6 +56,8 @@ def other_scale_fit(
     wanted = other_scale(base) if scale is None else scale
     if wanted == base.scale:
         return base
+    if base.law.form.scores:
+        return in_points(base) if wanted == "points" else None
     directory = companion_path(base, wanted)
     if directory is None or not (directory.exists() or os.access(directory.parent, os.W_OK | os.X_OK)):
         return _make(base, wanted, progress)
@@ -71,6 +74,33 @@ def other_scale_fit(
             raise InputError(Problem(f"{directory.parent} was replaced meanwhile", hint="run this again"))
         save_fit(made, directory, overwrite=anew)
     return replace(made, path=directory)
+
+
+def in_points[F: FitRecord](base: F) -> F:
+    """Return a fit of a law of scores with its gains in points: the same posterior, read as two sigmoids.
+
+    Parameters
+    ----------
+    base : Fit
+        A fit of a law of scores, on log-odds.
+
+    Returns
+    -------
+    Fit
+        Its estimates are those in points and those without a unit.
+
+    Raises
+    ------
+    InputError
+        For any other law.
+    """
+    if not base.law.form.scores:
+        what = f"gains in points by the {base.law.name} law are another fit"
+        raise InputError(Problem(what, hint='gl.fit(..., scale="points")'))
+    renamed = {"gain_points": "gain", "slope_points": "slope"}
+    kept = base.estimates["estimand"].isin([*renamed, "peak", "size_multiplier"])
+    estimates = base.estimates[kept].replace({"estimand": renamed}).reset_index(drop=True)
+    return replace(points_view(base), estimates=estimates)
 
 
 def companion_path(base: FitRecord, scale: Scale | None = None) -> Path | None:

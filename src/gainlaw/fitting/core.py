@@ -13,6 +13,7 @@ import pandas as pd
 
 from gainlaw._threads import one_blas_thread
 from gainlaw.errors import InputError, Problem
+from gainlaw.fitting.checks.baselines import baselines_check
 from gainlaw.fitting.checks.diagnostics import Check, Diagnostics, cells_check, run_checks, scales_check
 from gainlaw.fitting.checks.influence import leave_checkpoints_out
 from gainlaw.fitting.checks.predictive import predictive_data
@@ -142,6 +143,8 @@ def fit(
     sizes = None if params is None else np.atleast_1d(model_sizes(params)).tolist()
     start = time.perf_counter()
     chosen = hierarchical_law(law)
+    if chosen.form.scores:
+        scale, baselines = scale or "log_odds", "hierarchical"
     gains = _as_gains(data, scale)
     relations = read_relations(tree)
     spec = specify(
@@ -165,7 +168,11 @@ def fit(
         influence = leave_checkpoints_out(posterior, ci_prob, summary)
         diagnostics = Diagnostics(
             cast("Any", status),
-            checks + scales_check(scales) + cells_check(posterior) + trend_checks(posterior, influence),
+            checks
+            + scales_check(scales)
+            + cells_check(posterior)
+            + trend_checks(posterior, influence)
+            + baselines_check(posterior, influence),
             influence,
             prior_sensitivity(posterior),
             scales,

@@ -159,6 +159,8 @@ class PointNulls:
     def factor(self, parts: Sequence[WeightedEstimand], constant: float = 0.0) -> PointNull | None:
         """Return the Bayes factor of a difference against none, see `point_null`."""
         problem = self._posterior.problem
+        if self._posterior.reads_points:
+            return None  # differences of sigmoids are not linear in the coefficients
         combination = combine(self._posterior, parts)
         weights = combination.weights(shape_values(problem, self._model.points[:1]))
         if not weights.any():

@@ -13,6 +13,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.posterior.curves import Curve, curve_at, new_checkpoint, new_group
 from gainlaw.posterior.estimates import summarise
 from gainlaw.posterior.record import Posterior
+from gainlaw.posterior.score_curves import PointsCurve, lifted, points_curve
 from gainlaw.posterior.shares import baseline_share, narrower_baselines, prior_share, prior_widening
 from gainlaw.sizes import decades, model_sizes
 
@@ -60,6 +61,9 @@ def predict(
     InputError
         For sizes, levels or groups that cannot be used.
     """
+    if posterior.reads_points and new:
+        what = "in points the gain of a group never seen hangs on its baseline, which is not known"
+        raise InputError(Problem(what, hint="predict it on log-odds, or give the group"))
     sizes = np.atleast_1d(model_sizes(params))
     listed = {name: [value] if isinstance(value, str) else list(value) for name, value in group.items()}
     empty = [name for name, values in listed.items() if not values]
@@ -83,10 +87,12 @@ def _of_group(
 
     def curves(posterior: Posterior) -> tuple[Curve, Curve]:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
-        base = curve_at(posterior, group, level)
+        make = points_curve if posterior.reads_points else curve_at
+        base = make(posterior, group, level)
         if new:
             base = new_group(base, posterior, new, rng)
-        return base, new_checkpoint(base, posterior, rng)
+        other = new_checkpoint(base, posterior, rng)
+        return base, lifted(other, posterior, rng) if isinstance(other, PointsCurve) else other
 
     both, moved = curves(posterior), narrower_baselines(posterior)
     others: tuple[Curve | None, ...] = (None, None) if moved is None else curves(moved)

@@ -88,6 +88,9 @@ class Shape:
         The parameters ``psi``.
     definitions : tuple of Definition
         ``h`` as it is printed, where it is not ``x`` itself, and the functions that it is made of.
+    scores : bool
+        Whether it is a law of scores: those of baselines have it too, on chance-corrected log-odds. The gain in points
+        is then the difference of two sigmoids.
     """
 
     value: str
@@ -97,6 +100,7 @@ class Shape:
     latex: str
     parameters: tuple[ShapeParameter, ...] = ()
     definitions: tuple[Definition, ...] = ()
+    scores: bool = False
 
     @property
     def has_slope(self) -> bool:

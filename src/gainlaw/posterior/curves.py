@@ -28,6 +28,7 @@ __all__ = [
     "covariate_effect",
     "curve_at",
     "gain_curve",
+    "line_at",
     "new_checkpoint",
     "new_group",
     "observed_range",
@@ -195,6 +196,18 @@ def curve_at(
     InputError
         For a level or a group that the fit does not have.
     """
+    if posterior.reads_points:
+        hint = (
+            "estimates, claims and predictions are in points; curves and figures those of the fit on log-odds"
+        )
+        raise InputError(Problem(f"the {posterior.law.name} law is no line in points", hint=hint))
+    return line_at(posterior, selection, level, prior=prior)
+
+
+def line_at(
+    posterior: Posterior, selection: Mapping[str, str], level: str | None = None, *, prior: bool = False
+) -> Curve:
+    """Return the curve in the unit of the coefficients, which a law of scores has on log-odds; see `curve_at`."""
     group = dict(selection)
     if level not in (None, "population", "overall"):
         raise InputError(

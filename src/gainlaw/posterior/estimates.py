@@ -9,10 +9,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.model.spec.covariates import column_of
-from gainlaw.posterior.curves import Curve, covariate_effect, curve_at, gain_curve
+from gainlaw.posterior.curves import Curve, covariate_effect, curve_at
 from gainlaw.posterior.grid import SELECTABLE, levels_of, why_absent
 from gainlaw.posterior.record import Posterior
-from gainlaw.posterior.shares import baseline_share, narrower_baselines, prior_share, prior_widening
+from gainlaw.posterior.score_curves import PointsCurve, points_curve, within_reach
+from gainlaw.posterior.shares import (
+    MOSTLY_PRIOR,
+    baseline_share,
+    narrower_baselines,
+    prior_share,
+    prior_widening,
+)
 
 __all__ = [
     "ESTIMATE_COLUMNS",
@@ -35,7 +42,12 @@ ESTIMATE_COLUMNS = (
 )  # fmt: skip
 
 # Estimands whose posterior has no mean: a ratio of normals, and a power of one.
-_HEAVY = ("ratio", "crossing")
+_HEAVY = ("ratio", "crossing", "peak", "size_multiplier")
+# Those that spread over orders of magnitude, and whose sign says nothing.
+_SIZES = ("crossing", "peak", "size_multiplier")
+
+# The share of the draws that must have a peak for it to be one.
+_PEAKED = 0.9
 
 
 def default_sizes(posterior: Posterior) -> tuple[float, ...]:
@@ -78,7 +90,12 @@ def estimate_table(
     -------
     DataFrame
         Columns `ESTIMATE_COLUMNS`; ``params`` is NaN where it does not apply. ``prior_share`` says how much of the
-        estimate is its prior, see `gainlaw.posterior.shares`.
+        estimate is its prior, see `gainlaw.posterior.shares`. A law of scores (on log-odds) has ``gain_points`` and
+        ``slope_points`` too, the ``peak`` (the size at which the gain in points is largest) and the
+        ``size_multiplier``, see `gainlaw.posterior.score_curves`. A size multiplier that the data do not know is NaN,
+        and its status says why: ``at_chance``, ``not_reached`` or ``mostly_prior``; the interval of one that leads over
+        a decade beyond the sizes observed, ``beyond``, is open at that end. A peak is NaN and ``no_peak`` unless nearly
+        all draws have one inside the range.
     """
     sizes = default_sizes(posterior) if sizes is None else tuple(sizes)
     found = list(_all_draws(posterior, sizes, threshold))
@@ -96,7 +113,9 @@ def estimate_table(
     heavy = table["estimand"].isin(_HEAVY)
     summary.loc[heavy, ["mean", "sd"]] = np.nan
     # The sign of a size, of an sd or of a shape parameter says nothing.
-    summary.loc[table["estimand"].isin(["crossing", "sd", *shape]), ["p_positive", "p_negative"]] = np.nan
+    summary.loc[table["estimand"].isin([*_SIZES, "sd", *shape]), ["p_positive", "p_negative"]] = np.nan
+    if posterior.law.form.scores:
+        _refuse(summary, table, draws, posterior, ci_prob)
     return pd.concat([table, summary], axis=1)[list(ESTIMATE_COLUMNS)]
 
 
@@ -172,23 +191,29 @@ def summarise(draws: Float, n_chains: int, ci_prob: float, ess: float | None = N
     )
 
 
-def _curves(posterior: Posterior) -> Iterator[Curve]:
-    yield gain_curve(posterior, "population")
-    yield gain_curve(posterior, "overall")
+def _selections(posterior: Posterior) -> Iterator[tuple[dict[str, str], str | None]]:
+    """Yield the groups that every curve fixes, or its level."""
+    yield {}, "population"
+    yield {}, "overall"
     for column in SELECTABLE:
         groups = levels_of(posterior.gains, column)
         if len(groups) > 1 and not why_absent(posterior.spec, posterior.gains, column):
             for group in groups:
-                yield curve_at(posterior, {column: group})
+                yield {column: group}, None
 
 
 def _all_draws(
     posterior: Posterior, sizes: Sequence[float], threshold: float
 ) -> Iterator[tuple[tuple[str, str, str, float], Float]]:
     """Yield estimand, level, group and size of every estimate, and its draws."""
-    for each in _curves(posterior):
+    for selection, level in _selections(posterior):
+        each = curve_at(posterior, selection, level)
         for name, params, values in _estimands(each, sizes, threshold):
             yield (name, each.level, each.group, params), values
+        if posterior.law.form.scores:
+            scores = points_curve(posterior, selection, level)
+            for name, params, values in _score_estimands(scores, sizes):
+                yield (name, each.level, each.group, params), values
     for name in posterior.spec.covariates:
         yield ("effect", "covariate", f"covariate={name}", np.nan), covariate_effect(posterior, name)
         if column_of(name) in posterior.spec.covariate_scaling:
@@ -217,14 +242,49 @@ def _estimands(each: Curve, sizes: Sequence[float], threshold: float) -> Iterato
         yield "asymptote", np.nan, each.asymptote()
 
 
+def _score_estimands(each: PointsCurve, sizes: Sequence[float]) -> Iterator[tuple[str, float, Float]]:
+    if not each.no_slope:
+        yield "slope_points", np.nan, each.slope()
+    for params in sizes:
+        yield "gain_points", params, each.gain(params)
+    yield "peak", np.nan, each.scores.peak()
+    yield "size_multiplier", np.nan, each.scores.size_multiplier()
+
+
+def _refuse(
+    summary: pd.DataFrame, table: pd.DataFrame, draws: Float, posterior: Posterior, ci_prob: float
+) -> None:
+    """Blank the factors in size and the peaks that the data do not know; the status says why."""
+    names = ["ci_low", "ci_high", "median", "rhat", "ess_bulk", "ess_tail"]
+    numbers, status = summary[names].to_numpy(float, copy=True), summary["status"].to_numpy(object, copy=True)
+    share = summary["prior_share"].to_numpy(float)
+    kinds, levels = table["estimand"].to_numpy(), list(zip(table["level"], table["group"], strict=True))
+    rows = {levels[row]: int(row) for row in np.flatnonzero(kinds == "size_multiplier")}
+    for selection, level in _selections(posterior):
+        each = points_curve(posterior, selection, level)
+        row, reason = rows[each.level, each.group], each.scores.refusal(ci_prob)
+        if reason or share[row] >= MOSTLY_PRIOR:
+            numbers[row], status[row] = np.nan, reason or "mostly_prior"
+        elif numbers[row, 0] == 0.0 or np.isinf(numbers[row, 1]):
+            low, high = each.scores.reach()
+            numbers[row, :2] = min(numbers[row, 0], high), max(numbers[row, 1], low)
+            status[row] = "beyond"
+    for peak in np.flatnonzero(kinds == "peak"):
+        if np.isfinite(draws[peak]).mean() < _PEAKED:
+            numbers[peak], status[peak] = np.nan, "no_peak"
+    summary[names], summary["status"] = numbers, status
+
+
 def _prior_shares(draws: Float, moved: Float | None, estimands: pd.Series, widening: Float) -> Float:
     """Return the share of the priors in every estimate, of sizes on the scale of orders of magnitude."""
-    sizes = (estimands == "crossing").to_numpy()
+    sizes = estimands.isin(_SIZES).to_numpy()
 
     def comparable(values: Float) -> Float:
         values = values.copy()
         with np.errstate(divide="ignore"):
             values[sizes] = np.log10(values[sizes])
+        for row in np.flatnonzero(estimands == "size_multiplier"):
+            values[row] = within_reach(values[row])
         return values
 
     draws = comparable(draws)

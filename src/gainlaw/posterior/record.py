@@ -62,6 +62,11 @@ class Posterior:
         return self.spec.scale
 
     @property
+    def reads_points(self) -> bool:
+        """Whether its gains are in points though its coefficients are on log-odds: a law of scores seen in points."""
+        return self.law.form.scores and self.scale == "points"
+
+    @property
     def unit(self) -> str:
         """The unit of the gain."""
         return self.spec.unit

@@ -83,6 +83,7 @@ _TERMS = {
     "intermediate": "intermediate tasks or mixtures differ",
     "model_family": "families of models differ",
     "task_language": "a language may suit one task more than another, at every size",
+    "task_model_family": "a family of models may be better at one task than at another, at every size",
     "smooth": "checkpoints of neighbouring sizes depart from the law together",
     "checkpoint": "every checkpoint has its own luck, shared by all tasks and languages scored on it",
     "run": "every run of intermediate training has its own luck",

@@ -37,6 +37,7 @@ _CHECKS = {
     "tree_depth": "length of trajectories",
     "neighbours": "neighbouring checkpoints",
     "bend": "bend",
+    "baselines": "untuned scores off their curves",
     "cells": "combinations never observed (share)",
     "prior_dominated": "standard deviations left to their priors",
 }

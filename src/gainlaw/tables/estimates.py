@@ -245,7 +245,7 @@ def _convergence(frame: pd.DataFrame) -> tuple[Column, ...]:
 
 def _shown(row: Mapping[Hashable, Any], key: str, digits: int) -> str:
     value = float(row[key])
-    if row["estimand"] == "crossing":
+    if row["estimand"] in ("crossing", "peak"):
         return format_params(value)
     return format_number(value, digits if row["estimand"] in _IN_UNIT else max(digits, 1))
 

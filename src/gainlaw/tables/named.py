@@ -27,6 +27,7 @@ from gainlaw.tables.estimates import (
     slopes_table,
 )
 from gainlaw.tables.heterogeneity import heterogeneity_table
+from gainlaw.tables.multipliers import multipliers_table
 from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
 
@@ -36,13 +37,14 @@ if TYPE_CHECKING:
 __all__ = ["TABLES", "side_by_side", "table"]
 
 _LEVELLED: Mapping[str, Callable[[FitRecord, str], Table]] = MappingProxyType(
-    {"slopes": slopes_table, "gain_at": gain_at_table}
+    {"slopes": slopes_table, "gain_at": gain_at_table, "multipliers": multipliers_table}
 )
 
 TABLES: Mapping[TableName, Callable[..., Table | None]] = MappingProxyType(
     {
         "slopes": slopes_table,
         "gain_at": gain_at_table,
+        "multipliers": multipliers_table,
         "sds": sds_table,
         "heterogeneity": heterogeneity_table,
         "effects": effects_table,

@@ -127,8 +127,10 @@ def _unit(expr: Expr) -> _Unit:
     if isinstance(expr, Number):
         return _Unit(literal=True, zero=expr.value == 0)
     if isinstance(expr, Estimand):
-        if expr.name == "ratio":
+        if expr.name in ("ratio", "size_multiplier"):
             return _Unit()
+        if expr.name == "peak":
+            return _Unit(size=1)
         if expr.name == "crossing":
             return _Unit(size=1, bound=expr.args[0] != 0)
         return _Unit(gain=1)

@@ -47,8 +47,13 @@ ESTIMANDS: dict[str, tuple[str, ...]] = {
     "ratio": ("params", "params"),
     "crossing": ("threshold",),
     "effect": (),
+    "peak": (),
+    "size_multiplier": ("params",),
 }
 """Every estimand and the arguments it takes."""
+
+OPTIONAL = ("size_multiplier",)
+"""Those that may do without."""
 
 FUNCTIONS: dict[str, tuple[int, int]] = {"abs": (1, 1), "min": (2, 64), "max": (2, 64)}
 """Every function and the least and largest number of its arguments."""
@@ -225,7 +230,7 @@ class _Parser:
         wanted = ESTIMANDS[name]
         selector = self.selector() if self.peek() == "[" else None
         args: list[float] = []
-        if wanted:
+        if wanted and (name not in OPTIONAL or self.peek() == "("):
             self.expect("(", f"after {name}: it takes {' and '.join(wanted)}")
             args.append(self.argument())
             while self.take(","):

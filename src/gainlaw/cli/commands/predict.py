@@ -51,10 +51,13 @@ def predict(
 
     For every size: the mean curve, and one more checkpoint of that size.
     """
+    from gainlaw.fitting.companion import in_points
     from gainlaw.fitting.prediction import predict as predict_gain
     from gainlaw.sizes import parse_size
 
     fit = open_fit(directory)
+    if fit.law.form.scores:
+        fit = in_points(fit)
     given = {
         "task": task,
         "language_family": language_family,

@@ -61,6 +61,7 @@ def print_fit(fit: FitRecord, level: str | None = None) -> None:
         If the fit has no estimates at that level.
     """
     from gainlaw import tables
+    from gainlaw.fitting.companion import in_points
 
     estimates = fit.estimates
     if level is not None and not (estimates["level"] == level).any():
@@ -71,10 +72,14 @@ def print_fit(fit: FitRecord, level: str | None = None) -> None:
     shown = level or "overall"
     rows = estimates[estimates["level"] == shown]
     parts = []
+    # Two curves are fitted on log-odds; what a reader asks for is their difference.
+    read = in_points(fit) if fit.law.form.scores else fit
     if (rows["estimand"] == "slope").any():
-        parts.append(tables.slopes_table(fit, shown))
+        parts.append(tables.slopes_table(read, shown))
     if (rows["estimand"] == "gain").any():
-        parts.append(tables.gain_at_table(fit, shown))
+        parts.append(tables.gain_at_table(read, shown))
+    if (rows["estimand"] == "size_multiplier").any():
+        parts.append(tables.multipliers_table(read, shown))
     effects = tables.effects_table(fit)
     if len(effects.frame) and level in (None, "covariate"):
         parts.append(effects)

@@ -1,6 +1,7 @@
 """Scores of baseline and intermediate models go from one floor to one ceiling; the gain is their difference."""
 
 from gainlaw.laws.record import Law, Parameter
+from gainlaw.laws.shape import Shape
 
 __all__ = ["LAW"]
 
@@ -21,4 +22,12 @@ LAW = Law(
         "is their difference"
     ),
     variables=("x", "z"),
+    shape=Shape(
+        value="x - centre",
+        inverse="h + centre",
+        limit="",
+        formula="gain = a + beta * x on log-odds, beside baselines b + b1 * x,  x = log10(params / {centre})",
+        latex=r"g(N) = a + \beta\,x \text{ beside baselines } b + b_1\,x,\quad x = \log_{10}(N/N_c)",
+        scores=True,
+    ),
 )

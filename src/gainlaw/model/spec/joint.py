@@ -72,7 +72,12 @@ def require_joint(gains: Gains, law: PlacedLaw) -> None:
                 hint=f"law={DEFAULT_LAW}",
             )
         )
-    if gains.scale not in ("points", "log_odds"):
+    if law.form.scores and gains.scale != "log_odds":
+        hint = "leave the scale out: the same fit gives its gains in points"
+        problems.append(
+            Problem(f"the law {law.name!r} is fitted on log-odds, not on {gains.scale}", hint=hint)
+        )
+    elif gains.scale not in ("points", "log_odds"):
         problems.append(
             Problem(f"hierarchical baselines have no meaning on {gains.scale!r}", hint="points or log_odds")
         )

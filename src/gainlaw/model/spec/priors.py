@@ -59,6 +59,7 @@ _POINTS: Mapping[str, float] = MappingProxyType(
         "tau_language_tree_slope": 2.5,
         "tau_language_slope": 2.5,
         "tau_task_language": 5.0,
+        "tau_task_model_family": 5.0,
         "tau_intermediate": 10.0,
         "tau_intermediate_slope": 5.0,
         "tau_model_family": 5.0,

@@ -277,6 +277,8 @@ def specify(
 
 def observations(gains: Gains, spec: ModelSpec) -> Gains:
     """Return the rows of a model: the gains, or the scores behind them where the baselines have a hierarchy."""
+    if spec.law.form.scores:
+        gains = gains.to_scale("log_odds")
     return scores_of(gains)[0] if spec.joint else gains
 
 

@@ -36,12 +36,15 @@ class Candidate:
         Whether groups differ in slope too, where the data can show it.
     replicate : bool
         Whether the groups are replicates of the measurement (checkpoints, runs) rather than kinds of it.
+    least : int
+        How many groups each of its columns needs for it to be thought of at all.
     """
 
     name: str
     columns: tuple[str, ...]
     slope: bool
     replicate: bool
+    least: int = 2
 
 
 CANDIDATES: tuple[Candidate, ...] = (
@@ -51,6 +54,8 @@ CANDIDATES: tuple[Candidate, ...] = (
     Candidate("intermediate", ("intermediate",), True, False),
     Candidate("model_family", ("model_family",), True, False),
     Candidate("task_language", ("task", "language"), False, False),
+    # Two families of models differ by task, but how families do takes more.
+    Candidate("task_model_family", ("task", "model_family"), False, False, least=3),
     Candidate(SMOOTH, ("params",), False, False),
     Candidate("checkpoint", ("checkpoint",), False, True),
     Candidate("run", ("checkpoint", "intermediate", "seed"), False, True),
@@ -229,6 +234,8 @@ def choose_terms(
         if candidate.name == SMOOTH and candidate in asked:
             smooth = _smooth(frame, x, has_slope, dropped)
             continue
+        if candidate.least > 2 and _fewest(frame, candidate) < candidate.least:
+            continue
         grouping = _grouping(frame, candidate, relations) if candidate in asked else "left out on request"
         if isinstance(grouping, str):
             dropped.append(Dropped(candidate.name, grouping))
@@ -333,6 +340,11 @@ def _with_tree(frame: pd.DataFrame, tree: bool | Relations) -> tuple[Candidate, 
     return tuple(
         Candidate(TREE, ("language",), True, False) if each.name == "language" else each for each in rest
     )
+
+
+def _fewest(frame: pd.DataFrame, candidate: Candidate) -> int:
+    """Return the number of groups of that column of a candidate which has the fewest."""
+    return min(len(set(frame[name])) if _is_known(frame, name) else 0 for name in candidate.columns)
 
 
 def _is_known(frame: pd.DataFrame, column: str) -> bool:

@@ -18,6 +18,7 @@ from gainlaw.scores.evaluations.check import Overview, check_evaluations
 from gainlaw.scores.evaluations.columns import BASELINE
 from gainlaw.scores.evaluations.flags import find_notes
 from gainlaw.scores.evaluations.pairing import pair_rows
+from gainlaw.scores.evaluations.pooling import pooled_frame
 from gainlaw.scores.evaluations.predictions import build_predictions
 from gainlaw.scores.evaluations.record import EvaluationsRecord
 from gainlaw.scores.gains.table import Gains, compute_gains
@@ -108,6 +109,42 @@ class Evaluations(EvaluationsRecord):
         if not (mask & chosen).any():
             raise InputError("no row fits all the conditions of the selection", self.source or None)
         return self._keep(keep)
+
+    def pool(self, by: str) -> Evaluations:
+        """Return one score a model and value of a column, of all its items together.
+
+        The tasks become the values of `by`: ``benchmark`` where the tasks are parts of one, or ``task`` itself to put
+        its languages together. Chance is the guess rate over the same items. Tasks and languages that not every model
+        with that value was scored on are left out, and a note says how many rows.
+
+        Parameters
+        ----------
+        by : str
+            A column of the table.
+
+        Returns
+        -------
+        Evaluations
+            With counts; seeds, prompts, splits, metrics and protocols stay apart. Answers to single items are not kept.
+
+        Raises
+        ------
+        InputError
+            If there is no such column, scores are no shares of a known number of items, or models share no task.
+
+        Examples
+        --------
+        >>> import gainlaw as gl
+        >>> gl.load_dataset("flan").pool("benchmark")
+        <Evaluations 'flan by benchmark': 48 scores; 16 models, 3 tasks, 1 language>
+        """
+        frame, left_out = pooled_frame(self.frame, by, self.source)
+        pooled = evaluations_from_frame(frame, f"{self.source} by {by}", require_pairs=False, params_unit="1")
+        if not left_out:
+            return pooled
+        what = "not every model was scored on their task and language; left out of the pooled scores"
+        note = Note("unshared_tasks", what, count=left_out, severity="info", standing=True)
+        return replace(pooled, notes=sort_notes([*pooled.notes, note]))
 
     def _fits(self, column: str, value: Any) -> np.ndarray:
         if column not in self.frame:

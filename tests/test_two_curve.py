@@ -1,0 +1,200 @@
+"""Two curves: untuned and tuned scores by lines on log-odds, what lies between them, and what it is worth in size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+import gainlaw as gl
+from gainlaw.errors import InputError
+from gainlaw.posterior.score_curves import points_curve, score_curves
+from gainlaw.scores.simulate_ladders import Ladders, simulate_ladders
+
+
+@pytest.fixture(scope="module")
+def study() -> Ladders:
+    return simulate_ladders(0, n_families=3)
+
+
+@pytest.fixture(scope="module")
+def fit(study: Ladders) -> gl.Fit:
+    return gl.fit(study.evaluations, law="two_curve", draws=500, chains=2)
+
+
+def factor(fit: gl.Fit, family: str) -> pd.Series:
+    table = fit.summary("model_family").set_index(["estimand", "group"])
+    return table.loc[("size_multiplier", f"model_family={family}")]
+
+
+def test_the_model_is_one_of_scores_on_log_odds(fit: gl.Fit) -> None:
+    assert fit.status == "ok", fit.diagnostics.failures
+    assert (fit.law.name, fit.scale, fit.spec.likelihood, fit.spec.joint) == (
+        "two_curve", "log_odds", "binomial", True
+    )  # fmt: skip
+    assert {"model_family", "task_model_family", "baseline_model_family", "baseline_checkpoint_task"} <= {
+        term.name for term in fit.spec.all_terms
+    }
+    assert fit.record["arguments"]["resolved"]["baselines"] == "hierarchical"
+
+
+def test_what_is_true_is_covered(fit: gl.Fit, study: Ladders) -> None:
+    gains = (
+        fit.summary("model_family").query("estimand == 'gain_points' and params == 1e9").set_index("group")
+    )
+    for name, truth in study.size_multiplier.items():
+        if np.isfinite(truth):
+            row = factor(fit, name)
+            assert row["status"] == "ok"
+            assert row["ci_low"] <= truth <= row["ci_high"]
+            assert row["ci_high"] / row["ci_low"] < 5.0
+        row = gains.loc[f"model_family={name}"]
+        assert row["ci_low"] <= study.gain_points[name] <= row["ci_high"]
+
+
+def test_no_size_is_named_where_none_is_known(fit: gl.Fit) -> None:
+    for name, status in (("flat", "not_reached"), ("floored", "at_chance")):
+        row = factor(fit, name)
+        assert row["status"] == status
+        assert row[["mean", "median", "ci_low", "ci_high"]].isna().all()
+        verdict = gl.assess(fit, f"size_multiplier[model_family={name}] > 1")
+        assert verdict.verdict == "untested"
+        assert {"flat": "may be flat", "floored": "of chance"}[name] in verdict.reason
+
+
+def test_points_are_the_difference_of_two_sigmoids(fit: gl.Fit) -> None:
+    """By hand, from the draws of one family in one task."""
+    cell = {"task": "task2", "model_family": "family1"}
+    data, spec = fit.draws["posterior"], fit.spec
+    x = 0.3 - spec.law.centre
+    own = {"task": "task2", "model_family": "family1", "task_model_family": "task2 | family1"}
+
+    def line(prefix: str, mean: np.ndarray) -> np.ndarray:
+        total = mean.reshape(-1, 2) @ [1.0, x]
+        for term in spec.baseline_terms if prefix else spec.terms:
+            label = own.get(term.name.removeprefix("baseline_"))
+            if label is not None:
+                effect = (
+                    data[term.name].sel({f"{term.name}_group": label}).to_numpy().reshape(fit.n_draws, -1)
+                )
+                total = total + effect @ [1.0, x][: effect.shape[1]]
+        return total
+
+    fixed = np.stack(
+        [data["covariate"].sel(covariate_name=name) for name in ("baseline", "baseline_slope")], axis=-1
+    )
+    untuned = line("baseline_", fixed)
+    tuned = untuned + line("", data["mu"].to_numpy())
+    curve = points_curve(fit, cell)
+    params = 1e9 * 10.0**0.3
+    np.testing.assert_allclose(curve.gain(params), 50.0 * (expit(tuned) - expit(untuned)), atol=1e-9)
+    np.testing.assert_allclose(curve.scores.scores(params)[0][:, 0], 50.0 + 50.0 * expit(untuned), atol=1e-9)
+    # An untuned model of that many times the size has the tuned one's score, where the factor is within reach.
+    times = score_curves(fit, cell).size_multiplier(params)
+    within = np.isfinite(times) & (times > 0)
+    assert within.mean() > 0.95
+    draws = np.flatnonzero(within)[::100]
+    for draw in draws:
+        there = curve.scores.scores(params * times[draw])[0][draw, 0]
+        assert there == pytest.approx(curve.scores.scores(params)[1][draw, 0], abs=1e-6)
+
+
+def test_a_level_is_the_average_of_its_cells(fit: gl.Fit) -> None:
+    whole = points_curve(fit, {"model_family": "family2"}).gain(["1B", "3B"])
+    cells = [
+        points_curve(fit, {"model_family": "family2", "task": f"task{k}"}).gain(["1B", "3B"])
+        for k in (1, 2, 3)
+    ]
+    np.testing.assert_allclose(whole, np.mean(cells, axis=0), atol=1e-9)
+
+
+def test_claims_are_judged_in_points_and_on_log_odds_of_one_posterior(fit: gl.Fit) -> None:
+    own = gl.assess(fit, "gain(3B)[model_family=family1] > 0")
+    assert own.verdict == "supported"
+    assert {each.scale for each in own.judgements} == {"points", "log_odds"}
+    points = points_curve(fit, {"model_family": "family1"}).gain(3e9)
+    assert own.estimate == pytest.approx(points.mean())
+    assert gl.assess(fit, "gain(3B)[model_family=family1] > 1").probability == pytest.approx(
+        (points > 1).mean(), abs=0.02
+    )
+    times = gl.assess(fit, "size_multiplier[model_family=family1] > 1.2")
+    assert times.unit == ""
+    assert times.probability_points == times.probability_log_odds
+    assert gl.assess(fit, "size_multiplier(1B)[model_family=family1] < 1").verdict == "refuted"
+    far = gl.assess(fit, "size_multiplier(900B)[model_family=family1] > 1")
+    assert "more than a decade beyond" in far.reason
+
+
+def test_other_laws_have_no_curve_of_untuned_scores() -> None:
+    plain = gl.fit(gl.load_dataset("bloomz", intermediates="xP3", tasks="xcopa"), draws=200, chains=2)
+    verdict = gl.assess(plain, "size_multiplier > 1", both=False)
+    assert "two_curve" in verdict.reason
+    with pytest.raises(InputError, match="another fit"):
+        plain.in_points()
+    with pytest.raises(InputError, match="no curve of untuned scores"):
+        score_curves(plain, {})
+
+
+def test_points_are_the_same_fit_read_otherwise(fit: gl.Fit, tmp_path: Path) -> None:
+    loaded = gl.load_fit(fit.save(tmp_path / "fit"))
+    pd.testing.assert_frame_equal(loaded.estimates, fit.estimates, check_exact=False)
+    points = loaded.in_points()
+    both = [
+        each.estimates[each.estimates["estimand"] == name].reset_index(drop=True)["median"]
+        for each, name in ((fit, "gain_points"), (points, "gain"))
+    ]
+    pd.testing.assert_series_equal(*both)
+    found = points.predict("3B", model_family="family1").set_index("kind")
+    assert found.loc["mean", "mean"] == pytest.approx(
+        points_curve(fit, {"model_family": "family1"}).gain(3e9).mean()
+    )
+    assert found.loc["new_checkpoint", "sd"] > found.loc["mean", "sd"]
+    with pytest.raises(InputError, match="hangs on its baseline"):
+        points.predict("3B", new=["task"])
+    with pytest.raises(InputError, match="no line in points"):
+        gl.gain_curve(points)
+    with pytest.raises(InputError, match="fitted on log-odds"):
+        gl.fit(fit.gains, law="two_curve", scale="points")
+
+
+def test_the_table_says_why_there_is_no_factor(fit: gl.Fit) -> None:
+    rows = fit.table("multipliers", level="model_family").frame.set_index("title")
+    assert rows.loc["flat", "remark"].startswith("not reached at any size")
+    assert rows.loc["floored", "remark"].startswith("not known: untuned scores at chance")
+    assert rows.loc["family1", "remark"] == ""
+
+
+def test_a_baseline_off_its_curve_is_named() -> None:
+    study = simulate_ladders(
+        3, n_families=4, flat=False, floored=False, sd_checkpoint=0.05, sd_checkpoint_task=0.05
+    )
+    frame = study.evaluations.frame.copy()
+    broken = frame["model"] == "family1-0"
+    frame.loc[broken, "n_correct"] = (0.55 * frame.loc[broken, "n_correct"]).round()
+    bad = gl.evaluations_from_frame(frame.drop(columns=["score", "stderr", "row"]))
+    fit = gl.fit(bad, law="two_curve", draws=200, chains=2)
+    check = next(each for each in fit.diagnostics.checks if each.name == "baselines")
+    assert "family1-0 (" in check.text
+    assert "without family1-0 the slope is" in check.text
+    assert "below chance" in check.text
+    assert check.passed is None
+
+
+def test_pooled_scores_are_counts_over_what_all_models_share() -> None:
+    evals = gl.load_dataset("flan")
+    pooled = evals.pool("benchmark")
+    assert set(pooled.frame["task"]) == {"bbh", "tydiqa", "mgsm"}
+    row = pooled.frame.query("model == 'Flan-PaLM-540B' and task == 'tydiqa'").iloc[0]
+    cells = evals.frame.query("model == 'Flan-PaLM-540B' and task == 'tydiqa'")
+    assert (row["n_correct"], row["n_examples"]) == (cells["n_correct"].sum(), cells["n_examples"].sum())
+    # Two tasks of BBH are not there for every model.
+    assert pooled.frame.query("task == 'bbh'")["n_examples"].unique().tolist() == [
+        23 * 250 - 0 + 187 + 146 + 178 - 250
+    ]
+    assert "unshared_tasks" in {note.kind for note in pooled.notes}
+    assert gl.load_dataset("bloomz", tasks="xnli").pool("task").frame["chance"].round(4).unique() == 0.3333
+    with pytest.raises(InputError, match="no such column to pool by"):
+        evals.pool("topic")
