@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 import gainlaw as gl
 from gainlaw.claims.chance import Chances
@@ -527,14 +528,19 @@ def test_the_answer_and_the_comparison_of_laws_agree(bent_study):
 def test_the_answer_says_what_the_law_misses(bent_study, monkeypatch, tmp_path):
     fit = bent_study["linear"]
     check = predictive_data(fit)
-    missed = (check["observed"] < check["low95"]) | (check["observed"] > check["high95"])
-    assert ("It does not fit everywhere" in " ".join(limits_of(fit))) == missed.any()
-    off = np.where(np.arange(len(check)) < 2, 1.0, -0.001)
-    altered = check.assign(observed=check["high95"] + off)
-    monkeypatch.setattr("gainlaw.fitting.checks.predictive.predictive_data", lambda fit: altered)
-    said = limits_of(fit)[-1]
+
+    def missing(number):
+        off = np.where(np.arange(len(check)) < number, 1.0, -0.001)
+        altered = check.assign(observed=check["high95"] + off)
+        monkeypatch.setattr("gainlaw.fitting.checks.predictive.predictive_data", lambda fit: altered)
+        return limits_of(fit)[-1]
+
+    # As many as chance brings in one study of twenty, or fewer, are no fault of the law.
+    usual = int(binom.isf(0.05, len(check), 0.05))
+    assert "It does not fit everywhere" not in missing(usual)
+    said = missing(usual + 1)
     assert said.startswith("It does not fit everywhere.")
-    assert f"Of {len(check)} statistics of the checkpoints, 2 lie outside" in said
+    assert f"Of {len(check)} statistics of the checkpoints, {usual + 1} lie outside" in said
     assert f"of {check['checkpoint'].iloc[0]} (above)" in said
     report = write_report({"line": fit, "bend": bent_study["offset_power"]}, tmp_path)
     assert said in report.answer.text

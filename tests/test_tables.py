@@ -296,6 +296,21 @@ def test_gains_table_is_the_plain_mean_by_task_and_size():
     assert frame["languages"].tolist() == [1, 2]
 
 
+def test_sizes_that_read_alike_have_a_column_each_and_many_sizes_are_put_together():
+    frame = pd.DataFrame({"task": "t", "gain": [1.0, 3.0], "se": 1.0, "params": [2.611e9, 2.614e9]})
+    table = gains_table(gains_from_frame(frame))
+    assert list(table.frame.columns[1:]) == ["gain_2.611B", "gain_2.614B"]
+    assert r"S[table-format=1.1]" in table.to_latex()
+    sizes = np.geomspace(1.1e8, 9e10, 40)
+    table = gains_table(
+        gains_from_frame(pd.DataFrame({"task": "t", "gain": np.arange(40.0), "se": 1.0, "params": sizes}))
+    )
+    assert [column.title for column in table.columns[1:]] == [
+        "100M to 300M", "300M to 1B", "1B to 3B", "3B to 10B", "10B to 30B", "30B to 100B"
+    ]  # fmt: skip
+    assert table.frame.loc[0, "gain_1B to 3B"] == np.arange(40.0)[(sizes >= 1e9) & (sizes < 3e9)].mean()
+
+
 def test_checkpoints_and_data_tables_count_what_is_there():
     gains = small_gains()
     checkpoints = checkpoints_table(gains).frame

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from decimal import Decimal, DecimalException
 
 import numpy as np
@@ -23,8 +24,10 @@ __all__ = [
     "model_sizes",
     "parse_size",
     "read_sizes",
+    "size_groups",
     "size_in_name",
     "size_text",
+    "told_apart",
 ]
 
 Float = NDArray[np.float64]
@@ -156,6 +159,53 @@ def format_params(params: float) -> str:
         if params >= size * 0.9995:
             return f"{float(f'{params / size:.3g}'):g}{suffix}"
     return "1K"
+
+
+def told_apart(sizes: Sequence[float]) -> list[str]:
+    """Return sizes as people say them; those that would read alike are written in full.
+
+    Examples
+    --------
+    >>> told_apart([560e6, 2.611e9, 2.614e9])
+    ['560M', '2.611B', '2.614B']
+    """
+    said = [format_params(size) for size in sizes]
+    return [
+        exact_size(float(size)) if said.count(text) > 1 else text
+        for size, text in zip(sizes, said, strict=True)
+    ]
+
+
+def size_groups(sizes: Sequence[float], most: int) -> list[str]:
+    """Return the group of every size: itself where there are few; else half decades, or decades.
+
+    Parameters
+    ----------
+    sizes : sequence of float
+        Distinct sizes.
+    most : int
+        The most groups before sizes are put together, first by half decades, then by decades.
+
+    Examples
+    --------
+    >>> size_groups([1e8, 2e8, 7e9], 2)
+    ['100M to 300M', '100M to 300M', '3B to 10B']
+    >>> size_groups([1e8, 2e8], 2)
+    ['100M', '200M']
+    """
+    if len(sizes) <= most:
+        return told_apart(sizes)
+    found: list[str] = []
+    for steps in ((1.0, 3.0, 10.0), (1.0, 10.0)):
+        found = []
+        for size in sizes:
+            decade = 10.0 ** math.floor(math.log10(size) + 1e-12)
+            low = max(step for step in steps if step <= size / decade * (1 + 1e-12))
+            high = steps[steps.index(low) + 1]
+            found.append(f"{format_params(low * decade)} to {format_params(high * decade)}")
+        if len(set(found)) <= most:
+            break
+    return found
 
 
 def exact_size(value: float) -> str:

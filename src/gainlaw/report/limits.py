@@ -135,14 +135,17 @@ def _notes(fit: FitRecord, *names: str) -> list[str]:
 
 
 def _misses(fit: FitRecord) -> str:
-    """Return the statistics of checkpoints that the fit does not reproduce."""
+    """Return the statistics of checkpoints that the fit does not reproduce, where more miss than chance explains."""
     if not fit.n_checkpoints:
         return ""
+    from scipy.stats import binom
+
     from gainlaw.fitting.checks.predictive import predictive_data
 
     check = predictive_data(fit)
     missed = (check["observed"] < check["low95"]) | (check["observed"] > check["high95"])
-    if not missed.any():
+    # One in twenty misses by chance; so many or more in one study of twenty.
+    if not missed.any() or missed.sum() <= binom.isf(0.05, len(check), 0.05):
         return ""
     return f"It does not fit everywhere. {predictive_words(check)} One in twenty would by chance."
 

@@ -301,7 +301,8 @@ def predictive_words(check: pd.DataFrame) -> str:
     """
     missed = check[(check["observed"] < check["low95"]) | (check["observed"] > check["high95"])]
     text = (
-        f"Of {len(check)} statistics of the checkpoints, {len(missed)} lie outside the 95% interval of their "
+        f"Of {len(check)} statistics of the checkpoints, {len(missed)} {'lies' if len(missed) == 1 else 'lie'} "
+        "outside the 95% interval of their "
     )
     if missed.empty:
         return f"{text}replications."

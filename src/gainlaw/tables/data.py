@@ -9,7 +9,7 @@ import pandas as pd
 
 from gainlaw.notes import count_of
 from gainlaw.scores.metrics import metric_facts, spoken_metric
-from gainlaw.sizes import format_params
+from gainlaw.sizes import size_groups
 from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
 from gainlaw.tasks import task_title
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from gainlaw.scores.gains.table import Gains
 
 __all__ = ["checkpoints_table", "data_table", "gains_table"]
+
+# Columns that a page has room for.
+_MOST_SIZES = 8
 
 
 def data_table(gains: Gains) -> Table:
@@ -131,7 +134,7 @@ def checkpoints_table(gains: Gains) -> Table:
 
 
 def gains_table(gains: Gains) -> Table:
-    """Return the raw mean gains: one row a task (and intermediate), one column a size.
+    """Return the raw mean gains: one row a task (and intermediate), one column a size, or a range of many sizes.
 
     Parameters
     ----------
@@ -151,33 +154,34 @@ def gains_table(gains: Gains) -> Table:
         keys.remove("intermediate")
     grouped = cells.assign(group="all") if not keys else cells
     keys = keys or ["group"]
-    means = grouped.assign(params=grouped["params"].fillna(0.0)).pivot_table(
-        index=keys, columns="params", values="gain", aggfunc="mean"
+    sizes = sorted(grouped["params"].dropna().unique())
+    titles = dict(zip(sizes, size_groups(sizes, _MOST_SIZES), strict=True))
+    order = list(dict.fromkeys(titles.values()))
+    means = grouped.assign(size=[titles.get(size, "") for size in grouped["params"]]).pivot_table(
+        index=keys, columns="size", values="gain", aggfunc="mean"
     )
-    sizes = [float(size) for size in means.columns]
-    means.columns = pd.Index([_size_key(size) for size in sizes])
+    means = means[[title for title in ("", *order) if title in means]]
+    headings = list(means.columns)
+    means.columns = pd.Index([f"gain_{title}" if title else "gain" for title in headings])
     frame = means.reset_index()
     languages = grouped.groupby(keys)["language"].nunique() if "language" in cells else None
     if languages is not None:
         frame["languages"] = [int(languages.loc[key]) for key in means.index]
     if "task" in frame:
         frame["task"] = [task_title(str(name)) for name in frame["task"]]
-    titles = {"intermediate": "Intermediate", "task": "Task", "group": ""}
+    words = {"intermediate": "Intermediate", "task": "Task", "group": ""}
     digits = gains.decimals()
-    columns = [Column(key, titles[key]) for key in keys]
+    columns = [Column(key, words[key]) for key in keys]
     if languages is not None:
         columns.append(Column("languages", "Languages", "count"))
     columns += [
-        Column(_size_key(size), format_params(size) if size else "Mean gain", "number", digits)
-        for size in sizes
+        Column(key, title or "Mean gain", "number", digits)
+        for key, title in zip(means.columns, headings, strict=True)
     ]
-    caption = "Mean gain by task and model size, averaged over languages without a model."
+    grouped_sizes = " (a range holds its lower end)" if len(order) < len(sizes) else ""
+    caption = f"Mean gain by task and model size{grouped_sizes}, averaged over languages without a model."
     rule = "intermediate" if "intermediate" in keys else ""
     return Table("gains", caption, frame, tuple(columns), rule_by=rule)
-
-
-def _size_key(size: float) -> str:
-    return f"gain_{format_params(size)}" if size else "gain"
 
 
 def _distinct(part: pd.DataFrame, column: str) -> float:

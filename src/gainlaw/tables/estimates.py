@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from gainlaw.formats import (
 from gainlaw.notes import count_of
 from gainlaw.posterior.shares import MOSTLY_PRIOR
 from gainlaw.scales import SCALES
-from gainlaw.sizes import format_params
+from gainlaw.sizes import format_params, told_apart
 from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
 from gainlaw.tasks import task_title
@@ -152,6 +152,7 @@ def gain_at_table(fit: FitRecord, level: str = "task") -> Table:
     kept = _ordered(kept, level)
     sizes = sorted(kept["params"].dropna().unique()) or [float("nan")]
     labels = group_labels(fit)
+    keys = dict(zip(sizes, _size_keys(sizes), strict=True))
     records = []
     for (block, name, group), part in kept.groupby(["block", "level", "group"], sort=False):
         record: dict[str, object] = {
@@ -161,14 +162,13 @@ def gain_at_table(fit: FitRecord, level: str = "task") -> Table:
             "row": group_title(str(name), str(group), labels) if group else str(name),
         }
         for row in part.to_dict("records"):
-            key = _size_key(row["params"])
+            key = keys.get(row["params"], "expected")
             record |= {f"gain_{key}": row["mean"], f"low_{key}": row["ci_low"], f"high_{key}": row["ci_high"]}
         records.append(record | {"prior_share": part["prior_share"].max()})
     frame, marked = mark_prior(pd.DataFrame(records))
     digits = fit.spec.decimals()
     columns = [Column("title", level_title(level).capitalize())]
-    for size in sizes:
-        key = _size_key(size)
+    for size, key in keys.items():
         title = key.capitalize() if np.isnan(size) else key
         low, high = f"low_{key}", f"high_{key}"
         columns.append(Column(f"gain_{key}", title, "estimate", digits, low=low, high=high))
@@ -187,9 +187,9 @@ def gain_at_table(fit: FitRecord, level: str = "task") -> Table:
     )
 
 
-def _size_key(size: float) -> str:
-    """Return the word for a size in the names of columns; for a gain that has none, what it is."""
-    return "expected" if np.isnan(size) else format_params(size)
+def _size_keys(sizes: Sequence[float]) -> list[str]:
+    """Return the word for every size in the names of columns; for a gain that has none, what it is."""
+    return ["expected"] if np.isnan(sizes[0]) else told_apart(sizes)
 
 
 def estimates_table(fit: FitRecord) -> Table:
