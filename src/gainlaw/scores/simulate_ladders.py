@@ -79,7 +79,7 @@ def simulate_ladders(
     --------
     >>> study = simulate_ladders(1, n_families=3)
     >>> len(study.evaluations.gains()), round(study.size_multiplier["family1"], 2)
-    (75, 2.02)
+    (75, 2.61)
     """
     import pandas as pd
 
