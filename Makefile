@@ -62,7 +62,7 @@ paper: $(READY)  ## fit, judge and write everything into paper/
 .PHONY: ladder
 ladder: $(TRAIN)  ## train the ladder's models (no GPU, minutes), then analyse them, into ladder/
 	@$(BIN)/gainlaw run $(if $(FULL),ladder_full,ladder) -o ladder/run$(if $(FULL),_full) $(ARGS)
-	@$(BIN)/python -m analysis --study ladder --scores ladder/run$(if $(FULL),_full)/evaluations.csv --out ladder/report$(if $(FULL),_full)
+	@$(BIN)/python -m analysis --study ladder --scores ladder/run$(if $(FULL),_full)/$(if $(FULL),ladder_full,ladder)/evaluations.csv --out ladder/report$(if $(FULL),_full)
 
 .PHONY: test
 test: $(TRAIN)  ## run the tests, a file at a time on every core (ARGS="-n 0": one after the other)

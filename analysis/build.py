@@ -1,7 +1,7 @@
 """Build the paper: evaluations, gains, fits, claims, comparison and report, each only when it is stale.
 
 ``python -m analysis --out paper``, or, for the scores of a run of the ladder alone,
-``python -m analysis --study ladder --scores RUNS/evaluations.csv --out ladder``. Exits 0 when done, 1 when the
+``python -m analysis --study ladder --scores RUNS/ladder/evaluations.csv --out ladder``. Exits 0 when done, 1 when the
 diagnostics of a fit failed, 2 when a step failed.
 """
 
@@ -24,7 +24,8 @@ from analysis.ladder import NAME as LADDER
 from analysis.ladder import ladder_data, ladder_fit, ladder_steps
 from analysis.step import Steps, do, store_at
 from gainlaw.errors import GainlawError
-from gainlaw.units.schedule import Ended, run_units
+from gainlaw.units.execution import Ended
+from gainlaw.units.schedule import run_units
 from gainlaw.units.store import Store
 from gainlaw.units.unit import Unit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +123,10 @@ def causes(language: str) -> str:
     )
 
 
+EFFECT, CAUSE = "What happened as a result?", "What was the cause?"
 CAUSES = [
-    ChoiceItem("0", f"{REGEN} What happened as a result?", (NASS, TROCKEN), 0),
-    ChoiceItem("1", f"{NASS} What was the cause?", ("Die Sonne schien.", REGEN), 1),
+    ChoiceItem("0", f"{REGEN} {EFFECT}", (NASS, TROCKEN), 0, EFFECT),
+    ChoiceItem("1", f"{NASS} {CAUSE}", ("Die Sonne schien.", REGEN), 1, CAUSE),
 ]
 COPA_ROWS = ((1, "effect", 1), (400, "cause", 2), (401, "effect", 2), (500, "cause", 1), (1401, "effect", 1))
 COPA_XML = "\n".join(
@@ -142,13 +143,9 @@ COPA_XML = "\n".join(
     ]
 )
 COPA_ITEMS = {
-    i: ChoiceItem(
-        str(i),
-        f"It rains & rains. {'What happened as a result?' if asks == 'effect' else 'What was the cause?'}",
-        (WET, DRY),
-        right - 1,
-    )
+    i: ChoiceItem(str(i), f"It rains & rains. {question}", (WET, DRY), right - 1, question)
     for i, asks, right in COPA_ROWS
+    for question in [EFFECT if asks == "effect" else CAUSE]
 }
 
 SIQA_FILE = jsonl(
@@ -168,8 +165,8 @@ SIQA_FILE = jsonl(
     },
 )
 SIQA_ITEMS = [
-    ChoiceItem("1", "Ada lent Bo a coat. Why?", ("cold", "heat", "fun"), 0),
-    ChoiceItem("2", "Bo said thanks. Then?", ("rage", "fear", "joy"), 2),
+    ChoiceItem("1", "Ada lent Bo a coat. Why?", ("cold", "heat", "fun"), 0, "Why?"),
+    ChoiceItem("2", "Bo said thanks. Then?", ("rage", "fear", "joy"), 2, "Then?"),
 ]
 SWAG = [
     {"ind": 4, "ctx_a": "Ada opens a tin.", "ctx_b": "she", "ctx": "Ada opens a tin. she", "label": 2},
@@ -195,12 +192,13 @@ def csqa(options: int, *keys: str) -> str:
 
 def csqa_items(options: int, *keys: str) -> list[Item]:
     texts = tuple(f"place {letter}" for letter in "ABCDE"[:options])
-    return [ChoiceItem(f"q{i}", f"Where is item {i}?", texts, "ABCDE".index(k)) for i, k in enumerate(keys)]
+    asked = [f"Where is item {i}?" for i in range(len(keys))]
+    return [ChoiceItem(f"q{i}", asked[i], texts, "ABCDE".index(k), asked[i]) for i, k in enumerate(keys)]
 
 
 COSMOS_ITEMS = [
-    ChoiceItem("c1", 'Bo said "no, never", and left. Why?', ("He was cross.", "b", "c", "d"), 0),
-    ChoiceItem("c2", "Ada sang. Where?", ("a", "b", "c", "At home."), 3),
+    ChoiceItem("c1", 'Bo said "no, never", and left. Why?', ("He was cross.", "b", "c", "d"), 0, "Why?"),
+    ChoiceItem("c2", "Ada sang. Where?", ("a", "b", "c", "At home."), 3, "Where?"),
 ]
 COSMOS_CSV = (
     "id,context,question,answer0,answer1,answer2,answer3,label\n"
@@ -370,7 +368,7 @@ CASES = {
     "copa, SuperGLUE": Case(
         "copa",
         {"COPA/val.jsonl": causes("en")},
-        [ChoiceItem(f"superglue-{item.id}", item.context, item.options, item.label) for item in CAUSES],
+        [replace(item, id=f"superglue-{item.id}") for item in CAUSES],
     ),
     "siqa": Case("siqa", {"dev.jsonl": SIQA_FILE, "dev-labels.lst": "1\n3\n"}, SIQA_ITEMS),
     "hellaswag": Case("hellaswag", {"data/hellaswag_val.jsonl": jsonl(*SWAG_ROWS)}, SWAG_ITEMS),

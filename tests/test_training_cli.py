@@ -12,7 +12,7 @@ import pytest
 import gainlaw as gl
 from conftest import Cli, run_cli
 from gainlaw.units import schedule
-from tiny_training import repeatable, submit_here
+from tiny_training import WorkersHere, repeatable
 
 pytest.importorskip("torch")
 
@@ -69,7 +69,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let runs do their units in this process."""
-    monkeypatch.setattr(schedule._Workers, "submit", submit_here)
+    monkeypatch.setattr(schedule, "Workers", WorkersHere)
     with repeatable():
         yield
 
@@ -92,16 +92,17 @@ def test_a_second_run_does_nothing_and_plan_knows(run_folder: Path, cli: Cli) ->
     folder = run_folder / "run"
     before = {path: path.stat().st_mtime_ns for path in folder.glob("units/*")}
     again = run_cli("run", run_folder / "small.toml", "-o", folder, width=80)
-    assert again.code == 0
+    assert again.code == 0, again.err
     assert "0 units done" in again.out
     assert max(map(len, (again.out + again.err).splitlines())) <= 80
     assert before == {path: path.stat().st_mtime_ns for path in folder.glob("units/*")}
     # Nothing was done, so nothing was written; what someone changed is put right.
-    whole = (folder / "evaluations.csv").read_bytes()
-    (folder / "evaluations.csv").write_bytes(whole[:-200])
+    table = folder / "small" / "evaluations.csv"
+    whole = table.read_bytes()
+    table.write_bytes(whole[:-200])
     told = json.loads(cli("run", run_folder / "small.toml", "-o", folder, "--json").out)
     assert (told["scores"], {unit["state"] for unit in told["units"]}) == (40, {"kept"})
-    assert (folder / "evaluations.csv").read_bytes() == whole
+    assert table.read_bytes() == whole
     plan = json.loads(cli("plan", run_folder / "small.toml", "-o", folder, "--format", "json").out)
     assert plan["done"] == plan["distinct"]
     assert sum(plan["distinct"].values()) == len(before)
@@ -110,26 +111,29 @@ def test_a_second_run_does_nothing_and_plan_knows(run_folder: Path, cli: Cli) ->
 
 @pytest.mark.usefixtures("here")
 def test_the_record_is_enough_to_run_it_again(run_folder: Path, cli: Cli) -> None:
-    record = run_folder / "run" / "run.json"
+    record = run_folder / "run" / "small" / "run.json"
     assert json.loads(record.read_text())["status"] == "done"
     done = cli("run", record, "-o", run_folder / "again")
     assert done.code == 0, done.err
     for name in ("evaluations.csv", "predictions.parquet"):
-        assert (run_folder / "again" / name).read_bytes() == (run_folder / "run" / name).read_bytes()
+        again, before = (run_folder / each / "small" / name for each in ("again", "run"))
+        assert again.read_bytes() == before.read_bytes()
 
 
 @pytest.mark.usefixtures("here")
 def test_more_of_the_same_experiment_reuses_what_is_done(run_folder: Path, cli: Cli) -> None:
     text = EXPERIMENT.replace("seeds = [0, 1]", "seeds = [0, 1, 2]").replace('"small"', '"renamed"')
     (run_folder / "more.toml").write_text(text)
+    tables = {path: path.read_bytes() for path in (run_folder / "run" / "small").iterdir()}
     done = cli("run", run_folder / "more.toml", "-o", run_folder / "run")
     assert done.code == 0, done.err
     units = len(list((run_folder / "run" / "units").iterdir()))
     # one more pretrained model: itself, its intermediate, two fine-tunings and scores for each of the two
     assert "10 units done" in done.out
     assert f"{units - 10} were done before" in done.out
-    (run_folder / "run" / "evaluations.csv").unlink()
-    assert cli("run", run_folder / "small.toml", "-o", run_folder / "run").code == 0
+    assert tables == {path: path.read_bytes() for path in (run_folder / "run" / "small").iterdir()}
+    assert len(gl.read_evaluations(run_folder / "run" / "renamed")) == 60
+    assert "give one of" in cli("check", run_folder / "run").err
 
 
 def test_a_failing_unit_is_told_and_stops_nothing_else(tmp_path: Path, cli: Cli) -> None:
@@ -146,7 +150,7 @@ def test_a_failing_unit_is_told_and_stops_nothing_else(tmp_path: Path, cli: Cli)
     assert "Traceback" not in done.err
     assert "not begun, for want of a failed one: 4 units" in done.err
     assert len(gl.read_evaluations(tmp_path / "run")) == 20
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
+    assert json.loads((tmp_path / "run" / "small" / "run.json").read_text())["status"] == "failed"
 
 
 def test_a_plan_over_budget_does_not_start(tmp_path: Path, cli: Cli) -> None:

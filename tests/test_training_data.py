@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -92,8 +93,8 @@ def test_options_are_encoded_one_sequence_each(tokenizer: Any) -> None:
         ChoiceItem(str(i), sentence(rng, 3, 6), tuple(sentence(rng, 1, 5) for _ in range(2 + i % 4)), i % 2)
         for i in range(12)
     ]
-    encoded = encode(items, "choice", tokenizer, 40)
-    expected = [[alone(tokenizer, i.context, option, 40)[0] for option in i.options] for i in items]
+    encoded = encode(items, "choice", tokenizer, 80)
+    expected = [[alone(tokenizer, i.context, option, 80)[0] for option in i.options] for i in items]
     found = pieces(encoded)
     for row, options in enumerate(expected):
         assert found[encoded.first[row] : encoded.first[row + 1]] == options
@@ -101,6 +102,42 @@ def test_options_are_encoded_one_sequence_each(tokenizer: Any) -> None:
     assert encoded.labels.tolist() == [item.label for item in items]
     rows = np.array([7, 0, 3])
     assert [found[s] for s in encoded.sequences(rows)] == [t for row in rows for t in expected[row]]
+
+
+def letters(text: str) -> str:
+    """Return what every tokenizer here keeps of a text."""
+    return re.sub(r"[\s#▁]", "", text.casefold().replace("ü", "u").replace("ß", "ss"))
+
+
+@EVERY_TOKENIZER
+def test_a_context_is_cut_and_question_and_options_stay(tokenizer: Any) -> None:
+    """Of a context that is too long the beginning is kept, the same for all options, and as much as fits."""
+    rng = np.random.default_rng(2)
+    items = []
+    for i in range(12):
+        context, question = sentence(rng, 2, 60), f"Why is it {WORDS[i]}?"
+        options = tuple(sentence(rng, 1, 5) for _ in range(3))
+        items.append(ChoiceItem(str(i), f"{context} {question}", options, 0, question))
+    whole, cut = (encode(items, "choice", tokenizer, n) for n in (1000, 60))
+    texts = pieces(whole)
+    long = [any(len(texts[s]) > 60 for s in whole.sequences(np.array([k]))) for k in range(12)]
+    assert cut.cut == sum(long) > 3
+    assert whole.cut == 0 < len(long) - sum(long)
+    found = pieces(cut)
+    for k, item in enumerate(items):
+        mine = [found[s] for s in cut.sequences(np.array([k]))]
+        if not long[k]:
+            assert mine == [texts[s] for s in whole.sequences(np.array([k]))]
+            continue
+        assert 52 <= max(map(len, mine)) <= 60
+        shown = [letters(tokenizer.decode(ids, skip_special_tokens=True)) for ids in mine]
+        ends = [letters(item.question + option) for option in item.options]
+        assert all(text.endswith(end) for text, end in zip(shown, ends, strict=True))
+        (kept,) = {text.removesuffix(end) for text, end in zip(shown, ends, strict=True)}
+        assert letters(item.context).startswith(kept)
+    # Where question and options alone are too long, they are cut too, and the context is gone.
+    hard = ChoiceItem("h", f"it rains {' '.join(WORDS * 3)}?", ("a", "b"), 0, f"{' '.join(WORDS * 3)}?")
+    assert [len(ids) for ids in pieces(encode([hard], "choice", tokenizer, 24))] == [24, 24]
 
 
 @EVERY_TOKENIZER

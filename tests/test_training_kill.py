@@ -73,7 +73,7 @@ def start(folder: Path, out: Path) -> subprocess.Popen[bytes]:
 def contents(out: Path) -> dict[str, str]:
     """Return the hash of every result: weights, heads, predictions, scores, tables; not logs and times."""
     kept = {".safetensors", ".parquet", ".csv", ".json", ".jsonl", ".tsv"}
-    left_out = {"timing.json", "log.jsonl", "run.json"}
+    left_out = {"manifest.json", "log.jsonl", "run.json"}
     return {
         str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(out.rglob("*"))

@@ -31,6 +31,8 @@ from gainlaw.training.train.data import encode, encode_texts
 from gainlaw.training.train.heads import HeadShape, MaskedHead, TaskModel
 from gainlaw.training.train.loop import Checks, TrainingResult, learning_rate, train, use_bf16
 from gainlaw.training.train.objectives import MaskedText, Piece, Supervised, task_batch
+from gainlaw.units.execution import StoppedError
+from gainlaw.units.store import STOP
 
 STEPS = 9
 RECIPE = replace(
@@ -211,6 +213,18 @@ def test_a_run_killed_again_and_again(tmp_path: Path, monkeypatch: pytest.Monkey
     assert kept == [2, 5]
     assert result.record() == whole.record()
     assert same(found, expected)
+
+
+def test_a_run_that_is_asked_to_stop_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
+    whole, expected = finish(plain(), tmp_path / "whole")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / STOP).touch()
+    with pytest.raises(StoppedError, match="stopped after step 1 of"):
+        finish(plain(), tmp_path / "run")
+    (tmp_path / "run" / STOP).unlink()
+    result, found = finish(plain(), tmp_path / "run")
+    assert same(found, expected)
+    assert result.record() == whole.record()
 
 
 def test_when_snapshots_are_taken_changes_nothing(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from gainlaw.training.items.loading import load_items
 from gainlaw.training.items.registry import TASKS, find_task
 from gainlaw.training.runs.graph import UnitGraph
 from gainlaw.training.runs.record import write_record
-from gainlaw.units.schedule import Ended
+from gainlaw.units.execution import Ended
 from gainlaw.units.store import Store
 from published_formats import every_split, put
 from tiny_training import CONFIGS, TOKENIZERS, config_of, run_here, toml
@@ -646,7 +646,7 @@ def test_a_finished_unit_is_not_done_again_and_an_unfinished_one_goes_on(
 def test_a_unit_whose_parent_is_missing_says_so(models: Path, published: Path, tmp_path: Path) -> None:
     from gainlaw.training.phases.phase import do
     from gainlaw.training.runs.graph import build_graph
-    from gainlaw.units.schedule import execute
+    from gainlaw.units.execution import execute
 
     graph = build_graph(small(models, published, tmp_path), "cpu")
     store = Store(tmp_path / "run" / "units")

@@ -1,32 +1,86 @@
-"""The engine under the runner and the paper: what is done first, what is waited for, and what a dead worker leaves."""
+"""The engine under the runner and the paper: what is done first, what is waited for, what a dead worker leaves, and
+what is damaged, full, stopped, or being done by somebody else."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from gainlaw.errors import GainlawError
-from gainlaw.units.schedule import execute, run_units
-from gainlaw.units.store import NamedStore, Store
+from gainlaw.errors import GainlawError, InputError
+from gainlaw.units import lease as leases
+from gainlaw.units import schedule
+from gainlaw.units.execution import Ended, StoppedError, execute
+from gainlaw.units.lease import host, lease
+from gainlaw.units.schedule import run_units
+from gainlaw.units.store import STOP, HeldError, NamedStore, Store
 from gainlaw.units.unit import Unit, make_unit
 from gainlaw.units.versions import content_version
+from tiny_training import WorkersHere
 
 
 def do(unit: Unit, store: Store, place: Path) -> str:
-    """Add numbers, or die."""
-    if unit.kind == "die":
-        os.kill(os.getpid(), signal.SIGKILL)
+    """Add numbers, or die, or fail, or wait."""
     numbers = [json.loads((store.path(name) / "sum.json").read_text()) for name in unit.parents.values()]
-    (place / "sum.json").write_text(json.dumps(sum(numbers) + unit.spec["add"]))
-    return f"now {sum(numbers) + unit.spec['add']}"
+    attempts = int((place / "tried").read_text()) if (place / "tried").exists() else 0
+    (place / "tried").write_text(str(attempts + 1))
+    FAULTS[unit.kind](place, attempts)
+    (place / "tried").unlink()
+    (place / "sum.json").write_text(json.dumps(sum(numbers) + unit.spec.get("add", 0)))
+    return f"now {sum(numbers) + unit.spec.get('add', 0)}"
 
 
-def add(number: int, **parents: Unit) -> Unit:
-    return make_unit("add", {"add": number}, parents, code="1", label=f"add {number}")
+def die(place: Path, attempts: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_once(place: Path, attempts: int) -> None:
+    if not attempts:
+        die(place, attempts)
+
+
+def fill_the_disk(place: Path, attempts: int) -> None:
+    with Path("/dev/full").open("w") as file:
+        file.write("x" * 10_000)
+
+
+def exhaust_memory(place: Path, attempts: int) -> None:
+    raise MemoryError("no room for 40 GB of weights")
+
+
+def misread(place: Path, attempts: int) -> None:
+    raise InputError("the file is no table", source="mine.csv")
+
+
+def wait(place: Path, attempts: int) -> None:
+    """Do what a training does: go on until it is asked to stop."""
+    (place / "snapshot").write_text("here")
+    while not (place / STOP).exists():
+        time.sleep(0.01)
+    raise StoppedError("stopped")
+
+
+FAULTS: dict[str, Callable[[Path, int], None]] = {
+    "add": lambda place, attempts: None,
+    "die": die,
+    "die once": die_once,
+    "disk": fill_the_disk,
+    "memory": exhaust_memory,
+    "input": misread,
+    "wait": wait,
+}
+
+
+def add(number: int, kind: str = "add", **parents: Unit) -> Unit:
+    return make_unit(kind, {"add": number}, parents, code="1", label=f"{kind} {number}")
 
 
 def named(*units: Unit) -> dict[str, Unit]:
@@ -63,17 +117,237 @@ def test_a_unit_that_reads_what_is_not_there_is_refused(tmp_path: Path) -> None:
         execute(both, Store(tmp_path), do)
 
 
-def test_a_worker_that_is_killed_is_told_and_what_is_finished_is_kept(tmp_path: Path) -> None:
-    one = add(1)
-    dead = make_unit("die", {}, {"first": one}, code="1")
-    with pytest.raises(GainlawError, match="a worker process was killed"):
-        run_units(named(one, dead), Store(tmp_path), do, workers=1)
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do units in this process."""
+    monkeypatch.setattr(schedule, "Workers", WorkersHere)
+
+
+def states(ends: list[Ended]) -> dict[str, str]:
+    return {end.unit.label: end.state for end in ends}
+
+
+def test_a_worker_that_is_killed_takes_nothing_with_it(tmp_path: Path) -> None:
+    """Two side by side: one dies again and again, one only once; what reads the first is left, all others are done."""
+    dead, once, one = add(1, "die"), add(2, "die once"), add(3)
+    units = named(dead, once, one, add(4, first=once, second=one), add(5, first=dead))
     store = Store(tmp_path)
+    ends = run_units(units, store, do, workers=2, retries=1)
+    assert states(ends) == {
+        "die 1": "failed",
+        "die once 2": "done",
+        "add 3": "done",
+        "add 4": "done",
+        "add 5": "left",
+    }
+    (said,) = {end.said for end in ends if end.state == "failed"}
+    assert said.startswith("its process was ended by signal SIGKILL; if the machine ran out of memory")
+    kept = store.failures(dead.name)
+    assert [each["kind"] for each in kept] == ["killed", "killed"]  # tried twice
+    assert not store.failures(once.name)
+    assert store.holder(dead.name) is None
+    assert {path.suffix for path in tmp_path.iterdir()} == {"", ".part"}
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("kind", "said", "tries"),
+    [
+        ("disk", "OSError: [Errno 28] No space left on device", 2),
+        ("memory", "MemoryError: no room for 40 GB of weights", 2),
+        ("input", "the file is no table", 1),
+    ],
+)
+def test_every_exception_is_kept_with_its_unit_and_the_others_go_on(
+    kind: str, said: str, tries: int, tmp_path: Path
+) -> None:
+    bad = add(9, kind)
+    store = Store(tmp_path)
+    ends = run_units(named(bad, add(1), add(2, first=bad)), store, do, workers=1, retries=1)
+    assert states(ends) == {f"{kind} 9": "failed", "add 1": "done", "add 2": "left"}
+    assert said in next(end.said for end in ends if end.state == "failed")
+    kept = store.failures(bad.name)
+    assert len(kept) == tries
+    assert said in kept[-1]["said"]
+    assert any("do(unit, store, place)" in line for line in kept[-1]["traceback"])
+    # Somebody who works on the same units leaves it alone, until it is forgiven.
+    again = run_units(named(bad), store, do, workers=1, retries=1)
+    assert states(again) == {f"{kind} 9": "failed"}
+    assert len(store.failures(bad.name)) == tries
+    assert store.forgive([bad.name]) == [bad.name]
+    run_units(named(bad), store, do, workers=1)
+    assert len(store.failures(bad.name)) == 1
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("what", ["truncated", "changed", "gone", "no manifest"])
+@pytest.mark.parametrize("where", ["read", "last"])
+def test_a_finished_unit_that_is_damaged_is_found_and_done_anew(
+    what: str, where: str, tmp_path: Path
+) -> None:
+    one = add(1)
+    both, more = add(10, first=one), add(20, first=one)
+    store, told = Store(tmp_path), []
+    run_units(named(one, both), store, do, workers=1)
+    hurt = one if where == "read" else both
+    file = store.path(hurt.name) / ("manifest.json" if what == "no manifest" else "sum.json")
+    if what in ("gone", "no manifest"):
+        file.unlink()
+    else:
+        file.write_text({"truncated": "", "changed": "7" * file.stat().st_size}[what])
+    ends = run_units(named(one, both, more), store, do, workers=1, ended=told.append)
+    assert states(ends) == {
+        "add 1": "done" if where == "read" else "kept",
+        "add 10": "kept" if where == "read" else "done",
+        "add 20": "done",
+    }
+    (damaged,) = [end for end in told if end.state == "damaged"]
+    assert f"{'manifest' if what == 'no manifest' else 'sum'}.json" in damaged.said
+    assert json.loads((store.path(more.name) / "sum.json").read_text()) == 21
+    assert json.loads((store.path(hurt.name) / "sum.json").read_text()) == hurt.spec["add"] + (hurt is both)
+    assert [path.suffix for path in tmp_path.iterdir() if "." in path.name] == [".damaged"]
+
+
+@pytest.mark.usefixtures("here")
+def test_clearing_up_leaves_what_is_wanted_held_or_finished(tmp_path: Path) -> None:
+    done, wanted, held, left = add(1), add(2, "disk"), add(3, "memory"), add(4, "memory")
+    store = Store(tmp_path)
+    run_units(named(done, wanted, held, left), store, do, workers=1)
+    with lease(tmp_path / f".{held.name}.lock") as mine:
+        assert mine
+        assert [name.split(".")[0] for name, _ in store.clean(named(wanted))] == [left.name]
+    assert store.has(done)
+    assert store.parts(wanted.name)
+    assert store.parts(held.name)
+    # Another experiment in the same store cleans nothing by being run.
+    run_units(named(add(5)), store, do, workers=1)
+    assert store.parts(held.name)
+    (size,) = [size for name, size in store.clean(named(wanted))]
+    assert size > 100
+    assert not store.parts(held.name)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_unit_that_somebody_else_does_is_waited_for_while_others_are_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "_HELD", 0.05)
+    monkeypatch.setattr(schedule, "_POLL", 0.05)
+    one, two = add(1), add(2)
+    both, store = add(10, first=one), Store(tmp_path)
+    order: list[str] = []
+
+    def note(end: Ended) -> None:
+        order.append(f"{end.unit.label} {end.state}")
+        if end.unit is two:  # now the other one finishes
+            release.set()
+
+    release, held = threading.Event(), threading.Event()
+
+    def elsewhere() -> None:
+        with store.work(one) as place:
+            assert place is not None
+            held.set()
+            release.wait(10)
+            (place / "sum.json").write_text("1")
+
+    other = threading.Thread(target=elsewhere)
+    other.start()
+    held.wait(10)
+    with pytest.raises(HeldError), store.work(one):
+        pass
+    assert store.holder(one.name)["pid"] == os.getpid()  # type: ignore[index]
+    ends = run_units(named(one, two, both), store, do, workers=1, ended=note)
+    other.join()
+    assert states(ends) == {"add 2": "done", "add 1": "kept", "add 10": "done"}
+    assert order[:2] == ["add 1 held", "add 2 done"]
+    assert store.holder(one.name) is None
+
+
+def test_a_lease_of_another_machine_holds_as_long_as_it_is_renewed(tmp_path: Path) -> None:
+    """As where the locks of a file system do not reach other machines."""
+    path = tmp_path / ".unit.lock"
+    path.write_text(json.dumps({"host": "elsewhere", "pid": 1, "since": 0}))
+    with lease(path) as mine:
+        assert not mine
+    assert leases.holder(path)["host"] == "elsewhere"  # type: ignore[index]
+    os.utime(path, (0, time.time() - 600))
+    assert leases.holder(path) is None
+    with lease(path) as mine:
+        assert mine
+        assert leases.holder(path)["host"] == host()  # type: ignore[index]
+    assert not path.exists()
+
+
+def test_of_two_that_finish_the_same_unit_the_first_one_stays(tmp_path: Path) -> None:
+    one, store = add(1), Store(tmp_path)
+    with store.work(one) as place:
+        assert place is not None
+        (place / "sum.json").write_text("1")
+        first = store.path(one.name)
+        first.mkdir()
+        (first / "sum.json").write_text("one that was faster")
+    assert (first / "sum.json").read_text() == "one that was faster"
+    assert not store.parts(one.name)
+
+
+def test_what_another_process_left_is_taken_over(tmp_path: Path) -> None:
+    one, store = add(1), Store(tmp_path)
+    left = tmp_path / f"{one.name}.elsewhere-123.part"
+    left.mkdir()
+    (left / "snapshot.safetensors").write_text("s")
+    with store.work(one) as place:
+        assert place is not None
+        assert place.name == f"{one.name}.{host()}-{os.getpid()}.part"
+        assert (place / "snapshot.safetensors").read_text() == "s"
+        assert not left.exists()
     assert store.has(one)
-    assert not store.has(dead)
-    assert store.part(dead.name).is_dir()
-    store.clean(named(one))  # nobody wants the other any more
-    assert not store.part(dead.name).exists()
+    assert sorted(path.name for path in store.path(one.name).iterdir()) == ["manifest.json", "unit.json"]
+
+
+STOPPED = """
+import sys
+from pathlib import Path
+from test_work_units import add, do, named
+from gainlaw.cli.guard import _stoppable
+from gainlaw.units.schedule import run_units
+from gainlaw.units.store import Store
+if __name__ == "__main__":
+    with _stoppable():
+        run_units(named(add(1, "wait")), Store(Path(sys.argv[1])), do, workers=1)
+"""
+
+
+@pytest.mark.parametrize("whom", ["parent", "group", "worker"])
+def test_who_is_asked_to_end_lets_training_stop_where_it_goes_on(whom: str, tmp_path: Path) -> None:
+    store, unit = Store(tmp_path / "units"), add(1, "wait")
+    (tmp_path / "stopped.py").write_text(STOPPED)
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "stopped.py", store.root],
+        env=os.environ | {"PYTHONPATH": path},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    with process:
+        begun = time.monotonic()
+        while not [p for p in store.parts(unit.name) if (p / "snapshot").exists()]:
+            assert time.monotonic() - begun < 60
+            time.sleep(0.02)
+        (part,) = store.parts(unit.name)
+        worker = int(part.name.removesuffix(".part").rsplit("-", 1)[1])
+        assert worker != process.pid
+        if whom == "worker":  # it alone: another one goes on, and what it left is taken over
+            os.kill(worker, signal.SIGTERM)
+            while part.exists():
+                assert time.monotonic() - begun < 60
+                time.sleep(0.02)
+        (os.killpg if whom == "group" else os.kill)(process.pid, signal.SIGTERM)
+        assert process.wait(60) != 0
+    (part,) = store.parts(unit.name)
+    assert (part / "snapshot").read_text() == "here"
+    assert not store.failures(unit.name)
+    assert store.holder(unit.name) is None
 
 
 def test_where_things_lie_and_what_they_are_called_determine_nothing(tmp_path: Path) -> None:

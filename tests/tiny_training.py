@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -14,8 +13,9 @@ from gainlaw.training.experiment.schema import Experiment
 from gainlaw.training.phases.phase import do
 from gainlaw.training.runs.graph import UnitGraph, build_graph
 from gainlaw.training.runs.results import write_results
-from gainlaw.units.schedule import execute
+from gainlaw.units.execution import Ended, attempt, execute
 from gainlaw.units.store import Store
+from gainlaw.units.unit import Unit
 
 TEXTS = (
     "It rains on the old bridge of 1912, and the road is wet.",
@@ -174,14 +174,36 @@ def repeatable() -> Iterator[None]:
         torch.use_deterministic_algorithms(before)
 
 
-def submit_here(workers: object, do: Callable[..., Any], *arguments: object) -> Future[Any]:
-    """Do a unit in this process, in place of `gainlaw.units.schedule._Workers.submit`.
+class WorkersHere:
+    """Does units in this process, in place of `gainlaw.units.workers.Workers`.
 
     A process of its own takes ten times as long to import what a tiny unit needs as to do it.
     """
-    done: Future[Any] = Future()
-    done.set_result(do(*arguments))
-    return done
+
+    def __init__(self, count: int, store: Store, do: Callable[..., Any]) -> None:
+        self.store, self.do = store, do
+        self.found: list[Ended] = []
+
+    @property
+    def busy(self) -> int:
+        return len(self.found)
+
+    @property
+    def free(self) -> bool:
+        return not self.found
+
+    def submit(self, unit: Unit) -> None:
+        self.found.append(attempt(unit, self.store, self.do))
+
+    def ended(self, seconds: float) -> list[Ended]:
+        found, self.found = self.found, []
+        return found
+
+    def __enter__(self) -> WorkersHere:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 def run_here(experiment: Experiment, output: Path, seconds: float = 300.0) -> UnitGraph:

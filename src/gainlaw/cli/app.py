@@ -25,15 +25,19 @@ from gainlaw.cli.commands.doctor import doctor
 from gainlaw.cli.commands.figure import figure
 from gainlaw.cli.commands.fit import fit
 from gainlaw.cli.commands.gains import gains
+from gainlaw.cli.commands.gc import gc
 from gainlaw.cli.commands.importing import import_
 from gainlaw.cli.commands.plan import plan
 from gainlaw.cli.commands.predict import predict
 from gainlaw.cli.commands.register import register
 from gainlaw.cli.commands.report import report
+from gainlaw.cli.commands.retry import retry
 from gainlaw.cli.commands.run import run
+from gainlaw.cli.commands.status import status
 from gainlaw.cli.commands.study import study
 from gainlaw.cli.commands.summary import summary
 from gainlaw.cli.commands.table import table
+from gainlaw.cli.commands.work import work
 from gainlaw.cli.given import offers_json
 from gainlaw.cli.guard import FAULT, confess, end, guarded
 from gainlaw.cli.printing import note
@@ -68,6 +72,10 @@ _COMMANDS: dict[Callable[..., None], str] = {
     design: "the power of a planned study, and what to add",
     plan: "what an experiment will do and cost",
     run: "train and score the models of an experiment",
+    work: "do units of a run from another process or machine",
+    status: "what of a run is done, being done, failed",
+    retry: "have units that failed done again",
+    gc: "clear up a folder of runs",
     doctor: "versions, engines, threads, where compiled code is kept",
 }
 for _command, _short in _COMMANDS.items():

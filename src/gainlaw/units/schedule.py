@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from multiprocessing.synchronize import Event
-from pathlib import Path
-from typing import Any, Literal
 
-from gainlaw.errors import GainlawError
+from gainlaw.units.execution import Do, Ended
 from gainlaw.units.store import Store
 from gainlaw.units.unit import Unit
+from gainlaw.units.workers import Workers
 
-__all__ = ["Do", "Ended", "execute", "run_units"]
-
-Do = Callable[[Unit, Store, Path], str | None]
-"""What does a unit, given the store and the place for its result; it may return a line about that. A function of
-a module, since worker processes look it up there. It raises a GainlawError for what a reader can mend."""
+__all__ = ["given_up", "run_units"]
 
 _POLL = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """What became of a unit.
-
-    Attributes
-    ----------
-    unit : Unit
-        The unit.
-    state : {"done", "kept", "failed", "left"}
-        Done now, done before, failed, or not begun because something that it reads failed.
-    seconds : float
-        How long it took now.
-    said : str
-        What it said, or what went wrong.
-    """
-
-    unit: Unit
-    state: Literal["done", "kept", "failed", "left"]
-    seconds: float = 0.0
-    said: str = ""
+_HELD = 2.0
 
 
 def run_units(
@@ -56,12 +22,16 @@ def run_units(
     do: Do,
     *,
     workers: int,
+    retries: int = 0,
     first: Callable[[Unit], float] = lambda unit: 0.0,
     started: Callable[[Unit], None] = lambda unit: None,
     ended: Callable[[Ended], None] = lambda end: None,
     waiting: Callable[[], None] = lambda: None,
 ) -> list[Ended]:
     """Do every unit that the store does not have.
+
+    Several processes, on several machines, may do so at once for the same units or for others: each takes what nobody
+    is at work on, and waits for the rest.
 
     Parameters
     ----------
@@ -73,6 +43,9 @@ def run_units(
         What does a unit.
     workers : int
         Units side by side. Their number never changes a result.
+    retries : int
+        How often a unit is tried again that failed for a reason that may pass: a process that was killed, a disk that
+        was full, anything but what a reader must mend. A unit that failed as often before is not tried at all.
     first : callable
         Of the units that can be done, the one with the largest value is begun first; then their order counts.
     started, ended, waiting : callable
@@ -81,126 +54,83 @@ def run_units(
     Returns
     -------
     list of Ended
-        Of every unit. One that fails does not stop those that do not read it.
+        Of every unit. One that fails does not stop those that do not read it. Finished units that are not what was
+        written are done anew, those that nothing reads when they are come upon, others when they are read.
 
     Raises
     ------
     ValueError
         If a unit reads one that is not among them.
-    GainlawError
-        If a worker process dies (the memory of the machine is the usual reason).
     """
     unknown = {name for unit in units.values() for name in unit.parents.values()} - units.keys()
     if unknown:
         raise ValueError(f"{', '.join(sorted(unknown))} is read, but not among the units to do")
-    store.clean(units)
+    read = {name for unit in units.values() for name in unit.parents.values()}
     todo = sorted(units.values(), key=lambda unit: -first(unit))
-    state: dict[str, str] = {}
-    ends: list[Ended] = []
+    ends: dict[str, Ended] = {}
+    failed: dict[str, int] = {}
+    later: dict[str, float] = {}
 
     def end(what: Ended) -> None:
-        state[what.unit.name] = what.state
-        ends.append(what)
+        ends[what.unit.name] = what
         ended(what)
 
-    running: dict[Future[Ended], Unit] = {}
-    with _Workers(workers) as pool:
-        while todo or running:
-            for unit in list(todo):
-                read = [state.get(parent, "") for parent in unit.parents.values()]
-                if "failed" in read or "left" in read:
-                    end(Ended(unit, "left"))
-                elif "" in read or len(running) >= workers:
+    def finished(unit: Unit) -> bool:
+        whole = store.has(unit)
+        if (whole and unit.name in read) or not store.path(unit.name).exists():
+            return whole
+        wrong = store.damage(unit.name)
+        if wrong:
+            store.set_aside(unit.name)
+            ended(Ended(unit, "damaged", said=f"not what was written, and done anew: {', '.join(wrong)}"))
+        return whole and not wrong
+
+    def begin(unit: Unit) -> bool:
+        """Begin a unit or say what became of it, if that can be done now."""
+        states = [ends[name].state if name in ends else "" for name in unit.parents.values()]
+        if "failed" in states or "left" in states:
+            end(Ended(unit, "left"))
+        elif "" in states or later.get(unit.name, 0.0) > time.monotonic():
+            return False
+        elif finished(unit):
+            end(Ended(unit, "kept"))
+        elif (known := given_up(store, unit.name, retries)) is not None:
+            end(Ended(unit, "failed", said=known))
+        elif pool.free:
+            started(unit)
+            pool.submit(unit)
+        else:
+            return False
+        return True
+
+    with Workers(workers, store, do) as pool:
+        while todo or pool.busy:
+            left = [unit for unit in todo if not begin(unit)]
+            patience = _POLL if len(left) == len(todo) or not left else 0.0
+            todo = left
+            if not pool.busy:
+                time.sleep(patience if todo else 0.0)  # for others, who are at work on the rest
+            for what in pool.ended(patience):
+                failed[what.unit.name] = failed.get(what.unit.name, 0) + (what.state == "failed")
+                again = what.again and failed[what.unit.name] <= retries
+                if what.state in ("done", "kept") or (what.state == "failed" and not again):
+                    end(what)
                     continue
-                elif store.has(unit):
-                    end(Ended(unit, "kept"))
-                else:
-                    started(unit)
-                    running[pool.submit(_work, unit, store, do)] = unit
-                todo.remove(unit)
-            for future in wait(running, timeout=_POLL, return_when=FIRST_COMPLETED).done:
-                running.pop(future)
-                end(future.result())
+                ended(what)
+                for name in what.damaged:
+                    store.set_aside(name)
+                    if ends.pop(name, None) is not None:
+                        todo.append(units[name])
+                if what.state == "held":
+                    later[what.unit.name] = time.monotonic() + _HELD
+                todo.append(what.unit)
             waiting()
-    return ends
+    return list(ends.values())
 
 
-def execute(unit: Unit, store: Store, do: Do) -> Ended:
-    """Do one unit in this process.
-
-    Parameters
-    ----------
-    unit, store, do
-        As in `run_units`.
-
-    Returns
-    -------
-    Ended
-        Done, or kept when it was finished already.
-
-    Raises
-    ------
-    GainlawError
-        If the unit cannot be done, with the reason.
-    """
-    begun = time.monotonic()
-    with store.work(unit) as place:
-        if place is None:
-            return Ended(unit, "kept")
-        missing = [parent for parent in unit.parents.values() if not store.path(parent).exists()]
-        if missing:
-            raise GainlawError(f"{unit.name} reads {', '.join(missing)}, which is not finished")
-        said = do(unit, store, place) or ""
-    return Ended(unit, "done", time.monotonic() - begun, said)
-
-
-def _work(unit: Unit, store: Store, do: Do) -> Ended:
-    try:
-        return execute(unit, store, do)
-    except GainlawError as error:
-        return Ended(unit, "failed", said=str(error))
-
-
-@dataclass(slots=True)
-class _Workers:
-    """Worker processes, begun when the first unit is submitted."""
-
-    count: int
-    pool: ProcessPoolExecutor | None = None
-    stop: Event | None = field(default=None)
-
-    def submit(self, *call: Any) -> Future[Ended]:
-        if self.pool is None:
-            context = multiprocessing.get_context("spawn")
-            self.stop = context.Event()
-            self.pool = ProcessPoolExecutor(
-                self.count, context, initializer=_start_worker, initargs=(os.getpid(), self.stop)
-            )
-        return self.pool.submit(*call)
-
-    def __enter__(self) -> _Workers:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self.pool is None or self.stop is None:
-            return
-        if kind is not None:
-            self.stop.set()
-        self.pool.shutdown(wait=kind is None, cancel_futures=True)
-        if kind is BrokenProcessPool:
-            raise GainlawError(
-                "a worker process was killed; if the machine ran out of memory, let fewer units run side by side. "
-                "What is finished is kept: the same command goes on from there"
-            ) from None
-
-
-def _start_worker(parent: int, stop: Event) -> None:
-    """Let a worker end with its parent, however that ends, and leave interrupts to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent and not stop.is_set():
-            time.sleep(_POLL)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def given_up(store: Store, name: str, retries: int) -> str | None:
+    """Return what was said of a unit that failed too often, or for a reason that does not pass; else None."""
+    known = store.failures(name)
+    if known and (len(known) > retries or not known[-1]["again"]):
+        return str(known[-1]["said"])
+    return None

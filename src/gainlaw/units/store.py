@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gainlaw._io import sync, take, write_text_atomic
+from gainlaw._io import sha256_file, sync, write_text_atomic
+from gainlaw.errors import GainlawError
+from gainlaw.units.lease import holder, host, lease
 from gainlaw.units.unit import Unit
 from gainlaw.units.versions import content_version
 
-__all__ = ["NamedStore", "Store", "dump_json"]
+__all__ = ["HeldError", "NamedStore", "Store", "dump_json"]
 
-_PART = ".part"
-RECORD, TIMING = "unit.json", "timing.json"
+_PART, _DAMAGED = ".part", ".damaged"
+RECORD, MANIFEST, FAILURES, STOP = "unit.json", "manifest.json", "failures.json", "stop"
+
+
+class HeldError(GainlawError):
+    """Somebody else is at work on a unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
     """A folder of units, each a folder named by its key, so that what was done once is never done again.
 
-    A unit is worked on in ``NAME.part`` and gets the folder ``NAME`` by one rename at its end, so that a unit
-    is either finished or not there, whenever its process is killed. What a killed unit left in ``NAME.part``
-    is believed only where it is whole by itself (snapshots).
+    A unit is worked on in ``NAME.HOST-PID.part`` and gets the folder ``NAME`` by one rename at its end, so that a unit
+    is either finished or not there, whenever its process is killed. Who works on it holds the lease ``.NAME.lock``.
+    What a killed process left is taken over by the next one, and believed only where it is whole by itself
+    (snapshots). A finished unit has a manifest of its files, their sizes and hashes; one that is not as it says counts
+    as not finished, and is set aside when it is done again.
 
     Attributes
     ----------
@@ -42,25 +51,57 @@ class Store:
         """Return where the result of a finished unit is."""
         return self.root / name
 
-    def part(self, name: str) -> Path:
-        """Return the folder in which a unit is worked on."""
-        return self.root / f"{name}{_PART}"
+    def parts(self, name: str) -> list[Path]:
+        """Return the folders in which a unit is worked on, or was, the latest first."""
+        return self.begun().get(name, [])
+
+    def begun(self) -> dict[str, list[Path]]:
+        """Return the `parts` of every unit that has any."""
+        found: dict[str, list[tuple[int, Path]]] = {}
+        for part in self.root.glob(f"*{_PART}"):
+            with suppress(FileNotFoundError):
+                found.setdefault(part.name.split(".")[0], []).append((part.stat().st_mtime_ns, part))
+        return {name: [part for _, part in sorted(each, reverse=True)] for name, each in found.items()}
 
     def has(self, unit: Unit) -> bool:
-        """Return whether a unit is finished."""
-        return self.path(unit.name).is_dir()
+        """Return whether a unit is finished, with all of its files at their sizes."""
+        manifest = self._manifest(unit.name)
+        if manifest is None:
+            return False
+        folder = self.path(unit.name)
+        try:
+            return all(
+                (folder / name).stat().st_size == size for name, (size, _) in manifest["files"].items()
+            )
+        except OSError:
+            return False
+
+    def damage(self, name: str) -> list[str]:
+        """Return the files of a finished unit that are not what was written, by their hashes."""
+        manifest = self._manifest(name)
+        if manifest is None:
+            return [MANIFEST]
+        folder = self.path(name)
+
+        def differs(file: str, size: int, digest: str) -> bool:
+            try:
+                return (folder / file).stat().st_size != size or sha256_file(folder / file) != digest
+            except OSError:
+                return True
+
+        return [file for file, (size, digest) in manifest["files"].items() if differs(file, size, digest)]
 
     def read(self, name: str) -> Unit:
         """Return a unit that was begun, finished or not."""
-        for folder in (self.path(name), self.part(name)):
+        for folder in (self.path(name), *self.parts(name)):
             if (folder / RECORD).is_file():
                 return Unit(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
         raise FileNotFoundError(f"{self.root} has no unit called {name}")
 
     def seconds(self, name: str) -> float | None:
         """Return how long a finished unit took."""
-        path = self.path(name) / TIMING
-        return json.loads(path.read_text(encoding="utf-8"))["seconds"] if path.is_file() else None
+        manifest = self._manifest(name)
+        return None if manifest is None else float(manifest["seconds"])
 
     @contextmanager
     def work(self, unit: Unit) -> Iterator[Path | None]:
@@ -74,30 +115,162 @@ class Store:
         Yields
         ------
         Path or None
-            None when the unit is finished already. Another process that works on the same unit is waited for.
+            None when the unit is finished already.
+
+        Raises
+        ------
+        HeldError
+            If somebody else is at work on it.
         """
-        part = self.part(unit.name)
         self.root.mkdir(parents=True, exist_ok=True)
-        with _held(self.root / f".{unit.name}.lock"):
+        with lease(self._lock(unit.name)) as mine:
+            if not mine:
+                raise HeldError(f"{unit.name} is being done by another process")
             if self.has(unit):
                 yield None
                 return
-            part.mkdir(parents=True, exist_ok=True)
+            self._set_aside(unit.name)
+            part = self._take_over(unit.name)
             write_text_atomic(part / RECORD, dump_json(unit.record()))
             begun = time.monotonic()
             yield part
-            write_text_atomic(part / TIMING, dump_json({"seconds": round(time.monotonic() - begun, 3)}))
-            for path in [*part.glob("snapshot*"), *part.glob(".*")]:  # hidden: of a process that was killed
-                path.unlink()
-            for path in [*part.rglob("*"), part]:
-                sync(path)
-            part.rename(self.path(unit.name))
+            self._finish(unit.name, part, round(time.monotonic() - begun, 3))
 
-    def clean(self, units: Mapping[str, Unit]) -> None:
-        """Remove units that were begun and that nobody wants any more."""
-        for part in self.root.glob(f"*{_PART}"):
-            if part.name.removesuffix(_PART) not in units:
-                shutil.rmtree(part, ignore_errors=True)
+    def set_aside(self, name: str) -> None:
+        """Let a finished unit whose files are not what was written be done anew; the old ones stay beside it."""
+        with lease(self._lock(name)) as mine:
+            if mine and self.damage(name):
+                self._set_aside(name)
+
+    def holder(self, name: str) -> dict[str, Any] | None:
+        """Return who is at work on a unit, see `gainlaw.units.lease.holder`."""
+        return holder(self._lock(name))
+
+    def failures(self, name: str) -> list[dict[str, Any]]:
+        """Return the attempts at a unit that failed, in order: ``kind``, ``said``, ``again``, ``traceback``, ..."""
+        for part in self.parts(name):
+            with suppress(OSError, ValueError):
+                return list(json.loads((part / FAILURES).read_text(encoding="utf-8")))
+        return []
+
+    def note_failure(self, name: str, failure: Mapping[str, Any], pid: int | None = None) -> Path:
+        """Keep why an attempt failed, with the unit.
+
+        Parameters
+        ----------
+        name : str
+            The unit.
+        failure : mapping
+            Plain data.
+        pid : int, optional
+            The process that failed, if it is not this one.
+
+        Returns
+        -------
+        Path
+            Where it is kept.
+        """
+        part = self._own_part(name, pid)
+        if not part.is_dir():
+            part = next(iter(self.parts(name)), part)
+            part.mkdir(parents=True, exist_ok=True)
+        known = self.failures(name)
+        record = {"host": host(), "pid": pid or os.getpid(), "when": round(time.time(), 1)} | dict(failure)
+        return write_text_atomic(part / FAILURES, dump_json([*known, record]))
+
+    def forgive(self, names: Collection[str]) -> list[str]:
+        """Forget that attempts at some units failed, so that they are tried again; return those that had failed."""
+        files = {
+            name: [part / FAILURES for part in parts] for name, parts in self.begun().items() if name in names
+        }
+        failed = {name: [file for file in each if file.is_file()] for name, each in files.items()}
+        for file in (file for each in failed.values() for file in each):
+            file.unlink(missing_ok=True)
+        return [name for name, each in failed.items() if each]
+
+    def ask_to_stop(self, name: str, pid: int) -> None:
+        """Ask a process to end its work on a unit where it can go on later."""
+        with suppress(FileNotFoundError):
+            (self._own_part(name, pid) / STOP).touch()
+
+    def saving(self, name: str) -> bool:
+        """Return whether a file of a unit is being written right now."""
+        return any(file for part in self.parts(name) for file in part.glob(".*"))
+
+    def clean(self, wanted: Mapping[str, Unit]) -> list[tuple[str, int]]:
+        """Remove what nobody needs: what is left of units that nobody wants any more, and damaged copies.
+
+        Parameters
+        ----------
+        wanted : mapping of str to Unit
+            The units that somebody wants, by name: what is begun of them is kept.
+
+        Returns
+        -------
+        list of (str, int)
+            The folders that are gone, with their bytes. Those that somebody is at work in are left alone.
+        """
+        gone = []
+        for folder in sorted([*self.root.glob(f"*{_PART}"), *self.root.glob(f"*{_DAMAGED}")]):
+            name = folder.name.split(".")[0]
+            if folder.suffix == _PART and name in wanted:
+                continue
+            with lease(self._lock(name)) as mine:
+                if mine and folder.is_dir():
+                    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+                    shutil.rmtree(folder)
+                    gone.append((folder.name, size))
+        return gone
+
+    def _lock(self, name: str) -> Path:
+        return self.root / f".{name}.lock"
+
+    def _own_part(self, name: str, pid: int | None = None) -> Path:
+        return self.root / f"{name}.{host()}-{pid or os.getpid()}{_PART}"
+
+    def _manifest(self, name: str) -> dict[str, Any] | None:
+        try:
+            found = json.loads((self.path(name) / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) and {"files", "seconds"} <= found.keys() else None
+
+    def _set_aside(self, name: str) -> None:
+        number = 1
+        while (aside := self.root / f"{name}.{number}{_DAMAGED}").exists():
+            number += 1
+        with suppress(FileNotFoundError):
+            self.path(name).rename(aside)
+
+    def _take_over(self, name: str) -> Path:
+        """Return the place of this process, with what the last one left in its own."""
+        mine = self._own_part(name)
+        for other in self.parts(name):
+            if mine.is_dir():
+                break
+            with suppress(FileNotFoundError):
+                other.rename(mine)
+        mine.mkdir(parents=True, exist_ok=True)
+        (mine / STOP).unlink(missing_ok=True)
+        return mine
+
+    def _finish(self, name: str, part: Path, seconds: float) -> None:
+        passing = [*part.glob("snapshot*"), *part.glob(".*")]  # hidden: of a process that was killed
+        for path in [*passing, part / FAILURES, part / STOP]:
+            path.unlink(missing_ok=True)
+        files = sorted(path for path in part.rglob("*") if path.is_file() and path.name != MANIFEST)
+        listed = {str(path.relative_to(part)): [path.stat().st_size, sha256_file(path)] for path in files}
+        write_text_atomic(part / MANIFEST, dump_json({"seconds": seconds, "files": listed}))
+        for path in [*part.rglob("*"), part]:
+            sync(path)
+        try:
+            part.rename(self.path(name))
+        except OSError as error:
+            # Somebody else was first, as may be where locks do not reach all machines.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        for left in self.parts(name):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,49 +293,60 @@ class NamedStore(Store):
     def has(self, unit: Unit) -> bool:
         """Return whether a unit is finished and its result is as it was then."""
         try:
-            known = json.loads(self._record(unit).read_text(encoding="utf-8"))
+            known = json.loads(self._record(unit.name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
         place = self.path(unit.name)
         return place.exists() and bool(known == {"key": unit.key, "content": self._content(place)})
 
+    def damage(self, name: str) -> list[str]:
+        """Return the name of a result that is not there; what people change by hand is done anew, see `has`."""
+        return [] if self.path(name).exists() else [name]
+
+    def parts(self, name: str) -> list[Path]:
+        """Return where it is recorded that a unit failed."""
+        place = self._record(name).with_suffix("")
+        return [place] if place.is_dir() else []
+
     def forget(self, unit: Unit) -> None:
         """Let a unit be done anew."""
-        self._record(unit).unlink(missing_ok=True)
+        self._record(unit.name).unlink(missing_ok=True)
 
     @contextmanager
     def work(self, unit: Unit) -> Iterator[Path | None]:
         """Give the place of a unit, and record that it is finished when the block ends well."""
-        place, record = self.path(unit.name), self._record(unit)
+        place, record = self.path(unit.name), self._record(unit.name)
         record.parent.mkdir(parents=True, exist_ok=True)
         place.parent.mkdir(parents=True, exist_ok=True)
-        with _held(record.with_suffix(".lock")):
+        with lease(self._lock(unit.name)) as mine:
+            if not mine:
+                raise HeldError(f"{unit.name} is being made by another process")
             if self.has(unit):
                 yield None
                 return
             yield place
             write_text_atomic(record, dump_json({"key": unit.key, "content": self._content(place)}))
+            for left in self.parts(unit.name):
+                shutil.rmtree(left, ignore_errors=True)
 
-    def clean(self, units: Mapping[str, Unit]) -> None:
+    def set_aside(self, name: str) -> None:
         """Do nothing: what people know by name is theirs."""
 
-    def _record(self, unit: Unit) -> Path:
-        return self.root / ".units" / f"{unit.name.replace('/', '.')}.json"
+    def clean(self, wanted: Mapping[str, Unit]) -> list[tuple[str, int]]:
+        """Do nothing: what people know by name is theirs."""
+        return []
+
+    def _record(self, name: str) -> Path:
+        return self.root / ".units" / f"{name.replace('/', '.')}.json"
+
+    def _lock(self, name: str) -> Path:
+        return self._record(name).with_suffix(".lock")
+
+    def _own_part(self, name: str, pid: int | None = None) -> Path:
+        return self._record(name).with_suffix("")
 
     def _content(self, place: Path) -> str:
         return content_version(place, beside=self.beside)
-
-
-@contextmanager
-def _held(lock: Path) -> Iterator[None]:
-    """Keep other processes away from what is at work in the block."""
-    handle = take(lock, wait=True)
-    assert handle is not None
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        os.close(handle)
 
 
 def dump_json(value: Any) -> str:

@@ -47,12 +47,12 @@ def plan(
     from gainlaw.training.experiment.reading import open_experiment
     from gainlaw.training.plan.report import make_plan
     from gainlaw.training.runs.graph import build_graph
+    from gainlaw.training.runs.layout import store_of
     from gainlaw.training.train.machine import resolve_device
-    from gainlaw.units.store import Store
 
     asked = open_experiment(experiment)
     graph = build_graph(asked, resolve_device(asked.compute.device))
-    made = make_plan(asked, graph, None if output is None else Store(output / "units"))
+    made = make_plan(asked, graph, None if output is None else store_of(output))
     if form == "json":
         show_json(made.record())
     else:

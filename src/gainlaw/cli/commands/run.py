@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gainlaw.units.schedule import Ended
     from gainlaw.units.unit import Unit
 
-__all__ = ["run"]
+__all__ = ["display", "duration", "run", "told_failures"]
 
 
 def run(
@@ -39,6 +39,10 @@ def run(
     device: Annotated[
         Literal["auto", "cpu", "cuda"] | None, typer.Option(help="[default: the experiment's]")
     ] = None,
+    retries: Annotated[
+        int,
+        typer.Option(min=0, help="How often a unit is tried again that failed for a reason that may pass."),
+    ] = 1,
     over_budget: Annotated[
         bool, typer.Option("--over-budget", help="Run although the plan exceeds the budget.")
     ] = False,
@@ -46,9 +50,10 @@ def run(
 ) -> None:
     """Train and score every model of an experiment; what is finished is never done again.
 
-    RUNS gets evaluations.csv and predictions.parquet, which `gainlaw gains`, `fit` and `curve` read; run.json, the
-    record; and units/, the finished units. Stop it at any time; the same command goes on from there. Exits 1 when a
-    unit failed; a run that collapsed is named, and marked in the table.
+    RUNS/NAME, after the name of the experiment, gets evaluations.csv and predictions.parquet, which `gainlaw gains`,
+    `fit` and `curve` read, and run.json, the record; RUNS/units has the finished units of all experiments that are run
+    there. Stop it at any time; the same command goes on from there. Exits 1 when a unit failed: why is kept with it,
+    and the others go on. A training that collapsed is named, and marked in the table.
     """
     require_train()
     from gainlaw.training.experiment.reading import open_experiment
@@ -58,24 +63,25 @@ def run(
     if output.exists() and not output.is_dir():
         raise InputError(Problem(f"{output} is a file; -o names a folder"))
     begun = time.monotonic()
-    with _display(output) as (started, ended, waiting):
+    with display(output) as (started, ended, waiting):
         outcome = run_experiment(
             asked,
             output,
             device=device,
             workers=workers,
+            retries=retries,
             over_budget=over_budget,
             started=started,
             ended=ended,
             waiting=waiting,
         )
     counts = Counter(end.state for end in outcome.ends)
-    done = f"{count_of(counts['done'], 'unit')} done in {_duration(time.monotonic() - begun)}"
+    done = f"{count_of(counts['done'], 'unit')} done in {duration(time.monotonic() - begun)}"
     if as_json:
         units = [{"unit": end.unit.name, "label": end.unit.label, "state": end.state} for end in outcome.ends]
         show_json(
             {
-                "output": str(output),
+                "output": str(outcome.folder),
                 "scores": outcome.scores,
                 "units": units,
                 "warnings": list(outcome.warnings),
@@ -83,24 +89,31 @@ def run(
         )
     else:
         console().print(
-            f"{output}: {count_of(outcome.scores, 'score')}; {done}, {counts['kept']} were done before"
+            f"{outcome.folder}: {count_of(outcome.scores, 'score')}; {done}, {counts['kept']} were done before"
         )
     for line in outcome.warnings:
         note(line)
-    for end in outcome.ends:
+    told_failures(outcome.ends)
+
+
+def told_failures(ends: Sequence[Ended]) -> None:
+    """Say which units failed and why, and exit with 1 if any did."""
+    for end in ends:
         if end.state == "failed":
             warn(f"failed: {end.unit.label}: {end.said}")
+    counts = Counter(end.state for end in ends)
     if counts["left"]:
         warn(f"not begun, for want of a failed one: {count_of(counts['left'], 'unit')}")
     if counts["failed"]:
         raise typer.Exit(UNTRUSTED)
 
 
+_TOLD = ("done", "failed", "damaged", "stopped")
 Listeners = tuple[Callable[["Unit"], None], Callable[["Ended"], None], Callable[[], None]]
 
 
 @contextmanager
-def _display(output: Path) -> Iterator[Listeners]:
+def display(output: Path) -> Iterator[Listeners]:
     """Give the three listeners of a run: bars on a terminal, a line a unit elsewhere."""
     from rich.console import Console
     from rich.progress import (
@@ -113,17 +126,23 @@ def _display(output: Path) -> Iterator[Listeners]:
         TimeElapsedColumn,
     )
 
+    from gainlaw.training.runs.layout import store_of
+    from gainlaw.training.runs.standing import last_line
+
     console = Console(stderr=True, highlight=False)
     shown: dict[str, tuple[Unit, TaskID]] = {}
     numbers = itertools.count(1)
 
     def line(end: Ended) -> str:
-        return f"{next(numbers):4d}  {end.seconds:7.1f} s  {end.unit.label}{'' if end.state == 'done' else '  FAILED'}"
+        how = {"done": "", "failed": "  FAILED", "damaged": f"  {end.said}", "stopped": "  stopped"}[
+            end.state
+        ]
+        return f"{next(numbers):4d}  {end.seconds:7.1f} s  {end.unit.label}{how}"
 
     if not console.is_terminal:
 
         def ended(end: Ended) -> None:
-            if end.state in {"done", "failed"}:
+            if end.state in _TOLD:
                 note(line(end))
 
         yield (lambda unit: None), ended, (lambda: None)
@@ -144,42 +163,30 @@ def _display(output: Path) -> Iterator[Listeners]:
         def ended_bar(end: Ended) -> None:
             if end.unit.name in shown:
                 bar.remove_task(shown.pop(end.unit.name)[1])
+            if end.state in _TOLD:
                 bar.console.print(line(end))
+
+        store = store_of(output)
 
         def look() -> None:
             for unit, task in shown.values():
-                record = _last_line(output / "units" / f"{unit.name}.part" / "log.jsonl")
+                record = next(map(last_line, store.parts(unit.name)), None)
                 if record:
                     what = (
                         f"loss {record['loss']:.3f}  {record['tokens_per_second']:,} tokens/s  "
-                        f"{_duration(record['left_seconds'])} left"
+                        f"{duration(record['left_seconds'])} left"
                     )
                     bar.update(task, completed=record["step"], total=record["steps"], what=what)
 
         yield began, ended_bar, look
 
 
-def _last_line(path: Path) -> dict[str, float] | None:
-    """Return the last whole record of a training log, if there is one."""
-    import json
-
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4096))
-            lines = [
-                line for line in file.read().decode("utf-8", "ignore").splitlines() if line.endswith("}")
-            ]
-        return json.loads(lines[-1]) if lines else None
-    except (OSError, ValueError):
-        return None
-
-
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Return seconds as people say them.
 
     Examples
     --------
-    >>> _duration(3.2), _duration(75), _duration(7400)
+    >>> duration(3.2), duration(75), duration(7400)
     ('3 s', '1 min 15 s', '2 h 3 min')
     """
     if seconds < 60:

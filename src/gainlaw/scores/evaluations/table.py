@@ -189,7 +189,7 @@ def read_evaluations(
     ----------
     path : path-like
         A ``.csv`` file (UTF-8, commas), a ``.parquet`` file, or a folder that holds ``evaluations.csv`` (or
-        ``.parquet``) and perhaps ``predictions.parquet`` (or ``.csv``).
+        ``.parquet``) and perhaps ``predictions.parquet`` (or ``.csv``), itself or in the only folder in it that does.
     predictions : path-like or pandas.DataFrame, optional
         Item-level answers (``model, intermediate, task, language``, key columns, ``example``, ``correct``).
     require_pairs : bool, default True
@@ -305,14 +305,18 @@ def _all_notes(of_reading: Iterable[Note], frame: pd.DataFrame) -> tuple[Note, .
 def _in_folder(
     folder: Path, predictions: str | os.PathLike[str] | pd.DataFrame | None
 ) -> tuple[Path, str | os.PathLike[str] | pd.DataFrame | None]:
-    for name in ("evaluations.csv", "evaluations.parquet"):
+    tables = ("evaluations.csv", "evaluations.parquet")
+    for name in tables:
         if (folder / name).is_file():
             for items in ("predictions.parquet", "predictions.csv"):
                 if predictions is None and (folder / items).is_file():
                     predictions = folder / items
             return folder / name, predictions
+    inside = sorted({path.parent for name in tables for path in folder.glob(f"*/{name}")})
+    if len(inside) == 1:
+        return _in_folder(inside[0], predictions)
     names = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
-    hint = f"it holds {names}"
+    hint = f"give one of {', '.join(map(str, inside))}" if inside else f"it holds {names}"
     raise InputError(
         Problem("the folder has no evaluations.csv or evaluations.parquet", hint=hint), str(folder)
     )

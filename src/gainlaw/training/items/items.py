@@ -44,12 +44,15 @@ class ChoiceItem:
         In the order of the file.
     label : int
         Index of the right option.
+    question : str
+        What `context` ends with and what must stay when the rest of it is too long; empty where nothing is asked.
     """
 
     id: str
     context: str
     options: tuple[str, ...]
     label: int
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)

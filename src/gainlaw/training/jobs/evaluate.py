@@ -93,6 +93,7 @@ def run(job: Job) -> None:
                 "language": language,
                 "n_examples": len(items),
                 "score": float(right.mean()),
+                "cut": encoded.cut / len(items),
                 "status": "constant answer" if constant else "ok",
             }
         )

@@ -104,7 +104,8 @@ def run(job: Job) -> None:
         name = next(iter(tasks))
         save_head(model, name, tags[name], job.folder)
     counts = {name: len(each) for name, each in items.items()}
-    job.write("result.json", result.record() | {"status": status, "examples": counts})
+    cut = {name: each.cut / len(each) for name, each in encoded.items() if each.cut}
+    job.write("result.json", result.record() | {"status": status, "examples": counts, "cut": cut})
 
 
 def head_shape(task: TrainingTask, tags: tuple[str, ...] = ()) -> HeadShape:

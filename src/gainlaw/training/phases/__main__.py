@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from gainlaw.training.phases.phase import do
-from gainlaw.units.schedule import execute
+from gainlaw.units.execution import execute
 from gainlaw.units.store import Store
 
 if __name__ == "__main__":

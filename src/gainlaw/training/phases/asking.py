@@ -18,9 +18,10 @@ from gainlaw.units.versions import code_version, content_version, installed_vers
 if TYPE_CHECKING:
     from gainlaw.training.experiment.schema import Intermediate
 
-__all__ = ["Builder", "Line", "Reads"]
+__all__ = ["LIBRARIES", "Builder", "Line", "Reads"]
 
-_LIBRARIES = ("torch", "transformers", "tokenizers", "peft")
+LIBRARIES = ("torch", "transformers", "tokenizers", "peft")
+"""The packages whose versions can change what a unit computes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Builder:
         libraries: dict[str, str] = {}
         if computes:
             spec = {**spec, "machine": {"device": self.device, "threads": compute.threads}}
-            libraries = installed_versions(_LIBRARIES)
+            libraries = installed_versions(LIBRARIES)
         aside = reads.where | {"snapshot_seconds": compute.snapshot_seconds}
         unit = make_unit(kind, spec, reads.parents, code=code, libraries=libraries, aside=aside, label=label)
         self.wanted[kind] = self.wanted.get(kind, 0) + 1

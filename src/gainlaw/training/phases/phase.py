@@ -178,7 +178,7 @@ class Scoring(Phase):
 
 
 def do(unit: Unit, store: Store, folder: Path) -> None:
-    """Do a unit of a run, see `gainlaw.units.schedule.Do`."""
+    """Do a unit of a run, see `gainlaw.units.execution.Do`."""
     from gainlaw.training.jobs.job import Job, prepare_process
 
     if "machine" in unit.spec:

@@ -14,7 +14,7 @@ from gainlaw._io import sha256_file, write_text_atomic
 from gainlaw._provenance import git_state
 from gainlaw.training.experiment.schema import Experiment
 from gainlaw.training.runs.graph import UnitGraph
-from gainlaw.units.schedule import Ended
+from gainlaw.units.execution import Ended
 from gainlaw.units.store import Store, dump_json
 from gainlaw.units.versions import installed_versions
 

@@ -18,7 +18,7 @@ from gainlaw.units.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BAD", "collect", "write_results"]
+__all__ = ["BAD", "EVALUATIONS", "collect", "write_results"]
 
 EVALUATIONS, PREDICTIONS = "evaluations.csv", "predictions.parquet"
 BAD = frozenset({"collapsed", "diverged", "unknown"})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from gainlaw.errors import InputError, Problem
@@ -14,10 +15,12 @@ from gainlaw.training.experiment.schema import Experiment
 from gainlaw.training.experiment.taskchecks import folders_wanted
 from gainlaw.training.phases.phase import do
 from gainlaw.training.runs.graph import UnitGraph, build_graph
+from gainlaw.training.runs.layout import Queue, experiment_folder, store_of, write_queue
 from gainlaw.training.runs.record import recorded_scores, write_record
-from gainlaw.training.runs.results import BAD, write_results
+from gainlaw.training.runs.results import BAD, EVALUATIONS, write_results
 from gainlaw.training.train.machine import count_gpus, default_workers, resolve_device
-from gainlaw.units.schedule import Ended, run_units
+from gainlaw.units.execution import Ended
+from gainlaw.units.schedule import run_units
 from gainlaw.units.store import Store
 from gainlaw.units.unit import Unit
 
@@ -30,14 +33,17 @@ class RunOutcome:
 
     Attributes
     ----------
+    folder : Path
+        Where the tables are.
     ends : tuple of Ended
         What became of each unit.
     scores : int
         Rows of the evaluations.
     warnings : tuple of str
-        Runs that collapsed or diverged, and answers that are constant.
+        Trainings that collapsed or diverged, or have no record; tasks whose items were too long.
     """
 
+    folder: Path
     ends: tuple[Ended, ...]
     scores: int
     warnings: tuple[str, ...]
@@ -49,6 +55,7 @@ def run_experiment(
     *,
     device: str | None = None,
     workers: int | None = None,
+    retries: int = 1,
     over_budget: bool = False,
     started: Callable[[Unit], None] = lambda unit: None,
     ended: Callable[[Ended], None] = lambda end: None,
@@ -61,9 +68,13 @@ def run_experiment(
     experiment : Experiment
         What to run.
     output : Path
-        Folder of the run; it may hold finished units, of this or of other experiments.
+        Folder of runs: ``units`` has the finished units of this and of other experiments, and a folder of the
+        experiment's name gets its tables.
     device, workers : optional
         Instead of the experiment's.
+    retries : int
+        How often a unit is tried again that failed for a reason that may pass. Units that failed in an earlier run
+        are tried anew.
     over_budget : bool
         Whether to run although the plan exceeds the budget.
     started, ended, waiting : callable
@@ -76,7 +87,8 @@ def run_experiment(
     Raises
     ------
     InputError
-        If the budget is exceeded, the device is not there, or a task that is on no hub has no local files.
+        If the budget is exceeded, the device is not there, a task that is on no hub has no local files, or an
+        experiment of this name is being run there.
     """
     chosen = resolve_device(device or experiment.compute.device)  # type: ignore[arg-type]
     if chosen == "cuda" and not count_gpus():
@@ -91,27 +103,41 @@ def run_experiment(
     threads = experiment.compute.threads
     side_by_side = workers or experiment.compute.workers or default_workers(chosen, threads)
     graph = build_graph(experiment, chosen)
-    store = Store(output / "units")
+    store = store_of(output)
     _hold_to_budget(experiment, graph, store, over_budget)
-    ends = run_units(
-        graph.units,
-        store,
-        do,
-        workers=side_by_side,
-        first=partial(_size, graph, _parameters(experiment, graph)),
-        started=started,
-        ended=ended,
-        waiting=waiting,
+    sizes = _parameters(experiment, graph)
+    queue = Queue(
+        experiment.name, graph.units, {u.name: _size(graph, sizes, u) for u in graph.units.values()}
     )
-    unchanged = all(end.state == "kept" for end in ends)
-    known = recorded_scores(output, experiment, graph) if unchanged else None
-    if known is not None:
-        scores = known  # nothing was done, and the tables are those of what is there
-    else:
-        scores = write_results(graph, store, output, experiment.name)
-        resolved = {"device": chosen, "threads": threads, "workers": side_by_side}
-        write_record(output, experiment, graph, store, ends, resolved, scores)
-    return RunOutcome(tuple(ends), scores, _warnings(output))
+    ends: dict[str, Ended] = {}
+    resolved = {"device": chosen, "threads": threads, "workers": side_by_side}
+
+    def note(end: Ended) -> None:
+        ends[end.unit.name] = end
+        ended(end)
+
+    with experiment_folder(output, experiment.name) as folder:
+        write_queue(folder, queue)
+        store.forgive(graph.units)
+        try:
+            run_units(
+                graph.units,
+                store,
+                do,
+                workers=side_by_side,
+                retries=retries,
+                first=lambda unit: queue.sizes[unit.name],
+                started=started,
+                ended=note,
+                waiting=waiting,
+            )
+        finally:  # a run that is stopped, or fails, leaves the tables of what is finished
+            unchanged = len(ends) == len(graph.units) and all(e.state == "kept" for e in ends.values())
+            scores = recorded_scores(folder, experiment, graph) if unchanged else None
+            if scores is None:  # else nothing was done, and the tables are those of what is there
+                scores = write_results(graph, store, folder, experiment.name)
+                write_record(folder, experiment, graph, store, tuple(ends.values()), resolved, scores)
+        return RunOutcome(folder, tuple(ends.values()), scores, _warnings(graph, store, folder))
 
 
 def _parameters(experiment: Experiment, graph: UnitGraph) -> dict[str, float]:
@@ -156,13 +182,38 @@ def _hold_to_budget(experiment: Experiment, graph: UnitGraph, store: Store, over
         )
 
 
-def _warnings(output: Path) -> tuple[str, ...]:
+def _warnings(graph: UnitGraph, store: Store, folder: Path) -> tuple[str, ...]:
+    return (*_bad_endings(folder), *_cut_items(graph, store))
+
+
+def _bad_endings(folder: Path) -> list[str]:
     import pandas as pd
 
-    file = output / "evaluations.csv"
+    file = folder / EVALUATIONS
     if not file.is_file():
-        return ()
+        return []
     table = pd.read_csv(file, keep_default_na=False)
     bad = table[table["run_status"].isin(BAD)]
     counts = Counter(zip(bad["run_status"], bad["model"], bad["task"], strict=True))
-    return tuple(f"{status}: {model} on {task}" for status, model, task in counts)
+    return [f"{status}: {model} on {task}" for status, model, task in counts]
+
+
+def _cut_items(graph: UnitGraph, store: Store) -> list[str]:
+    """Return of which tasks items did not fit the inputs, with the largest share of them."""
+    most: dict[tuple[str, str], float] = {}
+    for unit in graph.units.values():
+        folder, found = store.path(unit.name), {}
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            if (folder / "scores.json").is_file():
+                scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+                found = {(unit.spec["task"], "scored"): max(each.get("cut", 0.0) for each in scores)}
+            elif (folder / "result.json").is_file():
+                result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+                found = {(task, "trained on"): share for task, share in result.get("cut", {}).items()}
+        for key, share in found.items():
+            most[key] = max(most.get(key, 0.0), share)
+    return [
+        f"{task}: {share:.1%} of the items {use} were too long, and their contexts cut; raise max_length"
+        for (task, use), share in most.items()
+        if share
+    ]

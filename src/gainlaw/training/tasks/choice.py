@@ -41,13 +41,13 @@ _TRAINED = {"train": _ENGLISH, "validation": _ENGLISH}
 _NO_TEST = "The published test file has no answers; validation is the split to score."
 
 
-def _choice(name: str, context: Sequence[str], options: Sequence[str], label: int) -> ChoiceItem:
-    words = " ".join(part for part in context if part)
+def _choice(name: str, context: str, question: str, options: Sequence[str], label: int) -> ChoiceItem:
+    words = " ".join(part for part in (context, question) if part)
     if not words:
         raise RowError("the context is empty")
     if not any(options):
         raise RowError("all options are empty")
-    return ChoiceItem(name, words, tuple(options), label)
+    return ChoiceItem(name, words, tuple(options), label, question)
 
 
 # XCOPA and COPA -------------------------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ def _plausible(row: Row, name: str, texts: Sequence[str], asks: str, label: int)
     if question is None:
         raise RowError("neither cause nor effect", asks)
     premise, *options = (text_of(row, column) for column in texts)
-    return _choice(name, [premise, question], options, label)
+    return _choice(name, premise, question, options, label)
 
 
 def _json_plausible(row: Row) -> ChoiceItem:
@@ -178,8 +178,8 @@ def _siqa_files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
 
 def _siqa_item(row: Row) -> ChoiceItem:
     options = [text_of(row, f"answer{letter}") for letter in "ABC"]
-    context = [text_of(row, "context"), text_of(row, "question")]
-    return _choice(str(row.number), context, options, option_index(row, "label", 3, first=1))
+    texts = text_of(row, "context"), text_of(row, "question")
+    return _choice(str(row.number), *texts, options, option_index(row, "label", 3, first=1))
 
 
 def _parse_siqa(files: tuple[Path, ...], split: str, language: str) -> list[Item]:
@@ -232,8 +232,8 @@ def _hellaswag_item(row: Row) -> ChoiceItem:
         raise RowError("no list of texts", "endings")
     begun = text_of(row, "ctx_b") if row.cells.get("ctx_b") else ""
     options = [f"{begun} {ending.strip()}".strip() for ending in endings]
-    context = [text_of(row, "ctx_a")]
-    return _choice(str(row.number), context, options, option_index(row, "label", len(options)))
+    context = text_of(row, "ctx_a")
+    return _choice(str(row.number), context, "", options, option_index(row, "label", len(options)))
 
 
 _HELLASWAG = TrainingTask(
@@ -287,7 +287,7 @@ def _csqa_item(row: Row) -> ChoiceItem:
     if key not in letters:
         raise RowError("not the letter of a choice", "answerKey")
     options = [text.strip() for text in texts]
-    return _choice(identity(row, "id"), [question.strip()], options, letters.index(key))
+    return _choice(identity(row, "id"), "", question.strip(), options, letters.index(key))
 
 
 _COMMONSENSE_QA = TrainingTask(
@@ -320,8 +320,8 @@ def _cosmos_names(split: str, language: str) -> list[str]:
 
 def _cosmos_item(row: Row) -> ChoiceItem:
     options = [text_of(row, f"answer{number}") for number in range(4)]
-    context = [text_of(row, "context"), text_of(row, "question")]
-    return _choice(identity(row, "id"), context, options, option_index(row, "label", 4))
+    texts = text_of(row, "context"), text_of(row, "question")
+    return _choice(identity(row, "id"), *texts, options, option_index(row, "label", 4))
 
 
 def _read_cosmos(path: Path, faults: FileFaults) -> Iterator[Row]:

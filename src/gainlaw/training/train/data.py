@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,8 @@ class Encoded:
         `IGNORED` where it is not scored.
     characters : ndarray of int32, shape (total, 2), or None
         For spans: where each token of the context starts and ends; -1 elsewhere.
+    cut : int
+        Choices whose context was cut.
     """
 
     kind: str
@@ -52,6 +54,7 @@ class Encoded:
     first: np.ndarray
     labels: np.ndarray
     characters: np.ndarray | None = None
+    cut: int = 0
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -91,8 +94,9 @@ def encode(
         A fast tokenizer.
     max_length : int
         Longest sequence. Between two texts stands what the tokenizer puts there, and a line break where it
-        puts nothing. The longer text of a pair is cut first; a context that is searched for an answer
-        is cut into windows that overlap by a quarter, beside a question that has half of the room at most.
+        puts nothing. The longer text of a pair is cut first. Of a choice the context is cut, the same for all
+        options; its question and the options stay, unless these alone are too long. A context that is searched for an
+        answer is cut into windows that overlap by a quarter, beside a question that has half of the room at most.
     tags : sequence of str
         The tags known, for tagging; a tag that is not among them is `IGNORED`.
 
@@ -106,12 +110,7 @@ def encode(
         labels = np.array([item.label for item in given], dtype=np.int64)
         return _pack(kind, rows, np.ones(len(given), int), labels)
     if kind == "choice":
-        chosen = [item for item in items if isinstance(item, ChoiceItem)]
-        sizes = np.array([len(item.options) for item in chosen], dtype=int)
-        firsts = list(chain.from_iterable([item.context] * len(item.options) for item in chosen))
-        seconds = list(chain.from_iterable(item.options for item in chosen))
-        labels = np.array([item.label for item in chosen], dtype=np.int64)
-        return _pack(kind, _call(tokenizer, firsts, seconds, max_length), sizes, labels)
+        return _choices([item for item in items if isinstance(item, ChoiceItem)], tokenizer, max_length)
     if kind == "span":
         return _spans([item for item in items if isinstance(item, SpanItem)], tokenizer, max_length)
     return _tagged([item for item in items if isinstance(item, TagItem)], tokenizer, max_length, tags)
@@ -157,12 +156,64 @@ def pad(encoded: Encoded, sequences: np.ndarray, padding: int) -> dict[str, torc
     }
 
 
-def _call(
-    tokenizer: PreTrainedTokenizerBase, firsts: list[str], seconds: list[str], max_length: int
+def _choices(items: list[ChoiceItem], tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:
+    sizes = np.array([len(item.options) for item in items], dtype=int)
+    labels = np.array([item.label for item in items], dtype=np.int64)
+    contexts = [item.context for item in items]
+    rows = _pairs(items, contexts, tokenizer, None)
+    first = np.concatenate([[0], np.cumsum(sizes)])
+    long = [k for k, most in enumerate(_longest(rows, first)) if most > max_length]
+    left = {k: items[k].context.removesuffix(items[k].question).strip() for k in long}
+    again = [k for k in long if left[k]]
+    while again:  # cutting moves where words become tokens, so what is left is looked at again
+        some = [items[k] for k in again]
+        made = _pairs(some, [contexts[k] for k in again], tokenizer, None)
+        ends = np.concatenate([[0], np.cumsum(sizes[again])])
+        over = {k: most - max_length for k, most in zip(again, _longest(made, ends), strict=True)}
+        again = [k for k in again if over[k] > 0 and left[k]]
+        tokens = (
+            tokenizer([left[k] for k in again], add_special_tokens=False, verbose=False)["input_ids"]
+            if again
+            else []
+        )
+        for k, ids in zip(again, tokens, strict=True):
+            room = len(ids) - over[k]
+            left[k] = _cut(left[k], tokenizer, room).rstrip() if room > 0 else ""
+            contexts[k] = " ".join(part for part in (left[k], items[k].question) if part)
+    if long:
+        made = _pairs([items[k] for k in long], [contexts[k] for k in long], tokenizer, max_length)
+        places = np.concatenate([np.arange(first[k], first[k + 1]) for k in long])
+        for name, values in made.items():
+            for place, value in zip(places, values, strict=True):
+                rows[name][place] = value
+    return replace(_pack("choice", rows, sizes, labels), cut=len(long))
+
+
+def _pairs(
+    items: Sequence[ChoiceItem],
+    contexts: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int | None,
 ) -> dict[str, list[list[int]]]:
-    """Tokenise pairs; where every second text is empty, single texts."""
+    """Tokenise each option of some items beside the context of its item."""
+    firsts = [context for item, context in zip(items, contexts, strict=True) for _ in item.options]
+    return _call(tokenizer, firsts, [option for item in items for option in item.options], max_length)
+
+
+def _longest(rows: Mapping[str, list[list[int]]], first: np.ndarray) -> list[int]:
+    """Return the tokens of the longest sequence of each example."""
+    lengths = np.array([len(ids) for ids in rows["input_ids"]], dtype=int)
+    return np.maximum.reduceat(lengths, first[:-1]).tolist() if len(first) > 1 else []
+
+
+def _call(
+    tokenizer: PreTrainedTokenizerBase, firsts: list[str], seconds: list[str], max_length: int | None
+) -> dict[str, list[list[int]]]:
+    """Tokenise pairs; where every second text is empty, single texts. Without a length nothing is cut."""
     pair = seconds if any(seconds) else None
-    asked: dict[str, Any] = {"truncation": True, "max_length": max_length, "return_token_type_ids": True}
+    asked: dict[str, Any] = {"return_token_type_ids": True, "verbose": False}
+    if max_length is not None:
+        asked |= {"truncation": True, "max_length": max_length}
     if not firsts:
         return {"input_ids": [], "token_type_ids": []}
     if pair is not None and not all(seconds):

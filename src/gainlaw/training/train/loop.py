@@ -17,6 +17,8 @@ from gainlaw.errors import GainlawError
 from gainlaw.training.experiment.recipes import Recipe
 from gainlaw.training.train.objectives import Objective, Piece
 from gainlaw.training.train.snapshots import read_snapshot, write_snapshot
+from gainlaw.units.execution import StoppedError
+from gainlaw.units.store import STOP
 
 __all__ = ["Checks", "TrainingResult", "learning_rate", "train"]
 
@@ -175,7 +177,8 @@ def train(
     Raises
     ------
     GainlawError
-        If a single example, or the state of the optimiser, does not fit into memory.
+        If a single example, or the state of the optimiser, does not fit into memory; `StoppedError` if it was asked
+        to stop, after a snapshot.
     """
     model = objective.model
     steps = planned_steps(objective, recipe)
@@ -219,9 +222,12 @@ def train(
                 if state["waited"] >= checks.patience:
                     status = "stopped early" if state["step"] < steps else status
                     break
-            if time.monotonic() - saved > snapshot_seconds and state["step"] < steps:
+            stop = (folder / STOP).exists()
+            if (stop or time.monotonic() - saved > snapshot_seconds) and state["step"] < steps:
                 write_snapshot(folder / SNAPSHOT, model, optimiser, best, state)
                 saved = time.monotonic()
+                if stop:
+                    raise StoppedError(f"stopped after step {state['step']} of {steps}, where it goes on")
     _restore(model, best)
     recent = state["recent"]
     return TrainingResult(
