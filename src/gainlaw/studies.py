@@ -19,7 +19,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.notes import Note, count_of
 from gainlaw.options import DEFAULT_LAW
 from gainlaw.scales import SCALES
-from gainlaw.units.schedule import Ended, execute
+from gainlaw.units.execution import Ended, execute
 from gainlaw.units.store import NamedStore, dump_json
 from gainlaw.units.unit import Unit, make_unit
 from gainlaw.units.versions import content_version, installed_versions

@@ -22,6 +22,9 @@ a module, since worker processes look it up there. It raises a GainlawError for 
 `StoppedError` where it was asked to stop."""
 
 
+_POLL = 0.2
+
+
 class StoppedError(GainlawError):
     """The work on a unit was ended where it can go on later: there was a file ``stop`` in its place."""
 
@@ -61,7 +64,7 @@ class Ended:
     damaged: tuple[str, ...] = ()
 
 
-def execute(unit: Unit, store: Store, do: Do) -> Ended:
+def execute(unit: Unit, store: Store, do: Do, *, wait: bool = True) -> Ended:
     """Do one unit in this process.
 
     Parameters
@@ -72,36 +75,42 @@ def execute(unit: Unit, store: Store, do: Do) -> Ended:
         Where results are.
     do : callable
         What does it.
+    wait : bool
+        Whether to wait for somebody else who is at work on it.
 
     Returns
     -------
     Ended
-        ``done``; ``kept`` when it was finished already; ``held`` when somebody else is at it; ``damaged`` when what it
-        reads is not what was written.
+        ``done``; ``kept`` when it was finished already; ``held`` when somebody else is at it and is not waited for;
+        ``damaged`` when what it reads is not what was written.
 
     Raises
     ------
     GainlawError
         If the unit cannot be done, with the reason; `StoppedError` if it was asked to stop.
     """
-    begun = time.monotonic()
-    try:
-        with store.work(unit) as place:
-            if place is None:
-                return Ended(unit, "kept")
-            _check_parents(unit, store)
-            said = do(unit, store, place) or ""
-    except HeldError as error:
-        return Ended(unit, "held", said=str(error))
-    except _DamagedError as error:
-        return Ended(unit, "damaged", said=str(error), damaged=error.names)
-    return Ended(unit, "done", time.monotonic() - begun, said)
+    while True:
+        begun = time.monotonic()
+        try:
+            with store.work(unit) as place:
+                if place is None:
+                    return Ended(unit, "kept")
+                _check_parents(unit, store)
+                said = do(unit, store, place) or ""
+        except HeldError as error:
+            if not wait:
+                return Ended(unit, "held", said=str(error))
+            time.sleep(_POLL)
+            continue
+        except _DamagedError as error:
+            return Ended(unit, "damaged", said=str(error), damaged=error.names)
+        return Ended(unit, "done", time.monotonic() - begun, said)
 
 
 def attempt(unit: Unit, store: Store, do: Do) -> Ended:
     """Do one unit as `execute` does, and keep why it could not be done, with the unit, instead of raising that."""
     try:
-        return execute(unit, store, do)
+        return execute(unit, store, do, wait=False)
     except StoppedError as error:
         return Ended(unit, "stopped", said=str(error))
     except Exception as error:

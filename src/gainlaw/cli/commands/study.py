@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gainlaw.scores.evaluations.table import Evaluations
     from gainlaw.scores.gains.table import Gains
     from gainlaw.studies import Origin
-    from gainlaw.units.schedule import Ended
+    from gainlaw.units.execution import Ended
 
 __all__ = ["study"]
 
