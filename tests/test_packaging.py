@@ -70,6 +70,8 @@ NAMED = {
     "pandas-stubs": ("pyproject.toml", "[tool.mypy]"),
     "ipykernel": ("Makefile", "jupyter-execute"),
     "nbclient": ("Makefile", "jupyter-execute"),
+    "sentencepiece": ("src/gainlaw/training/train/backbones.py", '"sentencepiece": "sentencepiece"'),
+    "protobuf": ("src/gainlaw/training/train/backbones.py", '"protobuf": "google.protobuf"'),
     "jupyterlab": ("README.md", "jupyter lab"),
 }
 

@@ -176,7 +176,7 @@ def test_the_shipped_experiments_have_the_published_sizes(cli: Cli) -> None:
     assert sizes == pytest.approx(published, rel=2e-3)
     hours = [model["flops"] for model in plan["models"]]
     assert hours == sorted(hours)
-    for name in ("ladder", "ladder_full", "mt5", "prompted"):
+    for name in ("ladder", "ladder_full", "xtreme_r_lora", "mt5", "prompted"):
         other = cli("plan", name)
         assert other.code == 0, other.err
         assert "?" not in other.out
@@ -196,10 +196,26 @@ def test_without_torch_the_message_says_what_to_install(monkeypatch: pytest.Monk
 
 
 def test_licensed_data_must_be_there_before_anything_is_run(tmp_path: Path, cli: Cli) -> None:
-    assert "on no hub: ccg" in cli("plan", "xtreme_r").err
+    assert "on no hub: ccg" in cli("plan", "xtreme_r", "--only", "xlm-roberta-base").err
+    assert "on no hub" not in cli("plan", "xtreme_r", "--without", "ccg", "--only", "xlm-roberta-base").err
     run = cli("run", "xtreme_r", "-o", tmp_path / "run")
     assert run.code == 2
     assert "key 'data.ccg': ccg has no local files" in run.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_reads_a_tokenizer_must_be_there_before_anything_is_run(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gainlaw.training.runs import run
+
+    monkeypatch.setattr(run, "missing_readers", lambda: ["sentencepiece", "protobuf"])
+    out = cli("run", "mt5", "-o", tmp_path / "run")
+    assert out.code == 2
+    assert (
+        "the tokenizer of mt5-small, mt5-base, mt5-large, mt5-xl, mt5-xxl is read by sentencepiece" in out.err
+    )
+    assert "pip install sentencepiece protobuf" in out.err
     assert not (tmp_path / "run").exists()
 
 

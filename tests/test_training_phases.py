@@ -506,24 +506,99 @@ def test_inputs_beyond_the_positions_of_a_model_are_refused_before_training(
 # Where models come from
 
 
-def test_a_folder_with_pickled_weights_only_is_refused(models: Path, published: Path, tmp_path: Path) -> None:
+def test_pickled_weights_become_safetensors_by_a_reader_that_makes_nothing_else(
+    models: Path, published: Path, tmp_path: Path
+) -> None:
     from safetensors.torch import load_file
 
     folder = save_tiny("bert", tmp_path / "pickled")
-    given = small(models, published, tmp_path, checkpoints=local(tmp_path, "pickled"))
-    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    whole = load_file(folder / "model.safetensors")
+    names = sorted(whole)
+    halves = (names[::2], names[1::2])
+    for number, half in enumerate(halves, 1):
+        torch.save({name: whole[name] for name in half}, folder / f"pytorch_model-0000{number}-of-00002.bin")
     (folder / "model.safetensors").unlink()
-    told = "no weights that can be read: there is only pytorch_model.bin; weights are read as safetensors only, never"
+    (folder / "other.bin").write_text("not looked at")
+    given = small(models, published, tmp_path, checkpoints=local(tmp_path, "pickled"))
+    graph = run_here(given, tmp_path / "run")
+    unit = tmp_path / "run" / "units" / unit_of(graph, "load")
+    assert read(unit / "origin.json")["files"] == [f"pytorch_model-0000{n}-of-00002.bin" for n in (1, 2)]
+    made: dict[str, Any] = {}
+    for file in (unit / "model").glob("*.safetensors"):
+        made |= load_file(file)
+    assert made.keys() == whole.keys()
+    assert all(torch.equal(made[name], whole[name]) for name in whole)
+    assert set(read(unit / "model" / "model.safetensors.index.json")["weight_map"]) == set(whole)
+    same = run_here(small(models, published, tmp_path), tmp_path / "safe")
+    for one, other in zip(graph.cells, same.cells, strict=True):
+        pair = [
+            tmp_path / n / "units" / c.unit / "predictions.parquet"
+            for n, c in (("run", one), ("safe", other))
+        ]
+        assert pair[0].read_bytes() == pair[1].read_bytes()
+
+
+class Harmful:
+    """What a pickle can do when it is read."""
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path("harm"),)
+
+
+def test_what_is_no_weights_is_refused(
+    models: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = save_tiny("bert", tmp_path / "pickled")
+    (folder / "model.safetensors").unlink()
+    told = r"no weights that can be read: there is no model\.safetensors"
     with pytest.raises(InputError, match=told):
         small(models, published, tmp_path, checkpoints=local(tmp_path, "pickled"))
-    # An experiment that was read before says it in its first unit, before anything is trained.
-    with pytest.raises(InputError, match=told) as error:
-        run_here(given, tmp_path / "run")
-    assert error.value.source == str(folder)
-    assert {path.name.split("-")[0] for path in (tmp_path / "run" / "units").glob("*.part")} == {"load"}
-    (folder / "pytorch_model.bin").unlink()
-    with pytest.raises(InputError, match=r"there is no \*\.safetensors"):
-        run_here(given, tmp_path / "run")
+    (folder / "weights.ckpt").write_text("c")
+    with pytest.raises(InputError, match=r"there is only weights\.ckpt; weights are read from model"):
+        small(models, published, tmp_path, checkpoints=local(tmp_path, "pickled"))
+    for content, told in (
+        ({"a": Harmful()}, "not the weights of a model"),
+        ({"a": 1}, "holds more than the"),
+    ):
+        torch.save(content, folder / "pytorch_model.bin")
+        given = small(models, published, tmp_path, checkpoints=local(tmp_path, "pickled"))
+        with pytest.raises(InputError, match=told):
+            run_here(given, tmp_path / "run")
+    assert not (tmp_path / "harm").exists()
+
+
+def test_of_the_hub_no_other_commit_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not that of a pull request with converted weights, which transformers looks for on its own."""
+    import huggingface_hub
+
+    from gainlaw.training.train.weights import find_weights
+
+    files, asked = ["config.json", "pytorch_model.bin", "flax_model.msgpack"], []
+
+    class Api:
+        def list_repo_files(self, name: str, revision: str | None) -> list[str]:
+            asked.append((name, revision))
+            if not files:
+                raise ConnectionError("no route")
+            return files
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    found = find_weights("facebook/xlm-roberta-xxl", "c" * 40)
+    assert (found.files, found.pickled, found.revision) == (("pytorch_model.bin",), True, "c" * 40)
+    files[:0] = ["model-00002-of-00002.safetensors", "model-00001-of-00002.safetensors"]
+    found = find_weights("facebook/xlm-roberta-xxl", "c" * 40)
+    assert not found.pickled
+    assert found.files == ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+    assert set(asked) == {("facebook/xlm-roberta-xxl", "c" * 40)}
+    files.clear()
+    kept = tmp_path / "models--facebook--xlm-roberta-xxl" / "snapshots" / ("c" * 40)
+    with pytest.raises(InputError, match="does not say which files it has: no route"):
+        find_weights("facebook/xlm-roberta-xxl", "c" * 40)
+    kept.mkdir(parents=True)
+    (kept / "pytorch_model.bin").touch()
+    assert find_weights("facebook/xlm-roberta-xxl", "c" * 40).files == ("pytorch_model.bin",)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

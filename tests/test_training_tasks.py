@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import subprocess
 import sys
 import types
@@ -506,9 +507,16 @@ def test_rows_of_the_hub_become_items(
     asked: list[tuple[str | None, ...]],
     items: list[Item],
 ) -> None:
-    given = hub(*rows)
+    source: Any = find_task(task).hub
+    given = hub(*rows, names=list(source.sources[0].classes))
     assert load_items(task, split, language) == items
     assert given.asked == asked
+    # At a commit that is on record, that one is read, and no newer one.
+    given.asked.clear()
+    commits = {each.key: f"{number:040x}" for number, each in enumerate(source.sources)}
+    load_items(task, split, language, commits=commits)
+    assert {call[3] for call in given.asked} == set(commits.values())
+    assert all("/" in each.name for each in source.sources)  # with its owner, as the hub finds it
     assert source_files(task, split, language, None) == ()
 
 
@@ -525,6 +533,39 @@ def test_labels_of_the_hub_in_another_order_are_refused(hub: Callable[..., Hub])
     assert [item.label for item in load_items("xnli", "test", "sw")] == [0, 2]
     hub(*GOLD, names=NLI_NAMES[::-1])
     assert "the labels are numbered contradiction, neutral, entailment" in str(refused("xnli", "test", "sw"))
+    hub(*GOLD)
+    assert "the labels have no names, so that nobody can tell their order" in str(
+        refused("xnli", "test", "sw")
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "names", "ones"),
+    [("pawsx", None, 0.44), ("pawsx", ["0", "1"], 0.44), ("qqp", None, 0.37), ("qqp", ["0", "1"], 0.37)],
+)
+def test_labels_without_names_are_held_against_the_published_shares(
+    hub: Callable[..., Hub], task: str, names: list[str] | None, ones: float
+) -> None:
+    def rows(flipped: bool) -> list[dict[str, Any]]:
+        texts = {"sentence1": RAIN, "sentence2": WET, "question1": RAIN, "question2": WET}
+        return [{"id": k, "idx": k, "label": int((k < 300 * ones) != flipped)} | texts for k in range(300)]
+
+    split = "validation"
+    hub(*rows(False), names=names)
+    assert sum(item.label for item in load_items(task, split, "en")) == math.ceil(300 * ones)  # type: ignore[union-attr]
+    hub(*rows(True), names=names)
+    assert f"shares of {ones:.0%}, {1 - ones:.0%} instead of {1 - ones:.0%}, {ones:.0%}" in str(
+        refused(task, split, "en")
+    )
+
+
+def test_published_shares_are_those_of_published_files(runner_data: Path) -> None:
+    for task, split, languages in (("pawsx", "validation", ("de", "en", "ja")), ("sick", "train", ("en",))):
+        hub_source: Any = find_task(task).hub
+        for language in languages:
+            items: list[Any] = load_items(task, split, language, runner_data / task)
+            shares = [sum(i.label == k for i in items) / len(items) for k in range(len(hub_source.shares))]
+            assert shares == pytest.approx(hub_source.shares, abs=0.03)
 
 
 def test_placeholders_of_the_hub_are_refused(hub: Callable[..., Hub]) -> None:
@@ -532,7 +573,7 @@ def test_placeholders_of_the_hub_are_refused(hub: Callable[..., Hub]) -> None:
     error = str(refused("copa", "test", "en"))
     assert "aps/super_glue (copa, test)" in error
     assert "XTREME strips its test labels" in error
-    hub(*(row | {"label": -1} for row in PREMISES))
+    hub(*(row | {"label": -1} for row in PREMISES), names=NLI_NAMES)
     assert "the split is empty" in str(refused("xnli", "test", "sw"))
 
 

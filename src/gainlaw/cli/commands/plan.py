@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gainlaw.tables.table import Table
     from gainlaw.training.plan.report import Plan
 
-__all__ = ["ExperimentFile", "plan", "require_train"]
+__all__ = ["ExperimentFile", "Only", "Without", "listed", "plan", "require_train"]
 
 ExperimentFile = Annotated[
     str,
@@ -28,8 +28,23 @@ ExperimentFile = Annotated[
 ]
 
 
+Only = Annotated[
+    str | None,
+    typer.Option(metavar="NAME,...", help="Of the checkpoints, intermediates or targets, these only."),
+]
+Without = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME,...",
+        help="Without these checkpoints, intermediates, targets, or tasks of an intermediate.",
+    ),
+]
+
+
 def plan(
     experiment: ExperimentFile = "ladder",
+    only: Only = None,
+    without: Without = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -46,11 +61,13 @@ def plan(
     require_train()
     from gainlaw.training.experiment.reading import open_experiment
     from gainlaw.training.plan.report import make_plan
+    from gainlaw.training.runs.commits import known_commits
     from gainlaw.training.runs.graph import build_graph
     from gainlaw.training.runs.layout import store_of
     from gainlaw.training.train.machine import resolve_device
 
-    asked = open_experiment(experiment)
+    asked = open_experiment(experiment, listed(only), listed(without))
+    asked = known_commits(asked, None if output is None else output / asked.name)
     graph = build_graph(asked, resolve_device(asked.compute.device))
     made = make_plan(asked, graph, None if output is None else store_of(output))
     if form == "json":
@@ -64,6 +81,11 @@ def plan(
         for line in made.over:
             warn(f"over budget: {line}")
         raise typer.Exit(UNTRUSTED)
+
+
+def listed(names: str | None) -> list[str]:
+    """Return names that are separated by commas."""
+    return [name.strip() for name in (names or "").split(",") if name.strip()]
 
 
 def require_train() -> None:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gainlaw.cli.commands.plan import ExperimentFile, require_train
+from gainlaw.cli.commands.plan import ExperimentFile, Only, Without, listed, require_train
 from gainlaw.cli.guard import UNTRUSTED
 from gainlaw.cli.printing import Json, console, note, show_json, warn
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import count_of
 
 if TYPE_CHECKING:
-    from gainlaw.units.schedule import Ended
+    from gainlaw.units.execution import Ended
     from gainlaw.units.unit import Unit
 
 __all__ = ["display", "duration", "run", "told_failures"]
@@ -30,6 +30,8 @@ def run(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="RUNS", help="The folder to write to.")
     ] = Path("runs"),
+    only: Only = None,
+    without: Without = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -59,7 +61,7 @@ def run(
     from gainlaw.training.experiment.reading import open_experiment
     from gainlaw.training.runs.run import run_experiment
 
-    asked = open_experiment(experiment)
+    asked = open_experiment(experiment, listed(only), listed(without))
     if output.exists() and not output.is_dir():
         raise InputError(Problem(f"{output} is a file; -o names a folder"))
     begun = time.monotonic()

@@ -141,7 +141,7 @@ def _released(draft: Draft, checkpoint: Checkpoint, key: str) -> list[Problem]:
 
 def _weights(draft: Draft, place: str, key: str) -> list[Problem]:
     """Return whether a folder holds no model that can be loaded."""
-    from gainlaw.training.train.backbones import require_weights
+    from gainlaw.training.train.weights import find_weights
 
     folder = draft.experiment.folder / Path(place).expanduser()
     found = []
@@ -149,7 +149,7 @@ def _weights(draft: Draft, place: str, key: str) -> list[Problem]:
         hint = "a folder that save_pretrained wrote has one"
         found.append(Problem(f"{place!r} has no config.json", key, hint=hint))
     try:
-        require_weights(folder)
+        find_weights(folder)
     except InputError as error:
         found += [Problem(p.message, key, hint=p.hint) for p in error.problems]
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gainlaw._io import packaged, parse_toml, read_toml
 from gainlaw.errors import InputError, Problem
 from gainlaw.training.experiment.crosschecks import find_faults
 from gainlaw.training.experiment.schema import Experiment
+from gainlaw.training.experiment.selection import select
 from gainlaw.training.experiment.validation import in_one_line, read_tables
 
 __all__ = ["list_shipped", "open_experiment", "parse_experiment", "read_experiment", "shipped_folder"]
@@ -103,24 +105,30 @@ def list_shipped() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in shipped_folder().glob("*.toml")))
 
 
-def open_experiment(name: str) -> Experiment:
+def open_experiment(name: str, only: Collection[str] = (), without: Collection[str] = ()) -> Experiment:
     """Return an experiment by name, from a file, or from the record of a run.
 
     Parameters
     ----------
     name : str
         A shipped experiment, a ``.toml`` file, or the ``run.json`` of a run.
+    only, without : collection of str
+        What part of it, see `gainlaw.training.experiment.selection.select`.
 
     Raises
     ------
     InputError
-        If there is no such experiment, or it has faults.
+        If there is no such experiment, it has faults, or no such part.
 
     Examples
     --------
     >>> open_experiment("ladder").protocol
     'finetune'
     """
+    return select(_open(name), only, without)
+
+
+def _open(name: str) -> Experiment:
     if not name:
         raise InputError("give the name of an experiment, or a .toml file")
     path = Path(name)
@@ -140,10 +148,13 @@ def _from_record(path: Path) -> Experiment:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         text, folder = record["experiment"], Path(record["folder"])
+        part = record.get("only", ()), record.get("without", ())
+        commits = dict(record.get("commits", {}))
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", source=str(path)) from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        text, folder = None, Path()
+        text, folder, part, commits = None, Path(), ((), ()), {}
     if not isinstance(text, str):
         raise InputError("not the record of a run (run.json)", source=str(path))
-    return parse_experiment(text, folder, str(path))
+    found = select(parse_experiment(text, folder, str(path)), *part)
+    return found.model_copy(update={"commits": commits})

@@ -254,8 +254,14 @@ class Experiment(_Table):
         What it runs on, and what may be spent.
     folder : Path
         Where the file lies; relative paths start there.
+    text : str
+        The file's.
+    only, without : tuple of str
+        What part of the file it is, see `gainlaw.training.experiment.selection.select`.
+    commits : dict of str to str
+        The commits of models and data sets of the hub, where they are known.
     sha256 : str
-        Of the file's text.
+        Of the file's text, and of what part it is.
     """
 
     name: Name
@@ -273,8 +279,12 @@ class Experiment(_Table):
     budget: Budget = Budget()
     folder: Annotated[Path, Field(strict=False)] = Path()
     text: str = Field("", repr=False)
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    commits: dict[str, str] = {}
 
     @property
     def sha256(self) -> str:
-        """Of the file's text."""
-        return sha256_bytes(self.text.encode())
+        """Of the file's text, and of what part it is."""
+        part = f"\0{self.only}\0{self.without}" if self.only or self.without else ""
+        return sha256_bytes(f"{self.text}{part}".encode())

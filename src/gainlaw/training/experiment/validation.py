@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Draft", "guess", "in_one_line", "name_key", "read_tables", "show"]
 
 _LISTS = ("checkpoints", "intermediates", "targets")
-_OURS = ("folder", "text")
+_OURS = ("folder", "text", "only", "without", "commits")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _MANY = 20
 Place = tuple[str | int, ...]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gainlaw._io import data_path
@@ -51,7 +51,13 @@ def source_files(
     return () if folder is None else found.local.find(Path(folder), split, language)
 
 
-def load_items(task: TrainingTask | str, split: str, language: str, folder: Path | None = None) -> list[Item]:
+def load_items(
+    task: TrainingTask | str,
+    split: str,
+    language: str,
+    folder: Path | None = None,
+    commits: Mapping[str, str] | None = None,
+) -> list[Item]:
     """Read one split of a task in one language.
 
     Parameters
@@ -65,6 +71,8 @@ def load_items(task: TrainingTask | str, split: str, language: str, folder: Path
         ``data/languages.csv``: the folder then holds a translation in the same format.
     folder : pathlib.Path, optional
         A folder with the published files, see the task's ``local.layout``; from the hub by default.
+    commits : mapping of str to str, optional
+        The commits of the hub's data sets to read, see `gainlaw.training.items.hub.HubSource`.
 
     Returns
     -------
@@ -83,7 +91,10 @@ def load_items(task: TrainingTask | str, split: str, language: str, folder: Path
     if folder is not None:
         items, source = found.local.parse(files, split, language), _name_files(files)
     elif found.hub is not None:
-        items, source = found.hub(split, language), f"{found.name} ({split}, {language}) on the hub"
+        items, source = (
+            found.hub(split, language, commits or {}),
+            f"{found.name} ({split}, {language}) on the hub",
+        )
     else:
         hint = f"its terms ({found.licence}) leave local files only, give their folder: {found.local.layout}"
         raise InputError(Problem(f"{found.name} is not on the hub", hint=hint))

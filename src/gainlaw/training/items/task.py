@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gainlaw.tasks import TASKS
+from gainlaw.training.items.hub import HubSource, HubUnion
 from gainlaw.training.items.items import Item, Kind
 from gainlaw.training.prompting.templates import Template
 
@@ -52,9 +53,9 @@ class TrainingTask:
         add to `languages`. A split whose labels were never released is not there.
     local : LocalSource
         How local files are read.
-    hub : callable or None
-        ``hub(split, language)`` -> items, through the ``datasets`` package; None where the data is licensed
-        and local files are the only way.
+    hub : HubSource, HubUnion or None
+        Gives the items through the ``datasets`` package; None where the data is licensed and local files are the only
+        way.
     classes : tuple of str
         The names of the classes of a classification task; empty otherwise.
     varies : bool
@@ -83,7 +84,7 @@ class TrainingTask:
     languages: tuple[str, ...]
     splits: Mapping[str, tuple[str, ...]]
     local: LocalSource
-    hub: Callable[[str, str], list[Item]] | None = None
+    hub: HubSource | HubUnion | None = None
     classes: tuple[str, ...] = ()
     varies: bool = False
     english_side: tuple[str, ...] = ()

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
     from gainlaw.training.train.backbones import Role
 
-__all__ = ["ADAPTERS", "MODEL", "ORIGIN", "Job", "prepare_process"]
+__all__ = ["ADAPTERS", "COMMIT", "MODEL", "ORIGIN", "Job", "prepare_process"]
 
 MODEL = "model"
 ADAPTERS = "adapters"
 ORIGIN = "origin.json"
+COMMIT = "commit of "
+"""What stands before the name of a data set of the hub in a unit's ``aside``, with the commit to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Job:
         folder = self.parent("tokenizer")
         if (folder / "tokenizer.json").is_file():
             return load_tokenizer(folder / "tokenizer.json")
-        return load_tokenizer(*_origin(folder))
+        return load_tokenizer(*_published(folder))
 
     def items(self, entry: Mapping[str, Any], split: str, language: str) -> list[Item]:
         """Return the items that an entry of the spec asks for.
@@ -99,8 +101,10 @@ class Job:
         if task.made:
             items = task.local.parse(task.local.find(self.parent("world"), split, language), split, language)
         else:
-            folder = self.unit.aside.get(task.name)
-            items = load_items(task, split, language, None if folder is None else Path(folder))
+            aside = self.unit.aside
+            commits = {key.removeprefix(COMMIT): aside[key] for key in aside if key.startswith(COMMIT)}
+            folder = Path(aside[task.name]) if task.name in aside else None
+            items = load_items(task, split, language, folder, commits)
         if limit is None or limit >= len(items):
             return items
         rng = np.random.default_rng([entry["sample"], 17])
@@ -142,6 +146,10 @@ def _model(store: Store, name: str, role: Role, device: str) -> PreTrainedModel:
 def _origin(folder: Path) -> tuple[str | Path, str | None]:
     if (folder / MODEL).is_dir():
         return folder / MODEL, None
+    return _published(folder)
+
+
+def _published(folder: Path) -> tuple[str, str | None]:
     record = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))
     return record["origin"], record["revision"]
 

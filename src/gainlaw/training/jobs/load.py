@@ -13,10 +13,10 @@ from gainlaw.training.train.backbones import (
     load_config,
     load_tokenizer,
     make_model,
-    require_weights,
     save_model,
     skeleton,
 )
+from gainlaw.training.train.weights import convert, find_weights
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -25,7 +25,7 @@ __all__ = ["run", "scratch_config", "write_info"]
 
 
 def run(job: Job) -> None:
-    """Write where the model is (``origin.json``), or make it (``model/``)."""
+    """Write where the model is (``origin.json``), or make it (``model/``); pickled weights are both."""
     spec = job.spec
     if spec["config"] is not None:
         tokenizer = job.tokenizer()
@@ -33,12 +33,12 @@ def run(job: Job) -> None:
         save_model(model, job.folder / MODEL)
         write_info(model, job.folder)
         return
-    origin = job.unit.aside.get("model", spec["hub"])
-    if "model" in job.unit.aside:
-        require_weights(Path(origin))
-    load_tokenizer(origin, spec["revision"])
-    write_info(skeleton(load_config(origin, spec["revision"]), spec["role"]), job.folder)
-    job.write(ORIGIN, {"origin": origin, "revision": spec["revision"]})
+    weights = find_weights(job.unit.aside.get("model", spec["hub"]), spec["revision"])
+    load_tokenizer(weights.origin, weights.revision)
+    write_info(skeleton(load_config(weights.origin, weights.revision), spec["role"]), job.folder)
+    if weights.pickled:
+        convert(weights, job.folder / MODEL)
+    job.write(ORIGIN, {"origin": weights.origin, "revision": weights.revision, "files": list(weights.files)})
 
 
 def scratch_config(values: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:

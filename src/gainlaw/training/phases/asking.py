@@ -11,6 +11,7 @@ from gainlaw._io import sha256_bytes
 from gainlaw.training.experiment.schema import Checkpoint, Experiment
 from gainlaw.training.items.loading import source_files
 from gainlaw.training.items.registry import MODULES, find_task
+from gainlaw.training.jobs.job import COMMIT
 from gainlaw.training.phases.registry import find_phase
 from gainlaw.units.unit import Unit, make_unit
 from gainlaw.units.versions import code_version, content_version, installed_versions
@@ -162,13 +163,18 @@ class Builder:
         folder : str, optional
             Where they lie, if not where the experiment says for all.
         """
-        known = folder or self.experiment.data.get(task)
+        known, hub = folder or self.experiment.data.get(task), find_task(task).hub
         data = ""
         if known is not None:
             path = self.place(known)
             files = [file for split in splits for file in source_files(task, split, language, path)]
             data = sha256_bytes("\n".join(self.hash(file) for file in files).encode())
             reads.where[task] = str(path)
+        elif hub is not None:
+            # As long as it is not known of all of them, a plan reckons with units that a run will name otherwise.
+            commits = {source.key: self.experiment.commits.get(source.key, "") for source in hub.sources}
+            data = sha256_bytes(repr(sorted(commits.items())).encode()) if all(commits.values()) else ""
+            reads.where |= {f"{COMMIT}{key}": commit for key, commit in commits.items() if commit}
         entry = {"task": task, "language": language, "limit": limit, "sample": seed, "data": data}
         return entry | {"reader": _reader(task, known is not None)}
 

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from gainlaw.training.experiment.schema import Checkpoint, Experiment
     from gainlaw.units.unit import Unit
 
-__all__ = ["PHASES"]
+__all__ = ["PHASES", "model_key"]
+
+
+def model_key(checkpoint: Checkpoint) -> str:
+    """Return what a commit of a checkpoint of the hub is recorded of."""
+    return f"model {checkpoint.hub}@{checkpoint.revision or 'main'}"
 
 
 class LoadPhase(Start):
@@ -31,7 +36,8 @@ class LoadPhase(Start):
         if checkpoint.path is not None:
             path = builder.place(checkpoint.path)
             reads = Reads({}, {"model": str(path)}, {"model": builder.hash(path)})
-        spec |= {"hub": checkpoint.hub, "revision": checkpoint.revision, "data": reads.data}
+        commit = builder.experiment.commits.get(model_key(checkpoint), checkpoint.revision)
+        spec |= {"hub": checkpoint.hub, "revision": commit, "data": reads.data}
         return self.ask(builder, spec, reads, f"{name}: load", computes=False)
 
     def effort(self, experiment: Experiment, unit: Unit) -> Effort:

@@ -58,6 +58,9 @@ def write_record(
         "status": "failed" if failed else ("done" if len(seconds) == len(graph.units) else "unfinished"),
         "experiment": experiment.text,
         "experiment_sha256": experiment.sha256,
+        "only": list(experiment.only),
+        "without": list(experiment.without),
+        "commits": dict(experiment.commits),
         "folder": str(experiment.folder),
         "resolved": dict(resolved),
         "packages": {"gainlaw": gainlaw.__version__, "python": platform.python_version()}

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.experiment.configurations import configuration_of, counted_role
+from gainlaw.training.experiment.configurations import configuration_of, counted_role, model_type_of
 from gainlaw.training.experiment.schema import Experiment
 from gainlaw.training.experiment.taskchecks import folders_wanted
 from gainlaw.training.phases.phase import do
+from gainlaw.training.runs.commits import keep_commits, known_commits, look_up
 from gainlaw.training.runs.graph import UnitGraph, build_graph
 from gainlaw.training.runs.layout import Queue, experiment_folder, store_of, write_queue
 from gainlaw.training.runs.record import recorded_scores, write_record
 from gainlaw.training.runs.results import BAD, EVALUATIONS, write_results
+from gainlaw.training.train.backbones import missing_readers
 from gainlaw.training.train.machine import count_gpus, default_workers, resolve_device
 from gainlaw.units.execution import Ended
 from gainlaw.units.schedule import run_units
@@ -25,6 +27,9 @@ from gainlaw.units.store import Store
 from gainlaw.units.unit import Unit
 
 __all__ = ["RunOutcome", "run_experiment"]
+
+#: Architectures whose authors published no tokenizer.json.
+_SPIECE = ("mt5", "t5", "umt5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +105,17 @@ def run_experiment(
         raise InputError(
             [Problem(f"{task} has no local files", f"data.{task}", hint=hint, kind="key") for task in wanted]
         )
+    unread = _unread_tokenizers(experiment)
+    if unread:
+        missing = missing_readers()
+        hint = f"pip install {' '.join(missing)}"
+        what = (
+            f"the tokenizer of {', '.join(unread)} is read by {' and '.join(missing)}, which is not installed"
+        )
+        raise InputError(Problem(what, "checkpoints", hint=hint, kind="key"))
     threads = experiment.compute.threads
     side_by_side = workers or experiment.compute.workers or default_workers(chosen, threads)
+    experiment = look_up(known_commits(experiment, output / experiment.name))
     graph = build_graph(experiment, chosen)
     store = store_of(output)
     _hold_to_budget(experiment, graph, store, over_budget)
@@ -117,6 +131,7 @@ def run_experiment(
         ended(end)
 
     with experiment_folder(output, experiment.name) as folder:
+        keep_commits(experiment, folder)
         write_queue(folder, queue)
         store.forgive(graph.units)
         try:
@@ -138,6 +153,17 @@ def run_experiment(
                 scores = write_results(graph, store, folder, experiment.name)
                 write_record(folder, experiment, graph, store, tuple(ends.values()), resolved, scores)
         return RunOutcome(folder, tuple(ends.values()), scores, _warnings(graph, store, folder))
+
+
+def _unread_tokenizers(experiment: Experiment) -> list[str]:
+    """Return the checkpoints whose tokenizer cannot be read here: published as spiece.model, as mT5's are."""
+    if not missing_readers():
+        return []
+    return [
+        checkpoint.name
+        for checkpoint in experiment.checkpoints
+        if (checkpoint.hub or "").startswith("google/") and model_type_of(experiment, checkpoint) in _SPIECE
+    ]
 
 
 def _parameters(experiment: Experiment, graph: UnitGraph) -> dict[str, float]:

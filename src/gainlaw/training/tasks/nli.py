@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gainlaw.errors import InputError
 from gainlaw.training.items.files import find_file, one_of, parse_with, read_jsonl, read_pairs, read_table
-from gainlaw.training.items.hub import PARQUET, HubSource
+from gainlaw.training.items.hub import PARQUET, HubSource, HubUnion
 from gainlaw.training.items.items import ClassItem, Item
 from gainlaw.training.items.rows import FileFaults, Row, RowError, class_item, class_label, identity, text_of
 from gainlaw.training.items.task import LocalSource, TrainingTask
@@ -248,17 +248,13 @@ def _parse_union(files: tuple[Path, ...], split: str, language: str) -> list[Ite
     return anli + _named("mnli", _PARSE_MNLI(files[-1:], split, language))
 
 
-def _hub_union(split: str, language: str) -> list[Item]:
-    return _named("anli", _HUB_ANLI(split, language)) + _named("mnli", _HUB_MNLI(split, language))
-
-
 _ANLI_MNLI = TrainingTask(
     "anli_mnli",
     "classification",
     _ENGLISH,
     _TRAINED,
     LocalSource(_union_files, _parse_union, f"the folders anli ({_ANLI_LAYOUT}) and mnli ({_MNLI_LAYOUT})"),
-    _hub_union,
+    HubUnion((("anli", _HUB_ANLI), ("mnli", _HUB_MNLI))),
     _CLASSES,
     evaluation_split="validation",
     licence=f"ANLI {_ANLI.licence}; MultiNLI {_MNLI.licence}",
@@ -302,6 +298,7 @@ _SICK = TrainingTask(
         _SICK_LAYOUT,
         revision=PARQUET,
         classes=_CLASSES,
+        shares=(0.289, 0.564, 0.148),
     ),
     _CLASSES,
     licence="CC BY-NC-SA 3.0",

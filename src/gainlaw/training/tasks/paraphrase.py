@@ -41,7 +41,9 @@ _PAWSX = TrainingTask(
     _LANGUAGES,
     {"train": _LANGUAGES, "validation": _LANGUAGES, "test": _LANGUAGES},
     LocalSource(one_of("PAWS-X", _pawsx_names), parse_with(read_pairs, _pawsx_item), _PAWSX_LAYOUT),
-    HubSource("google-research-datasets/paws-x", "{language}", _pawsx_item, _PAWSX_LAYOUT),
+    HubSource(
+        "google-research-datasets/paws-x", "{language}", _pawsx_item, _PAWSX_LAYOUT, shares=(0.56, 0.44)
+    ),
     _CLASSES,
     licence="free for any purpose, acknowledgement of Google LLC asked for",
     citation="Yang et al. 2019, PAWS-X: A Cross-lingual Adversarial Dataset, arXiv:1908.11828",
@@ -82,7 +84,14 @@ _QQP = TrainingTask(
     _ENGLISH,
     {"train": _ENGLISH, "validation": _ENGLISH},
     LocalSource(one_of("QQP", _qqp_names), parse_with(read_table, _qqp_item, _BROKEN), _QQP_LAYOUT),
-    HubSource("nyu-mll/glue", "qqp", _hub_qqp, _QQP_LAYOUT),
+    HubSource(
+        "nyu-mll/glue",
+        "qqp",
+        _hub_qqp,
+        _QQP_LAYOUT,
+        classes=("not_duplicate", "duplicate"),
+        shares=(0.63, 0.37),
+    ),
     _CLASSES,
     evaluation_split="validation",
     licence="Quora's terms of service",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,10 +21,10 @@ __all__ = [
     "load_model",
     "load_tokenizer",
     "make_model",
+    "missing_readers",
     "pooling_of",
     "quiet",
     "recompute_activations",
-    "require_weights",
     "save_model",
     "skeleton",
 ]
@@ -178,7 +178,7 @@ def load_model(
     Raises
     ------
     InputError
-        If there are no safetensors weights: pickled ones are never loaded.
+        If there are no safetensors weights; `gainlaw.training.train.weights` makes them of pickled ones.
     """
     import torch
 
@@ -199,29 +199,8 @@ def load_model(
             )
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
-        raise InputError(Problem(f"no weights of {origin}: {first}", hint=_SAFETENSORS)) from None
+        raise InputError(Problem(f"no weights of {origin}: {first}")) from None
     return model.to(device)
-
-
-_SAFETENSORS = (
-    "weights are read as safetensors only, never pickled .bin files; on the hub, a conversion may lie under "
-    "another revision"
-)
-
-
-def require_weights(folder: Path) -> None:
-    """Refuse a folder without weights in safetensors.
-
-    Raises
-    ------
-    InputError
-        Naming what is there.
-    """
-    if any(folder.glob("*.safetensors")):
-        return
-    pickled = sorted(f.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for f in folder.glob(pattern))
-    there = f"there is only {', '.join(pickled)}" if pickled else "there is no *.safetensors"
-    raise InputError(Problem(f"no weights that can be read: {there}", hint=_SAFETENSORS), source=str(folder))
 
 
 def recompute_activations(model: PreTrainedModel) -> None:
@@ -238,6 +217,21 @@ def recompute_activations(model: PreTrainedModel) -> None:
         enable({"use_reentrant": False})
     except ValueError as error:
         raise InputError(Problem(str(error).splitlines()[0], "gradient_checkpointing")) from None
+
+
+def missing_readers() -> list[str]:
+    """Return the packages that are not there of those that read a tokenizer which was published as a spiece.model."""
+    from importlib.util import find_spec
+
+    found = {"sentencepiece": "sentencepiece", "protobuf": "google.protobuf"}
+    return [name for name, module in found.items() if not _has(find_spec, module)]
+
+
+def _has(find: Callable[[str], Any], module: str) -> bool:
+    try:
+        return find(module) is not None
+    except ModuleNotFoundError:  # of the package above it
+        return False
 
 
 def load_tokenizer(origin: str | Path, revision: str | None = None) -> PreTrainedTokenizerBase:
@@ -261,9 +255,11 @@ def load_tokenizer(origin: str | Path, revision: str | None = None) -> PreTraine
                 tokenizer = AutoTokenizer.from_pretrained(
                     str(origin), revision=revision, trust_remote_code=False
                 )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         first = str(error).strip().splitlines()[0]
-        raise InputError(Problem(f"no tokenizer of {origin}: {first}")) from None
+        missing = missing_readers()
+        hint = f"it may need {' and '.join(missing)}: pip install {' '.join(missing)}" if missing else None
+        raise InputError(Problem(f"no tokenizer of {origin}: {first}", hint=hint)) from None
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     lacking = [] if tokenizer.is_fast else ["it is not a fast one (tokenizer.json)"]
