@@ -28,6 +28,7 @@ from gainlaw.training.runs.graph import UnitGraph, build_graph
 from gainlaw.training.runs.results import _training_status
 from gainlaw.training.runs.run import _parameters, _size
 from gainlaw.units import versions
+from gainlaw.units.execution import execute
 from gainlaw.units.store import Store
 
 BASE = 'name = "{0}"\nmodel_family = "XLM-R"\nhub = "FacebookAI/xlm-roberta-{0}"'
@@ -583,8 +584,8 @@ def test_what_is_done_is_not_left_to_do(tmp_path: Path) -> None:
     before = make_plan(experiment, graph)
     done = [unit for unit in before.units if unit.phase in {"world", "pretrain"}]
     for unit in done:
-        (tmp_path / unit.name).mkdir()
-    (tmp_path / f"{next(u.name for u in before.units if u.phase == 'finetune')}.part").mkdir()
+        execute(graph.units[unit.name], Store(tmp_path), lambda *_: None)
+    (tmp_path / f"{next(u.name for u in before.units if u.phase == 'finetune')}.here-1.part").mkdir()
     after = make_plan(experiment, graph, Store(tmp_path))
     assert after.done == {"world": 1, "pretrain": 2}
     assert after.gpu_hours == before.gpu_hours == before.left_gpu_hours
