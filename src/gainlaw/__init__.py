@@ -46,6 +46,7 @@ _EXPORTS = {
     "prior": "model.spec.priors",
     "gain_curve": "posterior.curves",
     "fit_curve": "curves.fit",
+    "curve_points": "curves.reading",
     "formula_law": "laws",
     "assess": "claims.assessment",
     "assess_file": "claims.assessment",
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from gainlaw.claims.curves import assess_curve
     from gainlaw.claims.grammar.parse import parse_claim
     from gainlaw.curves.fit import fit_curve
+    from gainlaw.curves.reading import curve_points
     from gainlaw.designs import Design, design
     from gainlaw.errors import DiagnosticsError, GainlawError, InputError
     from gainlaw.fits import Fit, fit, load_fit

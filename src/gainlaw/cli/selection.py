@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from gainlaw.errors import InputError, Problem
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gainlaw.scores.evaluations.table import Evaluations
     from gainlaw.scores.gains.table import Gains
 
-__all__ = ["parse_where", "select_rows"]
+__all__ = ["fitting_rows", "parse_where", "require_columns", "select_rows"]
 
 _FORM = 'write --where COLUMN=VALUE or COLUMN=VALUE,VALUE; a value with a comma in quotes: model="a,b"'
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -67,14 +67,14 @@ def select_rows(table: Evaluations | Gains, conditions: dict[str, list[str]]) ->
     """
     from gainlaw.scores.gains.table import Gains
 
-    _require_columns(table, conditions)
-    typed = {column: _typed(table.frame, column, values) for column, values in conditions.items()}
+    require_columns(table.frame, conditions, table.source)
     if isinstance(table, Gains):
-        mask = _fitting(table.frame, typed)
+        mask = fitting_rows(table.frame, conditions)
         if not mask.any():
             raise InputError("no row fits all the conditions of --where", table.source)
         return table.subset(mask)
     frame = table.frame
+    typed = {column: _typed(frame, column, values) for column, values in conditions.items()}
     if "model" in typed:
         typed["model"] += frame.loc[frame["model"].isin(typed["model"]), "base_model"].unique().tolist()
     for column, kept in (("intermediate", "none"), ("base_model", "")):
@@ -83,15 +83,16 @@ def select_rows(table: Evaluations | Gains, conditions: dict[str, list[str]]) ->
     return table.select(**typed)
 
 
-def _require_columns(table: Evaluations | Gains, conditions: dict[str, list[str]]) -> None:
-    known = ", ".join(str(column) for column in table.frame.columns)
+def require_columns(frame: pd.DataFrame, names: Iterable[str], source: str) -> None:
+    """Raise an InputError that names every column to select by that is not there."""
+    known = ", ".join(str(column) for column in frame.columns)
     problems = [
         Problem("no such column to select by", column, hint=f"columns: {known}")
-        for column in conditions
-        if column not in table.frame.columns
+        for column in dict.fromkeys(names)
+        if column not in frame.columns
     ]
     if problems:
-        raise InputError(problems, source=table.source)
+        raise InputError(problems, source=source)
 
 
 def _typed(frame: pd.DataFrame, column: str, values: list[str]) -> list[object]:
@@ -120,7 +121,9 @@ def _typed(frame: pd.DataFrame, column: str, values: list[str]) -> list[object]:
     return list(values)
 
 
-def _fitting(frame: pd.DataFrame, typed: dict[str, list[object]]) -> np.ndarray:
+def fitting_rows(frame: pd.DataFrame, conditions: dict[str, list[str]]) -> np.ndarray:
+    """Return a mask of the rows that fit every condition, as `parse_where` reads them; shape (rows,)."""
     import numpy as np
 
+    typed = {column: _typed(frame, column, values) for column, values in conditions.items()}
     return np.logical_and.reduce([frame[column].isin(values).to_numpy() for column, values in typed.items()])

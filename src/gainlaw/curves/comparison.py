@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from gainlaw.curves.fit import CurveFit
 from gainlaw.curves.identifiability import leave_one_out, without_largest
 from gainlaw.curves.kernels import problem as kernel
+from gainlaw.curves.points import CurvePoints
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import count_of
 
-__all__ = ["compare_curves", "in_words"]
+__all__ = ["COMPARABLE", "compare_curves", "in_words"]
 
 Float = NDArray[np.float64]
 
+#: Losses by which laws are compared: their objectives are likelihoods of one kind.
+COMPARABLE = ("squared", "gls")
 # Points less parameters, the spread among them, that a law needs to be judged by its AICc: with two or fewer left the
 # correction alone is larger than any difference in fit.
 SPARE = 3
@@ -70,7 +73,7 @@ def compare_curves(fits: Sequence[CurveFit]) -> pd.DataFrame:
             or not np.array_equal(fit.points.y, first.points.y)
         ):
             raise InputError(Problem("laws are compared on the same points with the same loss"))
-    if first.loss not in ("squared", "gls"):
+    if first.loss not in COMPARABLE:
         raise InputError(Problem(f"laws are compared with the loss squared or gls, not {first.loss}"))
     frame = pd.DataFrame([_row(fit) for fit in fits])
     frame["delta_aicc"] = frame["aicc"] - frame["aicc"].min()
@@ -121,19 +124,19 @@ def _holdout(fit: CurveFit) -> float:
     return float(np.mean((fit.points.y - kernel.predict(fit.problem, theta)[0])[n == n.max()]))
 
 
-def in_words(table: pd.DataFrame, n_sizes: int) -> str:
+def in_words(table: pd.DataFrame, points: CurvePoints) -> str:
     """Say which law describes the points best, by how much, and which cannot be told from it.
 
     Parameters
     ----------
     table : pandas.DataFrame
         From `compare_curves`.
-    n_sizes : int
-        Number of distinct sizes.
+    points : CurvePoints
+        What the laws were fitted to.
     """
-    sizes = count_of(n_sizes, "size")
+    sizes = count_of(points.n_sizes, points.place)
     if table["aicc"].notna().sum() == 0:
-        return f"From {sizes} no law can be judged: each has nearly as many parameters as there are sizes."
+        return f"From {sizes} no law can be judged: each has nearly as many parameters as there are {points.place}s."
     best = table.iloc[0]
     others = table.iloc[1:]
     close = [_spoken(name) for name in others.loc[others["close"], "law"]]
@@ -154,7 +157,7 @@ def in_words(table: pd.DataFrame, n_sizes: int) -> str:
     told = table[table["loo_rmse"].notna()]
     if len(told) > 1:
         leader = told.iloc[int(told["loo_rmse"].to_numpy().argmin())]
-        words += f" Checkpoints left out are predicted best by the {_spoken(leader['law'])} law"
+        words += f" {points.replicate.capitalize()}s left out are predicted best by the {_spoken(leader['law'])} law"
         words += f" (root mean square error {leader['loo_rmse']:.3g})."
     return words
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +15,7 @@ from gainlaw.curves.identifiability import Finding, examine
 from gainlaw.curves.kernels import problem as kernel
 from gainlaw.curves.points import CurvePoints, checkpoint_points, points_from_arrays
 from gainlaw.curves.profile import Profile, profile
+from gainlaw.curves.reading import column_law, curve_points
 from gainlaw.curves.record import CurveRecord
 from gainlaw.curves.resampling import CurveBootstrap, bootstrap
 from gainlaw.errors import InputError, Problem
@@ -25,6 +27,9 @@ from gainlaw.notes import count_of
 from gainlaw.numbers import read_number
 from gainlaw.options import DEFAULT_LAW
 from gainlaw.scores.gains.table import Gains
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["CurveFit", "fit_curve"]
 
@@ -74,17 +79,19 @@ class CurveFit(CurveRecord):
 
 
 def fit_curve(
-    data: Gains | CurvePoints | ArrayLike | Mapping[str, ArrayLike],
-    y: ArrayLike | None = None,
+    data: Gains | CurvePoints | pd.DataFrame | ArrayLike | Mapping[str, ArrayLike],
+    y: ArrayLike | str | None = None,
     *,
+    x: str | Sequence[str] | Mapping[str, str] | None = None,
     law: str | Law = DEFAULT_LAW,
     loss: str | None = None,
     delta: float | None = None,
     nu: float = 4.0,
-    se: ArrayLike | None = None,
+    se: ArrayLike | str | None = None,
     covariance: ArrayLike | None = None,
-    trials: ArrayLike | None = None,
-    groups: Sequence[object] | None = None,
+    weights: ArrayLike | str | None = None,
+    trials: ArrayLike | str | None = None,
+    groups: Sequence[object] | str | None = None,
     start: Mapping[str, float] | None = None,
     starts: int = 16,
     ci_prob: float = 0.95,
@@ -94,11 +101,15 @@ def fit_curve(
 
     Parameters
     ----------
-    data : Gains, CurvePoints, array or mapping of str to array
+    data : Gains, CurvePoints, pandas.DataFrame, array or mapping of str to array
         Gains, which become one point for each checkpoint (`checkpoint_points`); or model sizes in parameters, as
-        numbers or text such as ``"7B"``; or the law's variables by name.
-    y : array, optional
-        The numbers at the sizes: gains, losses, or counts of successes with `trials`.
+        numbers or text such as ``"7B"``; or the law's variables by name; or any table, with `x`.
+    y : array or str, optional
+        The numbers at the sizes: gains, losses, or counts of successes with `trials`. Of a table, their column or
+        ``log(COLUMN)``; a law of a logarithm takes it by itself.
+    x : str, sequence of str or mapping of str to str, optional
+        Of a table, the columns that the law depends on, see `gainlaw.curve_points`; `se`, `weights`, `trials` and
+        `groups` are columns then too, and a formula is one of columns.
     law : str or Law
         A name of `gainlaw.laws.LAWS`, a formula in ``x`` = log10(params / 1e9), or a law.
     loss : {"squared", "gls", "huber", "lad", "student_t", "binomial", "beta_binomial"}, optional
@@ -111,6 +122,8 @@ def fit_curve(
         Degrees of freedom of ``student_t``.
     se, covariance : array, optional
         Known errors of `y`, used by the loss ``gls``; another loss is refused with them.
+    weights : array, optional
+        Factors of the points' losses, for ``squared`` and ``huber``.
     trials : array, optional
         Items behind each count.
     groups : sequence, optional
@@ -144,9 +157,20 @@ def fit_curve(
     >>> round(fit.values["r"], 2)
     0.36
     """
-    chosen = law_of(law)
-    points = _points(data, y, se=se, covariance=covariance, trials=trials, groups=groups)
-    used = _loss(loss, se is not None or covariance is not None)
+    import pandas as pd
+
+    known = {"se": se, "covariance": covariance, "weights": weights, "trials": trials, "groups": groups}
+    if isinstance(data, pd.DataFrame):
+        chosen, points = _of_table(data, y, x, law, known)
+    else:
+        if x is not None:
+            raise InputError(
+                Problem("x names columns of a data frame", hint="fit_curve(frame, 'loss', x=...)")
+            )
+        chosen, points = law_of(law), _points(data, y, **known)
+    # Errors that were given are there to be used; those of gains leave out what sets checkpoints apart.
+    given = se is not None or covariance is not None or bool(points.columns)
+    used = _loss(loss, given and points.covariance is not None)
     if len(points) < len(chosen.parameters):
         raise InputError(
             Problem(
@@ -172,7 +196,24 @@ def _loss(loss: str | None, known: bool) -> str:
     return loss
 
 
-def _points(data: object, y: ArrayLike | None, **known: object) -> CurvePoints:
+def _of_table(
+    frame: pd.DataFrame,
+    y: object,
+    x: str | Sequence[str] | Mapping[str, str] | None,
+    law: str | Law,
+    known: Mapping[str, Any],
+) -> tuple[Law, CurvePoints]:
+    """Return the law, and the points of the one curve that a table has."""
+    named = {name: column for name, column in known.items() if column is not None}
+    wrong = [name for name, column in named.items() if not isinstance(column, str)]
+    if x is None or not isinstance(y, str) or wrong:
+        what = f"of a data frame, {', '.join(['y', 'x', *wrong])} are columns by name"
+        raise InputError(Problem(what, hint="fit_curve(frame, 'loss', x=['params', 'tokens'], law=...)"))
+    chosen = column_law(law, x)
+    return chosen, next(iter(curve_points(frame, y, x, chosen, **named).values()))
+
+
+def _points(data: object, y: object, **known: object) -> CurvePoints:
     given = [name for name, value in known.items() if value is not None]
     if isinstance(data, CurvePoints):
         if y is not None or given:

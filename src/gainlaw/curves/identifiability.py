@@ -93,7 +93,7 @@ def examine(fit: CurveRecord) -> tuple[Finding, ...]:
     """
     found: list[Finding] = []
     p, sizes, groups = len(fit.law.parameters), fit.points.n_sizes, fit.points.n_groups
-    told = f"{count_of(p, 'parameter')} from {count_of(sizes, 'distinct size')}"
+    told = f"{count_of(p, 'parameter')} from {count_of(sizes, f'distinct {fit.points.place}')}"
     steep = not fit.optimum.certified
     if steep:
         found.append(
@@ -123,7 +123,7 @@ def examine(fit: CurveRecord) -> tuple[Finding, ...]:
             )
         )
     elif sizes < p + 3:
-        found.append(Finding("sizes", False, f"{told} ({count_of(groups, 'checkpoint')})"))
+        found.append(Finding("sizes", False, f"{told} ({count_of(groups, fit.points.replicate)})"))
     best = fit.optimum
     if not steep and best.agreeing < min(ENOUGH, best.converged):
         found.append(

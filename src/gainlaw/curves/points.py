@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,12 @@ class CurvePoints:
         What the curve is of.
     scatter : tuple of ndarray
         Size and number of every cell behind the points, for figures; empty where the points are all there is.
+    weight : ndarray, shape (n,), or None
+        Factors of the points' losses; with squares, one over variances up to a scale that is estimated.
+    columns : mapping of str to str
+        Of points from a table, what every variable and ``y`` were read from, such as ``log(params)``.
+    logged : bool
+        Whether the numbers are natural logarithms of what was measured.
     """
 
     variables: Mapping[str, Float]
@@ -58,6 +64,9 @@ class CurvePoints:
     trials: Float | None = None
     name: str = ""
     scatter: tuple[Float, Float] = (np.zeros(0), np.zeros(0))
+    weight: Float | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    logged: bool = False
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -68,6 +77,28 @@ class CurvePoints:
         """The known sampling variances, shape (n,)."""
         known = self.covariance
         return known if known is None or known.ndim == 1 else np.diag(known)
+
+    @property
+    def label(self) -> str:
+        """What the numbers are, in a word or two."""
+        if self.columns:
+            return self.columns["y"]
+        return f"gain ({self.unit})" if self.unit else "value"
+
+    @property
+    def words(self) -> str:
+        """What every variable was read from, of points from a table."""
+        return ", ".join(f"{name} = {column}" for name, column in self.columns.items() if name != column)
+
+    @property
+    def place(self) -> str:
+        """The word for a distinct place on the axes."""
+        return "size" if "N" in self.variables and len(self.variables) == len({"N", "x"}) else "place"
+
+    @property
+    def replicate(self) -> str:
+        """The word for what is resampled and left out together."""
+        return "run" if self.columns else "checkpoint"
 
     @property
     def n_groups(self) -> int:
@@ -87,6 +118,7 @@ def points_from_arrays(
     *,
     se: ArrayLike | None = None,
     covariance: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
     trials: ArrayLike | None = None,
     groups: Sequence[object] | None = None,
     unit: str = "",
@@ -104,6 +136,8 @@ def points_from_arrays(
         Known standard errors.
     covariance : array of float, shape (n, n), optional
         Their known covariance, instead of `se`.
+    weights : array of float, optional
+        Factors of the points' losses, all positive, instead of known errors.
     trials : array of float, optional
         Items behind each count.
     groups : sequence, optional
@@ -122,11 +156,13 @@ def points_from_arrays(
     n = len(values)
     variables = read_variables(sizes)
     given = {**variables, "y": values}
-    errors = items = known = None
-    if covariance is not None and se is not None:
-        raise InputError(Problem("both se and a covariance of the points", hint="give one of them"))
+    errors = items = known = weight = None
+    if sum(each is not None for each in (se, covariance, weights)) > 1:
+        raise InputError(Problem("se, a covariance and weights of the points", hint="give one of them"))
     if se is not None:
         given["se"] = errors = read_numbers(se, "se")
+    if weights is not None:
+        given["weights"] = weight = read_numbers(weights, "weights")
     if trials is not None:
         items = read_numbers(trials, "trials")
         given["trials"] = items = np.full(n, items) if items.ndim == 0 else items
@@ -153,6 +189,10 @@ def points_from_arrays(
                 Problem(f"se must have one positive number for each point ({_places(errors <= 0)})")
             )
         known = errors**2
+    if weight is not None and not (weight > 0).all():
+        raise InputError(
+            Problem(f"weights must have one positive number for each point ({_places(weight <= 0)})")
+        )
     if items is not None and not ((values >= 0) & (values <= items) & (items > 0)).all():
         raise InputError(Problem("counts must lie between 0 and the number of trials"))
     if groups is not None and (isinstance(groups, str) or not isinstance(groups, Iterable)):
@@ -160,7 +200,7 @@ def points_from_arrays(
     labels = np.array([str(each) for each in (range(n) if groups is None else groups)])
     if labels.shape != (n,):
         raise InputError(Problem(f"groups has {len(labels)} entries for {n} points"))
-    return CurvePoints(variables, values, labels, unit, known, items, name)
+    return CurvePoints(variables, values, labels, unit, known, items, name, weight=weight)
 
 
 def _places(bad: NDArray[np.bool_]) -> str:

@@ -20,7 +20,7 @@ _LEVERAGE = 0.99
 def robust_covariance(problem: CurveProblem, slope: Float, residuals: Float) -> Float:
     r"""Return the covariance of the parameters searched for, shape (p, p).
 
-    With :math:`\psi` the derivative of the loss, J the derivatives of the curve and leverage h it is
+    With :math:`\psi` the derivative of the loss and its weight, J the derivatives of the curve and leverage h it is
     :math:`B^{-1} \sum_i \psi_i^2 J_i J_i' / (1 - h_i)\, B^{-1}` with :math:`B = \sum_i E\psi'_i J_i J_i'`, so that
     errors may be larger at some sizes than at others. Least absolute deviation is the limit of Huber's loss as its
     threshold goes to 0, where :math:`\psi'` becomes twice the density at 0; so that small thresholds do not count a
@@ -44,8 +44,9 @@ def robust_covariance(problem: CurveProblem, slope: Float, residuals: Float) -> 
     n, p = slope.shape
     if n <= p:
         return np.full((p, p), np.nan)
-    leverage = np.clip((np.linalg.qr(slope)[0] ** 2).sum(axis=1), 0.0, _LEVERAGE)
-    psi, curvature = _derivatives(problem, residuals, p)
+    weight = problem.weight
+    leverage = np.clip((np.linalg.qr(slope * np.sqrt(weight)[:, None])[0] ** 2).sum(axis=1), 0.0, _LEVERAGE)
+    psi, curvature = (weight * each for each in _derivatives(problem, residuals, p))
     bread = np.linalg.inv((slope * curvature[:, None]).T @ slope)
     return bread @ ((slope * (psi**2 / (1.0 - leverage))[:, None]).T @ slope) @ bread
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
-from gainlaw.curves.comparison import compare_curves, in_words
+from gainlaw.curves.comparison import COMPARABLE, compare_curves, in_words
 from gainlaw.curves.fit import CurveFit, fit_curve
 from gainlaw.curves.points import CurvePoints, checkpoint_points
 from gainlaw.errors import InputError, Problem
@@ -18,7 +19,7 @@ from gainlaw.laws.record import Law
 from gainlaw.notes import count_of
 from gainlaw.scores.gains.table import Gains
 
-__all__ = ["DEFAULT_LAWS", "CurveStudy", "fit_curves"]
+__all__ = ["DEFAULT_LAWS", "CurveStudy", "fit_curves", "fit_points"]
 
 #: What is fitted where no law is named.
 DEFAULT_LAWS = usual()
@@ -43,6 +44,11 @@ class CurveStudy:
     def curves(self) -> list[str]:
         """Names of the curves."""
         return list(dict.fromkeys(curve for curve, _ in self.fits))
+
+    @property
+    def laws(self) -> list[str]:
+        """Names of the laws that were fitted."""
+        return list(dict.fromkeys(law for _, law in self.fits))
 
     def of(self, curve: str) -> list[CurveFit]:
         """Return the fits of one curve."""
@@ -81,11 +87,21 @@ class CurveStudy:
 
     @property
     def words(self) -> dict[str, str]:
-        """Say of every curve which law describes it best, by how much, and what cannot be told."""
-        return {name: in_words(self.compared[name], self.of(name)[0].points.n_sizes) for name in self.curves}
+        """Say of every curve which law describes it best, by how much; nothing where laws cannot be compared."""
+        if not self.comparable:
+            return {}
+        return {name: in_words(self.compared[name], self.of(name)[0].points) for name in self.curves}
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the loss of the fits is one by which laws are compared."""
+        return all(fit.loss in COMPARABLE for fit in self.fits.values())
 
     def best(self, curve: str) -> CurveFit:
-        """Return the fit that describes a curve best."""
+        """Return the fit that describes a curve best, the only one where there is one."""
+        fits = self.of(curve)
+        if len(fits) == 1:
+            return fits[0]
         law = str(self.compared[curve]["law"].iloc[0])
         return self.fits[curve, law]
 
@@ -133,22 +149,56 @@ def fit_curves(
     ['linear', 'constant']
     """
     chosen = [law_of(each) for each in laws]
-    if not chosen:
-        raise InputError(Problem("no law to fit"))
     several = [law.name for law in chosen if law.variables != ("x",)]
     if several:
-        raise InputError(Problem(f"{', '.join(several)}: not a law of the gain against size alone"))
-    fits, skipped = {}, []
+        hint = "for a curve in several columns of a table name them: --y COLUMN --x COLUMN,..."
+        what = f"{', '.join(several)}: not a law of the gain against size alone"
+        raise InputError(Problem(what, hint=hint))
     curves = checkpoint_points(gains, by)
+    return fit_points(curves, chosen, loss=loss, ci_prob=ci_prob, seed=seed, progress=progress)
+
+
+def fit_points(
+    curves: Mapping[str, CurvePoints],
+    laws: Sequence[Law],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> CurveStudy:
+    """Fit laws to the points of every curve.
+
+    Parameters
+    ----------
+    curves : mapping of str to CurvePoints
+        The points by the name of their curve; those of a table come from `gainlaw.curve_points`.
+    laws : sequence of Law
+        The laws; several are compared, which needs the loss ``squared`` or ``gls``.
+    progress : callable, optional
+        Called with the number of fits that are done and of all.
+    **options
+        Those of `gainlaw.fit_curve`: loss, delta, nu, ci_prob, seed.
+
+    Raises
+    ------
+    InputError
+        If there is no law, no law can be fitted to any curve, or several cannot be compared.
+    """
+    if not laws:
+        raise InputError(Problem("no law to fit"))
+    loss = options.get("loss")
+    if len(laws) > 1 and loss not in (None, *COMPARABLE):
+        hint = "give one law, or compare them with " + " or ".join(COMPARABLE)
+        raise InputError(Problem(f"laws fitted by the loss {loss} are not compared", hint=hint))
+    fits, skipped = {}, []
     for turn, (name, points) in enumerate(curves.items()):
-        for place, law in enumerate(chosen):
+        for place, law in enumerate(laws):
             if progress is not None:
-                progress(turn * len(chosen) + place, len(curves) * len(chosen))
+                progress(turn * len(laws) + place, len(curves) * len(laws))
             reason = _reason(points, law)
             if reason:
                 skipped.append((name, law.name, reason))
                 continue
-            fits[name, law.name] = fit_curve(points, law=law, loss=loss, ci_prob=ci_prob, seed=seed)
+            fits[name, law.name] = fit_curve(points, law=law, **options)
     if not fits:
         raise InputError([Problem(f"{curve}: {law}: {reason}") for curve, law, reason in skipped])
     return CurveStudy(fits, tuple(skipped))
@@ -158,5 +208,5 @@ def _reason(points: CurvePoints, law: Law) -> str:
     """Return why a law cannot be fitted to points, or nothing."""
     parameters = len(law.parameters)
     if points.n_sizes < parameters:
-        return f"{count_of(parameters, 'parameter')}, {count_of(points.n_sizes, 'size')}"
+        return f"{count_of(parameters, 'parameter')}, {count_of(points.n_sizes, points.place)}"
     return ""

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws.expression import parse
 from gainlaw.laws.shape import Definition, Shape, ShapeParameter
+from gainlaw.laws.variables import Quantity, quantity, source_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +74,13 @@ class Law:
     latex : str
         The formula in LaTeX; the text itself if empty.
     variables : tuple of str
-        What the curve depends on; ``x`` is log10(params / 1e9).
+        What the curve depends on; ``x`` is log10(params / 1e9), ``log_n`` the natural logarithm of a quantity n.
+    quantities : tuple of Quantity
+        Those behind the variables that are not known to every law (`gainlaw.laws.variables`): how columns of a table
+        are called that hold them.
+    response : {"", "log"}
+        ``log`` for a law of the logarithm of what is measured; tables are then read so, and predictions told as they
+        are measured.
     limit : tuple of str
         The parameters whose sum the value tends to as size grows without bound; empty where there is no such limit.
     shape : Shape, optional
@@ -95,6 +102,8 @@ class Law:
     description: str
     latex: str = ""
     variables: tuple[str, ...] = ("x",)
+    quantities: tuple[Quantity, ...] = ()
+    response: Literal["", "log"] = ""
     limit: tuple[str, ...] = ()
     shape: Shape | None = None
     usual: bool = False
@@ -112,6 +121,13 @@ class Law:
             what = f"the law {self.name} does not enter the hierarchical model"
             raise InputError(Problem(what, hint="give a law with a shape, or use gl.fit_curve"))
         return self.shape
+
+    @property
+    def measured(self) -> tuple[Quantity, ...]:
+        """What its variables are made of, each once, in their order."""
+        own = {each.name: each for each in self.quantities}
+        names = dict.fromkeys(source_of(each)[0] for each in self.variables)
+        return tuple(own.get(name) or quantity(name) for name in names)
 
     @property
     def title(self) -> str:
@@ -215,6 +231,9 @@ def read_law(record: Mapping[str, Any]) -> Law:
         Parameter(**{**each, "start": tuple(each["start"])}) for each in given["parameters"]
     )
     given["variables"], given["limit"] = tuple(given["variables"]), tuple(given["limit"])
+    given["quantities"] = tuple(
+        Quantity(**{**each, "columns": tuple(each["columns"])}) for each in given.get("quantities", ())
+    )
     if given["shape"] is not None:
         shape = dict(given["shape"])
         shape["parameters"] = tuple(ShapeParameter(**each) for each in shape["parameters"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gainlaw.formats import percent
+from gainlaw.formats import format_general, percent
 from gainlaw.notes import count_of
 from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
@@ -17,6 +17,8 @@ from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
     from gainlaw.claims.curves import CurveVerdict
+    from gainlaw.curves.points import CurvePoints
+    from gainlaw.curves.record import CurveRecord
     from gainlaw.curves.study import CurveStudy
 
 __all__ = ["curve_claims_table", "curve_laws_table", "curve_parameters_table"]
@@ -44,7 +46,7 @@ def curve_laws_table(study: CurveStudy) -> Table:
     frame["verdict"] = np.where(leader & frame["aicc"].notna(), "best", verdict)
     frame["curve"] = frame["curve"].map(task_title)
     frame["shown"] = frame["law"].str.replace("_", " ")
-    unit = next(iter(study.fits.values())).points.unit
+    points = next(iter(study.fits.values())).points
     columns = (
         Column("curve", "Curve"),
         Column("shown", "Law"),
@@ -57,16 +59,18 @@ def curve_laws_table(study: CurveStudy) -> Table:
     )
     sizes = sorted({fit.points.n_sizes for fit in study.fits.values()})
     fewest = f"{sizes[0]} to " if sizes[0] < sizes[-1] else ""
-    counts = f"{fewest}{count_of(sizes[-1], 'size')}"
+    counts = f"{fewest}{count_of(sizes[-1], points.place)}"
     return Table(
         "curve_laws",
-        f"Laws of the mean gain ({unit}) against size, {counts} a curve, one point a checkpoint.",
+        f"Laws of {_of(points)}, {counts} a curve, one point a checkpoint."
+        if not points.columns
+        else f"Laws of {_of(points)}, {counts} a curve.",
         frame,
         columns,
         notes=(
-            "Parameters: the residual sd counted. Left-out error: root mean square error of checkpoints predicted "
-            "without them. Largest size: its gain less what the smaller sizes predict. Verdict: close, AICc within 4 "
-            "of the best; not judged, fewer than three points more than parameters.",
+            f"Parameters: the residual sd counted. Left-out error: root mean square error of {points.replicate}s "
+            "predicted without them. Largest size: its gain less what the smaller sizes predict. Verdict: close, AICc "
+            "within 4 of the best; not judged, fewer than three points more than parameters.",
         ),
         rule_by="curve",
         size="footnotesize",
@@ -87,7 +91,7 @@ def curve_parameters_table(study: CurveStudy) -> Table:
     frame = study.estimates
     frame["curve"] = frame["curve"].map(task_title)
     frame["shown"] = frame["law"].str.replace("_", " ")
-    probability = next(iter(study.fits.values())).ci_prob
+    first = next(iter(study.fits.values()))
     columns = (
         Column("curve", "Curve"),
         Column("shown", "Law"),
@@ -99,8 +103,34 @@ def curve_parameters_table(study: CurveStudy) -> Table:
         Column("unit", "Unit"),
         Column("meaning", "Meaning"),
     )
-    caption = f"Parameters of the laws, with {percent(probability)} intervals by the delta method."
+    caption = (
+        f"Parameters of laws of {_of(first.points)}, by {_loss(first)}, with {percent(first.ci_prob)} intervals by the "
+        "delta method."
+    )
     return Table("curve_parameters", caption, frame, columns, rule_by="curve", size="footnotesize")
+
+
+def _of(points: CurvePoints) -> str:
+    """Return what is fitted against what."""
+    if not points.columns:
+        return f"the mean gain ({points.unit}) against size"
+    against = [column for name, column in points.columns.items() if name != "y"]
+    return f"{points.label} against {' and '.join(against)}"
+
+
+def _loss(fit: CurveRecord) -> str:
+    """Return the loss in words, with the numbers that it needs."""
+    setting = fit.problem.setting[0]
+    said = {
+        "squared": "least squares",
+        "gls": "least squares weighted by the known errors",
+        "huber": f"Huber's loss, delta {format_general(setting)}",
+        "lad": "least absolute deviation",
+        "student_t": f"Student's t, {setting:g} degrees of freedom",
+        "binomial": "binomial counts",
+        "beta_binomial": "beta-binomial counts",
+    }[fit.loss]
+    return f"{said}, weighted" if fit.points.weight is not None else said
 
 
 def curve_claims_table(rows: Sequence[tuple[str, str, CurveVerdict]]) -> Table:
@@ -135,7 +165,7 @@ def curve_claims_table(rows: Sequence[tuple[str, str, CurveVerdict]]) -> Table:
         Column("claim", "Claim"),
     )
     notes: tuple[str, ...] = (
-        "Share: of the refits to resampled checkpoints, those in which the claim holds. Nothing is pooled.",
+        "Share: of the refits to resampled data, those in which the claim holds. Nothing is pooled.",
     )
     notes += tuple(
         "{}, {}: {} ({}): {}.".format(*map(str, (row.curve, row.shown, row.claim, row.verdict, row.note)))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gainlaw.cli.columns import parse_loss
 from gainlaw.cli.given import GivenTable, reads_table
 from gainlaw.cli.printing import (
     OutputFormat,
@@ -25,8 +26,11 @@ from gainlaw.laws import usual
 from gainlaw.scales import Scale
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gainlaw.curves.fit import CurveFit
     from gainlaw.curves.study import CurveStudy
-    from gainlaw.scores.gains.table import Gains
+    from gainlaw.laws.record import Law
     from gainlaw.tables.table import Table as TableOfNumbers
 
 __all__ = ["curve"]
@@ -50,9 +54,46 @@ def curve(
     scale: Annotated[
         Scale | None, typer.Option(help="The scale of the gain [default: points, or that of a gains table].")
     ] = None,
+    y: Annotated[
+        str | None,
+        typer.Option(
+            "--y",
+            metavar="COLUMN",
+            help="Fit any table, not gains: the column of what is measured, or 'log(COLUMN)'.",
+        ),
+    ] = None,
+    x: Annotated[
+        str | None,
+        typer.Option(
+            "--x",
+            metavar="COLUMN,...",
+            help="With --y: what it depends on, such as params,tokens; NAME=COLUMN says which is which, as in "
+            "n=Model Size,c=Training FLOP. A formula has these names in it, and log_NAME.",
+        ),
+    ] = None,
+    se: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="With --y: its standard errors (loss gls).")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="With --y: weights of the rows.")
+    ] = None,
+    trials: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="With --y, where it counts: out of how many.")
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="With --y: the run of a row; rows of one run are resampled together."
+        ),
+    ] = None,
     loss: Annotated[
-        str, typer.Option(help="squared: equal weights; gls: by the known sampling covariance.")
-    ] = "squared",
+        str | None,
+        typer.Option(
+            help="squared: equal weights; gls: by the known sampling covariance; with --y also huber:DELTA, lad, "
+            "student_t:NU, binomial, beta_binomial. [default: squared, with --se gls]",
+            show_default=False,
+        ),
+    ] = None,
     parameters: Annotated[
         bool,
         typer.Option("--parameters", help="Print the parameters of every law instead of the comparison."),
@@ -72,43 +113,42 @@ def curve(
         ),
     ] = None,
     ci_prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="Seed of the starts.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the starts and resamples.")] = 0,
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print it.")] = "table",
     safe_csv: SafeCsv = False,
 ) -> None:
-    """Fit laws to the mean gain of the checkpoints, one curve a group, and compare them.
+    """Fit laws to curves, one a group, and compare them: to gains, or with --y to the columns of any table.
 
-    A curve has one point a checkpoint: the languages of a checkpoint are not so many experiments on size. The exit code
-    is 1 where the best law of a curve cannot be trusted.
+    Of gains a curve has one point a checkpoint, their mean: the languages of a checkpoint are not so many experiments
+    on size. The exit code is 1 where the best law of a curve cannot be trusted.
     """
-    from gainlaw.curves.study import DEFAULT_LAWS, fit_curves
-    from gainlaw.scores.gains.table import Gains
     from gainlaw.tables.curves import curve_laws_table, curve_parameters_table
     from gainlaw.tasks import task_title
 
-    if loss not in ("squared", "gls"):
-        raise InputError(Problem(f"--loss is {loss!r}", hint="allowed: squared, gls"))
     laws = [name.strip() for text in law or () for name in _parts(text) if name.strip()]
-    table = given.open()
-    if isinstance(table, Gains):
-        gains = table if scale is None or scale == table.scale else table.to_scale(scale)
-    else:
-        gains = table.gains(scale=scale or "points")
     columns = [name.strip() for name in (by or "").split(",") if name.strip()]
+    of_table = {"x": x, "se": se, "weights": weights, "trials": trials, "groups": groups}
+    options = {**parse_loss(loss), "ci_prob": ci_prob, "seed": seed}
     with progress_bar("fitting curves") as progress:
-        study = fit_curves(
-            gains, laws or DEFAULT_LAWS, by=columns, loss=loss, ci_prob=ci_prob, seed=seed, progress=progress
-        )
-    print_warnings(gains.notes)
+        if y is None:
+            wrong = [f"--{name}" for name, value in of_table.items() if value is not None]
+            if wrong:
+                raise InputError(Problem(f"{', '.join(wrong)}: with --y alone", hint="--y COLUMN"))
+            study, twin = _of_gains(given, laws, columns, scale, options, progress)
+        else:
+            if scale is not None:
+                raise InputError(Problem("--scale is of gains, and --y of any table"))
+            study, twin = _of_columns(given, laws, columns, {"y": y, **of_table}, options, progress), None
     for name, skipped, reason in study.skipped:
         note(f"{name}: no {skipped} law ({reason})")
-    shown = curve_parameters_table(study) if parameters else curve_laws_table(study)
-    judged = _verdicts(study, gains, claim, columns, loss, seed) if claim else None
+    compared = study.comparable and (y is None or len(study.laws) > 1)
+    shown = curve_laws_table(study) if compared and not parameters else curve_parameters_table(study)
+    judged = _verdicts(study, claim, twin) if claim else None
     if form == "json" and judged is not None:
         show_json({"curves": records(shown.frame), "claims": records(judged.frame)})
     else:
         show(shown, form, safe=safe_csv)
-    if form == "table":
+    if form == "table" and compared:
         for name, words in study.words.items():
             console().print(f"\n{task_title(name)}: {words}")
     if judged is not None and form != "json":
@@ -130,28 +170,85 @@ def curve(
         raise typer.Exit(1)
 
 
+def _of_gains(
+    given: GivenTable,
+    laws: list[str],
+    columns: list[str],
+    scale: Scale | None,
+    options: dict[str, Any],
+    progress: Callable[[int, int], None],
+) -> tuple[CurveStudy, Callable[[list[Law]], CurveStudy]]:
+    """Fit laws to the gains of a table; return them, and what fits laws on the other scale."""
+    from gainlaw.curves.study import DEFAULT_LAWS, fit_curves
+    from gainlaw.scores.gains.table import Gains
+
+    used = options.setdefault("loss", "squared")
+    if used not in ("squared", "gls"):
+        raise InputError(Problem(f"--loss is {used!r}", hint="allowed: squared, gls; with --y others too"))
+    table = given.open()
+    if isinstance(table, Gains):
+        gains = table if scale is None or scale == table.scale else table.to_scale(scale)
+    else:
+        gains = table.gains(scale=scale or "points")
+    study = fit_curves(gains, laws or DEFAULT_LAWS, by=columns, progress=progress, **options)
+    print_warnings(gains.notes)
+
+    def twin(chosen: list[Law]) -> CurveStudy:
+        other = gains.to_scale("points" if gains.scale == "log_odds" else "log_odds")
+        return fit_curves(other, chosen, by=columns, loss=used, seed=options["seed"])
+
+    return study, twin
+
+
+def _of_columns(
+    given: GivenTable,
+    laws: list[str],
+    columns: list[str],
+    named: dict[str, str | None],
+    options: dict[str, Any],
+    progress: Callable[[int, int], None],
+) -> CurveStudy:
+    """Fit laws to columns of any table, and say what was read from which."""
+    from gainlaw.cli.columns import open_any, parse_columns
+    from gainlaw.curves.reading import column_law, curve_points
+    from gainlaw.curves.study import fit_points
+
+    if named["x"] is None or named["y"] is None:
+        raise InputError(Problem("--y needs --x: the columns it depends on", hint="--x params,tokens"))
+    x = parse_columns(named["x"])
+    if not laws and len(x) > 1:
+        raise InputError(
+            Problem("--law says how y depends on several columns", hint="name a law, or a formula")
+        )
+    chosen = [column_law(each, x) for each in laws or usual()]
+    rest = {name: column for name, column in named.items() if name not in ("x", "y")}
+    curves = curve_points(open_any(given), named["y"], x, chosen, by=columns, **rest)
+    first = next(iter(curves.values()))
+    if first.words:
+        note(first.words)
+    return fit_points(curves, chosen, progress=progress, **options)
+
+
 def _verdicts(
-    study: CurveStudy, gains: Gains, claims: list[str], columns: list[str], loss: str, seed: int
+    study: CurveStudy, claims: list[str], twin: Callable[[list[Law]], CurveStudy] | None
 ) -> TableOfNumbers:
     """Judge claims on the best law of every curve, and on the same law on the other scale where there are counts."""
     from gainlaw.claims.curves import assess_curve
     from gainlaw.claims.grammar.parse import parse_claim
-    from gainlaw.curves.study import fit_curves
     from gainlaw.tables.curves import curve_claims_table
 
     parsed = [parse_claim(text) for text in claims]
-    laws = list(dict.fromkeys(study.best(name).law for name in study.curves))
-    twin = None
-    try:
-        other = gains.to_scale("points" if gains.scale == "log_odds" else "log_odds")
-        twin = fit_curves(other, laws, by=columns, loss=loss, seed=seed)
-    except InputError as error:
-        why = "; ".join(problem.message for problem in error.problems)
-        note(f"judged on {gains.scale} alone: {why}")
+    other: dict[tuple[str, str], CurveFit] = {}
+    if twin is not None:
+        try:
+            other = twin(list(dict.fromkeys(study.best(name).law for name in study.curves))).fits
+        except InputError as error:
+            why = "; ".join(problem.message for problem in error.problems)
+            note(f"judged on one scale alone: {why}")
     rows = []
     for name in study.curves:
         fit = study.best(name)
-        same = twin.fits.get((name, fit.law.name)) if twin is not None else None
+        same = other.get((name, fit.law.name))
         rows += [(name, fit.law.name, assess_curve(fit, each, twin=same)) for each in parsed]
     return curve_claims_table(rows)
 
@@ -170,7 +267,8 @@ def _write(study: CurveStudy, output: Path, safe_csv: bool) -> None:
     from gainlaw.tables.curves import curve_laws_table, curve_parameters_table
 
     with new_directory(output, FILES, names=("curves.txt",)) as folder:
-        for table in (curve_laws_table(study), curve_parameters_table(study)):
+        tables = [curve_laws_table(study)] if study.comparable else []
+        for table in (*tables, curve_parameters_table(study)):
             write_text_atomic(folder / f"{table.name}.csv", table.to_csv(safe=safe_csv))
             write_text_atomic(folder / f"{table.name}.tex", table.to_latex())
         words = "".join(f"{name}: {words}\n\n" for name, words in study.words.items())

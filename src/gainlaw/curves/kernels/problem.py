@@ -16,6 +16,7 @@ from gainlaw.numbers import read_number
 
 __all__ = [
     "LOSSES",
+    "WEIGHTED",
     "CurveProblem",
     "Loss",
     "bend",
@@ -31,6 +32,8 @@ __all__ = [
 
 Float = NDArray[np.float64]
 Loss = Literal["squared", "gls", "huber", "lad", "student_t", "binomial", "beta_binomial"]
+#: Losses that take weights of the points.
+WEIGHTED = ("squared", "huber")
 LOSSES: tuple[str, ...] = ("squared", "gls", "huber", "lad", "student_t", "binomial", "beta_binomial")
 
 STEPS = 300
@@ -55,7 +58,8 @@ class CurveProblem:
     variables : ndarray, shape (v, n)
         The law's variables.
     weight : ndarray, shape (n,)
-        Weight of each point: ones, or for `gls` with independent errors one over their variances.
+        Weight of each point: that of the points, ones without; for `gls` with independent errors one over their
+        variances.
     precision : ndarray, shape (n, n) or (0, 0)
         Inverse covariance of `gls`, where errors are not independent.
     data : Data
@@ -104,6 +108,12 @@ def set_up(
         raise InputError(Problem(f"loss is {loss!r}", hint="allowed: " + ", ".join(LOSSES)))
     variables = law.inputs(points.variables)
     weight, precision = np.ones(len(points)), np.zeros((0, 0))
+    if points.weight is not None:
+        if loss not in WEIGHTED:
+            raise InputError(
+                Problem(f"the loss {loss} takes no weights", hint="allowed: " + ", ".join(WEIGHTED))
+            )
+        weight = points.weight
     if loss == "gls":
         if points.covariance is None:
             raise InputError(Problem("the loss gls needs standard errors or a covariance of the points"))

@@ -20,4 +20,5 @@ LAW = Law(
         "(Hoffmann et al. 2022, arXiv 2203.15556)"
     ),
     variables=("log_n", "log_d"),
+    response="log",
 )

@@ -1,0 +1,115 @@
+"""Commands on any table: which of its rows, which of its columns, and the options that are of gains alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gainlaw.cli.selection import fitting_rows, parse_where, require_columns
+from gainlaw.cli.sources import DATASET, open_table, parse_pairs
+from gainlaw.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from gainlaw.cli.given import GivenTable
+    from gainlaw.scores.reading.frames import RawTable
+
+__all__ = ["open_any", "parse_columns", "parse_loss"]
+
+_LIMIT = re.compile(r"([^=<>]+?)\s*(<=|>=|<|>)\s*([^\s=]+)")
+#: Losses that take a number, and what it is called in `gainlaw.fit_curve`.
+_NUMBERS = {"huber": "delta", "student_t": "nu"}
+
+
+def open_any(given: GivenTable) -> RawTable:
+    """Read the table that a command was given as it stands, and keep the rows that ``--where`` asks for.
+
+    Conditions on numbers may be limits here: ``loss<3.44``.
+
+    Raises
+    ------
+    InputError
+        If there is no such table or column, no row is left, or an option does not go with it.
+    """
+    from gainlaw.scores.reading.files import read_raw
+    from gainlaw.scores.reading.frames import raw_from_frame
+
+    refused = [
+        f"--{name.replace('_', '-')}"
+        for name in ("predictions", "metric", "covariance", "unit", "params_unit")
+        if getattr(given, name) not in (None, [])
+    ]
+    if refused:
+        raise InputError(Problem(f"{', '.join(refused)}: of scores and gains, not of any table (--y)"))
+    if given.evals.startswith(DATASET):
+        raw = raw_from_frame(open_table(given.evals).frame, given.evals)
+    else:
+        raw = read_raw(given.evals)
+    raw = raw.renamed(parse_pairs(given.rename or (), "--rename", "OLD=NEW"))
+    return _rows(raw, given.where or ())
+
+
+def _rows(raw: RawTable, conditions: Sequence[str]) -> RawTable:
+    import numpy as np
+
+    from gainlaw.scores.reading.cells import TableFaults, parse_numbers
+
+    limits = [found for text in conditions if (found := _LIMIT.fullmatch(text.strip()))]
+    equal = parse_where([text for text in conditions if not _LIMIT.fullmatch(text.strip())])
+    require_columns(raw.frame, [*equal, *(found.group(1) for found in limits)], raw.source)
+    kept = fitting_rows(raw.frame, equal) if equal else np.ones(len(raw.frame), dtype=bool)
+    faults = TableFaults(raw.lines, raw.source)
+    compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
+    for found in limits:
+        column, sign, text = found.groups()
+        try:
+            limit = float(text)
+        except ValueError:
+            raise InputError(Problem(f"--where {found.group()!r}: {text!r} is no number")) from None
+        kept &= compare[sign](parse_numbers(raw.frame[column], column, faults)[0], limit)
+    faults.raise_any()
+    if not kept.any():
+        raise InputError("no row fits all the conditions of --where", raw.source)
+    return replace(raw, frame=raw.frame[kept].reset_index(drop=True), lines=raw.lines[kept])
+
+
+def parse_columns(text: str) -> dict[str, str] | list[str]:
+    """Read columns parted by commas, each perhaps with a name for it before an equals sign.
+
+    Examples
+    --------
+    >>> parse_columns("params,tokens"), parse_columns("n=Model Size,c=Training FLOP")
+    (['params', 'tokens'], {'n': 'Model Size', 'c': 'Training FLOP'})
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise InputError(Problem("--x names no column", hint="--x params,tokens or --x n=params,d=tokens"))
+    named = [part for part in parts if "=" in part]
+    if not named:
+        return parts
+    if len(named) < len(parts):
+        unnamed = ", ".join(part for part in parts if "=" not in part)
+        raise InputError(Problem(f"--x names some columns and not {unnamed}", hint="name all or none"))
+    return parse_pairs(parts, "--x", "NAME=COLUMN")
+
+
+def parse_loss(text: str | None) -> dict[str, str | float]:
+    """Read a loss, perhaps with its number, as the options of `gainlaw.fit_curve`.
+
+    Examples
+    --------
+    >>> parse_loss("huber:1e-3"), parse_loss("squared"), parse_loss(None)
+    ({'loss': 'huber', 'delta': 0.001}, {'loss': 'squared'}, {})
+    """
+    if text is None:
+        return {}
+    name, mark, number = (part.strip() for part in text.partition(":"))
+    if not mark:
+        return {"loss": name}
+    if name not in _NUMBERS:
+        raise InputError(Problem(f"the loss {name} takes no number", hint="huber:DELTA or student_t:NU"))
+    try:
+        return {"loss": name, _NUMBERS[name]: float(number)}
+    except ValueError:
+        raise InputError(Problem(f"--loss {text!r}: {number!r} is no number", hint=f"{name}:0.001")) from None
