@@ -132,7 +132,11 @@ def test_a_worker_that_is_killed_takes_nothing_with_it(tmp_path: Path) -> None:
     dead, once, one = add(1, "die"), add(2, "die once"), add(3)
     units = named(dead, once, one, add(4, first=once, second=one), add(5, first=dead))
     store = Store(tmp_path)
-    ends = run_units(units, store, do, workers=2, retries=1)
+    told: list[str] = []
+    ends = run_units(
+        units, store, do, workers=2, retries=1, ended=lambda end: told.append(f"{end.unit.label} {end.state}")
+    )
+    assert {"die 1 retried", "die once 2 retried"} == {each for each in told if "retried" in each}
     assert states(ends) == {
         "die 1": "failed",
         "die once 2": "done",

@@ -43,9 +43,10 @@ class Ended:
     ----------
     unit : Unit
         The unit.
-    state : {"done", "kept", "failed", "left", "held", "damaged", "stopped"}
-        Done now, done before, failed, or not begun because something that it reads failed. In between: somebody else
-        is at work on it, or what it reads is damaged and is done anew first, or it was asked to stop.
+    state : {"done", "kept", "failed", "left", "retried", "held", "damaged", "stopped"}
+        Done now, done before, failed, or not begun because something that it reads failed. In between: it failed and is
+        tried again, somebody else is at work on it, it or what it reads is damaged and is done anew first, or it was
+        asked to stop.
     seconds : float
         How long it took now.
     said : str
@@ -57,7 +58,7 @@ class Ended:
     """
 
     unit: Unit
-    state: Literal["done", "kept", "failed", "left", "held", "damaged", "stopped"]
+    state: Literal["done", "kept", "failed", "left", "retried", "held", "damaged", "stopped"]
     seconds: float = 0.0
     said: str = ""
     again: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from gainlaw.units.execution import Do, Ended
 from gainlaw.units.store import Store
@@ -116,7 +117,7 @@ def run_units(
                 if what.state in ("done", "kept") or (what.state == "failed" and not again):
                     end(what)
                     continue
-                ended(what)
+                ended(replace(what, state="retried") if what.state == "failed" else what)
                 for name in what.damaged:
                     store.set_aside(name)
                     if ends.pop(name, None) is not None:

@@ -142,6 +142,11 @@ class Store:
             if mine and self.damage(name):
                 self._set_aside(name)
 
+    def touched(self) -> set[str]:
+        """Return the units that somebody finished, begins or is at work on, in one look at the folder."""
+        entries = self.root.iterdir() if self.root.is_dir() else ()
+        return {entry.name.removeprefix(".").split(".")[0] for entry in entries}
+
     def holder(self, name: str) -> dict[str, Any] | None:
         """Return who is at work on a unit, see `gainlaw.units.lease.holder`."""
         return holder(self._lock(name))

@@ -110,7 +110,7 @@ def told_failures(ends: Sequence[Ended]) -> None:
         raise typer.Exit(UNTRUSTED)
 
 
-_TOLD = ("done", "failed", "damaged", "stopped")
+_TOLD = ("done", "failed", "retried", "damaged", "stopped")
 Listeners = tuple[Callable[["Unit"], None], Callable[["Ended"], None], Callable[[], None]]
 
 
@@ -136,10 +136,9 @@ def display(output: Path) -> Iterator[Listeners]:
     numbers = itertools.count(1)
 
     def line(end: Ended) -> str:
-        how = {"done": "", "failed": "  FAILED", "damaged": f"  {end.said}", "stopped": "  stopped"}[
-            end.state
-        ]
-        return f"{next(numbers):4d}  {end.seconds:7.1f} s  {end.unit.label}{how}"
+        how = {"failed": "  FAILED", "damaged": f"  {end.said}", "stopped": "  stopped"}
+        how["retried"] = f"  failed, and is tried again: {end.said}"
+        return f"{next(numbers):4d}  {end.seconds:7.1f} s  {end.unit.label}{how.get(end.state, '')}"
 
     if not console.is_terminal:
 

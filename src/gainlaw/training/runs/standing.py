@@ -72,15 +72,15 @@ def stand(queues: Sequence[Queue], store: Store) -> list[Standing]:
         for name, unit in queue.units.items():
             units.setdefault(name, unit)
             wanted.setdefault(name, []).append(queue.experiment)
-    begun = store.begun()
+    begun, touched = store.begun(), store.touched()
     found: dict[str, Standing] = {}
     for name, unit in units.items():
         parents = {found[parent].state for parent in unit.parents.values()}
         parts = begun.get(name, [])
         own = tuple(wanted[name])
-        if store.has(unit):
+        if name in touched and store.has(unit):
             found[name] = Standing(unit, own, "done")
-        elif (held := store.holder(name)) is not None:
+        elif name in touched and (held := store.holder(name)) is not None:
             log = last_line(parts[0]) if parts else None
             found[name] = Standing(unit, own, "running", held, log=log, folder=next(iter(parts), None))
         elif parts and (failures := store.failures(name)):
