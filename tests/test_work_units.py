@@ -268,6 +268,32 @@ def test_a_unit_that_somebody_else_does_is_waited_for_while_others_are_done(
     assert store.holder(one.name) is None
 
 
+@pytest.mark.usefixtures("here")
+def test_two_who_work_on_the_same_units_do_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "_HELD", 0.02)
+    monkeypatch.setattr(schedule, "_POLL", 0.02)
+    firsts = [add(number) for number in range(12)]
+    ours = named(*firsts, *(add(100, first=one) for one in firsts))
+    theirs = named(
+        *firsts, *(add(200, first=one) for one in firsts)
+    )  # another experiment, with half in common
+    store, did = Store(tmp_path), []
+
+    def slowly(unit: Unit, store: Store, place: Path) -> str:
+        did.append(unit.name)
+        time.sleep(0.01)
+        return do(unit, store, place)
+
+    others: list[Ended] = []
+    thread = threading.Thread(target=lambda: others.extend(run_units(theirs, store, slowly, workers=1)))
+    thread.start()
+    ends = run_units(ours, store, slowly, workers=1)
+    thread.join()
+    assert sorted(did) == sorted({**ours, **theirs})
+    assert {end.state for end in (*ends, *others)} == {"done", "kept"}
+    assert {path.name for path in tmp_path.iterdir()} == set(did)
+
+
 def test_a_lease_of_another_machine_holds_as_long_as_it_is_renewed(tmp_path: Path) -> None:
     """As where the locks of a file system do not reach other machines."""
     path = tmp_path / ".unit.lock"
