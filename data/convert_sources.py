@@ -134,6 +134,11 @@ def sound(table: pd.DataFrame) -> pd.DataFrame:
 
 
 SAME = {"nob": "no", "fil": "tl"}  # one identity with a language that is listed: Norwegian, Tagalog
+# Names as the field has them, where Glottolog tells a language from its relatives.
+USUAL = {
+    **{"ar": "Arabic", "bs": "Bosnian", "el": "Greek", "he": "Hebrew", "hr": "Croatian", "id": "Indonesian"},
+    **{"lv": "Latvian", "ms": "Malay", "sq": "Albanian", "sr": "Serbian", "zh": "Chinese"},
+}
 NO_FAMILIES = {  # what Glottolog files languages under that have no known relatives, or none at all
     **{"sign1238": "sign language", "unat1236": "unattested", "uncl1493": "unclassified"},
     **{"arti1236": "artificial", "pidg1258": "pidgin", "spee1234": "register", "mixe1287": "mixed"},
@@ -250,7 +255,9 @@ def main(folder: Path) -> None:
     write(convert(harness), "harness_baselines.csv")
     encoder = read(folder, "encoder_baselines_readme_tables.csv")
     write(convert(encoder), "encoder_baselines.csv")
-    write(extend(read(folder, "languages.csv"), folder), "languages.csv")
+    listed = read(folder, "languages.csv")
+    listed["name"] = listed["language"].map(USUAL).fillna(listed["name"])
+    write(extend(listed, folder), "languages.csv")
     flan = read(folder / "more", "flan_t5_palm.csv")
     write(ladder(flan, "arXiv:2210.11416", OPTIONS | GENERATED), "flan.csv")
     leaderboard = sound(read(folder / "more", "open_llm_base_instruct.csv"))

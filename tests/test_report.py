@@ -21,6 +21,7 @@ from gainlaw.claims.evaluate import Probability
 from gainlaw.claims.verdict import Companion, Verdict, verdicts_frame
 from gainlaw.errors import GainlawError, InputError
 from gainlaw.figures.common.arrange import arrange_fits
+from gainlaw.figures.forest import alike
 from gainlaw.fitting.checks.predictive import predictive_data
 from gainlaw.formats import MINUS, format_interval, format_number
 from gainlaw.report.answer import answer
@@ -154,13 +155,34 @@ def test_the_page_closes_its_tags_and_its_ids_are_unique(page):
 
 def test_the_page_stands_alone(html, page):
     assert not re.search(r"https?:|//[a-z]", html)
-    assert not {tag for tag, _ in page.seen} & {"script", "link", "iframe", "img"}
+    assert not {tag for tag, _ in page.seen} & {"link", "iframe", "img"}
+    assert page.seen_of("script") == [{}]
+    assert not re.search(r"fetch\(|XMLHttpRequest|import\(|sendBeacon|WebSocket", html)
     assert not re.search(r"@import|url\((?!#)", html)
+
+
+def test_what_repeats_a_figure_or_is_long_is_folded(html):
+    def folded(table: str) -> bool:
+        before = html[: html.index(f'<table id="tab-{table}"')]
+        inside = before[before.rindex("<section") :]
+        return inside.count("<details") > inside.count("</details>")
+
+    assert all(folded(name) for name in ("slopes-task", "influence-table", "estimates", "priors"))
+    assert not any(folded(name) for name in ("claims", "data"))
+
+
+def test_groups_that_say_the_same_are_not_drawn():
+    rows = pd.DataFrame(
+        {"level": "language", "mean": np.linspace(1.0, 1.2, 10), "ci_low": -1.0, "ci_high": 3.0}
+    )
+    assert alike(rows, "language")
+    assert not alike(rows.iloc[:4], "language")
+    assert not alike(rows.assign(mean=np.linspace(0.0, 2.0, 10)), "language")
 
 
 def test_the_page_can_be_found_around_in(page):
     assert page.headings[1:] == [
-        "The answer", "Data", "Method", "Results", "Why the interval is wide", "Claims", "One curve a task",
+        "The answer", "Claims", "Results", "Why the interval is wide", "Data", "Method", "One curve a task",
         "Diagnostics", "Priors and sensitivity", "Every estimate", "How to reproduce and cite",
     ]  # fmt: skip
     assert page.seen_of("html")[0]["lang"] == "en"

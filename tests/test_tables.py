@@ -300,8 +300,8 @@ def test_sizes_that_read_alike_have_a_column_each_and_many_sizes_are_put_togethe
     frame = pd.DataFrame({"task": "t", "gain": [1.0, 3.0], "se": 1.0, "params": [2.611e9, 2.614e9]})
     table = gains_table(gains_from_frame(frame))
     assert list(table.frame.columns[1:]) == ["gain_2.611B", "gain_2.614B"]
-    assert r"S[table-format=1.1]" in table.to_latex()
-    sizes = np.geomspace(1.1e8, 9e10, 40)
+    assert "{2.611B} & {2.614B}" in table.to_latex()
+    sizes = np.geomspace(1.1e8, 9e10, 40).round()
     table = gains_table(
         gains_from_frame(pd.DataFrame({"task": "t", "gain": np.arange(40.0), "se": 1.0, "params": sizes}))
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from gainlaw.fitting.record import FitRecord
 
-__all__ = ["draw_forest", "exhibits", "forest_data", "plot_forest"]
+__all__ = ["alike", "draw_forest", "exhibits", "forest_data", "plot_forest"]
 
 #: The columns of numbers beside the intervals: where (0 to 1), how they are set, their head, and their text in a row of
 #: `forest_data`.
@@ -39,6 +39,9 @@ _COLUMNS: tuple[tuple[float, str, str, Callable[[dict[Any, Any], int], str]], ..
     (0.83, "right", "lang.", lambda row, _: format_number(row["n_languages"], 0)),
     (1.0, "right", "ckpt.", lambda row, _: format_number(row["n_checkpoints"], 0)),
 )
+
+#: So many groups whose means lie within this share of an interval's width are not drawn in a report.
+MANY, ALIKE = 8, 0.15
 
 _TOP = {"population": "population", "overall": "overall"}
 
@@ -128,6 +131,21 @@ def forest_data(fit: FitRecord, level: str = "task", estimand: str = "slope") ->
     frame = pd.DataFrame(rows)
     groups = frame["level"] == level
     return pd.concat([frame[groups].sort_values("mean", ascending=False), frame[~groups]], ignore_index=True)
+
+
+def alike(rows: pd.DataFrame, level: str) -> bool:
+    """Return whether so many groups differ so little that a picture of them says one thing over and over.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        As `forest_data` returns it.
+    level : str
+        The groups.
+    """
+    groups = rows[rows["level"] == level]
+    width = float((groups["ci_high"] - groups["ci_low"]).median())
+    return len(groups) >= MANY and float(np.ptp(groups["mean"])) < ALIKE * width
 
 
 def draw_forest(
@@ -221,6 +239,7 @@ def exhibits(basis: Basis) -> Iterator[Drawing]:
     """Yield a forest of slopes for every level of the main fit, or of gains where it has no slope."""
     main, wide = basis.fits.main, percent(basis.fits.main.ci_prob)
     estimand = "slope" if has_slope(main) else "gain"
+    unit = SCALES[main.scale].per_decade if estimand == "slope" else main.unit
     for level in levels(main, estimand):
         if estimand == "slope":
             caption = (
@@ -229,5 +248,8 @@ def exhibits(basis: Basis) -> Iterator[Drawing]:
             )
         else:
             caption = f"Gain ({main.unit}) by {level_title(level)}: mean, 50% and {wide} interval."
-        figure = plot_forest(main, level, estimand)
+        rows = forest_data(main, level, estimand)
+        if alike(rows, level):
+            continue
+        figure = draw_forest(rows, unit=f"{estimand} ({unit})", digits=main.spec.decimals())
         yield Drawing(f"forest_{level}", "results", caption, figure, before=f"slopes_{level}")

@@ -135,7 +135,12 @@ def _tables(fits: Fits, verdicts: Verdicts, comparison: pd.DataFrame | None) -> 
     tables += [make.effects_table(main), make.sds_table(main)]
     if len(verdicts):
         judged = [main] if fits.twin is None else [main, fits.twin]
-        tables += [make.claims_table(verdicts, judged), make.companions_table(verdicts, judged)]
+        frame = make.claims_frame(verdicts)
+        tables += [
+            make.claims_table(frame[frame["verdict"] != "untested"], judged),
+            make.companions_table(frame, judged),
+            make.untested_table(frame),
+        ]
     if comparison is not None and len(comparison):
         tables.append(make.compare_table(comparison))
     tables += [make.diagnostics_table(main), make.priors_table(main), make.sensitivity_table(main)]

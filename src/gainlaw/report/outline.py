@@ -24,7 +24,7 @@ from gainlaw.tables.verdicts import claims_frame
 __all__ = ["Chapter", "answering", "outline"]
 
 #: Tables that are too long for a chapter; the page shows them folded, the paper in its appendix.
-_ELSEWHERE = {"slopes_language", "gain_at_language"}
+_ELSEWHERE = {"slopes_language", "gain_at_language", "untested"}
 
 
 @dataclass(frozen=True, slots=True)

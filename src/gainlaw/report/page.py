@@ -30,7 +30,6 @@ from gainlaw.report.words import (
 )
 from gainlaw.scales import SCALES
 from gainlaw.tables.html import slug
-from gainlaw.tables.verdicts import claims_frame
 
 if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
@@ -39,17 +38,37 @@ if TYPE_CHECKING:
 __all__ = ["render_page"]
 
 
+# Chapters by what a reader wants first; those after the bar are folded.
+_ORDER = (
+    "claims",
+    "results",
+    "width",
+    "others",
+    "data",
+    "|",
+    "method",
+    "curves",
+    "beside",
+    "diagnostics",
+    "priors",
+)
+# Longer tables are folded, and so are those that say in numbers what the figure above them shows.
+_LONG = 12
+_ASIDE = {"companions", "untested", "effects"}
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section of the page: an id, a title and its blocks, each a piece of finished HTML."""
+    """A section of the page: an id, a title, its blocks, each a piece of finished HTML, and whether it is folded."""
 
     id: str
     title: str
     blocks: tuple[str, ...] = field(default=())
+    folded: bool = False
 
 
 def render_page(content: Content, verdicts: Verdicts, title: str) -> str:
-    """Return the report as one HTML page: no address outside it, no script.
+    """Return the report as one HTML page: no address outside it; its script sorts, filters and saves, nothing else.
 
     Parameters
     ----------
@@ -69,7 +88,8 @@ def render_page(content: Content, verdicts: Verdicts, title: str) -> str:
         undefined=StrictUndefined,
         trim_blocks=False,
     )
-    css = files("gainlaw.report").joinpath("templates/report.css").read_text(encoding="utf-8")
+    templates = files("gainlaw.report").joinpath("templates")
+    css, script = (templates.joinpath(f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     page = environment.get_template("report.html.j2").render(
         title=title,
         subtitle=data_words(content.fits.main),
@@ -77,6 +97,7 @@ def render_page(content: Content, verdicts: Verdicts, title: str) -> str:
         failures=diagnostics_words(_named(content)),
         sections=[section for section in _sections(content, verdicts) if section.blocks],
         css=Markup(css),
+        script=Markup(script),
         version=gainlaw.__version__,
         render=Markup,
     )
@@ -95,7 +116,7 @@ def _sections(content: Content, verdicts: Verdicts) -> list[Section]:
     before = {"method": _method(main)}
     after = {
         "data": [_list("Notes on the data", [str(note) for note in main.gains.notes])],
-        "claims": [_missing(verdicts)],
+        "claims": [show.any("untested")],
     }
     sections = [
         Section(
@@ -104,19 +125,21 @@ def _sections(content: Content, verdicts: Verdicts) -> list[Section]:
             _some([_lead(content), _facts(content), *(show.any(name) for name in answering(content))]),
         )
     ]
-    for chapter in outline(content, verdicts):
-        failed = chapter.id == "diagnostics" and main.status != "ok"
+    chapters = {chapter.id: chapter for chapter in outline(content, verdicts)}
+    for name in (name for name in _ORDER if name in chapters):
+        chapter, failed = chapters[name], name == "diagnostics" and main.status != "ok"
         words = _paragraph(chapter.words, "banner" if failed else "")
-        shown = [show.any(name) for name in chapter.names]
-        blocks = [words, *before.get(chapter.id, []), *shown, *after.get(chapter.id, [])]
-        sections.append(Section(chapter.id, chapter.title, _some(blocks)))
+        shown = [show.any(each) for each in chapter.names]
+        blocks = [words, *before.get(name, []), *shown, *after.get(name, [])]
+        folded = _ORDER.index(name) > _ORDER.index("|") and not failed
+        sections.append(Section(name, chapter.title, _some(blocks), folded))
     details = [
-        _details("Slopes by language", show.any("slopes_language")),
-        _details("Gains by language", show.any("gain_at_language")),
-        _details("All estimates but those of single languages", show.any("estimates")),
+        show.any("slopes_language"),
+        show.any("gain_at_language"),
+        show.any("estimates"),
     ]
-    sections.append(Section("estimates", "Every estimate", _some(details)))
-    sections.append(Section("cite", "How to reproduce and cite", _some(_cite(content))))
+    sections.append(Section("estimates", "Every estimate", _some(details), folded=True))
+    sections.append(Section("cite", "How to reproduce and cite", _some(_cite(content)), folded=True))
     return sections
 
 
@@ -141,9 +164,17 @@ class _Show:
         return self.table(self.content.tables[name]) if name in self.content.tables else ""
 
     def table(self, table: Table) -> str:
-        """Return a table with room for its number."""
+        """Return a table with room for its number, folded where it is long or a figure shows the same."""
         caption = escape(table.caption)
-        return table.to_html().replace(f">{caption}</caption>", f"><b>Table #</b> {caption}</caption>", 1)
+        shown = table.to_html().replace(f">{caption}</caption>", f"><b>Table #</b> {caption}</caption>", 1)
+        aside = table.name in _ASIDE or any(
+            figure.before == table.name for figure in self.content.figures.values()
+        )
+        if not aside and len(table.frame) <= _LONG:
+            return shown
+        # The caption says it in full; what is folded says what it is.
+        what = caption.split(". ")[0].rstrip(".")
+        return _details(f"{what} ({count_of(len(table.frame), 'row')})", shown)
 
     def figure(self, exhibit: Exhibit) -> str:
         """Return a figure with its caption and room for its number."""
@@ -176,7 +207,7 @@ def _list(title: str, lines: Sequence[str]) -> str:
 
 
 def _details(title: str, inner: str) -> str:
-    return f"<details><summary>{escape(title)}</summary>\n{inner}</details>" if inner else ""
+    return f"<details><summary>{title}</summary>\n{inner}</details>" if inner else ""
 
 
 def _lead(content: Content) -> str:
@@ -241,15 +272,6 @@ def _method(fit: FitRecord) -> list[str]:
         ),
         _list("Left out because the data cannot identify it", dropped_words(fit)),
     ]
-
-
-def _missing(verdicts: Verdicts) -> str:
-    if not len(verdicts):
-        return ""
-    frame = claims_frame(verdicts)
-    kept = frame[frame["reason"].fillna("") != ""]
-    lines = [f"{name}: {text}" for name, text in zip(kept["words"], kept["reason"], strict=True)]
-    return _list("Untested, and why", lines)
 
 
 def _engine(record: Mapping[str, Any]) -> str:

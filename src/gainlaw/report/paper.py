@@ -71,7 +71,7 @@ def render_paper(content: Content, verdicts: Verdicts, title: str) -> str:
         failures=[escape_latex(line) for line in diagnostics_words(fits)],
         sections=[section for section in _sections(content, verdicts) if section.blocks],
         references=[(key, escape_latex(text)) for key, text in REFERENCES],
-        appendix=_some([_table(content, "slopes_language"), _table(content, "estimates")]),
+        appendix=_some([_table(content, name) for name in ("untested", "slopes_language", "estimates")]),
     )
 
 

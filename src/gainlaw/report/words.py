@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import gainlaw
-from gainlaw.formats import MINUS, format_interval, format_number, parameter_title
+from gainlaw.formats import MINUS, format_interval, format_number, level_title, parameter_title
 from gainlaw.notes import count_of
 from gainlaw.sizes import format_params
 
@@ -196,8 +196,25 @@ def results_words(fit: FitRecord) -> str:
         "groups' values are pulled towards each other as far as the data support it (partial pooling). "
         "Overall averages over the groups observed, each with the same weight; population is the mean of "
         "the hierarchy, what new tasks and language families would show on average: a different question "
-        "with a wider answer."
+        f"with a wider answer.{_alike_words(fit)}"
     )
+
+
+def _alike_words(fit: FitRecord) -> str:
+    """Return between which slopes the groups lie that are too alike for a figure."""
+    from gainlaw.figures.common.arrange import levels
+    from gainlaw.figures.forest import alike, forest_data
+
+    found = ""
+    for level in levels(fit):
+        rows = forest_data(fit, level)
+        if alike(rows, level):
+            mean, digits = rows.loc[rows["level"] == level, "mean"], fit.spec.decimals()
+            found += (
+                f" By {level_title(level)} the slopes hardly differ, {format_number(mean.min(), digits, MINUS)} to "
+                f"{format_number(mean.max(), digits, MINUS)} over {len(mean)} groups, and are not drawn."
+            )
+    return found
 
 
 def priors_words(fit: FitRecord) -> str:

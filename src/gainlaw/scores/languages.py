@@ -26,7 +26,7 @@ UNLISTED = " (unlisted)"
 """How the family of a language ends that the table does not list: it is a family of its own."""
 
 _SAME = {"nb": "no", "fil": "tl"}
-_QUALIFIERS = {"standard", "modern", "north", "northern", "eastern", "western", "tosk"}
+_QUALIFIERS = {"standard", "modern", "north", "northern", "eastern", "western", "tosk", "mandarin"}
 _LOCALES = {"ar-sa", "et-ee", "fr-ca", "ko-kr", "ms-my", "pt-br", "sl-si", "sv-se", "zh-tw"}
 
 
@@ -152,12 +152,12 @@ def _called() -> dict[str, str]:
     table = _table()
     for code, name in zip(table["language"], table["name"], strict=True):
         names.setdefault(str(name).casefold(), str(code))
-    # The languages of the packaged scores are called by one word of their name: Greek, Arabic, Chinese.
+    # The languages of the packaged scores are called by one word of their name too.
     common = table[table["script"].notna()]
     for code, name in zip(common["language"], common["name"], strict=True):
         for word in set(str(name).casefold().split()) - _QUALIFIERS:
             names.setdefault(word, str(code))
-    return names | {"persian": "fa"}
+    return names | {"persian": "fa", "mandarin": "zh"}
 
 
 def language_called(name: str) -> str:
@@ -170,10 +170,13 @@ def language_called(name: str) -> str:
 
     Examples
     --------
-    >>> language_called("Swahili"), language_called("greek"), language_called("Culturally Sensitive")
+    >>> language_called("Swahili"), language_called("Modern Greek"), language_called("Culturally Sensitive")
     ('sw', 'el', '')
     """
-    return _called().get(" ".join(name.casefold().replace("_", " ").split()), "")
+    words = name.casefold().replace("_", " ").split()
+    told = [word for word in words if word not in _QUALIFIERS]
+    known = _called()
+    return known.get(" ".join(words), "") or known.get(" ".join(told), "")
 
 
 def unify_languages(codes: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:

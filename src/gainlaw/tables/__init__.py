@@ -16,7 +16,7 @@ from gainlaw.tables.estimates import estimates_table, gain_at_table, sds_table, 
 from gainlaw.tables.multipliers import multipliers_table
 from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
-from gainlaw.tables.verdicts import claims_frame, claims_table, companions_table
+from gainlaw.tables.verdicts import claims_frame, claims_table, companions_table, untested_table
 
 __all__ = [
     "Column",
@@ -41,4 +41,5 @@ __all__ = [
     "sds_table",
     "sensitivity_table",
     "slopes_table",
+    "untested_table",
 ]

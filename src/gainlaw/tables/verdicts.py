@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gainlaw.claims.verdict import Verdict
     from gainlaw.fitting.record import FitRecord
 
-__all__ = ["claims_frame", "claims_table", "companions_table"]
+__all__ = ["claims_frame", "claims_table", "companions_table", "untested_table"]
 
 _WORDS = ("text", "note", "reason", "registered", "unit")
 
@@ -90,7 +90,7 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[FitR
         Column("interval", interval_title(judged), "right"),
         Column("remarks", "Remarks", width=0.145),
     )
-    caption = "Claims of the field and what these data say about them."
+    caption = "The claims and what these data say about them."
     notes = (
         f"P is the posterior probability of the claim on that scale{_errors(frame)}.",
         *_verdict_words(frame),
@@ -190,3 +190,34 @@ def companions_table(
         "checkpoint.",
     )
     return Table("companions", caption, frame, columns, notes, size="scriptsize")
+
+
+def untested_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table | None:
+    """Return the claims that could not be judged, with what each would take.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict or pandas.DataFrame
+        As for `claims_frame`.
+
+    Returns
+    -------
+    Table or None
+        None where every claim was judged.
+
+    Examples
+    --------
+    >>> from gainlaw.claims.verdict import Verdict
+    >>> untested_table([Verdict(name="slow", claim="slope < 0", verdict="untested", probability=np.nan)]).cells()
+    [['slow', 'slope < 0', '']]
+    """
+    frame = claims_frame(verdicts)
+    frame = frame[frame["verdict"] == "untested"].reset_index(drop=True)
+    if frame.empty:
+        return None
+    columns = (
+        Column("words", "Claim", width=0.3),
+        Column("claim", "Expression", "code", width=0.25),
+        Column("reason", "It would take", width=0.35),
+    )
+    return Table("untested", "Claims that these data cannot test.", frame, columns, size="scriptsize")
