@@ -17,9 +17,8 @@ from gainlaw.notes import count_of
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.exhibits import Exhibit
 from gainlaw.report.outline import answering, outline
+from gainlaw.report.references import REFERENCES, bibtex
 from gainlaw.report.words import (
-    REFERENCES,
-    bibtex,
     data_words,
     diagnostics_words,
     dropped_words,

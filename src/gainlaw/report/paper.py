@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import gainlaw
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.outline import answering, outline
+from gainlaw.report.references import REFERENCES
 from gainlaw.report.words import (
-    REFERENCES,
     diagnostics_words,
     dropped_words,
     equation_latex,

@@ -209,7 +209,7 @@ def untested_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table | None:
     --------
     >>> from gainlaw.claims.verdict import Verdict
     >>> untested_table([Verdict(name="slow", claim="slope < 0", verdict="untested", probability=np.nan)]).cells()
-    [['slow', 'slope < 0', '']]
+    [['slow', 'slope < 0', '–']]
     """
     frame = claims_frame(verdicts)
     frame = frame[frame["verdict"] == "untested"].reset_index(drop=True)
