@@ -98,7 +98,8 @@ def test_group_effects_multiply_what_the_slope_multiplies(name):
     latex, mathml = equation_latex(fit_of(placed)), equation_mathml(fit_of(placed))
     ET.fromstring(f"<div>{mathml}</div>")
     text = re.sub(r"<[^>]*>", "", mathml)
-    h = {"constant": None, "linear": "x_i", "two_curve": "x_i"}.get(name, "h(x_i)")
+    form = placed.form
+    h = None if not form.has_slope else "x_i" if form.straight else "h(x_i)"
     if h is None:
         assert "beta" not in latex
         assert "v_" not in latex
@@ -110,6 +111,6 @@ def test_group_effects_multiply_what_the_slope_multiplies(name):
     plain = h.replace("_", "")
     assert f"β{plain}" in text
     assert f"vt[i]{plain}" in text
-    assert ("h(x)=" in text) == (name != "linear") == ("h(x) = " in latex)
+    assert ("h(x)=" in text) == (not form.straight) == ("h(x) = " in latex)
     for each in placed.parameters:
         assert f"; {each.symbol} {each.description}" in shape_words(fit_of(placed))
