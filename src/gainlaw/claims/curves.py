@@ -15,6 +15,7 @@ from gainlaw.claims.grammar.forms import measure
 from gainlaw.claims.grammar.parse import parse_claim
 from gainlaw.claims.grammar.syntax import Claim, Estimand
 from gainlaw.claims.verdict import DEFAULT_ROPE
+from gainlaw.curves.resampling import DRAWS
 from gainlaw.errors import InputError, Problem
 from gainlaw.scales import SCALES
 from gainlaw.sizes import decades
@@ -78,7 +79,7 @@ def assess_curve(
     twin: CurveFit | None = None,
     threshold: float = DEFAULT_THRESHOLD,
     rope: float | None = None,
-    draws: int = 4000,
+    draws: int = DRAWS,
 ) -> CurveVerdict:
     """Judge a claim on a curve by the bootstrap of its checkpoints.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gainlaw.cli.given import GivenTable
     from gainlaw.scores.reading.frames import RawTable
 
-__all__ = ["open_any", "parse_columns", "parse_loss"]
+__all__ = ["open_any", "parse_columns", "parse_compute", "parse_loss"]
 
 _LIMIT = re.compile(r"([^=<>]+?)\s*(<=|>=|<|>)\s*([^\s=]+)")
 #: Losses that take a number, and what it is called in `gainlaw.fit_curve`.
@@ -92,6 +92,25 @@ def parse_columns(text: str) -> dict[str, str] | list[str]:
         unnamed = ", ".join(part for part in parts if "=" not in part)
         raise InputError(Problem(f"--x names some columns and not {unnamed}", hint="name all or none"))
     return parse_pairs(parts, "--x", "NAME=COLUMN")
+
+
+def parse_compute(text: str | None) -> list[float]:
+    """Read amounts of compute; one of ten times the largest is added to them.
+
+    Examples
+    --------
+    >>> parse_compute("5.76e23")
+    [5.76e+23, 5.76e+24]
+    """
+    found = []
+    for part in (text or "").split(","):
+        if part.strip():
+            try:
+                found.append(float(part))
+            except ValueError:
+                hint = "FLOP, as in 5.76e23"
+                raise InputError(Problem(f"--frontier: {part.strip()!r} is no number", hint=hint)) from None
+    return [*found, 10.0 * max(found)] if found else []
 
 
 def parse_loss(text: str | None) -> dict[str, str | float]:

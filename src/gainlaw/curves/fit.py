@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gainlaw.curves.estimate import minimise
+from gainlaw.curves.frontier import Frontier
 from gainlaw.curves.identifiability import Finding, examine
 from gainlaw.curves.kernels import problem as kernel
 from gainlaw.curves.points import CurvePoints, checkpoint_points, points_from_arrays
 from gainlaw.curves.profile import Profile, profile
 from gainlaw.curves.reading import column_law, curve_points
 from gainlaw.curves.record import CurveRecord
-from gainlaw.curves.resampling import CurveBootstrap, bootstrap
+from gainlaw.curves.resampling import DRAWS, CurveBootstrap, bootstrap
 from gainlaw.errors import InputError, Problem
 from gainlaw.faces import notebook_html
 from gainlaw.formats import MINUS, format_general, percent
@@ -64,9 +65,41 @@ class CurveFit(CurveRecord):
         """``ok``, or ``failed`` where a finding says that the fit must not be trusted."""
         return "failed" if any(each.failed for each in self.findings) else "ok"
 
-    def bootstrap(self, draws: int = 4000, *, kind: str | None = None) -> CurveBootstrap:
+    def bootstrap(self, draws: int = DRAWS, *, kind: str | None = None) -> CurveBootstrap:
         """Refit to resampled checkpoints; see `gainlaw.curves.resampling.bootstrap`."""
-        return bootstrap(self, draws, kind=kind)
+        if (draws, kind) not in self._resampled:
+            self._resampled[draws, kind] = bootstrap(self, draws, kind=kind)
+        return self._resampled[draws, kind]
+
+    @cached_property
+    def _resampled(self) -> dict[tuple[int, str | None], CurveBootstrap]:
+        """Resamples that were made, which claims and the frontier share."""
+        return {}
+
+    def frontier(self, draws: int = DRAWS) -> Frontier:
+        """Return the compute-optimal size and tokens of a law in both, with bootstrap intervals.
+
+        Parameters
+        ----------
+        draws : int
+            Refits.
+
+        Raises
+        ------
+        InputError
+            If the law is not one of size and tokens.
+
+        Examples
+        --------
+        >>> import gainlaw as gl
+        >>> import numpy as np
+        >>> n, d = (each.ravel() for each in np.meshgrid(np.geomspace(1e8, 1e10, 5), np.geomspace(1e9, 1e11, 5)))
+        >>> loss = 1.8 + 480 / n**0.35 + 2100 / d**0.37
+        >>> fit = gl.fit_curve({"log_n": np.log(n), "log_d": np.log(d)}, np.log(loss), law="chinchilla")
+        >>> f"{fit.frontier(100).at([1e21])['params'][0]:.3g}"
+        '2.94e+09'
+        """
+        return Frontier(self, self.bootstrap(draws))
 
     def profile(self, parameter: str, *, points: int = 41) -> Profile:
         """Return the profile of the objective over one parameter; see `gainlaw.curves.profile.profile`."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from gainlaw.curves.derived import derived_estimates
 from gainlaw.curves.estimate import Optimum
 from gainlaw.curves.kernels import problem as kernel
 from gainlaw.curves.kernels.problem import CurveProblem
@@ -178,6 +179,14 @@ class CurveRecord:
             "meaning": "gain in the limit of large sizes",
         }
         return pd.DataFrame([row])
+
+    @cached_property
+    def derived(self) -> pd.DataFrame:
+        """What the law's parameters say in other words, in the columns of `estimates`; empty where it says nothing."""
+        if not self.law.derived:
+            return self.estimates.iloc[:0]
+        unit = self.points.unit or "1"
+        return derived_estimates(self.law, self.optimum.theta, self.covariance, self.limit, unit)
 
     def predict(self, sizes: ArrayLike | Mapping[str, ArrayLike]) -> pd.DataFrame:
         """Return the curve with the intervals of its mean and of a new checkpoint, by the delta method.

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from gainlaw.curves.derived import derived_values
 from gainlaw.curves.kernels import problem as kernel
 from gainlaw.curves.points import read_variables
 from gainlaw.curves.robust import smoothing
@@ -19,10 +20,12 @@ from gainlaw.numbers import read_number
 if TYPE_CHECKING:
     from gainlaw.curves.record import CurveRecord
 
-__all__ = ["CurveBootstrap", "bootstrap"]
+__all__ = ["DRAWS", "CurveBootstrap", "bootstrap"]
 
 Float = NDArray[np.float64]
 
+#: Refits where no number is named.
+DRAWS = 4000
 KINDS = ("pairs", "wild", "smooth")
 # With fewer checkpoints than this, resampling them leaves too few distinct ones: residuals are reweighted instead.
 FEW = 10
@@ -70,15 +73,17 @@ class CurveBootstrap:
 
     @property
     def estimates(self) -> pd.DataFrame:
-        """Standard error and percentile interval of every parameter."""
-        natural = self.fit.law.natural(self.theta)
+        """Standard error and percentile interval of every parameter, and of what they say in other words."""
+        law = self.fit.law
+        other, best = derived_values(law, self.theta), derived_values(law, self.fit.optimum.theta)
+        drawn = np.column_stack([law.natural(self.theta), *other.values()])
         tail = 0.5 - 0.5 * self.fit.ci_prob
-        low, high = np.quantile(natural, [tail, 1.0 - tail], axis=0)
+        low, high = np.quantile(drawn, [tail, 1.0 - tail], axis=0)
         return pd.DataFrame(
             {
-                "parameter": [each.name for each in self.fit.law.parameters],
-                "estimate": list(self.fit.values.values()),
-                "se": natural.std(axis=0, ddof=1),
+                "parameter": [*(each.name for each in law.parameters), *other],
+                "estimate": [*self.fit.values.values(), *map(float, best.values())],
+                "se": drawn.std(axis=0, ddof=1),
                 "low": low,
                 "high": high,
             }
@@ -100,7 +105,7 @@ class CurveBootstrap:
         return self.fit.slope(self.theta)
 
 
-def bootstrap(fit: CurveRecord, draws: int = 4000, *, kind: str | None = None) -> CurveBootstrap:
+def bootstrap(fit: CurveRecord, draws: int = DRAWS, *, kind: str | None = None) -> CurveBootstrap:
     """Refit a curve to resampled checkpoints.
 
     Parameters

@@ -72,11 +72,11 @@ class CurveStudy:
 
     @property
     def estimates(self) -> pd.DataFrame:
-        """The estimates and asymptotes of every fit, after ``curve``, ``law``, ``checkpoints`` and ``sizes``."""
+        """The estimates, asymptotes and derived numbers of every fit, after its curve, law and replicates."""
         parts = []
         for (curve, law), fit in self.fits.items():
             part = pd.concat(
-                [each for each in (fit.estimates, fit.asymptote) if len(each)], ignore_index=True
+                [each for each in (fit.estimates, fit.asymptote, fit.derived) if len(each)], ignore_index=True
             )
             for column, value in (
                 ("sizes", fit.points.n_sizes), ("checkpoints", fit.points.n_groups), ("law", law), ("curve", curve),

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, ndtr
 
-from gainlaw.laws.expression import Graph, evaluate
+from gainlaw.laws.expression import Graph
+from gainlaw.laws.numeric import values_of
 from gainlaw.laws.record import Law
 from gainlaw.laws.shape import Definition, Shape, ShapeParameter
 from gainlaw.sizes import N0, centre_of, format_params, size_text
@@ -22,13 +22,6 @@ Array = NDArray[np.float64]
 # Shapes tend to the line as a positive parameter goes to 0, where their formulas are 0 / 0. At this value they are the
 # line to eight digits, and inverses are not yet lost to rounding.
 _LEAST = 1e-8
-
-_FUNCTIONS: Mapping[str, Any] = {
-    "neg": np.negative, "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "arctan": np.arctan,
-    "tanh": np.tanh, "expm1": np.expm1, "log1p": np.log1p, "logistic": expit, "probit": ndtr, "power": np.power,
-    "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "raise": np.power,
-    "logaddexp": np.logaddexp,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +139,7 @@ class PlacedLaw:
             psi = np.asarray(psi, dtype=float)
             for k, each in enumerate(self.form.parameters):
                 values[each.symbol] = np.maximum(psi[..., k], _LEAST) if each.positive else psi[..., k]
-        return np.asarray(evaluate(graph, values, _FUNCTIONS))
+        return values_of(graph, values)
 
     def psi(self, values: Mapping[str, Array]) -> Array | None:
         """Return the shape parameters, shape (draws, k), from flat draws by name; None for laws without."""

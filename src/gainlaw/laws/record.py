@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float64]
 
-__all__ = ["Law", "Parameter", "formula_law", "read_law"]
+__all__ = ["Derived", "Law", "Parameter", "formula_law", "read_law"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,31 @@ class Parameter:
     along: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A number that a law's parameters say in other words.
+
+    Parameters
+    ----------
+    name : str
+        Its name in tables and claims.
+    formula : str
+        A formula of the parameters in their own units.
+    meaning : str
+        What it is, for reports.
+    positive : bool
+        Whether it is positive; its interval is then made on a log scale.
+    unit : str
+        Its unit; ``{gain}`` stands for that of the gain.
+    """
+
+    name: str
+    formula: str
+    meaning: str
+    positive: bool = True
+    unit: str = "1"
+
+
 @dataclass(frozen=True)
 class Law:
     """A law of gain or score.
@@ -81,6 +106,8 @@ class Law:
     response : {"", "log"}
         ``log`` for a law of the logarithm of what is measured; tables are then read so, and predictions told as they
         are measured.
+    derived : tuple of Derived
+        Numbers that its parameters say in other words.
     limit : tuple of str
         The parameters whose sum the value tends to as size grows without bound; empty where there is no such limit.
     shape : Shape, optional
@@ -104,6 +131,7 @@ class Law:
     variables: tuple[str, ...] = ("x",)
     quantities: tuple[Quantity, ...] = ()
     response: Literal["", "log"] = ""
+    derived: tuple[Derived, ...] = ()
     limit: tuple[str, ...] = ()
     shape: Shape | None = None
     usual: bool = False
@@ -231,6 +259,7 @@ def read_law(record: Mapping[str, Any]) -> Law:
         Parameter(**{**each, "start": tuple(each["start"])}) for each in given["parameters"]
     )
     given["variables"], given["limit"] = tuple(given["variables"]), tuple(given["limit"])
+    given["derived"] = tuple(Derived(**each) for each in given.get("derived", ()))
     given["quantities"] = tuple(
         Quantity(**{**each, "columns": tuple(each["columns"])}) for each in given.get("quantities", ())
     )

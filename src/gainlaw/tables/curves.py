@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gainlaw.curves.record import CurveRecord
     from gainlaw.curves.study import CurveStudy
 
-__all__ = ["curve_claims_table", "curve_laws_table", "curve_parameters_table"]
+__all__ = ["curve_claims_table", "curve_laws_table", "curve_parameters_table", "loss_in_words"]
 
 
 def curve_laws_table(study: CurveStudy) -> Table:
@@ -104,8 +104,8 @@ def curve_parameters_table(study: CurveStudy) -> Table:
         Column("meaning", "Meaning"),
     )
     caption = (
-        f"Parameters of laws of {_of(first.points)}, by {_loss(first)}, with {percent(first.ci_prob)} intervals by the "
-        "delta method."
+        f"Parameters: {_of(first.points)}, by {loss_in_words(first)}, with {percent(first.ci_prob)} intervals "
+        "by the delta method."
     )
     return Table("curve_parameters", caption, frame, columns, rule_by="curve", size="footnotesize")
 
@@ -118,8 +118,15 @@ def _of(points: CurvePoints) -> str:
     return f"{points.label} against {' and '.join(against)}"
 
 
-def _loss(fit: CurveRecord) -> str:
-    """Return the loss in words, with the numbers that it needs."""
+def loss_in_words(fit: CurveRecord) -> str:
+    """Return the loss in words, with the numbers that it needs.
+
+    Examples
+    --------
+    >>> import gainlaw as gl
+    >>> loss_in_words(gl.fit_curve([1e8, 1e9, 1e10], [3.0, 2.0, 1.0]))
+    'least squares'
+    """
     setting = fit.problem.setting[0]
     said = {
         "squared": "least squares",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gainlaw.cli.columns import parse_loss
+from gainlaw.cli.columns import parse_compute, parse_loss
 from gainlaw.cli.given import GivenTable, reads_table
 from gainlaw.cli.printing import (
     OutputFormat,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gainlaw.curves.fit import CurveFit
+    from gainlaw.curves.frontier import Frontier
     from gainlaw.curves.study import CurveStudy
     from gainlaw.laws.record import Law
     from gainlaw.tables.table import Table as TableOfNumbers
@@ -106,6 +107,15 @@ def curve(
             "more.",
         ),
     ] = None,
+    frontier: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FLOP,...",
+            help="Of a law in size and tokens: the best of both for these amounts of compute, and for ten times "
+            "the largest.",
+        ),
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Refits of the bootstrap of claims and of the frontier.")] = 4000,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -123,11 +133,13 @@ def curve(
     on size. The exit code is 1 where the best law of a curve cannot be trusted.
     """
     from gainlaw.tables.curves import curve_laws_table, curve_parameters_table
+    from gainlaw.tables.frontier import frontier_table
     from gainlaw.tasks import task_title
 
     laws = [name.strip() for text in law or () for name in _parts(text) if name.strip()]
     columns = [name.strip() for name in (by or "").split(",") if name.strip()]
     of_table = {"x": x, "se": se, "weights": weights, "trials": trials, "groups": groups}
+    compute = parse_compute(frontier)
     options = {**parse_loss(loss), "ci_prob": ci_prob, "seed": seed}
     with progress_bar("fitting curves") as progress:
         if y is None:
@@ -143,18 +155,25 @@ def curve(
         note(f"{name}: no {skipped} law ({reason})")
     compared = study.comparable and (y is None or len(study.laws) > 1)
     shown = curve_laws_table(study) if compared and not parameters else curve_parameters_table(study)
-    judged = _verdicts(study, claim, twin) if claim else None
-    if form == "json" and judged is not None:
-        show_json({"curves": records(shown.frame), "claims": records(judged.frame)})
+    frontiers = {name: study.best(name).frontier(draws) for name in study.curves} if compute else {}
+    more = {
+        "frontier": frontier_table(frontiers, compute) if frontiers else None,
+        "claims": _verdicts(study, claim, draws, twin) if claim else None,
+    }
+    further = {name: each for name, each in more.items() if each is not None}
+    if form == "json" and further:
+        show_json(
+            {"curves": records(shown.frame), **{name: records(each.frame) for name, each in further.items()}}
+        )
     else:
         show(shown, form, safe=safe_csv)
     if form == "table" and compared:
         for name, words in study.words.items():
             console().print(f"\n{task_title(name)}: {words}")
-    if judged is not None and form != "json":
+    for each in further.values() if form != "json" else ():
         if form == "table":
             typer.echo()
-        show(judged, form, safe=safe_csv)
+        show(each, form, safe=safe_csv)
     failed = [
         f"{name}, {fitted}: {finding.message}"
         for (name, fitted), fit in study.fits.items()
@@ -162,7 +181,7 @@ def curve(
         if finding.failed
     ]
     if output is not None:
-        _write(study, output, safe_csv)
+        _write(study, frontiers, compute, output, safe_csv)
         note(f"wrote {output}")
     for message in failed:
         warn(message)
@@ -230,7 +249,7 @@ def _of_columns(
 
 
 def _verdicts(
-    study: CurveStudy, claims: list[str], twin: Callable[[list[Law]], CurveStudy] | None
+    study: CurveStudy, claims: list[str], draws: int, twin: Callable[[list[Law]], CurveStudy] | None
 ) -> TableOfNumbers:
     """Judge claims on the best law of every curve, and on the same law on the other scale where there are counts."""
     from gainlaw.claims.curves import assess_curve
@@ -249,7 +268,7 @@ def _verdicts(
     for name in study.curves:
         fit = study.best(name)
         same = other.get((name, fit.law.name))
-        rows += [(name, fit.law.name, assess_curve(fit, each, twin=same)) for each in parsed]
+        rows += [(name, fit.law.name, assess_curve(fit, each, twin=same, draws=draws)) for each in parsed]
     return curve_claims_table(rows)
 
 
@@ -258,19 +277,30 @@ def _parts(text: str) -> list[str]:
     return text.split(",") if all(part.strip().isidentifier() for part in text.split(",")) else [text]
 
 
-def _write(study: CurveStudy, output: Path, safe_csv: bool) -> None:
+def _write(
+    study: CurveStudy, frontiers: dict[str, Frontier], compute: list[float], output: Path, safe_csv: bool
+) -> None:
     from gainlaw._directory import new_directory
     from gainlaw._io import write_text_atomic
     from gainlaw._listing import FILES
     from gainlaw.figures.common.style import save_figure
     from gainlaw.figures.curves import plot_curves
+    from gainlaw.figures.frontier import plot_frontier
+    from gainlaw.figures.surface import plot_laws
     from gainlaw.tables.curves import curve_laws_table, curve_parameters_table
+    from gainlaw.tables.frontier import frontier_table
 
     with new_directory(output, FILES, names=("curves.txt",)) as folder:
         tables = [curve_laws_table(study)] if study.comparable else []
+        tables += [frontier_table(frontiers, compute)] if frontiers else []
         for table in (*tables, curve_parameters_table(study)):
             write_text_atomic(folder / f"{table.name}.csv", table.to_csv(safe=safe_csv))
             write_text_atomic(folder / f"{table.name}.tex", table.to_latex())
         words = "".join(f"{name}: {words}\n\n" for name, words in study.words.items())
         write_text_atomic(folder / "curves.txt", words)
-        save_figure(plot_curves([study.best(name) for name in study.curves]), folder / "curves")
+        best = [study.best(name) for name in study.curves]
+        save_figure(
+            plot_curves(best) if all(each.sized for each in best) else plot_laws(best), folder / "curves"
+        )
+        for place, each in enumerate(frontiers.values()):
+            save_figure(plot_frontier(each, compute), folder / f"frontier{place + 1 if place else ''}")

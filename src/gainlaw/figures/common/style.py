@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -32,6 +32,7 @@ __all__ = [
     "figure_bytes",
     "finish",
     "inline_svg",
+    "log_axis",
     "new_figure",
     "params_axis",
     "save_figure",
@@ -107,6 +108,9 @@ _METADATA: dict[str, dict[str, str | None]] = {
 }
 
 
+# Powers of ten along an axis at most.
+_MOST_TICKS = 7
+
 #: The formats in which a figure is written.
 KINDS = ("pdf", "png", "svg")
 
@@ -177,28 +181,57 @@ def params_axis(axes: Axes, params: Sequence[float] | np.ndarray, *, label: bool
     label : bool
         Whether to write the axis label.
     """
-    values = np.asarray(params, dtype=float)
+    log_axis(axes, "x", params, "parameters" if label else "", write=format_params)
+
+
+def log_axis(
+    axes: Axes,
+    which: Literal["x", "y"],
+    values: Sequence[float] | np.ndarray,
+    label: str,
+    *,
+    write: Callable[[float], str] | None = None,
+) -> None:
+    """Make an axis logarithmic, with ticks at powers of ten, or between them where there are too few.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        The panel.
+    which : {"x", "y"}
+        The axis.
+    values : array_like of float
+        The numbers that must be in view.
+    label : str
+        What to write along it; nothing where it is empty.
+    write : callable, optional
+        How its ticks are written; in short by default, as 1e21.
+    """
+    values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values) & (values > 0)]
     low, high = (values.min(), values.max()) if values.size else (1e8, 1e11)
     pad = (high / low) ** 0.06 if high > low else 2.0
-    axes.set_xscale("log")
-    axes.set_xlim(low / pad, high * pad)
-    ticks = _size_ticks(low / pad, high * pad)
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_params(value)))
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    (axes.set_xlim if which == "x" else axes.set_ylim)(low / pad, high * pad)
+    shown = write or (
+        lambda value: f"{value:.0e}".replace("e+", "e").replace("e0", "e") if value >= 1e4 else f"{value:g}"
+    )
+    axis.set_major_locator(FixedLocator(_size_ticks(low / pad, high * pad)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: shown(value)))
     decades = np.arange(np.floor(np.log10(low / pad)), np.ceil(np.log10(high * pad)) + 1)
     minor = [m * 10.0**d for d in decades for m in range(1, 10)]
-    axes.xaxis.set_minor_locator(FixedLocator([tick for tick in minor if low / pad <= tick <= high * pad]))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(FixedLocator([tick for tick in minor if low / pad <= tick <= high * pad]))
+    axis.set_minor_formatter(NullFormatter())
     if label:
-        axes.set_xlabel("parameters")
+        axis.set_label_text(label)
 
 
 def _size_ticks(low: float, high: float) -> list[float]:
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     tens = [10.0**d for d in decades if low <= 10.0**d <= high]
     if len(tens) >= 2:
-        return tens
+        return tens[:: -(-len(tens) // _MOST_TICKS)]
     return [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= m * 10.0**d <= high]
 
 

@@ -1,6 +1,6 @@
 """Log loss of size and tokens: what each leaves over adds to what is irreducible (arXiv 2203.15556)."""
 
-from gainlaw.laws.record import Law, Parameter
+from gainlaw.laws.record import Derived, Law, Parameter
 
 __all__ = ["LAW"]
 
@@ -21,4 +21,9 @@ LAW = Law(
     ),
     variables=("log_n", "log_d"),
     response="log",
+    derived=(
+        Derived("A", "exp(a)", "coefficient of size"),
+        Derived("B", "exp(b)", "coefficient of tokens"),
+        Derived("E", "exp(e)", "irreducible loss"),
+    ),
 )
