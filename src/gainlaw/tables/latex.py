@@ -128,6 +128,15 @@ _LATIN = set(range(0xC0, 0x180)) - {
 }  # fmt: skip
 
 
+# The packages of fragments, each by what gives away that it is needed.
+_PACKAGES = {
+    "array": r"\arraybackslash",
+    "booktabs": r"\toprule",
+    "longtable": r"\begin{longtable}",
+    "siunitx": "S[table-format",
+}
+
+
 def escape_latex(text: str) -> str:
     r"""Return plain text as LaTeX that prints it under pdflatex, whatever it holds.
 
@@ -173,7 +182,13 @@ def _escape_character(character: str) -> str:
 
 
 def render_latex(table: TableRecord, *, floating: bool = True) -> str:
-    r"""Return a `Table` as LaTeX source (`Table.to_latex`)."""
+    r"""Return a `Table` as LaTeX source (`Table.to_latex`); its first line says which packages it needs."""
+    source = _source(table, floating)
+    needed = [name for name, mark in _PACKAGES.items() if mark in source]
+    return f"% Packages: {', '.join(needed)}\n{source}"
+
+
+def _source(table: TableRecord, floating: bool) -> str:
     long = _printed_lines(table) > LONG
     spec = "".join(_column_spec(table, column) for column in table.columns)
     head = [_heading(column) for column in table.columns]
