@@ -53,9 +53,9 @@ def ladder_table(runner: Runner, runs: int) -> list[str]:
         "",
         "Two curves, fitted to six families of models with five sizes each and three tasks of 1,500 items: in four of",
         "them the tuned curve is the untuned one shifted in size, one has a flat untuned curve, one guesses at every",
-        "size, and both of these gain from tuning. A factor in size is *given* if it is a number; where no size",
-        "reaches the tuned score it must not be. Families of one study share a fit; intervals of proportions take",
-        "them as independent.",
+        "size, and both of these gain from tuning. A factor in size is *given* if it has an interval, which may be",
+        "open; where no size reaches the tuned score it must not be, or be open. Families of one study share a fit;",
+        "intervals of proportions take them as independent.",
         "",
         "| untuned curve | families | factor given | of these covered | gain in points at 1B covered |",
         "|---|---|---|---|---|",
@@ -63,8 +63,9 @@ def ladder_table(runner: Runner, runs: int) -> list[str]:
     titles = {"rising": "rises", "flat": "is flat", "floored": "is at chance"}
     for kind, each in kinds.items():
         given = [row for row in each if row["status"] in ("ok", "beyond", "poor")]
-        covered = sum(row["factor"][0] is not None and _holds(row["factor"]) for row in given)
-        share = wilson(covered, len(given)) if given and kind == "rising" else "-"
+        covered = sum(_holds(row["factor"]) for row in given)
+        share = f"{covered} of {len(given)}"
+        share = wilson(covered, len(given)) if kind == "rising" else share
         gain = wilson(sum(_holds(row["gain"]) for row in each), len(each))
         lines.append(f"| {titles[kind]} | {len(each)} | {wilson(len(given), len(each))} | {share} | {gain} |")
     fallen = sum(result["engine"] != "exact" for result in results)
@@ -76,6 +77,6 @@ def ladder_table(runner: Runner, runs: int) -> list[str]:
     ]
 
 
-def _holds(triple: list[float]) -> bool:
-    truth, low, high = triple
-    return low <= truth <= high
+def _holds(triple: list[float | None]) -> bool:
+    truth, low, high = (np.inf if value is None else value for value in triple)
+    return bool(low <= truth <= high or (np.isinf(truth) and high >= 1e300))

@@ -12,7 +12,7 @@ from slopes import BASE, REPLICATES, SETTINGS, Runner, design_of, slope_of, slop
 from gainlaw._threads import one_blas_thread
 from gainlaw.laws import law
 from gainlaw.model.spec.problem import build_problem, specify
-from gainlaw.posterior.curves import gain_curve
+from gainlaw.posterior.levels import gain_curve
 from gainlaw.posterior.record import Posterior
 from gainlaw.scores.evaluations.table import evaluations_from_frame
 from gainlaw.scores.gains.cells.reading import gains_from_frame

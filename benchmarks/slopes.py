@@ -12,8 +12,8 @@ from gainlaw._threads import one_blas_thread
 from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
 from gainlaw.laws import law
 from gainlaw.model.spec.problem import build_problem, specify
-from gainlaw.posterior.curves import gain_curve
 from gainlaw.posterior.estimates import MIN_ESS
+from gainlaw.posterior.levels import gain_curve
 from gainlaw.posterior.record import Posterior
 from gainlaw.scores.gains.table import Gains
 

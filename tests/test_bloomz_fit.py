@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.posterior.curves import gain_curve, new_checkpoint, new_group
+from gainlaw.posterior.curves import new_checkpoint, new_group
 from gainlaw.posterior.estimates import MIN_ESS, RHAT_LIMIT
+from gainlaw.posterior.levels import gain_curve
 from gainlaw.posterior.ranking import rank_groups
 
 pytestmark = pytest.mark.slow

@@ -13,8 +13,8 @@ import gainlaw as gl
 from gainlaw.fitting.checks.diagnostics import cells_check, speaks
 from gainlaw.laws import law
 from gainlaw.model.spec.problem import specify
-from gainlaw.posterior.curves import gain_curve
 from gainlaw.posterior.grid import grid_cells
+from gainlaw.posterior.levels import gain_curve
 from gainlaw.report.write import write_report
 
 SIZES = (1e8, 1e9, 1e10, 1e11)

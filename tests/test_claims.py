@@ -81,7 +81,6 @@ def make_fit(scale="points", lines=None, frame=None, status="ok", law="linear", 
     lines = lines or {(): (5.0, -3.0, 1.0)}
     return SimpleNamespace(
         scale=scale,
-        reads_points=False,
         unit={"points": "points", "log_odds": "log-odds"}[scale],
         lines={key: draw_line(value, seed) for seed, (key, value) in enumerate(lines.items(), start=7)},
         prior_lines={key: draw_line((0.0, 0.0, prior_sd), seed) for seed, key in enumerate(lines, start=3)},
@@ -135,7 +134,7 @@ def fake_curves(monkeypatch):
     monkeypatch.setattr("gainlaw.posterior.shares.prior_widening", lambda fit: np.zeros(DRAWS))
     monkeypatch.setattr("gainlaw.posterior.shares.narrower_baselines", lambda fit: None)
     # Last: modules that are loaded on the way take the names as they are.
-    monkeypatch.setattr("gainlaw.posterior.curves.gain_curve", curve)
+    monkeypatch.setattr("gainlaw.posterior.levels.gain_curve", curve)
     monkeypatch.setattr("gainlaw.posterior.curves.covariate_effect", covariate_effect)
 
 

@@ -10,7 +10,7 @@ from gainlaw.claims import chance
 from gainlaw.claims.chance import Chances
 from gainlaw.claims.grammar.parse import parse_claim
 from gainlaw.claims.verdict import verdicts_frame
-from gainlaw.posterior.curves import gain_curve
+from gainlaw.posterior.levels import gain_curve
 from gainlaw.scores.simulate import simulate_study
 
 pytestmark = pytest.mark.slow

@@ -21,7 +21,7 @@ from gainlaw.laws.record import Law, Parameter, read_law
 from gainlaw.laws.shape import Definition, Shape, ShapeParameter
 from gainlaw.laws.tape import build_tape
 from gainlaw.options import DEFAULT_LAW
-from gainlaw.posterior.curves import gain_curve
+from gainlaw.posterior.levels import gain_curve
 from gainlaw.report.content import collect
 from gainlaw.report.exhibits import FIGURES, basis_of
 from gainlaw.report.page import render_page

@@ -10,7 +10,7 @@ from scipy import stats
 
 import gainlaw as gl
 from gainlaw.model.spec.priors import prior
-from gainlaw.posterior.curves import gain_curve
+from gainlaw.posterior.levels import gain_curve
 from gainlaw.posterior.shares import narrower_baselines, prior_share
 from gainlaw.report.answer import answer
 from gainlaw.scores.simulate import simulate_study

@@ -16,8 +16,8 @@ from gainlaw.frequentist.small_sample import contrast_test
 from gainlaw.laws import law
 from gainlaw.model.spec.problem import specify
 from gainlaw.model.spec.terms import CANDIDATES, TREE
-from gainlaw.posterior.curves import gain_curve
 from gainlaw.posterior.grid import SELECTABLE
+from gainlaw.posterior.levels import gain_curve
 
 CASES = Path(__file__).parent / "cases"
 LANGUAGES = ("en", "tr", "zh", "sw", "fi", "ko")

@@ -44,7 +44,7 @@ _EXPORTS = {
     "compare": "fitting.comparison",
     "table": "tables.named",
     "prior": "model.spec.priors",
-    "gain_curve": "posterior.curves",
+    "gain_curve": "posterior.levels",
     "fit_curve": "curves.fit",
     "curve_points": "curves.reading",
     "formula_law": "laws",
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from gainlaw.laws import law
     from gainlaw.laws.record import formula_law
     from gainlaw.model.spec.priors import prior
-    from gainlaw.posterior.curves import gain_curve
+    from gainlaw.posterior.levels import gain_curve
     from gainlaw.report.write import draw_figures, write_report
     from gainlaw.scores.datasets import list_datasets, load_dataset
     from gainlaw.scores.evaluations.table import Evaluations, evaluations_from_frame, read_evaluations

@@ -80,15 +80,12 @@ class FitDraws:
         return self._draws[term]
 
     def _curve(self, selector: Selector) -> Curve:
-        from gainlaw.posterior.curves import gain_curve
-        from gainlaw.posterior.score_curves import points_curve
+        from gainlaw.posterior.levels import gain_curve
 
         if selector not in self._curves:
-            level, group = None if selector.group else selector.level, dict(selector.group)
-            self._curves[selector] = (
-                points_curve(self.posterior, group, level, prior=self.prior)
-                if self.posterior.reads_points
-                else gain_curve(self.posterior, level, prior=self.prior, **group)
+            level = None if selector.group else selector.level
+            self._curves[selector] = gain_curve(
+                self.posterior, level, prior=self.prior, **dict(selector.group)
             )
         return self._curves[selector]
 

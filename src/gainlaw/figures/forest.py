@@ -95,7 +95,7 @@ def forest_data(fit: FitRecord, level: str = "task", estimand: str = "slope") ->
         If the fit has no such level.
     """
     from gainlaw.errors import InputError, Problem
-    from gainlaw.posterior.curves import gain_curve
+    from gainlaw.posterior.levels import gain_curve
 
     cells = fit.gains.frame
     if level not in cells:

@@ -20,8 +20,8 @@ from gainlaw.figures.common.style import (
     style,
 )
 from gainlaw.formats import format_number, percent, tails
-from gainlaw.posterior.curves import gain_curve
 from gainlaw.posterior.heterogeneity import term_variances
+from gainlaw.posterior.levels import gain_curve
 from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:

@@ -133,7 +133,7 @@ def gain_data(
     cells : pandas.DataFrame
         panel, params, gain, se, checkpoint, language.
     """
-    from gainlaw.posterior.curves import gain_curve
+    from gainlaw.posterior.levels import gain_curve
 
     frame = fit.gains.frame
     panels = ["overall"] if by is None else sorted(frame[by].astype(str).unique()) if by in frame else []

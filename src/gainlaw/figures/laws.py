@@ -66,7 +66,7 @@ def laws_data(fits: Mapping[str, FitRecord], *, points: int = 60) -> tuple[pd.Da
 
     The mean of a checkpoint gives every task the same weight, as the overall curve does.
     """
-    from gainlaw.posterior.curves import gain_curve
+    from gainlaw.posterior.levels import gain_curve
 
     cells = next(iter(fits.values())).gains.frame
     sizes = np.geomspace(cells["params"].min(), cells["params"].max(), points)

@@ -76,7 +76,7 @@ def slope_data(fit: FitRecord) -> dict[str, np.ndarray]:
     dict of str to numpy.ndarray, shape (draws,)
         For `overall` and `population`.
     """
-    from gainlaw.posterior.curves import gain_curve
+    from gainlaw.posterior.levels import gain_curve
 
     return {level: gain_curve(fit, level=level).slope() for level in ("overall", "population")}
 

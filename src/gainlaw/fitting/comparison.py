@@ -16,9 +16,14 @@ __all__ = ["compare", "name_fits"]
 
 
 def compare(
-    fits: FitRecord | Mapping[str, FitRecord] | Sequence[FitRecord], *more: FitRecord
+    fits: FitRecord | Mapping[str, FitRecord] | Sequence[FitRecord],
+    *more: FitRecord,
+    leave: str | None = None,
 ) -> pd.DataFrame:
     """Compare fits of the same gains by leave-one-checkpoint-out predictive density, and by their evidence.
+
+    With `leave` families, studies, checkpoints or largest sizes are left out instead, and every law is held against the
+    gains in points that it did not see, beside reference lines: see `gainlaw.fitting.across.compare_across`.
 
     Parameters
     ----------
@@ -26,6 +31,8 @@ def compare(
         Two or more fits of the same rows on the same scale. In a sequence they are named by their directories, or laws.
     *more : Fit
         The others, where `fits` is one of them.
+    leave : {"family", "study", "checkpoint", "largest"} or str, optional
+        What is left out together: these, or the groups of a column of the gains.
 
     Returns
     -------
@@ -55,12 +62,17 @@ def compare(
     >>> import gainlaw as gl
     >>> gl.compare({"linear": linear, "offset power": curved})  # doctest: +SKIP
     >>> gl.compare(linear, curved)  # doctest: +SKIP
+    >>> gl.compare(linear, two_curve, leave="family")  # doctest: +SKIP
     """
     if isinstance(fits, FitRecord):
         fits = (fits, *more)
     elif more:
         raise InputError(Problem("give the fits one by one, or all of them in one list or mapping"))
     named = dict(fits) if isinstance(fits, Mapping) else name_fits(fits)
+    if leave is not None:
+        from gainlaw.fitting.across import compare_across
+
+        return compare_across(named, leave)
     problems = []
     if len(named) < 2:
         problems.append(Problem("one fit cannot be compared", hint="give two or more"))

@@ -10,10 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.posterior.curves import Curve, curve_at, new_checkpoint, new_group
+from gainlaw.posterior.curves import Curve, new_checkpoint, new_group
 from gainlaw.posterior.estimates import summarise
+from gainlaw.posterior.levels import curve_at
 from gainlaw.posterior.record import Posterior
-from gainlaw.posterior.score_curves import PointsCurve, lifted, points_curve
+from gainlaw.posterior.score_curves import PointsCurve, lifted
 from gainlaw.posterior.shares import baseline_share, narrower_baselines, prior_share, prior_widening
 from gainlaw.sizes import decades, model_sizes
 
@@ -87,8 +88,7 @@ def _of_group(
 
     def curves(posterior: Posterior) -> tuple[Curve, Curve]:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
-        make = points_curve if posterior.reads_points else curve_at
-        base = make(posterior, group, level)
+        base = curve_at(posterior, group, level)
         if new:
             base = new_group(base, posterior, new, rng)
         other = new_checkpoint(base, posterior, rng)

@@ -26,8 +26,6 @@ from gainlaw.sizes import N0, decades, model_sizes
 __all__ = [
     "Curve",
     "covariate_effect",
-    "curve_at",
-    "gain_curve",
     "line_at",
     "new_checkpoint",
     "new_group",
@@ -147,38 +145,10 @@ class Curve:
             raise InputError(Problem(f"the {self.law.name} law has no {what}", hint=f"fit law={DEFAULT_LAW}"))
 
 
-def gain_curve(posterior: Posterior, level: str | None = None, *, prior: bool = False, **group: str) -> Curve:
-    """Return the posterior curve of the gain at a level.
-
-    Parameters
-    ----------
-    posterior : Posterior
-        The posterior; a fit is one.
-    level : {"population", "overall"}, optional
-        ``population`` is the mean of the hierarchy: what a new task in a new family would show on average.
-        ``overall`` (the default) is the average over the groups observed, each task and language counting the same.
-    prior : bool
-        Use prior draws in place of posterior draws.
-    **group : str
-        Groups to fix, e.g. ``task="xnli"``, ``language_family="Turkic"``; the rest is averaged as in ``overall``.
-
-    Raises
-    ------
-    InputError
-        For a level or a group that the fit does not have.
-
-    Examples
-    --------
-    >>> gain_curve(fit, task="xnli").slope().mean()  # doctest: +SKIP
-    5.1
-    """
-    return curve_at(posterior, group, level, prior=prior)
-
-
-def curve_at(
+def line_at(
     posterior: Posterior, selection: Mapping[str, str], level: str | None = None, *, prior: bool = False
 ) -> Curve:
-    """Return the curve of a selection of groups given as a mapping, see `gain_curve`.
+    """Return the curve of a selection of groups in the unit of the coefficients, see `gainlaw.posterior.levels`.
 
     Parameters
     ----------
@@ -196,18 +166,6 @@ def curve_at(
     InputError
         For a level or a group that the fit does not have.
     """
-    if posterior.reads_points:
-        hint = (
-            "estimates, claims and predictions are in points; curves and figures those of the fit on log-odds"
-        )
-        raise InputError(Problem(f"the {posterior.law.name} law is no line in points", hint=hint))
-    return line_at(posterior, selection, level, prior=prior)
-
-
-def line_at(
-    posterior: Posterior, selection: Mapping[str, str], level: str | None = None, *, prior: bool = False
-) -> Curve:
-    """Return the curve in the unit of the coefficients, which a law of scores has on log-odds; see `curve_at`."""
     group = dict(selection)
     if level not in (None, "population", "overall"):
         raise InputError(

@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.model.spec.covariates import column_of
-from gainlaw.posterior.curves import Curve, covariate_effect, curve_at
+from gainlaw.posterior.curves import Curve, covariate_effect
 from gainlaw.posterior.grid import SELECTABLE, levels_of, why_absent
+from gainlaw.posterior.levels import curve_at
 from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.score_curves import PointsCurve, points_curve, within_reach
 from gainlaw.posterior.shares import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gainlaw.posterior.curves import curve_at
 from gainlaw.posterior.grid import levels_of
+from gainlaw.posterior.levels import curve_at
 from gainlaw.posterior.record import Posterior
 
 __all__ = ["rank_groups"]

@@ -110,7 +110,7 @@ def _better_by_prediction(table: pd.DataFrame, mine: pd.Series) -> tuple[str, st
 
 def _bend(fit: FitRecord) -> str:
     """Return the slope near either end of the sizes under a law that bends; empty where it hardly does."""
-    from gainlaw.posterior.curves import gain_curve
+    from gainlaw.posterior.levels import gain_curve
 
     sizes = fit.gains.frame["params"].dropna().to_numpy(dtype=float)
     line, ends = gain_curve(fit, "overall"), (float(sizes.min()), float(sizes.max()))

@@ -211,7 +211,7 @@ def compare_table(frame: pd.DataFrame) -> Table:
     ----------
     frame : pandas.DataFrame
         As `gainlaw.compare` returns it: model, elpd, se, elpd_diff, se_diff, pareto_k_max, log_evidence,
-        bayes_factor; the last two are left out where no model has them.
+        bayes_factor; the last two are left out where no model has them. With groups left out: rmse, coverage, groups.
 
     Examples
     --------
@@ -226,6 +226,9 @@ def compare_table(frame: pd.DataFrame) -> Table:
         Column("se", "s.e.", "number", 1),
         Column("elpd_diff", "Difference", "number", 1),
         Column("se_diff", "s.e. of difference", "number", 1),
+        Column("rmse", "Error of a group's mean", "number", 2),
+        Column("coverage", "95% intervals hold", "probability"),
+        Column("groups", "Groups left out", "count"),
         Column("checkpoints", "Checkpoints", "count"),
         Column("pareto_k_max", "Largest Pareto k", "number", 2),
         Column("status", "Status", "status"),
@@ -236,10 +239,22 @@ def compare_table(frame: pd.DataFrame) -> Table:
     hidden = () if by_evidence else ("log_evidence", "bayes_factor")
     kept = tuple(column for column in columns if column.key in frame and column.key not in hidden)
     caption = "Predictive comparison of the laws, leaving out one checkpoint at a time."
+    if "rmse" in frame:
+        caption = (
+            "Prediction of the gains in points of groups left out, beside lines that know no law of size."
+        )
     notes: tuple[str, ...] = (
-        "elpd is the expected log predictive density of the gains of a checkpoint that was not seen; "
-        "higher is better. With few checkpoints the standard errors are rough: a difference below two of "
-        "them says nothing.",
+        (
+            "elpd is the sum of the log predictive densities of single gains in points that were not seen; higher is "
+            "better. Errors of a group's mean gain are root mean squares, in points. Standard errors take groups as "
+            "independent: with few groups a difference below two of them says nothing.",
+        )
+        if "rmse" in frame
+        else (
+            "elpd is the expected log predictive density of the gains of a checkpoint that was not seen; "
+            "higher is better. With few checkpoints the standard errors are rough: a difference below two of "
+            "them says nothing.",
+        )
     )
     if by_evidence:
         notes += (

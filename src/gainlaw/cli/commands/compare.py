@@ -18,10 +18,21 @@ def compare(
     directories: Annotated[
         list[Path], typer.Argument(metavar="DIR DIR...", help="Fit directories.", show_default=False)
     ],
+    leave: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[family|study|checkpoint|largest|COLUMN]",
+            help="Leave these out together and predict their gains in points, beside reference lines.",
+        ),
+    ] = None,
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print it.")] = "table",
     safe_csv: SafeCsv = False,
 ) -> None:
     """Compare fits of the same gains by prediction, leaving one checkpoint out at a time, and by evidence.
+
+    With --leave whole families of models, studies or the largest sizes are left out instead, the gains in points are
+    what every law must predict, and the means of tasks, recipes and families, and the gain of a family's previous size
+    stand beside: one fit is then enough.
 
     The evidence, and the Bayes factors that follow from it, depend on the priors; they are given where every fit was
     made by the engine exact.
@@ -29,10 +40,10 @@ def compare(
     import gainlaw
     from gainlaw.tables.checks import compare_table
 
-    if len(directories) < 2:
+    if len(directories) < 2 and leave is None:
         raise InputError(Problem("a comparison takes two fit directories or more"))
     if len({directory.resolve() for directory in directories}) < len(directories):
         raise InputError(Problem("a fit directory is named twice"))
     fits = {str(directory): open_fit(directory) for directory in directories}
-    show(compare_table(gainlaw.compare(fits)), form, safe=safe_csv)
+    show(compare_table(gainlaw.compare(fits, leave=leave)), form, safe=safe_csv)
     exit_untrusted(list(fits.values()))

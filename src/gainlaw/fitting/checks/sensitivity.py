@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.model.engines.importance import smooth_weights
-from gainlaw.posterior.curves import gain_curve
+from gainlaw.posterior.levels import gain_curve
 from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.tree import prior_log_densities
 

@@ -12,7 +12,7 @@ from gainlaw.fitting.checks.diagnostics import Check
 from gainlaw.fitting.exploration import shape_values
 from gainlaw.model.effects import linear_predictor
 from gainlaw.model.spec.smooth import LEAST_SIZES, SMOOTH, families_of
-from gainlaw.posterior.curves import gain_curve
+from gainlaw.posterior.levels import gain_curve
 from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.tree import effects_of, hyper_points
 from gainlaw.sizes import size_text
