@@ -138,7 +138,8 @@ def seeds():
 
 def test_all_seeds_give_one_verdict(seeds):
     shares = [float((gain_curve(fit, "population").slope() > 0).mean()) for fit in seeds]
-    threshold = 0.9625  # The share of draws passes it with some seeds, and with one it does not.
+    # The share of draws passes it with some seeds and not with others.
+    threshold = (min(shares) + max(shares)) / 2
     assert min(shares) < threshold < max(shares)
     found = [gl.assess(fit, "slope[population] > 0", both=False, threshold=threshold) for fit in seeds]
     assert len({verdict.verdict for verdict in found}) == 1
