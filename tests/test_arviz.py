@@ -91,9 +91,9 @@ def test_power_scaling_agrees_with_ours(fit: gl.Fit) -> None:
     groups = {name: fit.draws[name].to_dataset() for name in ("log_prior", "log_likelihood")}
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"slope": (("chain", "draw"), slope)}), **groups})
     found = az.psense_summary(tree, prior_var_names=["mu"], round_to=6).loc["slope"]
-    # Both smooth the weights by a Pareto tail, each in its way.
-    assert found["likelihood"] == pytest.approx(ours["likelihood"], rel=0.02)
-    assert found["prior"] == pytest.approx(ours["fixed effects"], rel=0.02)
+    # Both smooth the weights by a Pareto tail, each in its way; a distance counts from 0.05 on.
+    assert found["likelihood"] == pytest.approx(ours["likelihood"], rel=0.02, abs=0.002)
+    assert found["prior"] == pytest.approx(ours["fixed effects"], rel=0.02, abs=0.002)
     whole = az.psense_summary(fit.draws, var_names=["mu"])
     assert list(whole.index) == ["mu[intercept]", "mu[slope]"]
 
