@@ -16,6 +16,8 @@ from conftest import Cli
 from gainlaw.cli.app import app
 from gainlaw.curves.fit import CurveFit
 from gainlaw.curves.reading import column_law
+from gainlaw.curves.tying import fit_tied
+from gainlaw.laws.changed import fixed
 
 TRUTH = {"a": 6.17, "b": 7.67, "e": 0.597, "alpha": 0.347, "beta": 0.367}
 
@@ -327,3 +329,80 @@ def test_chinchilla_from_the_plain_table_of_the_command_line(cli: Cli) -> None:
     # The published parameters give 73.2 billion; the 2.5% points of 1,000 refits have an error of 1.7%.
     assert best["params"] == pytest.approx(73.19e9, rel=1e-3)
     np.testing.assert_allclose([best["params_low"], best["params_high"]], [52e9, 113e9], rtol=0.06)
+
+
+def test_claims_may_be_on_parameters_and_what_is_derived_of_them(direct) -> None:
+    assert gl.assess_curve(direct, "alpha > 0.1", draws=200).verdict == "supported"
+    verdict = gl.assess_curve(direct, "E > 1.7", draws=200)
+    assert (verdict.verdict, verdict.estimate) == (
+        "supported",
+        pytest.approx(np.exp(direct.values["e"]) - 1.7),
+    )
+    close = gl.assess_curve(direct, "abs(alpha - beta) < 0.2", draws=200)
+    assert close.claim == "abs(alpha - beta) < 0.2"
+    assert close.verdict == "supported"
+    with pytest.raises(gl.InputError, match="true whatever the data say"):
+        gl.assess_curve(direct, "A > 0")
+    with pytest.raises(
+        gl.InputError, match=r"unknown name 'gamma'.*parameters: a, b, e, alpha, beta, A, B, E"
+    ):
+        gl.assess_curve(direct, "gamma > 0")
+    with pytest.raises(gl.InputError, match="unknown name 'alpha'"):
+        gl.parse_claim("alpha > 0")
+    with pytest.raises(gl.InputError, match="has no parameter r"):
+        gl.assess_curve(direct, gl.parse_claim("r > 1", {"r": False}))
+    with pytest.raises(gl.InputError, match="different kinds"):
+        gl.assess_curve(direct, "slope > alpha")
+
+
+def test_a_parameter_that_is_known_is_not_fitted(cli: Cli, runs: pd.DataFrame, direct, tmp_path) -> None:
+    law = fixed(direct.law, {"e": direct.values["e"]})
+    fit = gl.fit_curve(direct.points, law=law, loss="huber", delta=1e-3)
+    for name, value in fit.values.items():
+        assert value == pytest.approx(direct.values[name], rel=1e-5)
+    assert (fit.estimates["se"].to_numpy() < direct.estimates["se"].to_numpy()[[0, 1, 3, 4]] * 1.001).all()
+    assert fit.derived["parameter"].tolist() == ["A", "B"]
+    assert fixed(direct.law, {}) is direct.law
+    for wrong, message in (({"q": 1.0}, "no parameter q"), (direct.values, "nothing is left")):
+        with pytest.raises(gl.InputError, match=message):
+            fixed(direct.law, wrong)
+    with pytest.raises(gl.InputError, match="must be positive"):
+        fixed(gl.law("offset_power"), {"r": -1.0})
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    asked = ["curve", tmp_path / "runs.csv", "--y", "loss", "--x", "params,tokens", "--law", "chinchilla"]
+    assert "chinchilla, e = 0.6" in cli(*asked, "--fix", "e=0.6").out
+    assert cli(*asked, "--fix", "e=much").code == 2
+
+
+def test_curves_share_parameters(cli: Cli, tmp_path) -> None:
+    """Two teams with one exponent: linear laws have a closed form, and a power law recovers what made the data."""
+    rng = np.random.default_rng(5)
+    size = np.tile(np.geomspace(1e8, 1e10, 10), 2)
+    frame = pd.DataFrame({"params": size, "team": np.repeat(["red", "blue team"], 10)})
+    red = frame["team"].eq("red").to_numpy()
+    frame["score"] = 4.0 - np.log10(size / 1e9) + 3.0 * red + 0.1 * rng.standard_normal(20)
+    fit = fit_tied(gl.curve_points(frame, "score", "params", "linear", by=["team"]), "linear", ["b"])
+    design = np.column_stack([red, ~red, np.log10(size / 1e9)])
+    exact = np.linalg.lstsq(design, frame["score"], rcond=None)[0]
+    np.testing.assert_allclose([fit.values[name] for name in ("a_red", "a_blue_team", "b")], exact, rtol=1e-9)
+    frame["score"] = (2.0 + 3.0 * red) * (size / 1e9) ** -0.4 * np.exp(0.01 * rng.standard_normal(20)) + 1.0
+    frame.to_csv(tmp_path / "teams.csv", index=False)
+    asked = ["curve", tmp_path / "teams.csv", "--y", "score", "--x", "params"]
+    claim = ["--claim", "a_red > a_blue_team", "--draws", "300", "--json"]
+    shown = cli(*asked, "--by", "team", "--law", "offset_power", "--share", "c,r", *claim)
+    assert shown.code == 0, shown.err
+    found = json.loads(shown.out)
+    rows = {row["parameter"]: row for row in found["curves"]}
+    for name, true in {"c": 1.0, "r": 0.4, "a_red": 5.0, "a_blue_team": 2.0}.items():
+        assert rows[name]["low"] < true < rows[name]["high"]
+    assert found["claims"][0]["verdict"] == "supported"
+    shown = cli(*asked, "--law", "power", "--share", "r")
+    assert (shown.code, "two curves or more" in shown.err) == (2, True)
+
+
+def test_kinks_in_formulas_are_no_linear_parameters() -> None:
+    assert gl.formula_law("abs(a) + b * x").linear == (False, True)
+    assert gl.formula_law("max(a, b * x)").linear == (False, False)
+    x = np.linspace(-1.0, 1.0, 21)
+    fit = gl.fit_curve({"x": x}, np.minimum(2.0 + 3.0 * x, 1.5), law="min(a + b * x, c)")
+    np.testing.assert_allclose(sorted(fit.values.values()), [1.5, 2.0, 3.0], rtol=1e-8)

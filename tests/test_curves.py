@@ -94,9 +94,10 @@ def test_first_and_second_derivatives_are_those_of_finite_differences(name: str)
 
 
 OPERATIONS = st.sampled_from(["exp(0.3*{})", "log(2+({})**2)", "sin({})", "cos({})", "arctan({})", "logistic({})",
-                              "probit({})", "sqrt(1+({})**2)", "-({})", "({})**3"])  # fmt: skip
+                              "probit({})", "sqrt(1+({})**2)", "-({})", "({})**3", "tanh({})",
+                              "abs(1.7+({})**2)"])  # fmt: skip
 JOINTS = st.sampled_from(["({})+({})", "({})-({})", "({})*({})", "({})/(2+({})**2)", "logsumexp({}, {})",
-                          "(1+({})**2)**(0.3*({}))"])  # fmt: skip
+                          "(1+({})**2)**(0.3*({}))", "min(1e3+({}), {})", "max({}, ({})-1e3)"])  # fmt: skip
 
 
 @st.composite
@@ -116,11 +117,15 @@ def test_any_formula_has_the_derivatives_of_finite_differences(text: str) -> Non
     task = kernel.set_up(law, points_from_arrays({"x": x}, np.zeros(7)), "squared")
     theta = np.array([0.4, -0.3])
     value, slope = kernel.predict(task, theta)
-    functions = {name: getattr(np, name) for name in ("exp", "log", "sin", "cos", "arctan", "sqrt")}
+    functions = {
+        name: getattr(np, name) for name in ("exp", "log", "sin", "cos", "arctan", "sqrt", "tanh", "abs")
+    }
     functions |= {
         "logistic": lambda u: 1 / (1 + np.exp(-u)),
         "probit": stats.norm.cdf,
         "logsumexp": np.logaddexp,
+        "min": np.minimum,
+        "max": np.maximum,
     }
     direct = eval(law.formula, {"__builtins__": {}}, functions | {"a": 0.4, "b": -0.3, "x": x})
     np.testing.assert_allclose(value, direct, rtol=1e-10, atol=1e-10)

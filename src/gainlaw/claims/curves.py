@@ -15,6 +15,7 @@ from gainlaw.claims.grammar.forms import measure
 from gainlaw.claims.grammar.parse import parse_claim
 from gainlaw.claims.grammar.syntax import Claim, Estimand
 from gainlaw.claims.verdict import DEFAULT_ROPE
+from gainlaw.curves.derived import derived_values
 from gainlaw.curves.resampling import DRAWS
 from gainlaw.errors import InputError, Problem
 from gainlaw.scales import SCALES
@@ -22,8 +23,9 @@ from gainlaw.sizes import decades
 
 if TYPE_CHECKING:
     from gainlaw.curves.fit import CurveFit
+    from gainlaw.laws.record import Law
 
-__all__ = ["CurveVerdict", "assess_curve"]
+__all__ = ["CurveVerdict", "assess_curve", "claimable"]
 
 Float = NDArray[np.float64]
 
@@ -93,10 +95,11 @@ def assess_curve(
         The curve.
     claim : str or Claim
         In ``slope``, ``gain(10B)``, ``ratio(10B, 1B)`` and ``crossing(0)``, the smallest observed size at which the
-        curve takes a value; no groups, because a curve is one group.
+        curve takes a value, and in parameters of the law and what is derived of them (``alpha > beta``); no groups,
+        because a curve is one group.
     twin : CurveFit, optional
         The same curve on the other scale; what the two come to says `gainlaw.claims.decision.decide`. A claim with a
-        number of a unit is judged on the first scale only.
+        number of a unit, or in parameters, is judged on the first scale only.
     threshold : float
         Share from which a claim is supported; it is refuted at one minus it.
     rope : float, optional
@@ -120,14 +123,23 @@ def assess_curve(
     """
     if not 0.5 < threshold < 1.0:
         raise InputError(Problem(f"threshold is {threshold}", hint="a number between 0.5 and 1"))
-    parsed = parse_claim(claim) if isinstance(claim, str) else claim
+    parsed = parse_claim(claim, claimable(fit.law)) if isinstance(claim, str) else claim
     refuse_certain(parsed)
+    strange = [
+        term.name
+        for term in parsed.terms()
+        if term.positive is not None and term.name not in claimable(fit.law)
+    ]
+    if strange:
+        hint = "it has " + ", ".join(claimable(fit.law))
+        raise InputError(Problem(f"the law {fit.law.name} has no parameter {', '.join(strange)}", hint=hint))
     wrong = [str(term) for term in parsed.terms() if term.selector.group or term.selector.level != "overall"]
     wrong += [str(term) for term in parsed.terms() if term.name == "effect"]
     if wrong:
         raise InputError(
             Problem(f"{', '.join(wrong)}: a curve is one group, without population or covariates")
         )
+    bound = measure(parsed).bound
     width = _rope(fit) if rope is None else rope
     nan, note = float("nan"), _distrust(fit)
     if note:
@@ -136,7 +148,7 @@ def assess_curve(
     _, at = holds(parsed, _Draws(fit, fit.optimum.theta[None]))
     share, share_twin = float(inside.mean()), float("nan")
     shares = [(_SCALES.get(fit.points.unit, "points"), share, _error(share, len(inside)))]
-    judged = twin is not None and not measure(parsed).bound
+    judged = twin is not None and not bound
     note = f"on the other scale, {_distrust(twin)}" if twin is not None and judged and _distrust(twin) else ""
     if twin is not None and judged and not note:
         share_twin = float(holds(parsed, _Draws(twin, twin.bootstrap(draws).theta))[0].mean())
@@ -152,6 +164,19 @@ def assess_curve(
     )  # fmt: skip
 
 
+def claimable(law: Law) -> dict[str, bool]:
+    """Return the names that claims on a curve of this law may use beside estimands, and whether each is positive.
+
+    Examples
+    --------
+    >>> from gainlaw.laws import law
+    >>> claimable(law("offset_power"))
+    {'c': False, 'a': False, 'r': True}
+    """
+    names = {each.name: each.positive for each in law.parameters}
+    return names | {each.name: each.positive for each in law.derived}
+
+
 def _distrust(fit: CurveFit) -> str:
     """Return why a fit must not be trusted, or nothing."""
     return "; ".join(each.message for each in fit.findings if each.failed)
@@ -164,6 +189,8 @@ class _Draws:
         self.fit, self.theta = fit, theta
 
     def __call__(self, term: Estimand) -> Float:
+        if term.positive is not None:
+            return self._parameter(term.name)
         if term.name == "slope":
             return self.fit.slope(self.theta)
         if term.name == "gain":
@@ -173,6 +200,13 @@ class _Draws:
             with np.errstate(divide="ignore", invalid="ignore"):
                 return ends[:, 0] / np.where(ends[:, 1] == 0, np.nan, ends[:, 1])
         return self._crossing(term.args[0])
+
+    def _parameter(self, name: str) -> Float:
+        """Return a parameter of the law in its own unit, or what is derived of them."""
+        names = [each.name for each in self.fit.law.parameters]
+        if name in names:
+            return np.asarray(self.fit.law.natural(self.theta)[:, names.index(name)])
+        return derived_values(self.fit.law, self.theta)[name]
 
     def _crossing(self, value: float) -> Float:
         """Return the smallest size in the observed range at which each refit takes a value, NaN if none does."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gainlaw.cli.given import GivenTable
     from gainlaw.scores.reading.frames import RawTable
 
-__all__ = ["open_any", "parse_columns", "parse_compute", "parse_loss"]
+__all__ = ["open_any", "parse_columns", "parse_compute", "parse_fixed", "parse_loss"]
 
 _LIMIT = re.compile(r"([^=<>]+?)\s*(<=|>=|<|>)\s*([^\s=]+)")
 #: Losses that take a number, and what it is called in `gainlaw.fit_curve`.
@@ -111,6 +111,29 @@ def parse_compute(text: str | None) -> list[float]:
                 hint = "FLOP, as in 5.76e23"
                 raise InputError(Problem(f"--frontier: {part.strip()!r} is no number", hint=hint)) from None
     return [*found, 10.0 * max(found)] if found else []
+
+
+def parse_fixed(texts: Sequence[str] | None) -> dict[str, float]:
+    """Read parameters that are known.
+
+    Examples
+    --------
+    >>> parse_fixed(["e=0.6", "alpha=0.34"])
+    {'e': 0.6, 'alpha': 0.34}
+    """
+    found = parse_pairs(texts or (), "--fix", "NAME=NUMBER")
+    wrong = [f"{name}={text}" for name, text in found.items() if not _number(text)]
+    if wrong:
+        raise InputError(Problem(f"--fix {', '.join(wrong)}: no number", hint="--fix e=0.6"))
+    return {name: float(text) for name, text in found.items()}
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_loss(text: str | None) -> dict[str, str | float]:

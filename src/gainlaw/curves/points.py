@@ -157,8 +157,10 @@ def points_from_arrays(
     variables = read_variables(sizes)
     given = {**variables, "y": values}
     errors = items = known = weight = None
-    if sum(each is not None for each in (se, covariance, weights)) > 1:
-        raise InputError(Problem("se, a covariance and weights of the points", hint="give one of them"))
+    rival = {"se": se, "a covariance": covariance, "weights": weights}
+    both = [word for word, value in rival.items() if value is not None]
+    if len(both) > 1:
+        raise InputError(Problem(f"both {' and '.join(both)} of the points", hint="give one of them"))
     if se is not None:
         given["se"] = errors = read_numbers(se, "se")
     if weights is not None:

@@ -31,7 +31,7 @@ UNARY: Final = (
     "tanh",
 )
 #: Operations of two operands.
-BINARY: Final = ("add", "subtract", "multiply", "divide", "raise", "logaddexp")
+BINARY: Final = ("add", "subtract", "multiply", "divide", "raise", "logaddexp", "minimum", "maximum")
 
 _FUNCTIONS = (
     "exp",
@@ -46,9 +46,14 @@ _FUNCTIONS = (
     "expm1",
     "log1p",
     "tanh",
+    "abs",
     "logsumexp",
+    "min",
+    "max",
     "power10",
 )
+# Functions of two terms or more, and the operation of two that each is made of.
+_FOLDED = {"logsumexp": "logaddexp", "min": "minimum", "max": "maximum"}
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "add",
     ast.Sub: "subtract",
@@ -144,9 +149,8 @@ def parse(
     ----------
     text : str
         A formula with ``+ - * / **``, numbers, names, and the functions exp, log, log10, sqrt, sin, cos, arctan,
-        logistic, probit (the normal distribution function), expm1, log1p, tanh, logsumexp and power10. Names that are
-        no variables are
-        parameters; ``pi`` is the number.
+        logistic, probit (the normal distribution function), expm1, log1p, tanh, abs, logsumexp, min, max and power10.
+        Names that are no variables are parameters; ``pi`` is the number.
     variables : sequence of str
         Names of the variables.
     positive : sequence of str
@@ -258,15 +262,17 @@ class _Builder:
             raise InputError(
                 Problem(f"no function {name!r} in formulas", hint="there are " + ", ".join(_FUNCTIONS))
             )
-        if name == "logsumexp" and len(operands) > 1:
+        if name in _FOLDED and len(operands) > 1:
             last = operands[0]
             for each in operands[1:]:
-                last = self.apply("logaddexp", last, each)
+                last = self.apply(_FOLDED[name], last, each)
             return last
-        if len(operands) != 1 or name == "logsumexp":
-            expected = "two terms or more" if name == "logsumexp" else "one term"
+        if len(operands) != 1 or name in _FOLDED:
+            expected = "two terms or more" if name in _FOLDED else "one term"
             raise InputError(Problem(f"{name}(...) takes {expected}, not {len(operands)}"))
         (operand,) = operands
+        if name == "abs":
+            return self.apply("maximum", operand, self.apply("neg", operand))
         if name == "sqrt":
             return self.apply("power", operand, value=0.5)
         if name == "log10":
@@ -293,6 +299,8 @@ def _fold(node: Node, values: list[float]) -> float:
         "log": math.log,
         "log1p": math.log1p,
         "tanh": math.tanh,
+        "minimum": min,
+        "maximum": max,
         "sin": math.sin,
         "cos": math.cos,
         "arctan": math.atan,

@@ -17,7 +17,7 @@ _FUNCTIONS: Mapping[str, Any] = {
     "neg": np.negative, "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "arctan": np.arctan,
     "tanh": np.tanh, "expm1": np.expm1, "log1p": np.log1p, "logistic": expit, "probit": ndtr, "power": np.power,
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "raise": np.power,
-    "logaddexp": np.logaddexp,
+    "logaddexp": np.logaddexp, "minimum": np.minimum, "maximum": np.maximum,
 }  # fmt: skip
 
 

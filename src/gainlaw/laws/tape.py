@@ -28,6 +28,9 @@ _CURVED = {
     "divide": (False, True, True),
     "raise": (True, True, True),
     "logaddexp": (True, True, True),
+    # Flat but at a kink: a second derivative that is said to be there, and is 0, keeps them from counting as linear.
+    "minimum": (True, True, True),
+    "maximum": (True, True, True),
 }
 _UNARY_CURVED = (True, False, False)
 

@@ -104,7 +104,8 @@ def _bounds(expr: Expr) -> Bounds:
 def _part_bounds(part: Expr) -> Bounds:
     """Return between what ends a part lies that is no sum."""
     if isinstance(part, Estimand):
-        return (0.0, math.inf) if part.name in ("crossing", "peak", "size_multiplier") else _ANY
+        above = part.positive or part.name in ("crossing", "peak", "size_multiplier")
+        return (0.0, math.inf) if above else _ANY
     if isinstance(part, Apply):
         inner = [_bounds(arg) for arg in part.args]
         if part.name == "abs":

@@ -127,6 +127,8 @@ def _unit(expr: Expr) -> _Unit:
     if isinstance(expr, Number):
         return _Unit(literal=True, zero=expr.value == 0)
     if isinstance(expr, Estimand):
+        if expr.positive is not None:
+            return _Unit(bound=True)
         if expr.name in ("ratio", "size_multiplier"):
             return _Unit()
         if expr.name == "peak":

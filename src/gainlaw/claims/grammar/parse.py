@@ -21,6 +21,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 
 from gainlaw.claims.grammar.syntax import (
@@ -66,13 +67,15 @@ _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _NAME = re.compile(r"[^\W\d]\w*")
 
 
-def parse_claim(text: str) -> Claim:
+def parse_claim(text: str, parameters: Mapping[str, bool] | None = None) -> Claim:
     """Read a claim.
 
     Parameters
     ----------
     text : str
         The claim, for example ``slope[task=xnli] < slope[task=xcopa]``.
+    parameters : mapping of str to bool, optional
+        Parameters of a curve's law that may stand in it, and whether each is positive.
 
     Returns
     -------
@@ -93,13 +96,14 @@ def parse_claim(text: str) -> Claim:
     """
     if not isinstance(text, str):
         raise InputError(Problem(f"a claim is text, not {type(text).__name__}", hint="such as 'slope < 0'"))
-    return _Parser(text).claim()
+    return _Parser(text, parameters or {}).claim()
 
 
 class _Parser:
     """Recursive descent over the text itself; `at` is the place of the next character."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, parameters: Mapping[str, bool]) -> None:
+        self.parameters = parameters
         self.text = text.replace("≤", "<=").replace("≥", ">=").replace("−", "-")
         self.at = 0
         self.depth = 0
@@ -208,9 +212,14 @@ class _Parser:
             raise self.fail(f"expected a number or an estimand, but {found}")
         if name in FUNCTIONS:
             return self.function(name, start)
+        if name in self.parameters and name not in ESTIMANDS:
+            return Estimand(name, positive=self.parameters[name])
         if name not in ESTIMANDS:
-            near = difflib.get_close_matches(name, [*ESTIMANDS, *FUNCTIONS], n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"estimands: {', '.join(ESTIMANDS)}"
+            near = difflib.get_close_matches(name, [*ESTIMANDS, *FUNCTIONS, *self.parameters], n=1)
+            known = f"estimands: {', '.join(ESTIMANDS)}"
+            if self.parameters:
+                known += f"; parameters: {', '.join(self.parameters)}"
+            hint = f"did you mean {near[0]!r}?" if near else known
             raise self.fail(f"unknown name {name!r}", start, hint)
         return self.term(name, start)
 

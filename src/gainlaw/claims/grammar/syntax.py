@@ -67,11 +67,24 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Estimand:
-    """An estimand: a name of `ESTIMANDS`, its arguments, and whom it is about."""
+    """An estimand: a name of `ESTIMANDS`, its arguments, and whom it is about; or a parameter of a curve's law.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    args : tuple of float
+        Its arguments.
+    selector : Selector
+        Whom it is about.
+    positive : bool, optional
+        Of a parameter, whether it is positive; None for what is none.
+    """
 
     name: str
     args: tuple[float, ...] = ()
     selector: Selector = Selector()
+    positive: bool | None = None
 
     def __str__(self) -> str:
         """Return the term with its selector after its arguments."""

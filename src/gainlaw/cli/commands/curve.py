@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gainlaw.cli.columns import parse_compute, parse_loss
+from gainlaw.cli.columns import parse_compute, parse_fixed, parse_loss
 from gainlaw.cli.given import GivenTable, reads_table
 from gainlaw.cli.printing import (
     OutputFormat,
@@ -95,6 +95,17 @@ def curve(
             show_default=False,
         ),
     ] = None,
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=NUMBER", help="A parameter of the law that is known; repeat for more."),
+    ] = None,
+    share: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="With --y and --by: parameters that the curves share; all are fitted at once.",
+        ),
+    ] = None,
     parameters: Annotated[
         bool,
         typer.Option("--parameters", help="Print the parameters of every law instead of the comparison."),
@@ -103,8 +114,8 @@ def curve(
         list[str] | None,
         typer.Option(
             metavar="CLAIM",
-            help="Judge a claim such as 'slope < 0' on the best law of every curve, on points and log-odds; repeat for "
-            "more.",
+            help="Judge a claim such as 'slope < 0', or in parameters of the law, 'alpha > beta', on the best law "
+            "of every curve, of gains on points and log-odds; repeat for more.",
         ),
     ] = None,
     frontier: Annotated[
@@ -138,19 +149,23 @@ def curve(
 
     laws = [name.strip() for text in law or () for name in _parts(text) if name.strip()]
     columns = [name.strip() for name in (by or "").split(",") if name.strip()]
-    of_table = {"x": x, "se": se, "weights": weights, "trials": trials, "groups": groups}
+    of_table = {"x": x, "se": se, "weights": weights, "trials": trials, "groups": groups, "share": share}
     compute = parse_compute(frontier)
+    known = parse_fixed(fix)
     options = {**parse_loss(loss), "ci_prob": ci_prob, "seed": seed}
     with progress_bar("fitting curves") as progress:
         if y is None:
             wrong = [f"--{name}" for name, value in of_table.items() if value is not None]
             if wrong:
                 raise InputError(Problem(f"{', '.join(wrong)}: with --y alone", hint="--y COLUMN"))
-            study, twin = _of_gains(given, laws, columns, scale, options, progress)
+            study, twin = _of_gains(given, laws, known, columns, scale, options, progress)
         else:
             if scale is not None:
                 raise InputError(Problem("--scale is of gains, and --y of any table"))
-            study, twin = _of_columns(given, laws, columns, {"y": y, **of_table}, options, progress), None
+            study, twin = (
+                _of_columns(given, laws, known, columns, {"y": y, **of_table}, options, progress),
+                None,
+            )
     for name, skipped, reason in study.skipped:
         note(f"{name}: no {skipped} law ({reason})")
     compared = study.comparable and (y is None or len(study.laws) > 1)
@@ -192,6 +207,7 @@ def curve(
 def _of_gains(
     given: GivenTable,
     laws: list[str],
+    known: dict[str, float],
     columns: list[str],
     scale: Scale | None,
     options: dict[str, Any],
@@ -199,6 +215,8 @@ def _of_gains(
 ) -> tuple[CurveStudy, Callable[[list[Law]], CurveStudy]]:
     """Fit laws to the gains of a table; return them, and what fits laws on the other scale."""
     from gainlaw.curves.study import DEFAULT_LAWS, fit_curves
+    from gainlaw.laws import law as law_of
+    from gainlaw.laws.changed import fixed
     from gainlaw.scores.gains.table import Gains
 
     used = options.setdefault("loss", "squared")
@@ -209,7 +227,8 @@ def _of_gains(
         gains = table if scale is None or scale == table.scale else table.to_scale(scale)
     else:
         gains = table.gains(scale=scale or "points")
-    study = fit_curves(gains, laws or DEFAULT_LAWS, by=columns, progress=progress, **options)
+    chosen = [fixed(law_of(each), known) for each in laws or DEFAULT_LAWS]
+    study = fit_curves(gains, chosen, by=columns, progress=progress, **options)
     print_warnings(gains.notes)
 
     def twin(chosen: list[Law]) -> CurveStudy:
@@ -222,6 +241,7 @@ def _of_gains(
 def _of_columns(
     given: GivenTable,
     laws: list[str],
+    known: dict[str, float],
     columns: list[str],
     named: dict[str, str | None],
     options: dict[str, Any],
@@ -230,7 +250,9 @@ def _of_columns(
     """Fit laws to columns of any table, and say what was read from which."""
     from gainlaw.cli.columns import open_any, parse_columns
     from gainlaw.curves.reading import column_law, curve_points
-    from gainlaw.curves.study import fit_points
+    from gainlaw.curves.study import CurveStudy, fit_points
+    from gainlaw.curves.tying import fit_tied
+    from gainlaw.laws.changed import fixed
 
     if named["x"] is None or named["y"] is None:
         raise InputError(Problem("--y needs --x: the columns it depends on", hint="--x params,tokens"))
@@ -239,24 +261,33 @@ def _of_columns(
         raise InputError(
             Problem("--law says how y depends on several columns", hint="name a law, or a formula")
         )
-    chosen = [column_law(each, x) for each in laws or usual()]
-    rest = {name: column for name, column in named.items() if name not in ("x", "y")}
+    chosen = [fixed(column_law(each, x), known) for each in laws or usual()]
+    rest = {name: column for name, column in named.items() if name not in ("x", "y", "share")}
     curves = curve_points(open_any(given), named["y"], x, chosen, by=columns, **rest)
     first = next(iter(curves.values()))
     if first.words:
         note(first.words)
-    return fit_points(curves, chosen, progress=progress, **options)
+    if named["share"] is None:
+        return fit_points(curves, chosen, progress=progress, **options)
+    if len(chosen) != 1:
+        raise InputError(Problem("--share is for one law", hint="--law NAME"))
+    shared = [name.strip() for name in named["share"].split(",") if name.strip()]
+    fit = fit_tied(curves, chosen[0], shared, **options)
+    return CurveStudy({("all", fit.law.name): fit}, ())
 
 
 def _verdicts(
     study: CurveStudy, claims: list[str], draws: int, twin: Callable[[list[Law]], CurveStudy] | None
 ) -> TableOfNumbers:
     """Judge claims on the best law of every curve, and on the same law on the other scale where there are counts."""
-    from gainlaw.claims.curves import assess_curve
+    from gainlaw.claims.curves import assess_curve, claimable
     from gainlaw.claims.grammar.parse import parse_claim
     from gainlaw.tables.curves import curve_claims_table
 
-    parsed = [parse_claim(text) for text in claims]
+    names: dict[str, bool] = {}
+    for name in study.curves:
+        names |= claimable(study.best(name).law)
+    parsed = [parse_claim(text, names) for text in claims]
     other: dict[tuple[str, str], CurveFit] = {}
     if twin is not None:
         try:
@@ -299,8 +330,10 @@ def _write(
         words = "".join(f"{name}: {words}\n\n" for name, words in study.words.items())
         write_text_atomic(folder / "curves.txt", words)
         best = [study.best(name) for name in study.curves]
-        save_figure(
-            plot_curves(best) if all(each.sized for each in best) else plot_laws(best), folder / "curves"
-        )
+        try:
+            drawn = plot_curves(best) if all(each.sized for each in best) else plot_laws(best)
+            save_figure(drawn, folder / "curves")
+        except InputError as error:
+            note(f"no figure of the laws: {error}")
         for place, each in enumerate(frontiers.values()):
             save_figure(plot_frontier(each, compute), folder / f"frontier{place + 1 if place else ''}")

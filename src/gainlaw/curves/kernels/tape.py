@@ -17,7 +17,7 @@ _NEG, _EXP, _LOG, _SIN, _COS = (_CODES[kind] for kind in ("neg", "exp", "log", "
 _ARCTAN, _POWER, _LOGISTIC, _PROBIT = (_CODES[kind] for kind in ("arctan", "power", "logistic", "probit"))
 _EXPM1, _LOG1P, _TANH = (_CODES[kind] for kind in ("expm1", "log1p", "tanh"))
 _ADD, _SUBTRACT, _MULTIPLY, _DIVIDE = (_CODES[kind] for kind in ("add", "subtract", "multiply", "divide"))
-_RAISE, _LOGADDEXP = _CODES["raise"], _CODES["logaddexp"]
+_RAISE, _LOGADDEXP, _MINIMUM = (_CODES[kind] for kind in ("raise", "logaddexp", "minimum"))
 _SQRT2, _SQRT2PI = float(np.sqrt(2.0)), float(np.sqrt(2.0 * np.pi))
 
 
@@ -105,6 +105,10 @@ def _binary(code, u, v, partial):
                 fuu, fuv, fvv = (b - 1.0) * fu / a, f / a * (1.0 + b * log_a), fv * log_a
             else:
                 f = fu = fv = fuu = fuv = fvv = np.nan
+        elif code > _LOGADDEXP:
+            first = (a <= b) == (code == _MINIMUM)
+            f = a if first else b
+            fu, fv = (1.0, 0.0) if first else (0.0, 1.0)
         else:
             top = max(a, b)
             f = top + np.log1p(np.exp(-abs(a - b)))
