@@ -182,17 +182,20 @@ def test_the_shipped_experiments_have_the_published_sizes(cli: Cli) -> None:
         assert "?" not in other.out
 
 
-def test_without_torch_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
+def test_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     import importlib.util
 
     known = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *more: None if name == "torch" else known(name, *more)
-    )
-    for name in ("plan", "run"):
-        found = cli(name, "ladder")
+    for name, package in (("plan", "pydantic"), ("run", "torch")):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                importlib.util,
+                "find_spec",
+                lambda each, *more, package=package: None if each == package else known(each, *more),
+            )
+            found = cli(name, "ladder")
         assert found.code == 2
-        assert "pip install torch; the statistics need none of it" in found.err
+        assert f"pip install {package}; the statistics need none of it" in found.err
 
 
 def test_licensed_data_must_be_there_before_anything_is_run(tmp_path: Path, cli: Cli) -> None:

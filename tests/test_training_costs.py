@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from importlib import resources
@@ -17,7 +19,9 @@ pytest.importorskip("transformers")
 
 from gainlaw.errors import InputError  # noqa: E402
 from gainlaw.training.experiment import known  # noqa: E402
-from gainlaw.training.plan import costs, memory, shapes  # noqa: E402
+from gainlaw.training.experiment.reading import list_shipped, shipped_folder  # noqa: E402
+from gainlaw.training.plan import costs, counting, measured, memory  # noqa: E402
+from gainlaw.training.plan.architectures import ARCHITECTURES, read_widths  # noqa: E402
 
 #: Published number of parameters, the role it is for, and how far a count may be off.
 #: Exact where a model card or the paper gives every digit; else half a unit of the last digit printed.
@@ -197,8 +201,8 @@ def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    shapes._shape.cache_clear()
-    shapes._flops.cache_clear()
+    counting._shape.cache_clear()
+    counting._flops.cache_clear()
     for name in (XLMR[0], XLMR[-1]):
         config = known.known_config(name) or {}
         assert costs.flops_per_example(config, 128) > 0
@@ -224,6 +228,115 @@ def test_head_of_its_own_is_counted_as_embedding() -> None:
     assert with_head.non_embedding == without.non_embedding > costs.count_parameters(own).non_embedding
 
 
+# --- architectures that are written out ----------------------------------------------------------------------------
+
+
+def of_shipped_experiments() -> dict[str, tuple[dict[str, Any], Any]]:
+    """Return the configurations of all checkpoints of shipped experiments, with the role that each is counted in."""
+    from gainlaw.training.experiment.configurations import configuration_of, counted_role
+    from gainlaw.training.experiment.reading import open_experiment
+
+    found = {}
+    for name in list_shipped():
+        experiment = open_experiment(name)
+        for checkpoint in experiment.checkpoints:
+            config = configuration_of(experiment, checkpoint) or {}
+            found[json.dumps(config, sort_keys=True)] = (
+                config,
+                counted_role(experiment, config),
+                checkpoint.name,
+            )
+    return {name: (config, role) for config, role, name in found.values()}
+
+
+SHIPPED = of_shipped_experiments()
+ODD: dict[str, tuple[dict[str, Any], Any]] = {
+    "qwen2": (TINY["qwen2"], "causal"),
+    "no head of its own": ({**TINY["mt5"], "tie_word_embeddings": True}, "full"),
+    "a head of its own": ({**TINY["bloom"], "tie_word_embeddings": False}, "causal"),
+    "without a head": (TINY["xglm"], "encoder"),
+    **{
+        f"{kind} as it is": ({"model_type": kind}, "encoder")
+        for kind in ("bert", "roberta", "xlm-roberta-xl")
+    },
+}
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, *ODD])
+def test_what_is_written_out_is_what_transformers_makes(name: str) -> None:
+    """Every tensor by name and shape, every product: without torch, and by a model on the meta device."""
+    config, role = (SHIPPED | ODD)[name]
+    written = counting.written_tensors(config, role)
+    assert written is not None
+    model = measured.build_model(config, role)
+    made = [(name, tuple(tensor.shape)) for name, tensor in model.named_parameters()]
+    assert [(each.name, each.shape) for each in written] == made
+    assert counting.model_shape(config, role) == measured.measured_shape(config, role)
+    assert counting.forward_flops(config, role) == measured.measured_flops(config, role)
+
+
+def test_defaults_are_those_of_transformers() -> None:
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    for kind, architecture in ARCHITECTURES.items():
+        config = CONFIG_MAPPING[kind]()
+        defaults = {key: usual for key, usual in architecture.keys.values() if usual is not None}
+        defaults |= dict(architecture.settled) | {"pad_token_id": architecture.padding}
+        defaults |= {"tie_word_embeddings": architecture.tied}
+        assert {key: getattr(config, key) for key in defaults} == defaults
+        known = set(vars(config)) | set(CONFIG_MAPPING[kind].attribute_map)
+        assert architecture.neutral <= known
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden_size": 63},
+        {"hidden_size": "64"},
+        {"num_hidden_layers": 0},
+        {"num_attention_heads": True},
+        {"hidden_act": "gelu_new"},
+        {"is_decoder": True},
+        {"pad_token_id": 97},
+        {"hidden_dropout_prob": 1.5},
+        {"model_type": "electra"},
+    ],
+)
+def test_unusual_configurations_are_left_to_transformers(change: dict[str, Any]) -> None:
+    assert read_widths(TINY["bert"]) is not None
+    assert read_widths(TINY["bert"] | change) is None
+
+
+def test_plans_of_shipped_experiments_take_no_torch(tmp_path: Path) -> None:
+    code = """
+import importlib.abc, importlib.util, sys
+absent, find = {"torch", "transformers"}, importlib.util.find_spec
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+importlib.util.find_spec = lambda name, package=None: None if name in absent else find(name, package)
+from gainlaw.cli import app
+from gainlaw.training.experiment.reading import list_shipped
+for name in list_shipped():
+    app(["plan", name, "--json"], standalone_mode=False)
+sys.exit(app(["plan", sys.argv[1]], standalone_mode=False))
+"""
+    other = tmp_path / "other.toml"
+    text = (shipped_folder() / "ladder.toml").read_text().replace('"bert"', '"electra"')
+    other.write_text(text)
+    done = subprocess.run([sys.executable, "-c", code, other], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "a model of type 'electra', or of this configuration, is not known without torch" in done.stderr
+    decoder, plans, at = json.JSONDecoder(), [], 0
+    while at < len(done.stdout.rstrip()):
+        plan, at = decoder.raw_decode(done.stdout, at + (at > 0))
+        plans.append(plan)
+    assert len(plans) == len(list_shipped())
+    assert all(model["flops"] > 0 for plan in plans for model in plan["models"])
+
+
 # --- FLOPs ------------------------------------------------------------------------------------------------------
 
 
@@ -244,7 +357,7 @@ def test_forward_flops_between_the_lengths_measured(name: str) -> None:
         with torch.no_grad():
             expected = counted(model, input_ids=ids(1, length))
         assert costs.flops_per_example(TINY[name], length, phase="infer") == expected
-    assert shapes.forward_flops(TINY[name]).measured
+    assert counting.forward_flops(TINY[name]).exact
 
 
 def test_forward_flops_of_both_sides() -> None:
@@ -258,13 +371,10 @@ def test_forward_flops_of_both_sides() -> None:
 def test_layers_of_different_sizes_are_measured_whole() -> None:
     """One and two layers stand for many only where that gives the right parameters."""
     deep = {**TINY["bert"], "num_hidden_layers": 9}
-    shapes._flops.cache_clear()
-    by_layers = shapes.forward_flops(deep)
-    shapes._flops.cache_clear()
+    by_layers = measured.measured_flops(deep, "encoder")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shapes, "_counts_of_layers", lambda *_: None)
-        assert shapes.forward_flops(deep) == by_layers
-    shapes._flops.cache_clear()
+        patch.setattr(measured, "_counts_of_layers", lambda *_: None)
+        assert measured.measured_flops(deep, "encoder") == by_layers
 
 
 @pytest.mark.parametrize("name", ["xlm-roberta", "bloom", "qwen2"])
@@ -303,7 +413,7 @@ QUERY_VALUE, ALL = ["query", "value"], ["query", "key", "value", "output", "feed
 def hub_encoders_and_decoders() -> Iterator[tuple[str, str]]:
     """Yield the models that the shipped experiments train, each with the role that it is counted in."""
     from gainlaw.training.experiment.configurations import counted_role
-    from gainlaw.training.experiment.reading import list_shipped, open_experiment
+    from gainlaw.training.experiment.reading import open_experiment
 
     seen = set()
     for name in list_shipped():
@@ -321,7 +431,7 @@ def test_adapters_follow_one_rule_at_every_size(name: str, role: Any) -> None:
     from gainlaw.training.train.adapters import adapted_layers
 
     config = known.known_config(name) or {}
-    model, shape = shapes._build(dict(config), role), shapes.model_shape(config, role)
+    model, shape = measured.build_model(config, role), counting.model_shape(config, role)
     sizes = {
         name: sum(module.weight.shape) for name, module in model.named_modules() if hasattr(module, "weight")
     }
@@ -353,7 +463,7 @@ def test_an_architecture_whose_layers_are_not_known_gets_no_adapters() -> None:
 def test_training_of_adapters(name: str, targets: list[str]) -> None:
     model = adapted(name, 4, targets)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    assert costs.adapter_parameters(shapes.model_shape(TINY[name]), 4, targets) == trained
+    assert costs.adapter_parameters(counting.model_shape(TINY[name]), 4, targets) == trained
     measured = counted(model, backward=True, input_ids=ids(1, 64))
     # The states before the first adapter need no gradient: one product of four layers.
     one, four = (costs.flops_per_example(TINY[name], 64, lora=rank, targets=targets) for rank in (1, 4))
@@ -364,7 +474,7 @@ def test_training_of_adapters(name: str, targets: list[str]) -> None:
 @pytest.mark.parametrize("name", [*XLMR, "google/mt5-xl", "bigscience/bloom-7b1", "Qwen/Qwen2.5-3B"])
 def test_training_is_six_flops_a_weight_and_token(name: str) -> None:
     config = known.known_config(name) or {}
-    shape = shapes.model_shape(config)
+    shape = counting.model_shape(config)
     for length in (64, 512):
         attention = 12 * shape.layers * shape.query_width * length
         expected = 6 * costs.count_parameters(config).non_embedding + attention
@@ -373,8 +483,8 @@ def test_training_is_six_flops_a_weight_and_token(name: str) -> None:
 
 def test_models_that_cannot_run_without_values_are_counted_from_their_shapes() -> None:
     config = known.known_config("google/rembert") or {}
-    forward = shapes.forward_flops(config)
-    assert not forward.measured
+    forward = counting.forward_flops(config)
+    assert not forward.exact
     small = {"model_type": "rembert", **BERT, "input_embedding_size": 16, "output_embedding_size": 16}
     measured = counted(real_model(small).eval(), input_ids=ids(1, 64))
     assert costs.flops_per_example(small, 64, phase="infer") == pytest.approx(measured, rel=0.02)
@@ -480,7 +590,7 @@ def test_only_weights_that_may_be_trained_are_kept_in_bf16_beside() -> None:
             memory.peak_memory(config, phase=phase, precision=p, **more, **options)  # type: ignore[arg-type]
             for p in ("bf16", "fp32")
         )
-        layer = 2 * shapes.model_shape(config).linear_parameters / 48
+        layer = 2 * counting.model_shape(config).linear_parameters / 48
         assert half.activations_bytes - whole.activations_bytes <= 1.2 * layer
     full, frozen = (
         memory.peak_memory(config, gradient_checkpointing=True, lora=rank, **options) for rank in (None, 16)
@@ -523,7 +633,7 @@ def test_accounting_of_korthikanti() -> None:
     from gainlaw.training.plan.memory import _layer_bytes
 
     config = {**TINY["bloom"], "hidden_dropout": 0.1, "attention_dropout": 0.1}
-    shape = shapes.model_shape(config)
+    shape = counting.model_shape(config)
     h, pairs = shape.hidden, shape.heads * 100
     found = _layer_bytes(shape, True, 100, None, training=True)
     assert found == 34 * h + 4 * h + 5 * pairs + 2 * pairs
@@ -548,7 +658,7 @@ def test_prompting_never_holds_more_scores_than_it_allows_itself() -> None:
         memory.peak_memory(config, phase="infer", role="causal", micro_batch_tokens=n, max_length=64)
         for n in (4096, 8192)
     )
-    shape = shapes.model_shape(config, "causal")
+    shape = counting.model_shape(config, "causal")
     one = (
         memory._layer_bytes(shape, True, 64, None, training=False) + 4 * shape.key_value_width * shape.layers
     )

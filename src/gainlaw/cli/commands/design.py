@@ -68,11 +68,11 @@ def design(
 
 def _costs(request: Request) -> Costs:
     """Return what runs of an experiment's checkpoints cost, in GPU-hours, by its plan."""
-    from gainlaw.cli.commands.plan import require_train
+    from gainlaw.cli.commands.plan import PLANNING, require_packages
     from gainlaw.errors import InputError, Problem
     from gainlaw.power.study import Costs
 
-    require_train()
+    require_packages("a plan", PLANNING)
     from gainlaw.training.experiment.reading import open_experiment
     from gainlaw.training.plan.report import make_plan
     from gainlaw.training.runs.graph import build_graph

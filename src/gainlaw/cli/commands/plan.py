@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,21 @@ if TYPE_CHECKING:
     from gainlaw.tables.table import Table
     from gainlaw.training.plan.report import Plan
 
-__all__ = ["ExperimentFile", "Only", "Without", "listed", "plan", "require_train"]
+__all__ = [
+    "PLANNING",
+    "RUNNER",
+    "ExperimentFile",
+    "Only",
+    "Without",
+    "listed",
+    "plan",
+    "require_packages",
+]
+
+#: What reading an experiment and counting its costs need.
+PLANNING = ("pydantic", "tokenizers")
+#: What training and scoring need.
+RUNNER = ("torch", "transformers", "safetensors", *PLANNING)
 
 ExperimentFile = Annotated[
     str,
@@ -58,7 +73,7 @@ def plan(
 
     Nothing is downloaded and no weights are loaded. Exits 1 when the budget of the experiment is exceeded.
     """
-    require_train()
+    require_packages("a plan", PLANNING)
     from gainlaw.training.experiment.reading import open_experiment
     from gainlaw.training.plan.report import make_plan
     from gainlaw.training.runs.commits import known_commits
@@ -88,17 +103,16 @@ def listed(names: str | None) -> list[str]:
     return [name.strip() for name in (names or "").split(",") if name.strip()]
 
 
-def require_train() -> None:
-    """Raise an error that says what to install when the runner's packages are not there."""
+def require_packages(what: str, names: Sequence[str]) -> None:
+    """Raise an error that says what to install when packages are not there."""
     from importlib.util import find_spec
 
     from gainlaw.errors import InputError, Problem
 
-    needed = ("torch", "transformers", "tokenizers", "safetensors", "pydantic", "pyarrow")
-    missing = [name for name in needed if find_spec(name) is None]
+    missing = [name for name in names if find_spec(name) is None]
     if missing:
         hint = f"pip install {' '.join(missing)}; the statistics need none of it"
-        raise InputError(Problem(f"the runner needs {', '.join(missing)}", hint=hint))
+        raise InputError(Problem(f"{what} needs {', '.join(missing)}", hint=hint))
 
 
 def _tables(made: Plan, units: bool) -> list[Table]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gainlaw.cli.commands.plan import ExperimentFile, Only, Without, listed, require_train
+from gainlaw.cli.commands.plan import RUNNER, ExperimentFile, Only, Without, listed, require_packages
 from gainlaw.cli.guard import UNTRUSTED
 from gainlaw.cli.printing import Json, console, note, show_json, warn
 from gainlaw.errors import InputError, Problem
@@ -57,7 +57,7 @@ def run(
     there. Stop it at any time; the same command goes on from there. Exits 1 when a unit failed: why is kept with it,
     and the others go on. A training that collapsed is named, and marked in the table.
     """
-    require_train()
+    require_packages("the runner", RUNNER)
     from gainlaw.training.experiment.reading import open_experiment
     from gainlaw.training.runs.run import run_experiment
 

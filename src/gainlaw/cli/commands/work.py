@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gainlaw.cli.commands.gc import RunsFolder
-from gainlaw.cli.commands.plan import require_train
+from gainlaw.cli.commands.plan import RUNNER, require_packages
 from gainlaw.cli.commands.run import display, duration, told_failures
 from gainlaw.cli.printing import Json, console, show_json
 from gainlaw.notes import count_of
@@ -34,7 +34,7 @@ def work(
     `gainlaw run` or without it, and kill them as you like. The tables are written by `gainlaw run EXPERIMENT -o RUNS`,
     which waits for what others are doing. Exits 1 when a unit failed.
     """
-    require_train()
+    require_packages("the runner", RUNNER)
     from gainlaw.training.runs.work import work as do_work
 
     begun = time.monotonic()

@@ -15,6 +15,7 @@ from gainlaw.training.experiment.known import known_config
 from gainlaw.training.experiment.recipes import DEFAULTS, Phase
 from gainlaw.training.experiment.schema import Checkpoint, Experiment, Settings, WorldTable
 from gainlaw.training.experiment.validation import Draft, guess, show
+from gainlaw.training.plan.architectures import ARCHITECTURES, read_widths, require_torch
 
 if TYPE_CHECKING:
     from gainlaw.training.plan.shapes import Part
@@ -135,7 +136,24 @@ def counted_role(experiment: Experiment, config: Mapping[str, Any]) -> Part:
     """Return which part of a model is counted, in the words of `gainlaw.training.plan.shapes`."""
     if experiment.protocol != "prompted":
         return "encoder"
-    return "full" if config["model_type"] in _names("SEQ_TO_SEQ_CAUSAL_LM") else "causal"
+    return "full" if _serves(config["model_type"], "SEQ_TO_SEQ_CAUSAL_LM") else "causal"
+
+
+#: What transformers has of the kinds of architectures that are written out here.
+_SERVES = {
+    "encoder": {"MASKED_LM", "CAUSAL_LM"},
+    "decoder": {"CAUSAL_LM"},
+    "encoder-decoder": {"SEQ_TO_SEQ_CAUSAL_LM", "TEXT_ENCODING"},
+}
+
+
+def _serves(kind: str, model: str) -> bool:
+    """Return whether transformers has a model of a kind for a model type."""
+    written = ARCHITECTURES.get(kind)
+    if written is not None:
+        return model in _SERVES[written.kind]
+    require_torch(kind)
+    return kind in _names(model)
 
 
 def _names(kind: str) -> frozenset[str]:
@@ -214,21 +232,32 @@ def _scratch_faults(
 
 def _table_faults(values: Mapping[str, Any], pretrain: bool, key: str) -> list[Problem]:
     """Return the faults of single keys of a configuration."""
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
     kind = values.get("model_type")
     if not isinstance(kind, str):
         hint = 'such as config = { model_type = "bert", hidden_size = 64 }'
         what = "the key is missing" if kind is None else f"{show(kind)} is not a text"
         return [Problem(what, f"{key}.model_type", hint=hint)]
+    found = [] if read_widths(values) else _key_faults(values, kind, key)
+    if (
+        pretrain
+        and kind not in MASKED_TYPES
+        and not any(each.column == f"{key}.model_type" for each in found)
+    ):
+        hint = f"allowed: {', '.join(MASKED_TYPES)}; or pretrain = false for random weights"
+        found.insert(0, Problem(f"{kind!r} cannot be pretrained here", f"{key}.model_type", hint=hint))
+    return found
+
+
+def _key_faults(values: Mapping[str, Any], kind: str, key: str) -> list[Problem]:
+    """Return the keys that an architecture of transformers does not have, and values that it cannot take."""
+    require_torch(kind)
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
     if kind not in CONFIG_MAPPING:
         hint = guess(kind, sorted(CONFIG_MAPPING))
         hint = hint if "did you mean" in hint else f"it knows {', '.join(MASKED_TYPES)} and many others"
         return [Problem(f"transformers has no architecture {kind!r}", f"{key}.model_type", hint=hint)]
     found = []
-    if pretrain and kind not in MASKED_TYPES:
-        hint = f"allowed: {', '.join(MASKED_TYPES)}; or pretrain = false for random weights"
-        found.append(Problem(f"{kind!r} cannot be pretrained here", f"{key}.model_type", hint=hint))
     architecture = CONFIG_MAPPING[kind]
     defaults = {field.name: field.default for field in fields(architecture)}
     known = sorted({*defaults, *architecture.attribute_map})
@@ -285,15 +314,15 @@ def _vocabulary_faults(values: Mapping[str, Any], tokens: int, key: str) -> list
 
 def _unfit(draft: Draft, kind: str, key: str) -> list[Problem]:
     """Return whether an architecture cannot do what the protocol asks of it."""
-    masked, causal, two = _names("MASKED_LM"), _names("CAUSAL_LM"), _names("SEQ_TO_SEQ_CAUSAL_LM")
-    if kind not in masked | causal | two:
+    masked, causal, two = (_serves(kind, each) for each in ("MASKED_LM", "CAUSAL_LM", "SEQ_TO_SEQ_CAUSAL_LM"))
+    if not (masked or causal or two):
         return [Problem(f"{kind!r} is no language model for text", key)]
     if "protocol" in draft.doubtful:
         return []
-    if draft.experiment.protocol == "prompted" and kind not in two and (kind in masked or kind not in causal):
+    if draft.experiment.protocol == "prompted" and not two and (masked or not causal):
         hint = "it takes decoders such as bloom, xglm or qwen2, and mt5"
         return [Problem(f"{kind!r} is an encoder, which the prompted protocol cannot use", key, hint=hint)]
-    if draft.experiment.protocol == "finetune" and kind in two and kind not in _names("TEXT_ENCODING"):
+    if draft.experiment.protocol == "finetune" and two and not _serves(kind, "TEXT_ENCODING"):
         hint = "it takes encoders, decoders, and of encoder-decoders mt5, t5 and umt5"
         return [Problem(f"{kind!r} has no encoder of its own to fine-tune", key, hint=hint)]
     return []
@@ -301,12 +330,10 @@ def _unfit(draft: Draft, kind: str, key: str) -> list[Problem]:
 
 def _refusal(values: Mapping[str, Any], role: Part, key: str) -> list[Problem]:
     """Return what transformers says when it does not make a model, without any weights."""
-    from gainlaw.training.plan.shapes import model_shape
-    from gainlaw.training.train.backbones import quiet
+    from gainlaw.training.plan.counting import model_shape
 
     try:
-        with quiet():
-            model_shape(values, role)
+        model_shape(values, role)
     except InputError as error:
         why = error.problems[0].message
     except Exception as error:  # whatever a model's code trips over is the configuration's fault
@@ -346,6 +373,9 @@ def _value(values: Mapping[str, Any], name: str) -> Any:
     """Return a value of a configuration, or the architecture's default."""
     if name in values:
         return values[name]
+    written = ARCHITECTURES.get(values["model_type"])
+    if written is not None:
+        return written.padding if name == "pad_token_id" else dict(written.keys.values()).get(name)
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     architecture = CONFIG_MAPPING[values["model_type"]]

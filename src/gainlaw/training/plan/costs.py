@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gainlaw.errors import InputError, Problem
+from gainlaw.training.plan.counting import forward_flops, model_shape
 from gainlaw.training.plan.memory import QUERY_VALUE, adapter_parameters
-from gainlaw.training.plan.shapes import Part, Pass, forward_flops, model_shape
+from gainlaw.training.plan.shapes import Part, Pass
 
 __all__ = [
     "ParameterCount",
@@ -42,12 +43,12 @@ class ParameterCount:
 
 
 def count_parameters(config: Mapping[str, Any], role: Part = "encoder") -> ParameterCount:
-    """Count the parameters of a model that is built on the meta device, without weights.
+    """Count the parameters of a model, without its weights.
 
     Parameters
     ----------
     config, role
-        As in `gainlaw.training.plan.shapes.model_shape`.
+        As in `gainlaw.training.plan.counting.model_shape`.
 
     Returns
     -------
@@ -82,7 +83,7 @@ def flops_per_example(
 ) -> float:
     """Return the FLOPs that one example costs.
 
-    A forward pass is measured (see `gainlaw.training.plan.shapes.forward_flops`) and split into products with weights,
+    A forward pass is counted (see `gainlaw.training.plan.counting.forward_flops`) and split into products with weights,
     ``W``, and attention, ``A``. A product ``x w`` of the forward pass has two in the backward pass, the gradients
     of ``x`` and of ``w``, so that
 

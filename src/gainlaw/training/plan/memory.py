@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.plan.shapes import ModelShape, Part, Pass, model_shape
+from gainlaw.training.plan.counting import model_shape
+from gainlaw.training.plan.shapes import ModelShape, Part, Pass
 from gainlaw.training.prompting.encoding import MOST_LOGITS
 
 __all__ = ["QUERY_VALUE", "MemoryEstimate", "Precision", "adapter_parameters", "peak_memory"]

@@ -262,8 +262,8 @@ def _cost(experiment: Experiment, unit: Unit, config: Mapping[str, Any] | None, 
 
 
 def _trained(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -> float:
+    from gainlaw.training.plan.counting import model_shape
     from gainlaw.training.plan.memory import adapter_parameters
-    from gainlaw.training.plan.shapes import model_shape
 
     shape = model_shape(config, counted_role(experiment, config))
     if effort.lora is None:
