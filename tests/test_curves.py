@@ -36,6 +36,20 @@ CHOSEN = {
     "broken_power": [4.0, 0.1, 0.0, 0.8],
     "two_curve": [25.0, 60.0, 0.3, 1.5, -0.4, 0.5],
     "chinchilla": [6.17, 7.67, 0.597, 0.347, 0.367],
+    "data_transferred": [9.85, 0.18, 0.38],
+    "finetuning": [0.8, 3.0, 0.1, 0.08],
+    "downstream_score": [-6.0, 0.8, 1.5],
+    "language_mixture": [1.2, 5.0, 0.3, 0.3, 0.6, 1.2],
+}
+
+
+LOG_N, LOG_D = np.log(np.geomspace(5e7, 1e10, 6)), np.log(np.geomspace(1e6, 1e10, 6))
+# Values of the variables, in the order of the law, of laws that are none of size alone.
+GRIDS = {
+    "data_transferred": (LOG_D, LOG_N),
+    "finetuning": (LOG_N, LOG_D),
+    "downstream_score": (np.log(np.geomspace(1e8, 1e12, 24)),),
+    "language_mixture": (LOG_N, np.array([0.05, 0.1, 0.3, 0.5, 0.7, 1.0])),
 }
 
 
@@ -55,6 +69,8 @@ def variables_of(name: str) -> dict[str, np.ndarray]:
     if name == "chinchilla":
         grid = np.meshgrid(np.log(np.geomspace(5e7, 1e10, 6)), np.log(np.geomspace(1e9, 1e12, 6)))
         return {"log_n": grid[0].ravel(), "log_d": grid[1].ravel()}
+    if name in GRIDS:
+        return dict(zip(LAWS[name].variables, map(np.ravel, np.meshgrid(*GRIDS[name])), strict=True))
     return {"x": x, "N": SIZES}
 
 

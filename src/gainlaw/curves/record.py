@@ -113,6 +113,11 @@ class CurveRecord:
     @cached_property
     def covariance(self) -> Float:
         """Covariance of the parameters searched for, shape (p, p); NaN where it cannot be had."""
+        found = self._sandwich()
+        # Where parameters cannot be told apart, rounding alone makes variances, of either sign.
+        return found if (np.diag(found) >= 0).all() else np.full_like(found, np.nan)
+
+    def _sandwich(self) -> Float:
         p = len(self.law.parameters)
         _, slope = kernel.predict(self.problem, self.optimum.theta)
         try:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["COMPUTE", "FLOPS_PER_TOKEN", "PARAMS", "TOKENS", "Quantity", "quantity", "source_of", "spell"]
+__all__ = [
+    "COMPUTE",
+    "FINETUNING",
+    "FLOPS_PER_TOKEN",
+    "PARAMS",
+    "PRETRAINING",
+    "TOKENS",
+    "Quantity",
+    "quantity",
+    "source_of",
+    "spell",
+]
 
 #: Training a dense model of N parameters on D tokens takes about 6 N D floating-point operations (arXiv 2001.08361).
 FLOPS_PER_TOKEN = 6.0
@@ -42,8 +53,18 @@ TOKENS = Quantity("d", "training tokens", ("tokens", "n_tokens", "training_token
 COMPUTE = Quantity(
     "c", "training compute in FLOP", ("flops", "flop", "training_flop", "training_flops", "compute")
 )
+FINETUNING = Quantity(
+    "df",
+    "fine-tuning data",
+    ("finetuning_data", "fine_tuning_data", "finetuning_tokens", "fine_tuning_tokens", "finetuning_examples"),
+)
+PRETRAINING = Quantity(
+    "dp",
+    "pre-training data",
+    ("pretraining_data", "pre_training_data", "pretraining_tokens", "pre_training_tokens"),
+)
 
-_KNOWN = {each.name: each for each in (PARAMS, TOKENS, COMPUTE)}
+_KNOWN = {each.name: each for each in (PARAMS, TOKENS, COMPUTE, FINETUNING, PRETRAINING)}
 
 
 def quantity(name: str) -> Quantity:
