@@ -8,6 +8,8 @@ import pytest
 
 import gainlaw as gl
 from gainlaw.curves.fit import CurveFit
+from gainlaw.figures.curves import plot_curves
+from gainlaw.figures.surface import plot_laws
 from gainlaw.laws import LAWS
 from gainlaw.laws.expression import parse
 from gainlaw.laws.numeric import values_of
@@ -89,3 +91,24 @@ def test_a_language_by_itself_has_all_parameters_of_the_model() -> None:
     assert alone == pytest.approx(values["e"] + np.exp(values["b"] - values["alpha"] * np.log(1e9)))
     half = fit.derived.set_index("parameter").loc["f_half"]
     assert half["low"] < 0.5 + 0.3 * 0.5**1.8 < half["high"]
+
+
+def test_laws_in_several_variables_are_drawn_where_they_have_a_meaning() -> None:
+    drawn = plot_laws([fitted("language_mixture", 1)]).plot_data
+    lines = drawn[drawn["layer"] == "line"]
+    assert lines["line"].nunique() == 6
+    assert (lines["share"].min(), lines["share"].max()) == (0.05, 1.0)
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({name: 10 ** rng.uniform(6, 9, 30) for name in ("params", "finetuning_tokens")})
+    frame["loss"] = 1.0 + 2.0 / frame["params"] ** 0.1 / frame["finetuning_tokens"] ** 0.05
+    surface = plot_laws([gl.fit_curve(frame, "loss", x=["params", "finetuning_tokens"], law="finetuning")])
+    assert surface.plot_data["layer"].unique().tolist() == ["surface", "point"]
+    assert "points lie above the law" in surface.alt
+
+
+def test_a_curve_of_a_table_is_drawn_with_the_names_of_its_columns() -> None:
+    frame = pd.DataFrame({"tokens": np.geomspace(1e8, 1e10, 8), "loss": np.linspace(4.0, 3.0, 8)})
+    drawn = plot_curves([gl.fit_curve(frame, "loss", x="tokens")])
+    assert drawn.alt.startswith("loss against tokens")
+    assert drawn.axes[0].get_ylabel() == "loss"
+    assert drawn.axes[0].get_ylim()[0] > 2.5

@@ -70,7 +70,15 @@ def plot_curves(fits: Sequence[CurveFit], *, points: int = 80, beyond: float = 0
     >>> plot_curves([fit]).plot_data["layer"].unique().tolist()
     ['band', 'point', 'heldout', 'cell']
     """
-    return draw_curves(*curves_data(fits, points=points, beyond=beyond), unit=fits[0].points.unit)
+    first = fits[0].points if fits else None
+    label = first.label if first is not None and first.columns else ""
+    size = (
+        first.columns.get("x", "size").removeprefix("log10(").removesuffix(" / 1e9)")
+        if label and first
+        else "parameters"
+    )
+    numbers = curves_data(fits, points=points, beyond=beyond)
+    return draw_curves(*numbers, unit=fits[0].points.unit, label=label, size=size)
 
 
 def curves_data(
@@ -114,13 +122,17 @@ def curves_data(
 
 
 def draw_curves(
-    bands: pd.DataFrame, dots: pd.DataFrame, held: pd.DataFrame, cells: pd.DataFrame, *, unit: str = "points"
-) -> PaperFigure:
-    """Draw curves from their numbers, see `curves_data`; residuals stand below each."""
+    bands: pd.DataFrame, dots: pd.DataFrame, held: pd.DataFrame, cells: pd.DataFrame, *, unit: str = "points",
+    label: str = "", size: str = "parameters",
+) -> PaperFigure:  # fmt: skip
+    """Draw curves from their numbers, see `curves_data`; residuals stand below each.
+
+    A `label` says what the numbers are where they are no gains, `size` what stands along the horizontal axis.
+    """
     places = sorted(bands["place"].unique())
     columns = 2 if len(places) == 4 else min(len(places), _PER_ROW)
     rows = math.ceil(len(places) / columns)
-    limit = _limits(bands, dots, cells)
+    limit = _limits(bands, dots, cells, zero=not label)
     with style():
         figure, grid = new_figure(
             SINGLE if columns == 1 else DOUBLE,
@@ -138,14 +150,15 @@ def draw_curves(
             cell = cells[cells["place"] == place]
             if len(cell):
                 axes.scatter(cell["params"], cell["gain"], s=3, color=GREY, label="single cells", zorder=2)
-            axes.axhline(0, color=INK, linewidth=0.6, zorder=1)
+            if not label:
+                axes.axhline(0, color=INK, linewidth=0.6, zorder=1)
             axes.fill_between(
                 band["params"],
                 band["new_low"],
                 band["new_high"],
                 color=GREY,
                 alpha=0.25,
-                label="new checkpoint",
+                label="new run" if label else "new checkpoint",
                 zorder=2,
             )
             axes.fill_between(
@@ -169,7 +182,7 @@ def draw_curves(
                 s=16,
                 marker="D",
                 color=INK,
-                label="mean of a checkpoint",
+                label="run" if label else "mean of a checkpoint",
                 zorder=5,
             )
             axes.set_title(band["panel"].iloc[0])
@@ -181,9 +194,10 @@ def draw_curves(
             below.set_ylim(-reach, reach)
             params_axis(axes, bands["params"].to_numpy(), label=False)
             axes.tick_params(labelbottom=False)
-            params_axis(below, bands["params"].to_numpy(), label=True)
+            params_axis(below, bands["params"].to_numpy(), label=False)
+            below.set_xlabel(size)
             if column == 0:
-                axes.set_ylabel(f"gain ({unit})" if unit else "value")
+                axes.set_ylabel(label or (f"gain ({unit})" if unit else "value"))
                 below.set_ylabel("residual")
         for spare in range(len(places), rows * columns):
             row, column = divmod(spare, columns)
@@ -198,14 +212,21 @@ def draw_curves(
         f"{band['gain'].iloc[-1]:.1f} at the largest drawn."
         for _, band in bands.groupby("place")
     )
-    alt = f"Gain ({unit}) against model size with fitted curves and residuals. " + " ".join(ends)
+    alt = (
+        f"{label or f'Gain ({unit})'} against {size if label else 'model size'} with fitted curves and residuals. "
+        + " ".join(ends)
+    )
     return finish(figure, {"band": bands, "point": dots, "heldout": held, "cell": cells}, alt)
 
 
-def _limits(bands: pd.DataFrame, dots: pd.DataFrame, cells: pd.DataFrame) -> tuple[float, float]:
+def _limits(
+    bands: pd.DataFrame, dots: pd.DataFrame, cells: pd.DataFrame, *, zero: bool
+) -> tuple[float, float]:
     """Return vertical limits that show all points and curves, and the bands as far as they are of use."""
     low, high = float(dots["gain"].min()), float(dots["gain"].max())
-    low, high = min(low, float(bands["gain"].min()), 0.0), max(high, float(bands["gain"].max()), 0.0)
+    low, high = min(low, float(bands["gain"].min())), max(high, float(bands["gain"].max()))
+    if zero:
+        low, high = min(low, 0.0), max(high, 0.0)
     if len(cells):
         low, high = min(low, float(cells["gain"].min())), max(high, float(cells["gain"].max()))
     reach = max(high - low, 1e-9)

@@ -26,7 +26,7 @@ from gainlaw.figures.common.style import (
     style,
 )
 from gainlaw.formats import format_general
-from gainlaw.laws.variables import COMPUTE, PARAMS, TOKENS, source_of
+from gainlaw.laws.variables import PARAMS, TOKENS, source_of
 from gainlaw.sizes import format_params
 from gainlaw.tasks import task_title
 
@@ -41,7 +41,7 @@ Float = NDArray[np.float64]
 
 # Values of the other variables for each of which a line is drawn; where they are more, the law is drawn by contours.
 _LINES = 7
-_ALONG = 60
+_ALONG = 120
 _LEVELS = 9
 _PER_ROW = 3
 
@@ -70,9 +70,10 @@ class _Axis:
         return np.exp(values) if self.transform else values
 
     def along(self, values: Float, count: int) -> Float:
-        """Return values of the variable over its range and a little more."""
+        """Return values of the variable over its range; of a logarithm, a little more."""
         low, high = float(values.min()), float(values.max())
-        pad = 0.04 * (high - low) if high > low else 0.5
+        # A share or an indicator has no meaning beyond.
+        pad = 0.04 * (high - low) if self.transform else 0.0
         return np.linspace(low - pad, high + pad, count)
 
     def write(self, value: float) -> str:
@@ -86,7 +87,7 @@ class _Axis:
         """Make an axis of it."""
         name = source_of(self.variable)[0]
         if self.transform:
-            write = None if COMPUTE.called(name) else self.write
+            write = self.write if any(each.called(name) for each in (PARAMS, TOKENS)) else None
             log_axis(axes, "x" if which == "x" else "y", self.outer(values), self.label, write=write)
         else:
             (axes.set_xlabel if which == "x" else axes.set_ylabel)(self.label)
