@@ -305,7 +305,8 @@ def test_laws_text_sizes_series_and_masks() -> None:
     np.testing.assert_array_equal(fit.points.variables["N"], [1e8, 5.6e8, 1e9, 7e9, 1.3e10, 7e10])
     assert fit.predict("30B")["gain"].iloc[0] == fit.predict(3e10)["gain"].iloc[0]
     for name in shaped():
-        assert gl.fit_curve(sizes, y, law=gl.law(name), starts=2).law.name == name
+        if LAWS[name].variables == ("x",):
+            assert gl.fit_curve(sizes, y, law=gl.law(name), starts=2).law.name == name
     from gainlaw.curves.kernels import newton
 
     gl.fit_curve(np.geomspace(1e8, 1e10, 12), y * 2).bootstrap(5)
