@@ -15,6 +15,7 @@ import pytest
 from matplotlib.text import Text
 
 from gainlaw.figures.common import style
+from gainlaw.figures.common.arrange import panels_of
 from gainlaw.figures.common.style import (
     COLORS,
     DOUBLE,
@@ -139,10 +140,21 @@ def laws() -> PaperFigure:
     return draw_laws(line, pd.DataFrame({"params": SIZES, "gain": np.arange(6.0), "checkpoint": NAMES}))
 
 
+#: Tasks as a harness calls them.
+LONG = dict(
+    zip(
+        TASKS,
+        ("mmlu_high_school_european_history", "mmlu_college_computer_science", "ARC-Easy", "a" * 20),
+        strict=True,
+    )
+)
+
 WIDTHS = width_frame([("languages", "l", 6.6, 5.4, 8.0), ("checkpoints", "c", 6.3, 2.0, 11.0)])
 
 FIGURES = {
     "gain_curve": lambda: draw_gain(bands(), cells()),
+    "gain_curve_long": lambda: draw_gain(bands().replace(LONG), cells().replace(LONG)),
+    "scores_long": lambda: draw_scores(score_rows().replace(LONG)),
     "forest": lambda: draw_forest(forest_rows()),
     "forest_long": lambda: draw_forest(forest_rows(26)),
     "slope": lambda: draw_slope(slope_draws(), rope=(-1, 1)),
@@ -299,6 +311,16 @@ def test_gain_curve_draws_every_cell_and_the_means_of_the_checkpoints():
         labels = [label.get_text() for label in axes.get_xticklabels()]
         assert {"1B", "10B", "100B"} <= set(labels) or not any(labels)
     assert set(figure.plot_data["layer"]) == {"band", "cell", "checkpoint"}
+
+
+def test_of_many_tasks_those_with_most_rows_have_a_panel():
+    tasks = pd.Series([f"task{number:02}" for number in range(40) for _ in range(1 + number // 30)])
+    shown, words = panels_of(tasks)
+    assert shown == [
+        *(f"task{number:02}" for number in (0, 1)),
+        *(f"task{number}" for number in range(30, 40)),
+    ]
+    assert words == " (of 40 tasks the 12 with most rows)"
 
 
 def test_forest_draws_the_intervals_of_its_rows_and_marks_the_means():

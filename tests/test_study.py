@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -62,10 +63,8 @@ def run(cli: Cli, made: Path, *more: object) -> Outcome:
 
 def states(outcome: Outcome) -> dict[str, str]:
     """Return what became of each step, by what the command said."""
-    lines = [
-        line for line in outcome.err.splitlines() if line[16:].strip().startswith(("kept", *"0123456789"))
-    ]
-    return {line[:16].strip(): "kept" if "kept" in line[:28] else "done" for line in lines}
+    ends = (re.match(r"(.{16}) *(?:(kept)|[\d.]+ s)  ?", f"{line}  ") for line in outcome.err.splitlines())
+    return {end[1].strip(): end[2] or "done" for end in ends if end and ":" not in end[1]}
 
 
 def content(folder: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gainlaw.fitting.record import FitRecord
-    from gainlaw.report.answer import Answer
     from gainlaw.scores.evaluations.table import Evaluations
     from gainlaw.scores.gains.table import Gains
 
@@ -40,7 +39,7 @@ __all__ = ["Origin", "Study", "run_study"]
 Progress = Callable[[int, int], None]
 Watch = Callable[[str], AbstractContextManager[Progress]]
 
-_CHECK, _CLAIMS = "check.json", "claims.csv"
+_CHECK, _CLAIMS, _ANSWER = "check.json", "claims.csv", "answer.txt"
 #: Parts of the package that no result of a study goes through.
 _APART = ("cli", "training", "_runners")
 
@@ -76,7 +75,7 @@ class Study:
         The fit, and that on the other scale where there is one, by the names that they have in the report.
     verdicts : pandas.DataFrame or None
         As in ``claims.csv``; None without claims.
-    answer : Answer
+    answer : str
         The first paragraph of the report.
     ends : tuple of Ended
         What became of each step: done now, or kept.
@@ -85,7 +84,7 @@ class Study:
     folder: Path
     fits: Mapping[str, FitRecord]
     verdicts: pd.DataFrame | None
-    answer: Answer
+    answer: str
     ends: tuple[Ended, ...]
 
 
@@ -105,6 +104,7 @@ def run_study(
     title: str | None = None,
     watch: Watch = _unwatched,
     ended: Callable[[Ended], None] = lambda end: None,
+    told: Callable[[Sequence[Note]], None] = lambda notes: None,
 ) -> Study:
     """Read scores, check them, make gains, fit a law on both scales, judge claims and write a report.
 
@@ -129,6 +129,8 @@ def run_study(
         Given the name of a step that begins, returns a context manager that gives a function of (done, total).
     ended : callable
         Told what became of a step.
+    told : callable
+        Told what deserves a look, as soon as it is known.
 
     Returns
     -------
@@ -156,7 +158,7 @@ def run_study(
     elif (folder / _CLAIMS).exists():
         hint = "give --claims again, remove it, or name another folder"
         raise InputError(Problem(f"{folder / _CLAIMS} has the verdicts of an earlier run", hint=hint))
-    steps = _Steps(NamedStore(folder, beside=("scale_*",)), watch, ended, [])
+    steps = _Steps(NamedStore(folder, beside=("scale_*",)), watch, ended, told, [])
     asked = {"claims": None if claims is None else str(claims), "law": law, "draws": draws, "seed": seed}
     scores = _scores(steps, origin, asked)
     fits, units = _fits(steps, scores, law, draws, seed)
@@ -190,6 +192,7 @@ class _Steps:
     store: NamedStore
     watch: Watch
     ended: Callable[[Ended], None]
+    told: Callable[[Sequence[Note]], None]
     ends: list[Ended]
 
     def path(self, unit: Unit) -> Path:
@@ -247,7 +250,10 @@ def _scores(steps: _Steps, origin: Origin, options: Mapping[str, Any]) -> Unit:
         )
         return f"{count_of(len(gains), 'gain')}, {replicates}"
 
-    return steps.do(unit, write)
+    steps.do(unit, write)
+    kept = json.loads((steps.path(unit) / _CHECK).read_text(encoding="utf-8"))
+    steps.told([Note.from_dict(note) for note in kept["notes"]])
+    return unit
 
 
 def _prepare(
@@ -314,7 +320,9 @@ def _fits(
     scale = other_scale(main)
     try:
         main.gains.to_scale(scale)
-    except InputError:  # no scores behind the gains, or a metric that has no other scale
+    except InputError as error:
+        what = f"judged on {SCALES[main.scale].name} alone: {error.problems[0].message}"
+        steps.told([Note("scales", what, severity="info")])
         return fits, units
     label = f"fit on {SCALES[scale].name}"
     units["twin"] = steps.do(steps.unit(f"fit/scale_{scale}", label, {}, {"fit": unit}), again)
@@ -355,8 +363,6 @@ def _report(
 ) -> Study:
     import pandas as pd
 
-    from gainlaw.figures.common.arrange import arrange_fits
-    from gainlaw.report.content import answer_of
     from gainlaw.report.write import write_report
 
     verdicts = pd.read_csv(steps.path(units["claims"])) if "claims" in units else None
@@ -365,8 +371,10 @@ def _report(
         judged = () if verdicts is None else verdicts
         figures = steps.path(units["figures"])
         done = write_report(fits, place, verdicts=judged, title=title, figures=figures)
-        return count_of(len(done.files), "file")
+        write_text_atomic(place / _ANSWER, f"{done.answer.text}\n")
+        return count_of(len(done.files) + 1, "file")
 
-    steps.do(steps.unit("report", "report", {"title": title}, units), write)
+    unit = steps.do(steps.unit("report", "report", {"title": title}, units), write)
+    answer = (steps.path(unit) / _ANSWER).read_text(encoding="utf-8").strip()
     folder = steps.store.root
-    return Study(folder, fits, verdicts, answer_of(arrange_fits(fits)), tuple(steps.ends))
+    return Study(folder, fits, verdicts, answer, tuple(steps.ends))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.figures.common.arrange import has_slope, levels, wider_fit
+from gainlaw.figures.common.arrange import has_slope, levels, panels_of, wider_fit
 from gainlaw.figures.common.exhibit import Basis, Drawing
 from gainlaw.figures.common.style import (
     ACCENT,
@@ -21,6 +21,7 @@ from gainlaw.figures.common.style import (
     PaperFigure,
     finish,
     new_figure,
+    panel_title,
     params_axis,
     style,
 )
@@ -222,6 +223,7 @@ def draw_gain(
         flat = axes.ravel()
         for panel, place in zip(panels, flat, strict=False):
             _draw_panel(place, panel, bands, cells, means)
+            place.set_title(panel_title(task_title(panel), columns))
         for place in flat[len(panels) :]:
             place.set_visible(False)
         params_axis(flat[0], np.concatenate([bands["params"], cells["params"]]), label=False)
@@ -286,23 +288,27 @@ def exhibits(basis: Basis) -> Iterator[Drawing]:
     """Yield the curves of the main fit, of other intermediate trainings, and of every study beside."""
     main, wider = basis.fits.main, wider_fit(basis.fits)
     if has_slope(main):
-        by = _panels(main)
+        by, tasks, words = _panels(main)
         caption = (
-            f"Gain against model size{' by task' if by else ''} with the posterior of the law (mean, 50% and "
+            f"Gain against model size{words} with the posterior of the law (mean, 50% and "
             f"{percent(main.ci_prob)} bands). Dots are single languages, diamonds the mean of a checkpoint."
         )
-        yield Drawing("gain_curve", "answer", caption, plot_gain(main, by))
+        yield Drawing("gain_curve", "answer", caption, plot_gain(main, by, tasks=tasks))
     if wider is not None:
         caption = "Gain against model size by intermediate training. Dots are single languages and tasks."
         figure = plot_gain(wider, "intermediate")
         yield Drawing("other_intermediate", "others", caption, figure, before="other_gain_at_intermediate")
     for number, (name, fit) in enumerate(basis.beside.items(), 1):
         if has_slope(fit):
-            by = _panels(fit)
-            caption = f"{name}: gain against model size{' by task' if by else ''}. Dots are single languages."
-            figure = plot_gain(fit, by)
+            by, tasks, words = _panels(fit)
+            caption = f"{name}: gain against model size{words}. Dots are single languages."
+            figure = plot_gain(fit, by, tasks=tasks)
             yield Drawing(f"beside_{number}", "beside", caption, figure, before=f"beside_slopes_{number}")
 
 
-def _panels(fit: FitRecord) -> str | None:
-    return "task" if "task" in levels(fit) else None
+def _panels(fit: FitRecord) -> tuple[str | None, list[str] | None, str]:
+    """Return what the panels are, which tasks, and that in words; one panel for a fit of one task."""
+    if "task" not in levels(fit):
+        return None, None, ""
+    tasks, which = panels_of(fit.gains.frame["task"])
+    return "task", tasks, f" by task{which}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from gainlaw.figures.common.arrange import panels_of
 from gainlaw.figures.common.exhibit import Basis, Drawing
 from gainlaw.figures.common.style import (
     ACCENT,
@@ -18,6 +19,7 @@ from gainlaw.figures.common.style import (
     PaperFigure,
     finish,
     new_figure,
+    panel_title,
     params_axis,
     style,
 )
@@ -130,7 +132,7 @@ def draw_scores(rows: pd.DataFrame) -> PaperFigure:
                 markersize=4,
                 ax=axes,
             )
-            axes.set(title=task_title(task), xlabel="", ylabel="")
+            axes.set(title=panel_title(task_title(task), columns), xlabel="", ylabel="")
             handles, labels = axes.get_legend_handles_labels()
             axes.get_legend().remove()
         for axes in flat[len(tasks) :]:
@@ -164,11 +166,12 @@ def exhibits(basis: Basis) -> Iterator[Drawing]:
     """Yield the scores behind the gains, where they are known at several sizes."""
     main = basis.fits.main
     sized = main.gains.frame["params"].notna().all() and main.n_sizes > 1
-    figure = plot_scores(main.gains) if sized else None
-    if figure is not None:
+    rows = scores_data(main.gains) if sized else pd.DataFrame()
+    if len(rows):
         name, _ = spoken_metric(main.gains.frame)
+        tasks, which = panels_of(rows["task"])
         caption = (
-            f"Mean {name} before and after intermediate training, over the languages of each task; the bands hold "
-            "the middle half of them."
+            f"Mean {name} before and after intermediate training, over the languages of each task{which}; the bands "
+            "hold the middle half of them."
         )
-        yield Drawing("scores", "data", caption, figure)
+        yield Drawing("scores", "data", caption, draw_scores(rows[rows["task"].isin(tasks)]))

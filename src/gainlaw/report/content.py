@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
     from gainlaw.tables.table import Table
 
-__all__ = ["Content", "Verdicts", "answer_of", "collect"]
+__all__ = ["Content", "Verdicts", "collect"]
 
 type Verdicts = Sequence[Verdict] | pd.DataFrame
 
@@ -93,7 +93,7 @@ def collect(
         *_beside(beside or {}),
     ]
     words = {} if basis.study is None else basis.study.words
-    said = answer_of(fits, comparison)
+    said = replace(answer(fits.main, fits.twin), limits=limits_of(fits.main, fits.others, comparison))
     if isinstance(figures, Artists):
         exhibits: Sequence[Exhibit] = figures.finish(basis)
     else:
@@ -107,19 +107,6 @@ def collect(
         {task_title(name): text for name, text in words.items()},
         {name: answer(fit, None) for name, fit in (beside or {}).items()},
     )
-
-
-def answer_of(fits: Fits, comparison: pd.DataFrame | None = None) -> Answer:
-    """Return the answer of a study, with what limits it.
-
-    Parameters
-    ----------
-    fits : Fits
-        The fits.
-    comparison : pandas.DataFrame, optional
-        What `gainlaw.compare` returned.
-    """
-    return replace(answer(fits.main, fits.twin), limits=limits_of(fits.main, fits.others, comparison))
 
 
 def _tables(fits: Fits, verdicts: Verdicts, comparison: pd.DataFrame | None) -> list[Table]:

@@ -62,6 +62,7 @@ def study(
         title=title,
         watch=progress_bar,
         ended=_tell,
+        told=lambda notes: print_warnings(notes, remarks=True),
     )
     fits = list(done.fits.values())
     for name, fit in done.fits.items():
@@ -73,7 +74,7 @@ def study(
         show_json(
             {
                 "output": str(output),
-                "answer": done.answer.text,
+                "answer": done.answer,
                 "status": {name: fit.status for name, fit in done.fits.items()},
                 "verdicts": None if done.verdicts is None else records(done.verdicts),
                 "steps": [
@@ -83,9 +84,8 @@ def study(
             }
         )
     else:
-        print_warnings(fits[0].gains.notes, remarks=True)
         out = console()
-        out.print(f"\n{done.answer.text}\n")
+        out.print(f"\n{done.answer}\n")
         if done.verdicts is None:
             out.print("No claims were judged: --claims FILE says which.")
         else:

@@ -16,10 +16,23 @@ if TYPE_CHECKING:
 
     from gainlaw.fitting.record import FitRecord
 
-__all__ = ["LEVELS", "Fits", "arrange_fits", "estimate_row", "has_slope", "law_title", "levels", "wider_fit"]
+__all__ = [
+    "LEVELS",
+    "Fits",
+    "arrange_fits",
+    "estimate_row",
+    "has_slope",
+    "law_title",
+    "levels",
+    "panels_of",
+    "wider_fit",
+]
 
 #: Levels that get a forest and a table of slopes, where the fit has them.
 LEVELS = ("task", "language_family", "language", "intermediate", "model_family")
+
+#: Panels of a figure of a report; more of them nobody looks at.
+_MOST_PANELS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +127,28 @@ def levels(fit: FitRecord, estimand: str = "slope") -> list[str]:
     rows = fit.estimates[fit.estimates["estimand"] == estimand]
     counts = rows.groupby("level")["group"].nunique()
     return [level for level in LEVELS if counts.get(level, 0) >= 2]
+
+
+def panels_of(tasks: pd.Series) -> tuple[list[str], str]:
+    """Return the tasks that a report draws a panel for, by their names, and in words which of all they are.
+
+    Parameters
+    ----------
+    tasks : pandas.Series of str
+        The task of each row; of many tasks those with most rows are drawn.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> panels_of(pd.Series(["xnli", "pawsx", "xnli"]))
+    (['pawsx', 'xnli'], '')
+    >>> panels_of(pd.Series([f"t{number:02}" for number in range(30)]))[1]
+    ' (of 30 tasks the 12 with most rows)'
+    """
+    counts = tasks.astype(str).value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    shown = sorted(counts.index[:_MOST_PANELS])
+    which = f" (of {len(counts)} tasks the {_MOST_PANELS} with most rows)" if len(counts) > len(shown) else ""
+    return shown, which
 
 
 def law_title(fit: FitRecord) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ __all__ = [
     "inline_svg",
     "log_axis",
     "new_figure",
+    "panel_title",
     "params_axis",
     "save_figure",
     "style",
@@ -108,6 +110,9 @@ _METADATA: dict[str, dict[str, str | None]] = {
 }
 
 
+# Characters of titles across a figure of two columns.
+_TITLE = 76
+
 # Powers of ten along an axis at most.
 _MOST_TICKS = 7
 
@@ -167,6 +172,23 @@ def new_figure(
     figure.plot_data = pd.DataFrame()
     figure.alt = ""
     return figure, figure.subplots(rows, columns, squeeze=False, **grid)
+
+
+def panel_title(text: str, columns: int) -> str:
+    """Return the title of a panel in lines that fit where so many stand side by side; long names break at their marks.
+
+    Examples
+    --------
+    >>> panel_title("mmlu_high_school_european_history", 4).splitlines()
+    ['mmlu_high_school_', 'european_history']
+    """
+    room = _TITLE // max(columns, 2)
+    lines = [""]
+    for part in re.split(r"(?<=[_\-/: ])", text):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > room:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def params_axis(axes: Axes, params: Sequence[float] | np.ndarray, *, label: bool = True) -> None:
@@ -285,8 +307,6 @@ def inline_svg(svg: bytes, prefix: str) -> str:
     str
         An ``<svg>`` element.
     """
-    import re
-
     text = svg.decode()
     text = text[text.index("<svg") :]
     text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text)
