@@ -32,6 +32,15 @@ Cli = Callable[..., Outcome]
 
 
 @pytest.fixture(autouse=True, scope="session")
+def one_thread_for_small_matrices() -> Iterator[None]:
+    """Keep BLAS to one thread, as fits do: beside other processes its threads wait for each other, forty times as long."""
+    from gainlaw._threads import one_blas_thread
+
+    with one_blas_thread():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def wide_screen() -> Iterator[None]:
     """What commands print is not folded, whatever screen the tests run on."""
     with pytest.MonkeyPatch.context() as patch:
