@@ -33,7 +33,7 @@ Cli = Callable[..., Outcome]
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread_for_small_matrices() -> Iterator[None]:
-    """Keep BLAS to one thread, as fits do: beside other processes its threads wait for each other, forty times as long."""
+    """Keep BLAS to one thread, as fits do: beside other processes its threads wait for each other."""
     from gainlaw._threads import one_blas_thread
 
     with one_blas_thread():
