@@ -31,7 +31,7 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 # Effective points asked of the hyperparameters for each draw kept, and the most points tried for it.
-ESS_SHARE = 0.3
+ESS_SHARE = 0.5
 MAX_POINTS_SHARE = 8
 # However few draws are kept.
 LEAST_ESS = 600.0

@@ -11,6 +11,7 @@ independent draws, above 0.7 the weights are unusable.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import lgamma, log, pi
@@ -41,6 +42,8 @@ ROUND = 512
 PER_DIMENSION = 10.0
 # With so many, and not fewer than the second number, the margins are known well enough for a copula.
 MARGINS = (5.0, 60.0)
+# Points of a copula for one of a t distribution.
+BESIDE = 4
 INFLATION = 1.05
 LEAST_POINTS = 25
 
@@ -240,26 +243,23 @@ def explore(
     from scipy.stats import qmc
 
     dimensions = len(first.location)
-    proposals: list[TruncatedT | Copula] = [first]
+    proposals: list[TruncatedT | Copula] = []
     points, target = np.zeros((0, dimensions)), np.zeros(0)
     counts: list[int] = []
     # log_q[j][i]: log density of point i under proposal j, extended as points and proposals are added.
     log_q: list[Float] = []
-    smoothed = Smoothed(np.zeros(0), np.inf, 0.0, -np.inf)
-    while True:
-        size = ROUND << min(len(counts) // 2, 2)
-        if len(counts) > 1:
-            # No more than the weights so far say is needed.
-            lacking = (target_ess - smoothed.ess) / max(smoothed.ess, 1.0) * len(points)
-            size = min(size, ROUND << max(int(np.ceil(np.log2(max(1.1 * lacking / ROUND, 1.0)))), 0))
-        proposal = proposals[-1]
-        new = proposal.sample(qmc.Sobol(dimensions, rng=rng).random(size))
-        log_q = [
-            np.concatenate([old, each.log_density(new)]) for old, each in zip(log_q, proposals, strict=False)
-        ]
-        points, target = np.concatenate([points, new]), np.concatenate([target, log_density(new)])
-        log_q.append(proposal.log_density(points))
-        counts.append(size)
+    following: list[tuple[TruncatedT | Copula, int]] = [(first, ROUND)]
+    for turn in itertools.count(1):
+        for proposal, number in following:
+            new = proposal.sample(qmc.Sobol(dimensions, rng=rng).random(number))
+            log_q = [
+                np.concatenate([old, each.log_density(new)])
+                for old, each in zip(log_q, proposals, strict=True)
+            ]
+            points, target = np.concatenate([points, new]), np.concatenate([target, log_density(new)])
+            proposals.append(proposal)
+            log_q.append(proposal.log_density(points))
+            counts.append(number)
         mixture = np.logaddexp.reduce(
             [values + log(n) for values, n in zip(log_q, counts, strict=True)], axis=0
         )
@@ -268,11 +268,24 @@ def explore(
         if progress is not None:
             progress(min(smoothed.ess / target_ess, 1.0))
         if len(points) >= max_points or (smoothed.ess >= target_ess and smoothed.pareto_k < 0.5):
-            return Explored(points, target, smoothed)
-        if smoothed.ess >= max(MARGINS[0] * dimensions, MARGINS[1]):
-            proposals.append(copula(points, smoothed.weights, first.lower, first.upper))
-        else:
-            proposals.append(matched(points, log_weights, smoothed, first))
+            break
+        size = ROUND << min(turn // 2, 2)
+        if turn > 1:
+            # No more than the weights so far say is needed.
+            lacking = (target_ess - smoothed.ess) / max(smoothed.ess, 1.0) * len(points)
+            size = min(size, ROUND << max(int(np.ceil(np.log2(max(1.1 * lacking / ROUND, 1.0)))), 0))
+        following = _following(points, log_weights, smoothed, first, size)
+    return Explored(points, target, smoothed)
+
+
+def _following(
+    points: Float, log_weights: Float, smoothed: Smoothed, first: TruncatedT, size: int
+) -> list[tuple[TruncatedT | Copula, int]]:
+    """Return the next proposals and their numbers of points: beside a copula, whose tails are light, some t."""
+    wide = matched(points, log_weights, smoothed, first)
+    if smoothed.ess < max(MARGINS[0] * points.shape[1], MARGINS[1]):
+        return [(wide, size)]
+    return [(copula(points, smoothed.weights, first.lower, first.upper), size), (wide, size // BESIDE)]
 
 
 def matched(points: Float, log_weights: Float, smoothed: Smoothed, first: TruncatedT) -> TruncatedT:
