@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -252,6 +253,46 @@ def test_suggestions_pair_what_they_say() -> None:
     rules = suggest_pairs(MODELS)
     assert {pair.baseline for pair in pair_models(MODELS, rules)} == {"a/m-1b", "b/n-1b"}
     assert len(pair_models(MODELS, rules)) == 3
+
+
+def test_suggestions_know_which_of_two_was_pretrained_and_what_is_a_size() -> None:
+    models = [
+        *("a/m-1b-Base", "a/m-1b", "b/n-1b-pt", "b/n-1b-it", "c/o-1b-Base-25", "c/o-1b-Instruct-25"),
+        *("d/bert-base", "d/bert-large", "e/p-1b", "e/p-1b-mini"),
+    ]
+    rules = suggest_pairs(models)
+    assert rules == ("{base}={base}-Base", "{base}-it={base}-pt", "{a}-Instruct-{b}={a}-Base-{b}")
+    pairs = {pair.model: (pair.baseline, pair.intermediate) for pair in pair_models(models, rules)}
+    assert pairs == {
+        "a/m-1b": ("a/m-1b-Base", "post-training"),
+        "b/n-1b-it": ("b/n-1b-pt", "it"),
+        "c/o-1b-Instruct-25": ("c/o-1b-Base-25", "Instruct"),
+    }
+
+
+def test_few_rules_are_suggested_those_that_can_be_followed_and_pair_most(tmp_path: Path) -> None:
+    names = [f"a/m-{size}b{end}" for size in range(1, 4) for end in ("", "-chat", "-Chat-v2")]
+    names += [f"b/n-1b-x{number}" for number in range(9)] + ["b/n-1b", "c/n-1b", "d/n-1b-y"]
+    for number, name in enumerate(names):
+        write_json(tmp_path / f"{number}.json", new_results(name, {"xnli_en": (50, 100)}))
+    with pytest.raises(gl.InputError) as asked:
+        gl.import_results(tmp_path)
+    rules = [problem.message for problem in asked.value.problems[1:]]
+    assert rules[0] == "--pair '{base}-chat={base}'"
+    assert len(rules) == 9
+    assert re.fullmatch(r"and \d+ rules that pair fewer models", rules[-1])
+    assert not any("-y=" in rule for rule in rules)  # two models are called n-1b
+
+
+def test_sizes_of_another_unit_than_the_names_are_refused_and_unlike_ones_told(tmp_path: Path) -> None:
+    for name, size in (("toy-2b", 2000), ("toy-2b-chat", 2000)):
+        write_json(tmp_path / f"{name}.json", new_results(name, {"xnli_en": (50, 100)}, params=size * 10))
+    with pytest.raises(gl.InputError, match="toy-2b: 20K in the file, 2b in the name: not in the same unit"):
+        gl.import_results(tmp_path, pair=RULE)
+    for name, size in (("toy-2b", 7e9), ("toy-2b-chat", 7e9)):
+        write_json(tmp_path / f"{name}.json", new_results(name, {"xnli_en": (50, 100)}, params=int(size)))
+    evals = gl.import_results(tmp_path, pair=RULE)
+    assert said(evals, "sizes that are not those of the names", "toy-2b: 7B in the file")
 
 
 @pytest.mark.parametrize(

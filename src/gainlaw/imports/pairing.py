@@ -13,6 +13,13 @@ from gainlaw.sizes import size_in_name
 
 __all__ = ["Pair", "pair_models", "read_pairs", "suggest_pairs"]
 
+#: Words by which names say that a model is as it was pretrained.
+_PRETRAINED = {"base", "pt", "pretrain", "pretrained"}
+#: Words by which names tell sizes apart.
+_SIZES = {"nano", "tiny", "mini", "small", "medium", "large", "xl", "xxl"}
+#: What a training is called of which the names say nothing.
+_UNNAMED = "post-training"
+
 _PLACE = re.compile(r"\{\w+\}")
 _TOKEN = re.compile(r"[^-_./ ]+|[-_./ ]+")
 
@@ -134,7 +141,7 @@ def _difference(model: str, baseline: str) -> str:
     words = [part for part in _TOKEN.findall(model.rpartition("/")[2]) if part[0] not in "-_./ "]
     there = [part.casefold() for part in _TOKEN.findall(baseline.rpartition("/")[2])]
     own = [word for word in words if word.casefold() not in there]
-    return "-".join(own) or model.rpartition("/")[2]
+    return "-".join(own) or _UNNAMED
 
 
 def _by_list(
@@ -220,9 +227,13 @@ def suggest_pairs(models: Iterable[str]) -> tuple[str, ...]:
             and _rule(tokens[name], tokens[other])
         ]
         if bases:
-            base = min(bases, key=lambda each: (len(tokens[each]), each))
+            base = min(bases, key=lambda each: (not _says_pretrained(tokens[each]), len(tokens[each]), each))
             rules[_rule(tokens[name], tokens[base])] = None
     return tuple(rules)
+
+
+def _says_pretrained(tokens: Iterable[str]) -> bool:
+    return any(token.casefold() in _PRETRAINED for token in tokens)
 
 
 def _rule(after: tuple[str, ...], before: tuple[str, ...]) -> str:
@@ -238,7 +249,9 @@ def _rule(after: tuple[str, ...], before: tuple[str, ...]) -> str:
         end += 1
     new, old = "".join(after[start : len(after) - end]), "".join(before[start : len(before) - end])
     grown = new.casefold().startswith(old.casefold()) and 0 < len(new) - len(old) <= 2
-    if not new or (old and not grown):
+    pretrained = old.strip("-_./ ").casefold() in _PRETRAINED
+    words = {word.casefold() for word in _TOKEN.findall(new)}
+    if not (pretrained or (new and (not old or grown))) or words & (_PRETRAINED | _SIZES):
         return ""
     head, tail = ("{a}" if end else "{base}") if start else "", "{b}" if end else ""
     # A separator belongs to the words that are there on one side only, unless both sides have it.

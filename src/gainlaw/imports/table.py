@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gainlaw.errors import InputError, Problem
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["import_results", "pair_scores"]
+
+#: Rules that are suggested at most.
+_SUGGESTED = 8
+#: Sizes of a file and of a name that are so many times apart deserve a look; and are of two units.
+_APART, _OTHER_UNIT = 2.0, 300.0
 
 
 def import_results(
@@ -125,7 +132,8 @@ def import_results(
         listed = read_pairs(pairs)
     else:
         listed = {model: (baseline, "") for model, baseline in (pairs or {}).items()}
-    source = str(places[0]) if len(places) == 1 else f"{places[0]} and {len(places) - 1} more"
+    first = str(places[0]) if Path(places[0]).name else Path(places[0]).resolve().name
+    source = first if len(places) == 1 else f"{first} and {len(places) - 1} more"
     return pair_scores(
         found,
         _several(pair),
@@ -217,11 +225,26 @@ def _ask_for_pairs(models: Sequence[str]) -> list[Problem]:
         hint = "write --pair 'MODEL=BASELINE', --pair '{base}-instruct={base}' or --pairs FILE (intermediate,baseline)"
         return [Problem(what, hint=hint)]
     problems = [Problem(what, hint="no pairs are assumed; give those of these that are meant")]
-    for rule in suggested:
-        pairs = pair_models(models, [rule])
+    fitting = sorted(_fitting(models, suggested), key=lambda each: -len(each[1]))
+    for rule, pairs in fitting[:_SUGGESTED]:
         shown = ", ".join(f"{pair.model} after {pair.baseline}" for pair in pairs[:4])
-        problems.append(Problem(f"--pair '{rule}'", hint=f"{count_of(len(pairs), 'pair')}: {shown}"))
+        more = ", ..." if len(pairs) > 4 else ""
+        problems.append(Problem(f"--pair '{rule}'", hint=f"{count_of(len(pairs), 'pair')}: {shown}{more}"))
+    if len(fitting) > _SUGGESTED:
+        problems.append(Problem(f"and {count_of(len(fitting) - _SUGGESTED, 'rule')} that pair fewer models"))
     return problems
+
+
+def _fitting(models: Sequence[str], rules: Sequence[str]) -> Iterator[tuple[str, tuple[Pair, ...]]]:
+    """Give the rules that can be followed, with what they pair, those that pair the same once."""
+    seen: set[tuple[tuple[str, str], ...]] = set()
+    for rule in rules:
+        with suppress(InputError):  # two models of one name, say
+            pairs = pair_models(models, [rule])
+            models_of = tuple((pair.model, pair.baseline) for pair in pairs)
+            if models_of not in seen:
+                seen.add(models_of)
+                yield rule, pairs
 
 
 def _refuse_two_runs(scores: Sequence[Score], across: Sequence[str]) -> None:
@@ -263,13 +286,21 @@ def _sizes_of(
         said.setdefault(score.model, set())
         if not math.isnan(score.params):
             said[score.model].add(score.params)
-    problems, parsed = [], []
+    problems, parsed, unlike = [], [], list[str]()
     for model, found in said.items():
         short = model.rpartition("/")[2]
         if model in given or short in given:
             sizes[model] = (given.get(model, given.get(short, math.nan)), "given")
         elif len(found) == 1:
             sizes[model] = (next(iter(found)), "file")
+            named, words = size_in_name(model)
+            apart = max(named / sizes[model][0], sizes[model][0] / named) if words else 1.0
+            said_so = f"{short}: {format_params(sizes[model][0])} in the file"
+            if apart >= _OTHER_UNIT:
+                hint = f"write --params {model}=SIZE"
+                problems.append(Problem(f"{said_so}, {words} in the name: not in the same unit", hint=hint))
+            elif apart >= _APART:
+                unlike.append(f"{said_so}")
         elif found:
             shown = ", ".join(f"{size:.0f}" for size in sorted(found))
             hint = f"write --params {model}=SIZE"
@@ -285,10 +316,16 @@ def _sizes_of(
             parsed.append(f"{short} {format_params(size)}" if words else "")
     if problems:
         raise InputError(problems)
-    if not parsed:
-        return sizes, []
-    what = f"sizes read from names: {', '.join(parsed[:12])}" + (", ..." if len(parsed) > 12 else "")
-    return sizes, [Note("import", what, severity="info", standing=True)]
+    notes = []
+    if unlike:
+        what = f"sizes that are not those of the names: {', '.join(unlike[:12])}" + (
+            ", ..." if len(unlike) > 12 else ""
+        )
+        notes.append(Note("import", what, standing=True))
+    if parsed:
+        what = f"sizes read from names: {', '.join(parsed[:12])}" + (", ..." if len(parsed) > 12 else "")
+        notes.append(Note("import", what, severity="info", standing=True))
+    return sizes, notes
 
 
 def _frames(

@@ -38,6 +38,9 @@ __all__ = [
     "width_words",
 ]
 
+#: Statistics that are named, of those that a fit misses.
+_NAMED = 4
+
 
 _TERMS = {
     "task": "target tasks gain more or less, and more or less per decade",
@@ -293,6 +296,8 @@ def predictive_words(check: pd.DataFrame) -> str:
         f"({'below' if row['observed'] < row['low95'] else 'above'})"
         for row in missed.to_dict("records")
     ]
+    if len(names) > _NAMED:
+        names = [*names[:_NAMED], f"{len(names) - _NAMED} more"]
     return f"{text}replications: {names_of(names)}."
 
 
