@@ -129,6 +129,11 @@ def test_what_changed_or_was_damaged_is_done_anew_and_nothing_else(made: Path, c
         meddle()
         assert states(run(cli, made)) == {step: "done" if step in anew else "kept" for step in STEPS}, number
     assert gl.load_fit(out / "fit").n_rows == len(gl.read_gains(out / "scores" / "gains.csv")) == 9
+    (out / "fit" / "fit.json").write_text("junk")
+    refused = run(cli, made)
+    assert refused.code == 2
+    assert f"remove {out / 'fit'}, and it is made anew" in refused.err
+    shutil.rmtree(out / "fit")
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -220,6 +225,7 @@ def odd(root: Path) -> dict[str, tuple[tuple[object, ...], str]]:
         "no such dataset": (("dataset:bloomy",), "bloomy"),
         "no draws": ((table, "--draws", "0"), "draws"),
         "a law of another name": ((table, "--law", "linea"), "linea"),
+        "no right answers": ((results, *RULE, "--gold", root / "absent"), "there is no folder"),
         "a file that is both": ((table, table), "evaluations already"),
     }
 

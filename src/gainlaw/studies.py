@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gainlaw import __version__
 from gainlaw._directory import check_directory_target, new_directory
-from gainlaw._io import sha256_file, write_text_atomic
-from gainlaw._listing import FILES, STUDY
+from gainlaw._io import sha256_bytes, sha256_file, write_text_atomic
+from gainlaw._listing import FILES, FIT, STUDY
 from gainlaw._provenance import required_packages
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import Note, count_of
@@ -215,13 +215,26 @@ class _Steps:
         """Do a step, if it is not done; `work` writes its result to a place and says what it is."""
 
         def watched(unit: Unit, store: object, place: Path) -> str:
-            with self.watch(unit.label) as progress:
+            with self.watch(unit.label) as progress, _said_what_to_remove(place):
                 return work(place, progress)
 
         end = execute(unit, self.store, watched)
         self.ends.append(end)
         self.ended(end)
         return unit
+
+
+@contextmanager
+def _said_what_to_remove(place: Path) -> Iterator[None]:
+    """Let the message say so where what lies in the place of a step is damaged, so that it cannot be replaced."""
+    try:
+        yield
+    except InputError as error:
+        own = error.source == str(place) or any(str(place) in problem.message for problem in error.problems)
+        if not own:
+            raise
+        hint = f"remove {place}, and it is made anew"
+        raise InputError([replace(each, hint=hint) for each in error.problems], error.source) from None
 
 
 @cache
@@ -231,8 +244,7 @@ def _code() -> str:
 
 def _scores(steps: _Steps, origin: Origin, options: Mapping[str, Any]) -> Unit:
     """Read, check and pair; everything is at hand, and found to be sound, before anything is written."""
-    content = content_version(*origin.paths)
-    unit = steps.unit("scores", "scores", {**origin.said, "content": content})
+    unit = steps.unit("scores", "scores", {**origin.said, "content": _content(origin.paths)})
     if not steps.store.has(unit):
         with steps.watch("reading scores") as progress:
             data, gains, found = _prepare(origin, progress, options["law"])
@@ -254,6 +266,20 @@ def _scores(steps: _Steps, origin: Origin, options: Mapping[str, Any]) -> Unit:
     kept = json.loads((steps.path(unit) / _CHECK).read_text(encoding="utf-8"))
     steps.told([Note.from_dict(note) for note in kept["notes"]])
     return unit
+
+
+def _content(paths: Sequence[Path]) -> str:
+    """Return a hash of the files that are read; one that cannot be read is left to whoever reads it."""
+    from gainlaw.imports.documents import list_files
+
+    def of(file: Path) -> str:
+        try:
+            return sha256_file(file)
+        except OSError as error:
+            return type(error).__name__
+
+    lines = (f"{file}\0{of(file)}" for path in paths for file in list_files(path))
+    return sha256_bytes("\n".join(lines).encode(errors="surrogateescape"))
 
 
 def _prepare(
@@ -298,11 +324,12 @@ def _fits(
     """Fit the law, and the same model on the other scale where there is one."""
     from gainlaw.fitting.companion import other_scale, other_scale_fit
     from gainlaw.fitting.core import fit
-    from gainlaw.fitting.storage import load_fit, save_fit
+    from gainlaw.fitting.storage import load_fit, write_fit
 
     def sample(place: Path, progress: Progress) -> str:
-        made = fit(_read_scores(steps.path(scores)), law, draws=draws, seed=seed, progress=progress)
-        save_fit(made, place, overwrite=True)
+        with new_directory(place, FIT, overwrite=True) as folder:
+            made = fit(_read_scores(steps.path(scores)), law, draws=draws, seed=seed, progress=progress)
+            write_fit(made, folder)
         return f"{law} law on {SCALES[made.scale].name}, diagnostics {made.status}"
 
     def again(place: Path, progress: Progress) -> str:

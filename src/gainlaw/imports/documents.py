@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from gainlaw.errors import InputError, Problem
 
-__all__ = ["Document", "UnreadableError", "find_documents", "json_lines", "open_document"]
+__all__ = ["Document", "UnreadableError", "find_documents", "json_lines", "list_files", "open_document"]
 
 Kind = Literal["json", "lines", "parquet", "zip", "page", "text"]
 
@@ -280,7 +280,7 @@ def find_documents(
     unused = set(exclude)
     folders: dict[str, frozenset[str]] = {}
     named = {os.path.realpath(path) for path in paths if Path(path).is_file()}
-    files = [path for given in paths for path in _files(given)]
+    files = [path for given in paths for path in list_files(given)]
     for number, path in enumerate(files):
         if progress is not None:
             progress(number, len(files))
@@ -313,8 +313,14 @@ def find_documents(
         )
 
 
-def _files(given: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give the files in a folder, or the file itself."""
+def list_files(given: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give the files in a folder, or the file itself; names that begin with a point are passed over.
+
+    Parameters
+    ----------
+    given : path-like
+        A file or a folder; what is not there is given as it is.
+    """
     path = Path(given)
     if str(given) == _STDIN or not path.is_dir():
         yield path

@@ -126,6 +126,8 @@ def import_results(
     if allowed:
         hint = f"allowed: {', '.join(KEY)}"
         raise InputError(Problem(f"across {', '.join(allowed)!r} cannot be", hint=hint))
+    if gold is not None and not Path(gold).is_dir():
+        raise InputError(Problem(f"gold: there is no folder {gold}"))
     places = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     found = settle(read_results(places, wishes, exclude=_several(exclude), progress=progress), wishes)
     if isinstance(pairs, str | os.PathLike):
