@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.core import fit
+from gainlaw.fitting.elpd import elpd_difference, elpd_status, same_gains
 from gainlaw.fitting.left_out import Predictions, groups_of, predict_left_out, previous_size
 from gainlaw.fitting.record import FitRecord
 from gainlaw.laws import shaped
@@ -76,22 +76,18 @@ def compare_across(fits: Mapping[str, FitRecord], leave: str) -> pd.DataFrame:
     best = max(found, key=lambda name: found[name]["elpd"].sum())
     rows = []
     for name, table in found.items():
-        difference = table["elpd"] - found[best]["elpd"]
-        count, tail = len(table), float(table["pareto_k"].max())
+        tail = float(table["pareto_k"].max())
         rows.append(
             {
                 "model": name,
                 "law": everything[name].spec.law.name if name in everything else "",
-                "elpd": float(table["elpd"].sum()),
-                "se": float(np.sqrt(count) * table["elpd"].std(ddof=1)),
-                "elpd_diff": float(difference.sum()),
-                "se_diff": float(np.sqrt(count) * difference.std(ddof=1)),
+                **elpd_difference(table["elpd"], found[best]["elpd"]),
                 "rmse": float(np.sqrt((table["error"] ** 2).mean())),
                 "coverage": float(table["inside"].sum() / table["gains"].sum()),
                 "gains": int(table["gains"].sum()),
-                "groups": count,
+                "groups": len(table),
                 "pareto_k_max": tail,
-                "status": "unreliable (pareto_k)" if tail > PARETO_K_LIMIT else "ok",
+                "status": elpd_status(tail),
             }
         )
     return pd.DataFrame(rows).sort_values("elpd", ascending=False, ignore_index=True)
@@ -119,14 +115,12 @@ def _scores(gains: Gains, groups: np.ndarray, names: list[str], found: Predictio
 
 def _require(fits: Mapping[str, FitRecord], points: Gains, leave: str) -> None:
     """Raise an `InputError` unless every fit can predict the same gains of the same groups."""
-    problems, values = [], np.sort(points.frame["gain"].to_numpy(float))
+    problems = []
     for name, each in fits.items():
         if each.scale != "points" and not each.law.form.scores:
             hint = "fit it on points, or law=two_curve"
             problems.append(Problem(f"{name} is on the scale {each.scale}: it predicts no points", hint=hint))
-            continue
-        own = np.sort(each.gains.to_scale("points").frame["gain"].to_numpy(float))
-        if len(own) != len(values) or not np.allclose(own, values, rtol=0, atol=1e-9):
+        elif not same_gains(each.gains.to_scale("points"), points):
             problems.append(
                 Problem(f"{name} was fitted to other rows than the first fit", hint="use the same gains")
             )

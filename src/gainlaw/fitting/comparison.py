@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.fitting.checks.influence import PARETO_K_LIMIT
+from gainlaw.fitting.elpd import elpd_difference, elpd_status, same_gains
 from gainlaw.fitting.record import FitRecord
 
 __all__ = ["compare", "name_fits"]
@@ -87,7 +87,7 @@ def compare(
             problems.append(
                 Problem(f"{name} is on the scale {each.scale}, the first fit on {reference.scale}")
             )
-        elif not _same_rows(each, reference):
+        elif not same_gains(each.gains, reference.gains):
             problems.append(
                 Problem(f"{name} was fitted to other rows than the first fit", hint="use the same gains")
             )
@@ -96,27 +96,21 @@ def compare(
     pointwise = {
         name: each.diagnostics.influence.set_index("checkpoint")["elpd"] for name, each in named.items()
     }
-    totals = {name: float(values.sum()) for name, values in pointwise.items()}
-    best = max(totals, key=lambda name: totals[name])
+    best = max(pointwise, key=lambda name: float(pointwise[name].sum()))
     evidence = _evidence(named)
     most = max(evidence.values())
     rows = []
     for name, values in pointwise.items():
         each = named[name]
-        n = len(values)
-        difference = (values - pointwise[best]).to_numpy()
         pareto_k = float(each.diagnostics.influence["pareto_k"].max())
         rows.append(
             {
                 "model": name,
                 "law": each.spec.law.name,
-                "elpd": totals[name],
-                "se": float(np.sqrt(n) * values.std(ddof=1)),
-                "elpd_diff": float(difference.sum()),
-                "se_diff": float(np.sqrt(n) * difference.std(ddof=1)),
-                "checkpoints": n,
+                **elpd_difference(values, pointwise[best]),
+                "checkpoints": len(values),
                 "pareto_k_max": pareto_k,
-                "status": "ok" if pareto_k <= PARETO_K_LIMIT else "unreliable (pareto_k)",
+                "status": elpd_status(pareto_k),
                 "log_evidence": evidence[name],
                 "bayes_factor": float(np.exp(evidence[name] - most)),
             }
@@ -169,8 +163,3 @@ def name_fits(fits: Sequence[FitRecord]) -> dict[str, FitRecord]:
             name, count = f"{base} ({count})", count + 1
         names[name] = each
     return names
-
-
-def _same_rows(first: FitRecord, second: FitRecord) -> bool:
-    a, b = first.gains.frame["gain"].to_numpy(), second.gains.frame["gain"].to_numpy()
-    return len(a) == len(b) and bool(np.allclose(np.sort(a), np.sort(b), rtol=0, atol=1e-9))

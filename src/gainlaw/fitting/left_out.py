@@ -22,6 +22,7 @@ from scipy.special import expit, logsumexp, ndtr
 from gainlaw._threads import one_blas_thread
 from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
 from gainlaw.fitting.exploration import kernel_data, shape_values, wide_proposal
+from gainlaw.model.effects import standard_weights
 from gainlaw.model.engines.hyper import log_prior, pack_scales
 from gainlaw.model.engines.importance import explore, smooth_weights, systematic
 from gainlaw.posterior.record import Posterior
@@ -142,16 +143,7 @@ class _Study:
             if psi is not None:
                 h = problem.spec.law.shape(problem.x, psi[draw])
                 whole = problem.design.dense(h)
-            dense = whole.copy()
-            for k, block in enumerate(problem.design.blocks):
-                first = slice(block.start, block.start + block.size)
-                if block.slope_start < 0:
-                    dense[:, first] *= theta[k]
-                    continue
-                second = slice(block.slope_start, block.slope_start + block.size)
-                tau, rho = theta[blocks + k], theta[2 * blocks + k]
-                dense[:, first] = theta[k] * dense[:, first] + tau * rho * dense[:, second]
-                dense[:, second] *= tau * np.sqrt(1.0 - rho**2)
+            dense = standard_weights(problem, theta[None], whole, whole.shape[1])
             covariance = dense @ dense.T + self.noise
             covariance[np.diag_indices(len(covariance))] += theta[3 * blocks] ** 2
             precision = np.linalg.inv(covariance)

@@ -11,7 +11,7 @@ from gainlaw._threads import fill_in_threads
 from gainlaw.model.gaussian.row_kernels import linear_predictors
 from gainlaw.model.spec.problem import ModelProblem
 
-__all__ = ["Lines", "add_prior_means", "linear_predictor", "lines_of", "scaled"]
+__all__ = ["Lines", "add_prior_means", "linear_predictor", "lines_of", "scaled", "standard_weights"]
 
 Float = NDArray[np.float64]
 Lines = Callable[[NDArray[np.int64]], Float]
@@ -43,6 +43,41 @@ def scaled(problem: ModelProblem, packed: Float, z: Float) -> Float:
             tau, rho = packed[:, [blocks + k]], packed[:, [2 * blocks + k]]
             effects[:, own] = tau * (rho * z[:, first] + np.sqrt(1.0 - rho**2) * z[:, own])
     return effects
+
+
+def standard_weights(problem: ModelProblem, packed: Float, weights: Float, columns: int) -> Float:
+    """Return the weights of standard normal coefficients that weights in the unit of the scale amount to.
+
+    What `scaled` does to coefficients, transposed: both sum up to the same.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    packed : ndarray, shape (m, p) or (1, p)
+        Packed vectors, see `ModelProblem.pack`.
+    weights : ndarray, shape (m, q) or (1, q)
+        Weights of the coefficients in the order of the columns.
+    columns : int
+        How many of the columns are asked for, which end where a block ends.
+
+    Returns
+    -------
+    ndarray, shape (m, columns)
+    """
+    blocks = problem.n_blocks
+    out = np.zeros((max(len(packed), len(weights)), columns))
+    for k, block in enumerate(problem.design.blocks):
+        if block.start >= columns:
+            break
+        first = slice(block.start, block.start + block.size)
+        out[:, first] = weights[:, first] * packed[:, [k]]
+        if block.slope_start >= 0:
+            second = slice(block.slope_start, block.slope_start + block.size)
+            tau, rho = packed[:, [blocks + k]], packed[:, [2 * blocks + k]]
+            out[:, first] += weights[:, second] * tau * rho
+            out[:, second] = weights[:, second] * tau * np.sqrt(1.0 - rho**2)
+    return out
 
 
 def add_prior_means(problem: ModelProblem, effects: Float) -> Float:

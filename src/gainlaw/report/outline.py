@@ -61,6 +61,9 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
     """
     main = content.fits.main
     results = [f"{table}_{level}" for table in ("slopes", "gain_at") for level in LEVELS]
+    slopes = {
+        level: table.frame for level in LEVELS if (table := content.tables.get(f"slopes_{level}")) is not None
+    }
     checked = check_words(main)
     if "predictive" in content.figures:
         from gainlaw.fitting.checks.predictive import predictive_data
@@ -70,7 +73,7 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
     chapters = [
         Chapter("data", "Data", data_words(main), ("data", "checkpoints", "gains")),
         Chapter("method", "Method", "", ()),
-        Chapter("results", "Results", results_words(main), (*results, "effects")),
+        Chapter("results", "Results", results_words(main, slopes), (*results, "effects")),
         Chapter(
             "width",
             "Why the interval is wide",

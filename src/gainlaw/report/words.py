@@ -152,8 +152,16 @@ def width_words(width: pd.DataFrame, digits: int) -> str:
     )
 
 
-def results_words(fit: FitRecord) -> str:
-    """Return how to read the results."""
+def results_words(fit: FitRecord, slopes: Mapping[str, pd.DataFrame]) -> str:
+    """Return how to read the results.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit that answers.
+    slopes : mapping of str to pandas.DataFrame
+        By level, the rows of its table of slopes.
+    """
     if not fit.spec.law.has_slope:
         return (
             "Overall averages over the groups observed; population is what new groups would show on average."
@@ -163,18 +171,16 @@ def results_words(fit: FitRecord) -> str:
         "groups' values are pulled towards each other as far as the data support it (partial pooling). "
         "Overall averages over the groups observed, each with the same weight; population is the mean of "
         "the hierarchy, what new tasks and language families would show on average: a different question "
-        f"with a wider answer.{_alike_words(fit)}"
+        f"with a wider answer.{_alike_words(fit, slopes)}"
     )
 
 
-def _alike_words(fit: FitRecord) -> str:
+def _alike_words(fit: FitRecord, slopes: Mapping[str, pd.DataFrame]) -> str:
     """Return between which slopes the groups lie that are too alike for a figure."""
-    from gainlaw.figures.common.arrange import levels
-    from gainlaw.figures.forest import alike, forest_data
+    from gainlaw.figures.forest import alike
 
     found = ""
-    for level in levels(fit):
-        rows = forest_data(fit, level)
+    for level, rows in slopes.items():
         if alike(rows, level):
             mean, digits = rows.loc[rows["level"] == level, "mean"], fit.spec.decimals()
             found += (

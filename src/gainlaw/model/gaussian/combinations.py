@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.model.effects import scaled
+from gainlaw.model.effects import scaled, standard_weights
 from gainlaw.model.engines.hyper import pack_points, pack_scales
 from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.model.spec.problem import ModelProblem
@@ -216,19 +216,10 @@ def _widened(contrast: Float, core: int) -> Float:
 
 def _standardise(problem: ModelProblem, packed: Float, weights: Float) -> tuple[Float, Float]:
     """Return a combination as a contrast of the core's standardised coefficients, and what prior means add."""
-    blocks, priors = problem.n_blocks, problem.spec.priors
-    contrast = np.zeros((len(packed), problem.design.n_core))
+    priors = problem.spec.priors
+    contrast = standard_weights(problem, packed, weights, problem.design.n_core)
     offset = np.zeros(len(packed))
-    for k, block in enumerate(problem.design.blocks):
-        if block.start >= problem.design.n_core:
-            break
-        first = slice(block.start, block.start + block.size)
-        contrast[:, first] = weights[:, first] * packed[:, [k]]
-        if block.slope_start >= 0:
-            second = slice(block.slope_start, block.slope_start + block.size)
-            tau, rho = packed[:, [blocks + k]], packed[:, [2 * blocks + k]]
-            contrast[:, first] += weights[:, second] * tau * rho
-            contrast[:, second] = weights[:, second] * tau * np.sqrt(1.0 - rho**2)
+    for block in problem.design.blocks:
         if block.name == "mu":
             offset += weights[:, block.start] * priors["intercept"].arguments[0]
             if block.slope_start >= 0:
