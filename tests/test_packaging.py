@@ -106,8 +106,8 @@ GROUPS = {name: declared(lines) for name, lines in PROJECT["dependency-groups"].
 
 def test_what_is_imported_is_declared() -> None:
     statistics = {path.name for path in (ROOT / "src" / "gainlaw").iterdir()} - {"training"}
-    assert imported_by(*(f"src/gainlaw/{name}" for name in statistics)) <= PLAIN
-    assert imported_by("src") <= PLAIN | EXTRAS["train"]
+    assert imported_by(*(f"src/gainlaw/{name}" for name in statistics)) <= PLAIN | EXTRAS["tables"]
+    assert imported_by("src") <= PLAIN | EXTRAS["train"] | EXTRAS["tables"]
     assert imported_by("tests", "analysis") <= PLAIN | EXTRAS["train"] | GROUPS["dev"]
     assert imported_by("notebooks") <= PLAIN | EXTRAS["notebooks"]
 
@@ -122,7 +122,8 @@ def test_what_is_declared_is_used() -> None:
     assert EXTRAS["notebooks"] <= imported_by("notebooks", "tests") | named
     assert GROUPS["dev"] <= imported_by("tests") | named
     assert GROUPS["bench"] <= imported_by("benchmarks") | named
-    assert not EXTRAS["train"] & PLAIN
+    assert EXTRAS["tables"] <= imported_by("src/gainlaw/tables")
+    assert not (EXTRAS["train"] | EXTRAS["tables"]) & PLAIN
 
 
 @pytest.fixture(scope="module")

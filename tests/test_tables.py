@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+from great_tables import GT
 
 from gainlaw.claims.decision import VERDICTS
 from gainlaw.claims.verdict import Verdict
@@ -399,10 +402,24 @@ def test_several_fits_stand_side_by_side() -> None:
     assert at.cells()[0][0] == "XCOPA at 1B"
     sds = gl.table(list(fits.values()), "sds")
     assert len(sds) == len({name for fit in fits.values() for name in fit.spec.priors if name[:4] == "tau_"})
+    great = table.to_great_tables()
+    page = great.as_raw_html()
+    for word in ("log-odds &amp; &lt;co&gt;", *(cell for row in table.cells(minus="−") for cell in row)):
+        assert word in page
+    assert isinstance(great.tab_options(table_font_size="12px"), GT)
     with pytest.raises(InputError, match="the table priors is one of a single fit"):
         gl.table(fits, "priors")
     with pytest.raises(InputError, match="at least one fit"):
         gl.table([])
+
+
+def test_great_tables_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "great_tables", None)
+    table = Table("t", "T.", pd.DataFrame({"a": ["x"]}), (Column("a", "A"),))
+    with pytest.raises(InputError, match="great_tables is not installed") as caught:
+        table.to_great_tables()
+    assert "pip install great_tables" in str(caught.value.problems[0].hint)
+    assert table.to_markdown()
 
 
 def test_tables_have_the_names_that_are_offered() -> None:
@@ -414,7 +431,11 @@ def test_tables_have_the_names_that_are_offered() -> None:
     fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").select(task=["xcopa"]).gains(), draws=200)
     for name in TABLES:
         if name not in ("effects", "multipliers"):
-            assert len(gl.table(fit, name))
+            shown = gl.table(fit, name)
+            assert len(shown)
+            page = shown.to_great_tables().as_raw_html()
+            assert page.count("<tr>") == len(shown)
+            assert all(cell in html.unescape(page) for row in shown.cells(minus="−") for cell in row)
     with pytest.raises(InputError, match="nothing for the table effects"):
         gl.table(fit, "effects")
     with pytest.raises(InputError, match="the table sds has no level"):

@@ -85,7 +85,7 @@ def table(
     Returns
     -------
     Table
-        With ``to_latex``, ``to_html``, ``to_markdown``, ``to_csv`` and ``frame``.
+        With ``to_latex``, ``to_html``, ``to_markdown``, ``to_great_tables``, ``to_csv`` and ``frame``.
 
     Raises
     ------

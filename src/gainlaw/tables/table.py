@@ -1,15 +1,20 @@
-"""The `Table`: a record of a table, written in four forms."""
+"""The `Table`: a record of a table, written in five forms."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gainlaw._io import csv_text, write_text_atomic
+from gainlaw.tables.great import render_great
 from gainlaw.tables.html import render_html
 from gainlaw.tables.latex import render_latex
 from gainlaw.tables.markdown import render_markdown
 from gainlaw.tables.record import TableRecord
+
+if TYPE_CHECKING:
+    from great_tables import GT
 
 __all__ = ["Table"]
 
@@ -63,6 +68,28 @@ class Table(TableRecord):
     def to_html(self) -> str:
         """Return the table as accessible HTML: caption, header cells with scope, escaped text."""
         return render_html(self)
+
+    def to_great_tables(self) -> GT:
+        """Return the table as an object of the package great_tables, for styles of one's own.
+
+        Its columns have the names of the frame's, its cells the text that is shown.
+
+        Returns
+        -------
+        great_tables.GT
+
+        Raises
+        ------
+        InputError
+            Unless great_tables is installed, which nothing else needs.
+
+        Examples
+        --------
+        >>> import gainlaw as gl
+        >>> shown = gl.table([linear, curved]).to_great_tables()  # doctest: +SKIP
+        >>> shown.tab_options(table_font_size="12px")  # doctest: +SKIP
+        """
+        return render_great(self)
 
     def _repr_html_(self) -> str:
         return self.to_html()
