@@ -38,6 +38,10 @@ def said(evals: gl.Evaluations, *words: str) -> bool:
     return any(all(word in str(note) for word in words) for note in evals.notes)
 
 
+def warned(evals: gl.Evaluations, words: str) -> bool:
+    return any(words in note.message for note in evals.notes if note.severity == "warning")
+
+
 def test_a_folder_of_results_goes_through_check_gains_and_fit(ladder: Path, cli: Cli, tmp_path: Path) -> None:
     evals = tmp_path / "scores"
     done = cli("import", ladder, "-o", evals, "--pair", RULE)
@@ -234,6 +238,35 @@ def test_metrics_are_chosen_by_rule_and_said(tmp_path: Path) -> None:
         ["acc_norm", 75],
     ]
     assert said(usual, "acc,none was taken of several metrics (acc_norm,none left out): xnli_en")
+
+
+@pytest.mark.parametrize("acc", [float("nan"), None, "N/A"])
+def test_a_metric_that_stands_in_for_one_without_a_number_is_said_and_compared_with_its_like(
+    acc: object, tmp_path: Path
+) -> None:
+    """A baseline scored by acc, and a model whose acc is no number: not one gain is made of the two."""
+    for name in ("toy-1b", "toy-1b-chat", "toy-2b", "toy-2b-chat"):
+        value = new_results(name, {"xnli_en": (50, 100)})
+        if name == "toy-1b-chat":
+            value["results"]["xnli_en"]["acc,none"] = acc
+        write_json(tmp_path / f"{name}.json", value)
+    evals = gl.import_results(tmp_path, pair=RULE)
+    assert warned(evals, "acc,none has no number: acc_norm,none was taken in its place: xnli_en")
+    assert said(evals, "1 score not compared with the baseline, metric: acc_norm, baseline acc: toy-1b-chat")
+    assert evals.gains().frame["base_model"].unique().tolist() == ["toy-2b"]
+
+
+def test_a_metric_that_is_not_the_one_asked_for_is_said(tmp_path: Path) -> None:
+    for name in ("toy-1b", "toy-1b-chat"):
+        value = new_results(name, {"xnli_en": (50, 100)})
+        del value["results"]["xnli_en"]["acc,none"]
+        write_json(tmp_path / f"{name}.json", value)
+    asked = gl.import_results(tmp_path, pair=RULE, metrics="acc")
+    assert warned(asked, "no acc: acc_norm,none was taken in its place: xnli_en")
+    usual = gl.import_results(tmp_path, pair=RULE)
+    said_of_it = "no acc: acc_norm,none was taken in its place: xnli_en"
+    assert said(usual, said_of_it)
+    assert not warned(usual, said_of_it)
 
 
 MODELS = ["a/m-1b", "a/m-1b-Instruct", "a/m-1b-sft-dpo", "b/n-1b", "b/n-1b-it"]

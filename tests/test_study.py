@@ -115,6 +115,22 @@ def test_what_is_done_is_not_done_again(made: Path, cli: Cli) -> None:
     assert told["answer"].startswith("Diagnostics failed, so do not trust")
 
 
+def test_files_of_others_change_nothing_and_are_left_alone(made: Path, cli: Cli) -> None:
+    run(cli, made)
+    out = made / "out"
+    notes = [out / place / "notes.txt" for place in ("scores", "fit", "report", ".drawn")]
+    for note in notes:
+        note.write_text("mine")
+    assert states(run(cli, made)) == dict.fromkeys(STEPS, "kept")
+    (out / "fit" / "estimates.csv").write_text("x\n")
+    anew = {"fit", "fit on log-odds"}
+    assert states(run(cli, made)) == {step: "done" if step in anew else "kept" for step in STEPS}
+    assert [note.read_text() for note in notes] == ["mine"] * len(notes)
+    for note in notes:
+        note.unlink()
+    assert states(run(cli, made)) == dict.fromkeys(STEPS, "kept")
+
+
 def test_what_changed_or_was_damaged_is_done_anew_and_nothing_else(made: Path, cli: Cli) -> None:
     run(cli, made)
     out = made / "out"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gainlaw import __version__
 from gainlaw._directory import check_directory_target, new_directory
 from gainlaw._io import sha256_bytes, sha256_file, write_text_atomic
-from gainlaw._listing import FILES, FIT, STUDY
+from gainlaw._listing import FILES, FIT, STUDY, listed_files
 from gainlaw._provenance import required_packages
 from gainlaw.errors import InputError, Problem
 from gainlaw.notes import Note, count_of
@@ -158,7 +158,7 @@ def run_study(
     elif (folder / _CLAIMS).exists():
         hint = "give --claims again, remove it, or name another folder"
         raise InputError(Problem(f"{folder / _CLAIMS} has the verdicts of an earlier run", hint=hint))
-    steps = _Steps(NamedStore(folder, beside=("scale_*",)), watch, ended, told, [])
+    steps = _Steps(NamedStore(folder, _own_files), watch, ended, told, [])
     asked = {"claims": None if claims is None else str(claims), "law": law, "draws": draws, "seed": seed}
     scores = _scores(steps, origin, asked)
     fits, units = _fits(steps, scores, law, draws, seed)
@@ -222,6 +222,16 @@ class _Steps:
         self.ends.append(end)
         self.ended(end)
         return unit
+
+
+def _own_files(place: Path) -> set[str] | None:
+    """Return the names of the files of a step; None where its record is not there or cannot be read."""
+    record = next((kind.record for kind in (FIT, FILES) if (place / kind.record).is_file()), None)
+    if record is None:
+        return None
+    with suppress(InputError):
+        return {record, _ANSWER, *listed_files(place, record)}
+    return None
 
 
 @contextmanager
@@ -338,7 +348,7 @@ def _fits(
         return f"{law} law on {SCALES[made.scale].name}, diagnostics {made.status}"
 
     # By their content: results that were read again and gave the same scores are no reason to fit again.
-    content = content_version(steps.path(scores))
+    content = steps.store.content(scores.name)
     unit = steps.do(
         steps.unit("fit", "fit", {"scores": content, "law": law, "draws": draws, "seed": seed}), sample
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gainlaw.imports.measures import choose_metric
 
 if TYPE_CHECKING:
     from gainlaw.imports.documents import Document
@@ -126,8 +128,14 @@ class Remark:
     grave: bool = False
 
 
-def taken_of(metric: str, there: Iterable[str], subject: str) -> Iterator[Remark]:
-    """Say that a metric was taken of several, where there are several.
+def taken_of(
+    metric: str,
+    there: Iterable[str],
+    subject: str,
+    wanted: Sequence[str] = (),
+    unscored: Iterable[str] = (),
+) -> Iterator[Remark]:
+    """Say that a metric was taken of several, and where it stands in for one that goes before it.
 
     Parameters
     ----------
@@ -137,7 +145,19 @@ def taken_of(metric: str, there: Iterable[str], subject: str) -> Iterator[Remark
         All that there are.
     subject : str
         Of what: a task.
+    wanted : sequence of str
+        The metrics that the caller asked for.
+    unscored : iterable of str
+        Metrics that the file names without a number.
     """
+    plain = metric.partition(",")[0]
+    first = choose_metric([*unscored, metric], wanted)
+    if first != metric:
+        yield Remark(f"{first} has no number: {metric} was taken in its place", (subject,), grave=True)
+    elif wanted and not {plain.casefold(), metric.casefold()} & {each.casefold() for each in wanted}:
+        yield Remark(f"no {' or '.join(wanted)}: {metric} was taken in its place", (subject,), grave=True)
+    elif not wanted and plain == "acc_norm":
+        yield Remark(f"no acc: {metric} was taken in its place", (subject,))
     others = ", ".join(sorted(set(there) - {metric}))
     if others:
         yield Remark(f"{metric} was taken of several metrics ({others} left out)", (subject,))

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -289,11 +289,12 @@ class NamedStore(Store):
     ----------
     root : Path
         The folder.
-    beside : tuple of str
-        Patterns of names that may come to lie in a result later without being part of it.
+    owned : callable
+        Gives the names of the files that make up a result which is a folder; what else lies there is no part of it.
+        None where it cannot tell: then all of them are.
     """
 
-    beside: tuple[str, ...] = ()
+    owned: Callable[[Path], Collection[str] | None] = lambda place: None
 
     def has(self, unit: Unit) -> bool:
         """Return whether a unit is finished and its result is as it was then."""
@@ -302,7 +303,7 @@ class NamedStore(Store):
         except (OSError, ValueError):
             return False
         place = self.path(unit.name)
-        return place.exists() and bool(known == {"key": unit.key, "content": self._content(place)})
+        return place.exists() and bool(known == {"key": unit.key, "content": self.content(unit.name)})
 
     def damage(self, name: str) -> list[str]:
         """Return the name of a result that is not there; what people change by hand is done anew, see `has`."""
@@ -330,7 +331,7 @@ class NamedStore(Store):
                 yield None
                 return
             yield place
-            write_text_atomic(record, dump_json({"key": unit.key, "content": self._content(place)}))
+            write_text_atomic(record, dump_json({"key": unit.key, "content": self.content(unit.name)}))
             for left in self.parts(unit.name):
                 shutil.rmtree(left, ignore_errors=True)
 
@@ -350,8 +351,13 @@ class NamedStore(Store):
     def _own_part(self, name: str, pid: int | None = None) -> Path:
         return self._record(name).with_suffix("")
 
-    def _content(self, place: Path) -> str:
-        return content_version(place, beside=self.beside)
+    def content(self, name: str) -> str:
+        """Return a hash of what makes up a result."""
+        place = self.path(name)
+        own = self.owned(place) if place.is_dir() else None
+        if own is None:
+            return content_version(place)
+        return content_version(*(place / each for each in sorted(own)), root=place)
 
 
 def dump_json(value: Any) -> str:

@@ -82,7 +82,7 @@ def _of_record(
         yield Remark("results without a score that is known", (dataset,), grave=True)
         return
     metric = choose_metric(known, wishes.metrics)
-    yield from taken_of(metric, known, dataset)
+    yield from taken_of(metric, known, dataset, wishes.metrics)
     radius = number_of(total.get(f"test_{metric}_se", total.get(f"{metric}_se")))
     raw = part(record, "results", "raw")
     raw = raw if isinstance(raw, list) else part(raw, "test")

@@ -97,7 +97,7 @@ def _of_record(
     answers = _answers(document, record) if line is None else {}
     for task, results in groups.items():
         metric = choose_metric(results, wishes.metrics)
-        yield from taken_of(metric, results, task[0])
+        yield from taken_of(metric, results, task[0], wishes.metrics)
         yield from _score(document, record, model, task, metric, results[metric], answers, line)
 
 

@@ -71,7 +71,7 @@ def _read(document: Document, wishes: Wishes) -> Iterator[Score | Remark]:
         yield Remark("runs without a score that is known", (document.name,), grave=True)
         return
     metric = choose_metric(scores, wishes.metrics)
-    yield from taken_of(metric, scores, task)
+    yield from taken_of(metric, scores, task, wishes.metrics)
     score = scores[metric]
     yield Score(
         model=model,

@@ -54,7 +54,7 @@ def _read(document: Document, wishes: Wishes) -> Iterator[Score | Remark]:
         return
     metric = choose_metric(values, wishes.metrics)
     score, scorer, metrics = values[metric]
-    yield from taken_of(metric, values, task)
+    yield from taken_of(metric, values, task, wishes.metrics)
     config = mapping(about.get("config"))
     epochs = number_of(config.get("epochs"))
     n = number_of(scorer.get("scored_samples"))

@@ -56,7 +56,8 @@ def _scores(
         yield Remark("tasks without a score", (name,), grave=True)
         return
     metric = choose_metric(numbers, wishes.metrics)
-    yield from taken_of(metric, numbers, name)
+    unscored = [key for key in metrics if key not in numbers and find_metric(key) is not None]
+    yield from taken_of(metric, numbers, name, wishes.metrics, unscored)
     parts = name.split("|")
     shots = next((each for each in reversed(parts[1:]) if each.isdigit()), "")
     plain = parts[0] if len(parts) < 3 or parts[1].isdigit() else parts[1]

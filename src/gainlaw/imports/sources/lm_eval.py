@@ -141,7 +141,8 @@ def _scores(
         return
     metric = choose_metric(numbers, wishes.metrics)
     plain, _, which = metric.partition(",")
-    yield from taken_of(metric, numbers, name)
+    unscored = [key for key in metrics if key not in numbers and _is_metric(key.partition(",")[0])]
+    yield from taken_of(metric, numbers, name, wishes.metrics, unscored)
     error = number_of(metrics.get(f"{plain}_stderr,{which}" if which else f"{plain}_stderr"))
     score = numbers[metric]
     known = find_metric(plain)

@@ -61,7 +61,7 @@ def _of_result(
         return
     metric = choose_metric([name.casefold() for name in known], wishes.metrics)
     metric = next(name for name in known if name.casefold() == metric)
-    yield from taken_of(metric, known, called)
+    yield from taken_of(metric, known, called, wishes.metrics)
     task, language, prompt = _task(dataset, wishes)
     score, rules = known[metric], find_metric(metric)
     assert rules is not None
