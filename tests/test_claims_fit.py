@@ -10,6 +10,7 @@ from gainlaw.claims import chance
 from gainlaw.claims.chance import Chances
 from gainlaw.claims.grammar.parse import parse_claim
 from gainlaw.claims.verdict import verdicts_frame
+from gainlaw.fitting import conditional
 from gainlaw.posterior.levels import gain_curve
 from gainlaw.scores.simulate import simulate_study
 
@@ -156,6 +157,18 @@ def test_the_error_of_a_probability_is_that_of_other_seeds(seeds):
         spread = np.std([each.value for each in found], ddof=1)
         error = np.mean([each.mcse for each in found])
         assert 0.05 * error < spread < 2.5 * error  # sd of four, and strata
+
+
+def test_more_draws_take_a_bounded_work(fit, monkeypatch):
+    """As many as the square of what each factorises allows; fewer than twice those of the fit are not worth it."""
+    core = fit.problem.design.n_core
+    for times, expected in ((1.9, None), (2.5, 2.5 * fit.n_draws)):
+        monkeypatch.setattr(conditional, "_MOST_WORK", times * fit.n_draws * core**2)
+        made = conditional.more_draws(fit, chance.MOST_DRAWS)
+        assert (made and made.n_draws) == (expected and pytest.approx(expected, abs=4))
+    claim = parse_claim("slope < 0")
+    monkeypatch.setattr(conditional, "_MOST_WORK", 0.0)
+    assert Chances(fit).of(claim, Chances(fit).once(claim).value) == Chances(fit).once(claim)
 
 
 def test_more_draws_do_not_depend_on_the_seed(study, fit, monkeypatch):

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["MOST_DRAWS", "Chances", "parts_of"]
 
 MOST_DRAWS = 64_000
-"""Draws after which a probability near a threshold is left undecided; a quarter of them for counts."""
+"""Draws after which a probability near a threshold is left undecided; a quarter of them for counts, and fewer for
+models with many coefficients. The verdict then says that it is within its Monte Carlo error of the threshold."""
 
 # Draws taken in turn where those of the fit do not decide.
 _STAGES = (16_000, MOST_DRAWS)
@@ -80,12 +81,14 @@ class Chances:
         """Yield the posterior, then the same with more and more draws."""
         from gainlaw.fitting.conditional import more_draws
 
-        yield self.posterior
+        latest = self.posterior
+        yield latest
         for size in _STAGES:
             if size not in self._more:
-                self._more[size] = more_draws(self.posterior, size)
+                self._more[size] = more_draws(latest, size)
             made = self._more[size]
             if made is not None:
+                latest = made
                 yield made
 
     def once(self, claim: Claim, draws: Posterior | None = None) -> Probability:

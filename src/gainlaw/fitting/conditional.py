@@ -43,6 +43,8 @@ Float = NDArray[np.float64]
 _SEED = 20
 # Numbers in the coefficients of all draws that may be held; draws under the likelihood of counts cost more.
 _MOST_NUMBERS = 40_000_000
+# Draws times the square of the columns that each has to factorise: half a minute of one core, whatever the model.
+_MOST_WORK = 5e8
 _COUNTS_SHARE = 0.25
 _CHAINS = 4
 
@@ -139,13 +141,15 @@ def more_draws(posterior: Posterior, size: int) -> Posterior | None:
     posterior : Posterior
         The posterior; a fit is one.
     size : int
-        Draws wanted; models of counts get a quarter of them, and models with many coefficients fewer.
+        Draws wanted; models of counts get a quarter of them, and models with many coefficients fewer, so that the work
+        has a bound.
 
     Returns
     -------
     Posterior or None
         It has groups ``posterior`` and ``sample_stats`` alone. None for one by the sampler ``nuts``, whose draws are
-        slow, and where the weights of the new draws cannot be trusted.
+        slow, where fewer than twice as many as there are can be had, and where the weights of the new draws cannot be
+        trusted.
     """
     from gainlaw.model.engines import exact
 
@@ -153,8 +157,9 @@ def more_draws(posterior: Posterior, size: int) -> Posterior | None:
         return None
     problem = posterior.problem
     wanted = size * _COUNTS_SHARE if posterior.spec.likelihood == "binomial" else size
-    size = min(int(wanted), _MOST_NUMBERS // problem.design.n_columns) // _CHAINS
-    if size * _CHAINS <= posterior.n_draws:
+    most = min(_MOST_NUMBERS // problem.design.n_columns, int(_MOST_WORK / problem.design.n_core**2))
+    size = min(int(wanted), most) // _CHAINS
+    if size * _CHAINS < 2 * posterior.n_draws:
         return None
     with one_blas_thread():
         drawn = exact.sample(problem, posterior.rows, draws=size, chains=_CHAINS, seed=_SEED)
