@@ -269,6 +269,27 @@ def test_a_metric_that_is_not_the_one_asked_for_is_said(tmp_path: Path) -> None:
     assert not warned(usual, said_of_it)
 
 
+def test_all_that_is_to_be_said_is_asked_for_at_once(tmp_path: Path) -> None:
+    """Neither the numbers of items nor the pairs are known."""
+    for name in ("toy-1b", "toy-1b-chat"):
+        value = old_results(name, {"xnli_en": (50, 100)})
+        del value["results"]["xnli_en"]["acc_stderr"]
+        write_json(tmp_path / f"{name}.json", value)
+    with pytest.raises(gl.InputError) as caught:
+        gl.import_results(tmp_path)
+    told = str(caught.value)
+    assert "--n-examples TASK=N" in told
+    assert "--pair '{base}-chat={base}'" in told
+    with pytest.raises(gl.InputError) as caught:
+        gl.import_results(tmp_path, pair=RULE)
+    assert "--pair" not in str(caught.value)
+
+
+def test_suggestions_do_not_tell_capitals_apart_and_name_the_most_frequent_first() -> None:
+    models = ["m-1b", "m-1b-v2", "m-1b-Chat", "n-1b", "n-1b-chat", "o-1b", "o-1b-chat"]
+    assert suggest_pairs(models) == ("{base}-Chat={base}", "{base}-v2={base}")
+
+
 MODELS = ["a/m-1b", "a/m-1b-Instruct", "a/m-1b-sft-dpo", "b/n-1b", "b/n-1b-it"]
 
 

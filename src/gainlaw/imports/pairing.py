@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -210,26 +211,30 @@ def suggest_pairs(models: Iterable[str]) -> tuple[str, ...]:
     models : iterable of str
         The models that there are scores of.
 
+    Returns
+    -------
+    tuple of str
+        Those that follow from most names first.
+
     Examples
     --------
     >>> suggest_pairs(["m-1b", "m-1b-chat", "m-7b", "m-7b-chat", "bloom-3b", "bloomz-3b"])
     ('{base}-chat={base}', 'bloomz-{b}=bloom-{b}')
     """
-    names = list(models)
-    tokens = {name: tuple(_TOKEN.findall(name.rpartition("/")[2])) for name in names}
-    rules: dict[str, None] = {}
-    for name in names:
-        bases = [
-            other
-            for other in names
-            if other != name
-            and size_in_name(other)[1].casefold() == size_in_name(name)[1].casefold()
-            and _rule(tokens[name], tokens[other])
-        ]
+    tokens = {name: tuple(_TOKEN.findall(name.rpartition("/")[2])) for name in models}
+    of_size: dict[str, list[str]] = {}
+    for name in tokens:
+        of_size.setdefault(size_in_name(name)[1].casefold(), []).append(name)
+    rules: Counter[str] = Counter()
+    spelled: dict[str, str] = {}  # a rule does not tell capitals from small letters
+    for name in tokens:
+        others = of_size[size_in_name(name)[1].casefold()]
+        bases = [other for other in others if other != name and _rule(tokens[name], tokens[other])]
         if bases:
             base = min(bases, key=lambda each: (not _says_pretrained(tokens[each]), len(tokens[each]), each))
-            rules[_rule(tokens[name], tokens[base])] = None
-    return tuple(rules)
+            rule = _rule(tokens[name], tokens[base])
+            rules[spelled.setdefault(rule.casefold(), rule)] += 1
+    return tuple(rule for rule, _ in rules.most_common())
 
 
 def _says_pretrained(tokens: Iterable[str]) -> bool:

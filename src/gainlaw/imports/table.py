@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["import_results", "pair_scores"]
 
-#: Rules that are suggested at most.
-_SUGGESTED = 8
+#: Rules that are suggested at most; and that are followed, to see which of them pair most.
+_SUGGESTED, _FOLLOWED = 8, 40
 #: Sizes of a file and of a name that are so many times apart deserve a look; and are of two units.
 _APART, _OTHER_UNIT = 2.0, 300.0
 
@@ -129,7 +129,14 @@ def import_results(
     if gold is not None and not Path(gold).is_dir():
         raise InputError(Problem(f"gold: there is no folder {gold}"))
     places = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    found = settle(read_results(places, wishes, exclude=_several(exclude), progress=progress), wishes)
+    read = read_results(places, wishes, exclude=_several(exclude), progress=progress)
+    try:
+        found = settle(read, wishes)
+    except InputError as error:
+        if pair or pairs is not None:
+            raise
+        # What else is to be said is asked for at once.
+        raise InputError([*error.problems, *_ask_for_pairs(_models_of(read))]) from None
     if isinstance(pairs, str | os.PathLike):
         listed = read_pairs(pairs)
     else:
@@ -197,7 +204,7 @@ def pair_scores(
     InputError
         As `import_results`.
     """
-    models = list(dict.fromkeys(score.model for score in found.scores))
+    models = _models_of(found)
     if not rules and not listed:
         grave = [Problem(note.message) for note in found.notes if note.severity == "warning"]
         raise InputError([*_ask_for_pairs(models), *grave])
@@ -219,6 +226,10 @@ def pair_scores(
     return replace(evaluations, notes=tuple(sorted(kept, key=lambda note: note.severity != "warning")))
 
 
+def _models_of(found: Found) -> list[str]:
+    return list(dict.fromkeys(score.model for score in found.scores))
+
+
 def _ask_for_pairs(models: Sequence[str]) -> list[Problem]:
     shown = ", ".join(models[:12]) + (f" and {len(models) - 12} more" if len(models) > 12 else "")
     what = f"which model is compared with which? Scores of {count_of(len(models), 'model')}: {shown}"
@@ -227,13 +238,14 @@ def _ask_for_pairs(models: Sequence[str]) -> list[Problem]:
         hint = "write --pair 'MODEL=BASELINE', --pair '{base}-instruct={base}' or --pairs FILE (intermediate,baseline)"
         return [Problem(what, hint=hint)]
     problems = [Problem(what, hint="no pairs are assumed; give those of these that are meant")]
-    fitting = sorted(_fitting(models, suggested), key=lambda each: -len(each[1]))
+    fitting = sorted(_fitting(models, suggested[:_FOLLOWED]), key=lambda each: -len(each[1]))
     for rule, pairs in fitting[:_SUGGESTED]:
         shown = ", ".join(f"{pair.model} after {pair.baseline}" for pair in pairs[:4])
         more = ", ..." if len(pairs) > 4 else ""
         problems.append(Problem(f"--pair '{rule}'", hint=f"{count_of(len(pairs), 'pair')}: {shown}{more}"))
-    if len(fitting) > _SUGGESTED:
-        problems.append(Problem(f"and {count_of(len(fitting) - _SUGGESTED, 'rule')} that pair fewer models"))
+    more_rules = max(len(suggested) - _FOLLOWED, 0) + max(len(fitting) - _SUGGESTED, 0)
+    if more_rules:
+        problems.append(Problem(f"and {count_of(more_rules, 'rule')} that pair fewer models"))
     return problems
 
 
