@@ -128,6 +128,7 @@ NATURAL: dict[str, Callable[[gl.Fit, gl.Evaluations, Path], Any]] = {
     "fit.tidy_draws()": lambda fit, evals, path: fit.tidy_draws(),
     "gl.table([a, b, c])": lambda fit, evals, path: gl.table([fit, fit, fit]),
     "fit.table()": lambda fit, evals, path: fit.table(),
+    "fit.posterior": lambda fit, evals, path: fit.posterior["posterior"],
     "fit.heterogeneity()": lambda fit, evals, path: fit.heterogeneity(),
     "evals.head()": lambda fit, evals, path: evals.head(),
     "gains.head()": lambda fit, evals, path: evals.gains().head(),

@@ -17,6 +17,7 @@ from gainlaw.fitting.record import FitRecord
 from gainlaw.options import ExportForm, require_choice
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
 
     from gainlaw.figures.common.style import PaperFigure
@@ -46,6 +47,17 @@ class Fit(FitRecord):
                 notes = (table.caption, *table.notes)
                 return notebook_html(self.headline, head, rows, notes=notes, alert=self.alert)
         return notebook_html(self.headline, notes=[self.answer], alert=self.alert)
+
+    @property
+    def posterior(self) -> xr.DataTree:
+        """The tree of draws, `draws`, as ArviZ takes it: groups ``posterior``, ``prior``, ``log_likelihood``, ...
+
+        Examples
+        --------
+        >>> import arviz as az
+        >>> az.summary(fit.posterior, var_names=["mu"])  # doctest: +SKIP
+        """
+        return self.draws
 
     def predict(
         self,
