@@ -75,6 +75,10 @@ lint: $(TRAIN)  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+.PHONY: averages
+averages: $(READY)  ## simulate studies from every law and write docs/averages.md
+	@$(BIN)/python benchmarks/averages.py $(ARGS)
+
 .PHONY: calibration
 calibration: $(READY)  ## run the long simulation studies and print their tables
 	@$(BIN)/python benchmarks/calibration.py $(ARGS)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import gainlaw as gl
-from gainlaw.laws import law, shaped
+from gainlaw.laws import hierarchical_law, law, shaped
 from gainlaw.model.engines.hyper import pack_points
 from gainlaw.model.gaussian.marginal import Marginal
 from gainlaw.model.spec.problem import build_problem, gaussian_data, specify
@@ -33,14 +33,16 @@ def effects(factor: float = 1.0, unit: float = 1.0) -> gl.Gains:
     return gl.gains_from_frame(frame, unit="points")
 
 
-@pytest.mark.parametrize("name", ["linear", "offset_power", "saturating", "logistic"])
+@pytest.mark.parametrize("name", ["linear", "offset_power", "saturating", "logistic", "average"])
 def test_the_likelihood_of_a_law_does_not_know_the_unit_of_size(name: str) -> None:
     found = []
     for unit in (1.0, 1e3):
         gains = effects(unit=unit)
-        spec = specify(gains, law(name))
+        spec = specify(gains, hierarchical_law(name))
         problem = build_problem(gains, spec)
         points = np.random.default_rng(0).uniform(0.1, 0.9, (5, len(problem.hyper)))
+        if "law" in problem.hyper:
+            points[:, problem.hyper.index("law")] = np.arange(len(points)) % len(spec.law.members)
         if "midpoint" in problem.hyper:
             points[:, problem.hyper.index("midpoint")] += np.log10(unit)
         found.append(Marginal.build(problem, gaussian_data(problem)).log_likelihood(points))

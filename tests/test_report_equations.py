@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gainlaw.laws import law, shaped
+from gainlaw.laws import hierarchical, hierarchical_law, law, shaped
 from gainlaw.laws.placed import PlacedLaw, place
 from gainlaw.report.words import equation_latex, equation_mathml, shape_words
 
@@ -24,7 +24,7 @@ def fit_of(law: PlacedLaw) -> SimpleNamespace:
 
 
 def scaled(name: str) -> PlacedLaw:
-    return place(law(name), np.array(ENDS))
+    return place(hierarchical_law(name), np.array(ENDS))
 
 
 def python_of_mathml(element: ET.Element) -> str:
@@ -92,7 +92,7 @@ def test_the_printed_shape_is_that_of_the_law(name):
         assert value_of(placed, latex, x) == pytest.approx(exact, abs=1e-12), latex
 
 
-@pytest.mark.parametrize("name", shaped())
+@pytest.mark.parametrize("name", hierarchical())
 def test_group_effects_multiply_what_the_slope_multiplies(name):
     placed = scaled(name)
     latex, mathml = equation_latex(fit_of(placed)), equation_mathml(fit_of(placed))

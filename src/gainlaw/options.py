@@ -46,6 +46,7 @@ TableName = Literal[
     "heterogeneity",
     "effects",
     "estimates",
+    "laws",
     "diagnostics",
     "influence",
     "priors",

@@ -129,4 +129,6 @@ def _interval(claim: Claim) -> tuple[LinearForm, float, float] | None:
         return band[0], -band[1], band[1]
     if form is None or not form.weights:
         return None
-    return (form, -_INF, 0.0) if claim.op in ("<", "<=") else (form, 0.0, _INF)
+    # The ends do not count: those that hold with equality lie a hair beyond.
+    end = np.nextafter(0.0, _INF) if "=" in claim.op else 0.0
+    return (form, -_INF, end) if claim.op in ("<", "<=") else (form, -end, _INF)

@@ -79,6 +79,10 @@ def _factor(
     """Return the factor of a difference against none, and a remark on it."""
     from gainlaw.fitting.point_null import PointNulls
 
+    if fit.law.members:
+        return float(
+            "nan"
+        ), "no factor of a difference against none: the weights of the laws say which of them holds"
     rough = "the factor is an order of magnitude"
     shared = PointNulls(fit) if nulls is None else nulls
     found = shared.factor(parts_of(form), form.constant)

@@ -44,7 +44,7 @@ def plot_priors(fit: FitRecord) -> PaperFigure:
 def priors_data(fit: FitRecord) -> pd.DataFrame:
     """Return prior and posterior intervals of every standard deviation (`priors_frame`) of a fit."""
     posterior, prior = fit.draws["posterior"], fit.draws["prior"]
-    names = [str(name) for name in posterior.data_vars if str(name).startswith("tau_")]
+    names = [name for name in fit.spec.common_names if name.startswith("tau_")]
     names = [name for name in names if name in prior.data_vars]
     return priors_frame(
         {name: np.asarray(prior[name]).ravel() for name in names},

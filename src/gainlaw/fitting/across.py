@@ -117,6 +117,10 @@ def _require(fits: Mapping[str, FitRecord], points: Gains, leave: str) -> None:
     """Raise an `InputError` unless every fit can predict the same gains of the same groups."""
     problems = []
     for name, each in fits.items():
+        if each.law.members:
+            what = f"{name} averages over laws, whose weights change with what is left out"
+            problems.append(Problem(what, hint="compare fits of its laws, or leave the groups to leave out"))
+            continue
         if each.scale != "points" and not each.law.form.scores:
             hint = "fit it on points, or law=two_curve"
             problems.append(Problem(f"{name} is on the scale {each.scale}: it predicts no points", hint=hint))

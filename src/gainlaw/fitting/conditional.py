@@ -122,7 +122,10 @@ class Conditional:
             else:
                 mean, variance = factored_normals(problem, factors, points, weights)
         mean, sd = mean + constant, np.sqrt(np.maximum(variance, 1e-300))
-        return np.asarray(ndtr((high - mean) / sd) - ndtr((low - mean) / sd))[place]
+        # Under a law without a slope a slope is 0, neither below it nor above.
+        certain = ~weights.any(axis=1)
+        spread = ndtr((high - mean) / sd) - ndtr((low - mean) / sd)
+        return np.where(certain, (low < mean) & (mean < high), spread)[place]
 
     def _at(self, other: Posterior) -> tuple[Float, NDArray[np.intp], Float | None]:
         """Return the distinct hyperparameters among draws, where each draw stands among them, and their factors."""
@@ -151,6 +154,7 @@ def more_draws(posterior: Posterior, size: int) -> Posterior | None:
         slow, where fewer than twice as many as there are can be had, and where the weights of the new draws cannot be
         trusted.
     """
+    from gainlaw.fitting.averaging import more_of
     from gainlaw.model.engines import exact
 
     if posterior.importance_ess is None:
@@ -162,7 +166,10 @@ def more_draws(posterior: Posterior, size: int) -> Posterior | None:
     if size * _CHAINS < 2 * posterior.n_draws:
         return None
     with one_blas_thread():
-        drawn = exact.sample(problem, posterior.rows, draws=size, chains=_CHAINS, seed=_SEED)
+        if problem.spec.law.members:
+            drawn = more_of(posterior, size, _CHAINS, _SEED)
+        else:
+            drawn = exact.sample(problem, posterior.rows, draws=size, chains=_CHAINS, seed=_SEED)
     assert drawn.importance is not None
     worst = np.nanmax([drawn.importance.pareto_k, drawn.importance.likelihood_pareto_k])
     if worst > PARETO_K_LIMIT:

@@ -15,7 +15,8 @@ from gainlaw._threads import one_blas_thread
 from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.checks.baselines import baselines_check
 from gainlaw.fitting.checks.diagnostics import Check, Diagnostics, cells_check, run_checks, scales_check
-from gainlaw.fitting.checks.influence import leave_checkpoints_out
+from gainlaw.fitting.checks.influence import influence_table, left_out
+from gainlaw.fitting.checks.laws import laws_check
 from gainlaw.fitting.checks.predictive import predictive_data
 from gainlaw.fitting.checks.prior_scales import prior_scales
 from gainlaw.fitting.checks.sensitivity import prior_sensitivity
@@ -37,6 +38,7 @@ from gainlaw.scores.gains.table import Gains
 from gainlaw.sizes import model_sizes
 
 if TYPE_CHECKING:
+    from gainlaw.fitting.averaging import Averaged
     from gainlaw.model.binomial.sites import Summary
 
 __all__ = ["Progress", "check_numbers", "fit"]
@@ -88,6 +90,8 @@ def fit(
         `gainlaw.read_table`, which has the options for tables in other units or with other names.
     law : str or Law
         A law that has a shape: its name (`gainlaw.laws.shaped`), or one of one's own (`gainlaw.laws.record.Law`).
+        ``average`` and ``stacked`` average over them by their evidence, or by how they predict checkpoints left out
+        (`gainlaw.laws.averages`); others are made by `gainlaw.laws.average_of`.
     scale : {"points", "log_odds", "normalized", "error_reduction"}, optional
         The scale; by default that of the gains, or points.
     engine : {"exact", "nuts"}
@@ -145,6 +149,11 @@ def fit(
     chosen = hierarchical_law(law)
     if chosen.form.scores:
         scale, baselines = scale or "log_odds", "hierarchical"
+    if chosen.form.members and engine != "exact":
+        hint = "engine=exact, or fit its laws one by one"
+        raise InputError(
+            Problem(f"an average over laws needs the evidence of each, which {engine} has not", hint=hint)
+        )
     gains = _as_gains(data, scale)
     relations = read_relations(tree)
     spec = specify(
@@ -155,20 +164,23 @@ def fit(
     with one_blas_thread():
         run = partial(_run, problem, gains, draws, tune, chains, seed, progress, sizes=sizes, ci_prob=ci_prob)
         used, why = engine, ""
-        posterior, estimates, checks, summary = run(engine)
+        posterior, estimates, checks, summary, averaged = run(engine)
         failed = [check for check in checks if check.passed is False]
         # So few draws satisfy no engine: another one would not do better.
         if draws * chains <= MIN_ESS:
             failed = [check for check in failed if check.name != "ess"]
-        if engine == "exact" and failed:
+        if engine == "exact" and failed and averaged is None:
             used, why = "nuts", " ".join(check.text for check in failed)
-            posterior, estimates, checks, summary = run("nuts")
+            posterior, estimates, checks, summary, _ = run("nuts")
         status = "failed" if any(check.passed is False for check in checks) else "ok"
         scales = prior_scales(posterior)
-        influence = leave_checkpoints_out(posterior, ci_prob, summary)
+        outside = left_out(posterior, summary) if averaged is None else averaged.left_out
+        influence = influence_table(outside, ci_prob)
+        laws = pd.DataFrame() if averaged is None else averaged.laws
         diagnostics = Diagnostics(
             cast("Any", status),
             checks
+            + laws_check(posterior, laws, ci_prob)
             + scales_check(scales)
             + cells_check(posterior)
             + trend_checks(posterior, influence)
@@ -177,6 +189,7 @@ def fit(
             prior_sensitivity(posterior),
             scales,
             predictive_data(posterior),
+            laws,
         )
     resolved = {
         "law": chosen.name,
@@ -218,12 +231,21 @@ def _run(
     *,
     sizes: Sequence[float] | None,
     ci_prob: float,
-) -> tuple[Posterior, pd.DataFrame, tuple[Check, ...], Summary | None]:
-    """Compute the posterior by one engine; return it with its estimates, checks and summary of counts."""
+) -> tuple[Posterior, pd.DataFrame, tuple[Check, ...], Summary | None, Averaged | None]:
+    """Compute the posterior by one engine; return it with its estimates, checks and summary of counts.
+
+    Of an average over laws its members come last.
+    """
     from gainlaw.posterior.tree import build_tree
 
-    rows = observations(gains, problem.spec)
-    if engine == "exact":
+    rows, averaged = observations(gains, problem.spec), None
+    if problem.spec.law.members:
+        from gainlaw.fitting.averaging import average, fit_members
+
+        members = fit_members(problem, gains, draws=draws, chains=chains, seed=seed, progress=progress)
+        averaged = average(problem, gains, members, seed=seed, ci_prob=ci_prob)
+        result = averaged.draws
+    elif engine == "exact":
         from gainlaw.model.engines import exact
 
         result = exact.sample(problem, rows, draws=draws, chains=chains, seed=seed, progress=progress)
@@ -235,7 +257,7 @@ def _run(
         )
     posterior = Posterior(problem, gains, build_tree(problem, rows, result, seed))
     estimates = estimate_table(posterior, sizes=sizes, ci_prob=ci_prob)
-    return posterior, estimates, run_checks(posterior, estimates, result.attempts), result.summary
+    return posterior, estimates, run_checks(posterior, estimates, result.attempts), result.summary, averaged
 
 
 def _as_gains(

@@ -8,17 +8,21 @@ from types import MappingProxyType
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws import forms
+from gainlaw.laws.averages import average_of
 from gainlaw.laws.record import Law, Parameter, formula_law, read_law
-from gainlaw.laws.shape import Definition, Shape, ShapeParameter
+from gainlaw.laws.shape import Definition, Shape, ShapeParameter, Weighing
 
 __all__ = [
+    "AVERAGES",
     "LAWS",
     "Definition",
     "Law",
     "Parameter",
     "Shape",
     "ShapeParameter",
+    "average_of",
     "formula_law",
+    "hierarchical",
     "hierarchical_law",
     "law",
     "read_law",
@@ -36,8 +40,18 @@ def _found() -> list[Law]:
 LAWS = MappingProxyType({each.name: each for each in _found()})
 
 
+def _averages() -> dict[str, Law]:
+    weighings: dict[str, Weighing] = {"average": "evidence", "stacked": "stacking"}
+    own = [each for each in LAWS.values() if each.usual and each.shape is not None]
+    return {name: average_of(own, name=name, weighing=how) for name, how in weighings.items()}
+
+
+#: Averages over the usual laws of the gain, by name: of the hierarchical model alone.
+AVERAGES = MappingProxyType(_averages())
+
+
 def shaped() -> tuple[str, ...]:
-    """Return the names of the laws that the hierarchical model takes.
+    """Return the names of the single laws that the hierarchical model takes.
 
     Examples
     --------
@@ -45,6 +59,17 @@ def shaped() -> tuple[str, ...]:
     ('constant', 'linear', 'offset_power')
     """
     return tuple(name for name, each in LAWS.items() if each.shape is not None)
+
+
+def hierarchical() -> tuple[str, ...]:
+    """Return the names of all that the hierarchical model takes: single laws, and averages over them.
+
+    Examples
+    --------
+    >>> hierarchical()[-2:]
+    ('average', 'stacked')
+    """
+    return (*shaped(), *AVERAGES)
 
 
 def usual() -> tuple[str, ...]:
@@ -103,8 +128,8 @@ def hierarchical_law(name: str | Law) -> Law:
     """
     if isinstance(name, Law) and name.shape is not None:
         return name
-    if isinstance(name, str) and name in shaped():
-        return LAWS[name]
+    if isinstance(name, str) and name in hierarchical():
+        return AVERAGES.get(name) or LAWS[name]
     what = f"{name.name if isinstance(name, Law) else name!r} is no law of the hierarchical model"
-    hint = f"allowed: {', '.join(shaped())}; for one curve gl.fit_curve takes any law and formula"
+    hint = f"allowed: {', '.join(hierarchical())}; for one curve gl.fit_curve takes any law and formula"
     raise InputError(Problem(what, hint=hint))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw.laws.averages import narrowed
 from gainlaw.laws.expression import Graph
 from gainlaw.laws.numeric import values_of
 from gainlaw.laws.record import Law
@@ -87,6 +88,14 @@ class PlacedLaw:
         return self.form.definitions
 
     @property
+    def members(self) -> tuple[PlacedLaw, ...]:
+        """The laws of an average over the same sizes; none for a law."""
+        return tuple(
+            replace(self, law=Law(name, "", (), shape.formula, shape=shape))
+            for name, shape in self.form.members
+        )
+
+    @property
     def parameters(self) -> tuple[ShapeParameter, ...]:
         """The parameters of its shape, with their priors over the range."""
         middle, reach = 0.5 * (self.low + self.high), 0.5 * (self.high - self.low) + 0.5
@@ -114,11 +123,15 @@ class PlacedLaw:
         x = np.asarray(x, dtype=float)
         if not self.has_slope:
             return np.zeros_like(x)
+        if self.form.members:
+            return self._chosen(psi, lambda law, own: law.shape(x, own))
         return self._evaluate(self.form.graph, psi, {"x": x})
 
     def inverse(self, h: Array, psi: Array | None = None) -> Array:
         """Return the sizes where the shape has the value `h`; NaN where no finite size has."""
         h = np.asarray(h, dtype=float)
+        if self.form.members:
+            return self._chosen(psi, lambda law, own: law.inverse(h, own))
         if not self.form.inverse:
             return np.full_like(h, np.nan)
         with np.errstate(all="ignore"):
@@ -127,6 +140,8 @@ class PlacedLaw:
 
     def limit(self, psi: Array | None = None) -> Array:
         """Return ``h`` as size grows without bound; infinite for a law that does not level off."""
+        if self.form.members:
+            return self._chosen(psi, lambda law, own: law.limit(own))
         if not self.form.limit:
             return np.asarray(np.inf if self.has_slope else 0.0)
         return self._evaluate(self.form.parsed(self.form.limit, "x"), psi, {})
@@ -140,6 +155,17 @@ class PlacedLaw:
             for k, each in enumerate(self.form.parameters):
                 values[each.symbol] = np.maximum(psi[..., k], _LEAST) if each.positive else psi[..., k]
         return values_of(graph, values)
+
+    def _chosen(self, psi: Array | None, of: Callable[[PlacedLaw, Array | None], Array]) -> Array:
+        """Return what the member says that the first shape parameter names."""
+        if psi is None:
+            raise ValueError(f"the average {self.name} needs its shape parameters")
+        psi, places = np.asarray(psi, dtype=float), [each.name for each in self.form.parameters]
+        found = []
+        for member in self.members:
+            own = [places.index(each.name) for each in member.form.parameters]
+            found.append(of(member, psi[..., own] if own else None))
+        return np.select([psi[..., 0] == k for k in range(len(found))], found, default=np.nan)
 
     def psi(self, values: Mapping[str, Array]) -> Array | None:
         """Return the shape parameters, shape (draws, k), from flat draws by name; None for laws without."""
@@ -164,6 +190,8 @@ class PlacedLaw:
 def place(law: Law, x: Array) -> PlacedLaw:
     """Return a law over observed sizes: scaled to their range, centred at the mean of the distinct ones.
 
+    An average keeps the laws that so many sizes can carry.
+
     Parameters
     ----------
     law : Law
@@ -179,4 +207,5 @@ def place(law: Law, x: Array) -> PlacedLaw:
     if not len(x) or not law.form.has_slope:
         return PlacedLaw(law, -1.0, 1.0, 0.0)
     low, high = float(np.min(x)), float(np.max(x))
+    law = narrowed(law, len(np.unique(x)))
     return PlacedLaw(law, low, high if high > low else low + 1.0, centre_of(x))

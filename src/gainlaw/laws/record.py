@@ -264,11 +264,16 @@ def read_law(record: Mapping[str, Any]) -> Law:
         Quantity(**{**each, "columns": tuple(each["columns"])}) for each in given.get("quantities", ())
     )
     if given["shape"] is not None:
-        shape = dict(given["shape"])
-        shape["parameters"] = tuple(ShapeParameter(**each) for each in shape["parameters"])
-        shape["definitions"] = tuple(Definition(**each) for each in shape["definitions"])
-        given["shape"] = Shape(**shape)
+        given["shape"] = _read_shape(given["shape"])
     return Law(**given)
+
+
+def _read_shape(record: Mapping[str, Any]) -> Shape:
+    shape = dict(record)
+    shape["parameters"] = tuple(ShapeParameter(**each) for each in shape["parameters"])
+    shape["definitions"] = tuple(Definition(**each) for each in shape["definitions"])
+    shape["members"] = tuple((name, _read_shape(each)) for name, each in shape.get("members", ()))
+    return Shape(**shape)
 
 
 def formula_law(

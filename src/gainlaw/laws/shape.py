@@ -12,11 +12,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws.expression import Graph, parse
 
-__all__ = ["PLACES", "Definition", "Shape", "ShapeParameter"]
+__all__ = ["PLACES", "Definition", "Shape", "ShapeParameter", "Weighing"]
+
+Weighing = Literal["evidence", "stacking"]
+"""How the laws of an average are weighed: by the evidence of all gains, or by their predictions of left-out ones."""
 
 #: What the texts of a shape may say besides its parameters and ``x`` (of the inverse: ``h``), all in decades from 1e9.
 PLACES = ("low", "high", "centre")
@@ -91,6 +95,11 @@ class Shape:
     scores : bool
         Whether it is a law of scores: those of baselines have it too, on chance-corrected log-odds. The gain in points
         is then the difference of two sigmoids.
+    members : tuple of (str, Shape)
+        Of an average of laws (`gainlaw.laws.averages`): the shapes that ``h`` may be, by the names of their laws. Its
+        first parameter says which one; it has no formula of its own.
+    weighing : {"evidence", "stacking"}
+        How the members are weighed.
     """
 
     value: str
@@ -101,25 +110,29 @@ class Shape:
     parameters: tuple[ShapeParameter, ...] = ()
     definitions: tuple[Definition, ...] = ()
     scores: bool = False
+    members: tuple[tuple[str, Shape], ...] = ()
+    weighing: Weighing = "evidence"
 
     @property
     def has_slope(self) -> bool:
         """Whether the law depends on size at all."""
-        return "x" in self.graph.variables
+        return bool(self.members) or "x" in self.graph.variables
 
     @property
     def ranged(self) -> bool:
         """Whether the law is scaled to the observed range."""
-        return bool({"low", "high"} & set(self.graph.variables))
+        return bool(self.members) or bool({"low", "high"} & set(self.graph.variables))
 
     @property
     def straight(self) -> bool:
         """Whether the law is a line in log size."""
-        return self.graph == _parsed("x - centre", "x", ())
+        return not self.members and self.graph == _parsed("x - centre", "x", ())
 
     @property
     def least_sizes(self) -> int:
         """How many distinct sizes it takes to tell the law's coefficients."""
+        if self.members:
+            return min(shape.least_sizes for _, shape in self.members if shape.has_slope)
         return 1 + self.has_slope + len(self.parameters)
 
     @property

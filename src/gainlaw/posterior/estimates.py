@@ -221,9 +221,8 @@ def _all_draws(
             per_sd = covariate_effect(posterior, name, per_sd=True)
             yield ("effect_per_sd", "covariate", f"covariate={name}", np.nan), per_sd
     data = posterior.draws["posterior"]
-    names = [str(name) for name in data.data_vars]
-    shape = [parameter.name for parameter in posterior.law.parameters]
-    for name in [*(each for each in names if each.startswith(("tau_", "rho_"))), *shape]:
+    names = [str(name) for name in data.data_vars if str(name) in posterior.spec.common_names]
+    for name in sorted(names, key=lambda each: not each.startswith(("tau_", "rho_"))):
         kind = "sd" if name.startswith("tau_") else "correlation" if name.startswith("rho_") else name
         yield (kind, "model", name, np.nan), data[name].to_numpy().reshape(-1)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gainlaw.laws.placed import PlacedLaw
 from gainlaw.model.spec.priors import Prior
 from gainlaw.model.spec.problem import ModelProblem, ModelSpec, observations
@@ -100,6 +103,13 @@ class Posterior:
     def n_draws(self) -> int:
         """The number of draws, of all chains together."""
         return self.n_chains * int(self.draws["posterior"].sizes["draw"])
+
+    @property
+    def stacked(self) -> NDArray[np.int64] | None:
+        """The number of the law behind every draw of an average whose weights are no probabilities; else None."""
+        if not self.law.members or self.law.form.weighing == "evidence":
+            return None
+        return self.draws["posterior"][self.law.parameters[0].name].to_numpy().reshape(-1).astype(np.int64)
 
     @property
     def importance_ess(self) -> float | None:

@@ -56,7 +56,13 @@ def prior_widening(posterior: Posterior) -> Float:
     if spec.covariates:
         effects = data["covariate"].to_numpy().reshape(size, -1)
         values |= {f"covariate:{name}": effects[:, k] for k, name in enumerate(spec.covariates)}
-    return np.sum([spec.priors[name].widening(value) for name, value in values.items()], axis=0)
+    total = np.sum([spec.priors[name].widening(value) for name, value in values.items()], axis=0)
+    which = posterior.stacked
+    if which is None:
+        return total
+    # Stacking gives a law the weight that it has, however wide its priors.
+    means = np.bincount(which, total) / np.maximum(np.bincount(which), 1)
+    return np.asarray(total - means[which])
 
 
 def prior_share(draws: Float, widening: Float) -> Float:

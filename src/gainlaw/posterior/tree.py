@@ -117,8 +117,14 @@ def build_tree(problem: ModelProblem, gains: Gains, draws: Draws, seed: int) -> 
     if draws.summary is not None and not problem.spec.joint:
         from gainlaw.model.binomial.baseline_shift import baseline_shift
 
-        shift = baseline_shift(problem, gains, draws.summary)
-        groups["baseline_shift"] = _parameters(problem, {}, shift[None, None])
+        shifts = np.stack([baseline_shift(gains, each) for each in draws.members or (draws.summary,)])
+        # Under an average over laws every draw moves as its own law does.
+        own = (
+            draws.hyper[problem.spec.law.parameters[0].name].astype(int)
+            if draws.members
+            else np.zeros((1, 1), int)
+        )
+        groups["baseline_shift"] = _parameters(problem, {}, shifts[own])
     return xr.DataTree.from_dict(groups)
 
 

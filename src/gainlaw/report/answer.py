@@ -129,17 +129,24 @@ _DIRECTIONS: dict[str, Direction] = {
 
 def _sharpened(row: pd.Series, chances: Chances, name: str) -> pd.Series:
     """Return a row of the estimates with the probabilities of its sign as claims have them, and their error."""
-    found = chances.of(parse_claim(f"{name} > 0"), DEFAULT_THRESHOLD)
-    sharp = {"p_positive": found.value, "p_negative": 1.0 - found.value, "mcse": found.mcse}
+    found, below = (chances.of(parse_claim(f"{name} {sign} 0"), DEFAULT_THRESHOLD) for sign in "><")
+    sharp = {"p_positive": found.value, "p_negative": below.value, "mcse": max(found.mcse, below.mcse)}
     return pd.Series(row.to_dict() | sharp)
 
 
 def _decided(rows: Mapping[str, pd.Series]) -> Decision:
     """Return what the slopes on one or two scales come to; one that is mostly its prior is not asked."""
-    asked = [(scale, row["p_positive"], row["mcse"]) for scale, row in rows.items() if not _mostly_prior(row)]
+    # A slope that may be none at all is not known to be negative where it is hardly positive.
+    likely = {scale: _likelier(row["p_positive"], 1.0 - row["p_negative"]) for scale, row in rows.items()}
+    asked = [(scale, likely[scale], row["mcse"]) for scale, row in rows.items() if not _mostly_prior(row)]
     if not asked or asked[0][0] != next(iter(rows)):
         return Decision("inconclusive", ("inconclusive",), "", "")
     return decide(asked, DEFAULT_THRESHOLD)
+
+
+def _likelier(positive: float, not_negative: float) -> float:
+    """Return the probability of growth that says as much of the likelier direction as is known."""
+    return positive if positive >= 1.0 - not_negative else not_negative
 
 
 def _headline(decision: Decision, scales: Sequence[str]) -> str:

@@ -120,6 +120,8 @@ def _tables(fits: Fits, verdicts: Verdicts, comparison: pd.DataFrame | None) -> 
         tables += [make.slopes_table(main, level) for level in levels(main)]
     tables += [make.gain_at_table(main, level) for level in levels(main, "gain")]
     tables += [make.effects_table(main), make.sds_table(main)]
+    if main.law.members:
+        tables.append(make.laws_table(main))
     if len(verdicts):
         judged = [main] if fits.twin is None else [main, fits.twin]
         frame = make.claims_frame(verdicts)

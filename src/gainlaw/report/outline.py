@@ -73,7 +73,7 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
     chapters = [
         Chapter("data", "Data", data_words(main), ("data", "checkpoints", "gains")),
         Chapter("method", "Method", "", ()),
-        Chapter("results", "Results", results_words(main, slopes), (*results, "effects")),
+        Chapter("results", "Results", results_words(main, slopes), ("laws", *results, "effects")),
         Chapter(
             "width",
             "Why the interval is wide",

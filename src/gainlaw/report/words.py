@@ -330,7 +330,9 @@ def shape_words(fit: FitRecord) -> str:
     if not law.has_slope:
         return ""
     words = " (N_c), and β the slope per decade there"
-    if law.x_range is not None:
+    if law.members:
+        words = ", h the shape of one of the laws averaged, and β its coefficient"
+    elif law.x_range is not None:
         words = (
             " (x = c), and β the average slope per decade over the R decades observed, from the smallest size, x min, "
             "to the largest, x max"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -82,6 +82,7 @@ def simulate_study(
     sd_checkpoint: float = 1.5,
     sd_checkpoint_task: float = 1.0,
     sd_residual: float = 0.5,
+    shape: Callable[[Float], Float] | None = None,
 ) -> Simulated:
     r"""Simulate a study of one model family and one intermediate training.
 
@@ -89,7 +90,7 @@ def simulate_study(
 
     .. math:: g_i = a + b x_i + u_{task} + v_{task} x_i + w_{language} + c_{checkpoint} + d_{checkpoint,task} + r_i,
 
-    on points or on chance-corrected log-odds; counts are binomial.
+    on points or on chance-corrected log-odds; counts are binomial. With `shape` its values take the place of ``x``.
 
     Parameters
     ----------
@@ -110,6 +111,8 @@ def simulate_study(
         Guess rate of every task.
     sd_task, sd_task_slope, sd_language, sd_checkpoint, sd_checkpoint_task, sd_residual : float
         Standard deviations, in the unit of the scale.
+    shape : callable, optional
+        Of an array of decades from 1e9 parameters, the shape of another law, with slopes as its coefficients.
 
     Returns
     -------
@@ -135,21 +138,22 @@ def simulate_study(
     x = np.log10(np.asarray(sizes, dtype=float) / 1e9)
     tasks, languages = rng.normal(0, sd_task, n_tasks), rng.normal(0, sd_language, n_languages)
     task_slopes = rng.normal(0, sd_task_slope, n_tasks)
-    shape = (len(x), n_tasks, n_languages)
+    h = (x if shape is None else shape(x))[:, None, None]
+    cells = (len(x), n_tasks, n_languages)
     gain = (
         intercept
-        + slope * x[:, None, None]
+        + slope * h
         + tasks[None, :, None]
-        + task_slopes[None, :, None] * x[:, None, None]
+        + task_slopes[None, :, None] * h
         + languages[None, None, :]
         + rng.normal(0, sd_checkpoint, (len(x), 1, 1))
         + rng.normal(0, sd_checkpoint_task, (len(x), n_tasks, 1))
-        + rng.normal(0, sd_residual, shape)
+        + rng.normal(0, sd_residual, cells)
     )
     low, high = (np.log(p / (1 - p)) for p in baseline)
     eta = low + (high - low) * (x - x.min()) / np.ptp(x)
     eta = eta[:, None, None] + rng.normal(0, 0.2, (1, n_tasks, 1)) + rng.normal(0, 0.2, (1, 1, n_languages))
-    p0 = chance + (1 - chance) / (1 + np.exp(-np.broadcast_to(eta, shape)))
+    p0 = chance + (1 - chance) / (1 + np.exp(-np.broadcast_to(eta, cells)))
     moved = chance + (1 - chance) / (1 + np.exp(-(eta + gain)))
     p1 = np.clip(p0 + gain / 100, 0, 1) if scale == "points" else moved
     counts = {"none": rng.binomial(n_examples, p0), "sim": rng.binomial(n_examples, p1)}

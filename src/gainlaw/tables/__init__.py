@@ -13,6 +13,7 @@ from gainlaw.tables.covariates import effects_table
 from gainlaw.tables.curves import curve_claims_table, curve_laws_table, curve_parameters_table
 from gainlaw.tables.data import checkpoints_table, data_table, gains_table
 from gainlaw.tables.estimates import estimates_table, gain_at_table, sds_table, slopes_table
+from gainlaw.tables.laws import laws_table
 from gainlaw.tables.multipliers import multipliers_table
 from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
@@ -36,6 +37,7 @@ __all__ = [
     "gain_at_table",
     "gains_table",
     "influence_table",
+    "laws_table",
     "multipliers_table",
     "priors_table",
     "sds_table",

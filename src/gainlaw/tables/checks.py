@@ -35,6 +35,7 @@ _CHECKS = {
     "ess_tail": "effective draws, tails",
     "bfmi": "energy (BFMI)",
     "tree_depth": "length of trajectories",
+    "laws": "width beside one law alone",
     "neighbours": "neighbouring checkpoints",
     "bend": "bend",
     "baselines": "untuned scores off their curves",
@@ -285,6 +286,13 @@ def _meaning(fit: FitRecord, name: str) -> str:
         "baseline": "log-odds of every baseline",
     }
     shape = {each.name: f"{each.name} of the law, {each.symbol}" for each in fit.spec.law.parameters}
+    if fit.law.members:
+        shape |= {
+            fit.law.parameters[
+                0
+            ].name: f"which law holds: {', '.join(each.title for each in fit.law.members)}"
+        }
+        fixed["slope"] = "coefficient of the shape: of the line, the slope per decade of parameters"
     if name in fixed | shape:
         return (fixed | shape)[name]
     if name.startswith("covariate:"):

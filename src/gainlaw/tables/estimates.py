@@ -272,7 +272,7 @@ def sds_table(fit: FitRecord) -> Table:
     posterior = fit.draws["posterior"]
     rows = []
     for name in map(str, posterior.data_vars):
-        if not name.startswith("tau_"):
+        if not name.startswith("tau_") or name not in fit.spec.common_names:
             continue
         ends = tails(fit.ci_prob)
         draws = np.asarray(posterior[name]).ravel()

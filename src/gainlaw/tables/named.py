@@ -27,6 +27,7 @@ from gainlaw.tables.estimates import (
     slopes_table,
 )
 from gainlaw.tables.heterogeneity import heterogeneity_table
+from gainlaw.tables.laws import laws_table
 from gainlaw.tables.multipliers import multipliers_table
 from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
@@ -49,6 +50,7 @@ TABLES: Mapping[TableName, Callable[..., Table | None]] = MappingProxyType(
         "heterogeneity": heterogeneity_table,
         "effects": effects_table,
         "estimates": estimates_table,
+        "laws": laws_table,
         "diagnostics": diagnostics_table,
         "influence": influence_table,
         "priors": priors_table,

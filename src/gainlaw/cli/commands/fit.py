@@ -12,7 +12,7 @@ from gainlaw.cli.given import GivenTable, reads_table
 from gainlaw.cli.printing import Json, print_warnings, progress_bar, records, show_json
 from gainlaw.cli.sources import exit_untrusted, parse_pairs
 from gainlaw.errors import InputError, Problem
-from gainlaw.laws import shaped
+from gainlaw.laws import hierarchical
 from gainlaw.options import DEFAULT_LAW, Baselines, Engine
 from gainlaw.scales import Scale
 
@@ -20,15 +20,15 @@ __all__ = ["Draws", "LawName", "Seed", "fit"]
 
 
 def _shaped(law: str) -> str:
-    if law not in shaped():
-        raise typer.BadParameter(f"{law!r} is not one of {', '.join(shaped())}.")
+    if law not in hierarchical():
+        raise typer.BadParameter(f"{law!r} is not one of {', '.join(hierarchical())}.")
     return law
 
 
 LawName = Annotated[
     str,
     typer.Option(
-        metavar=f"[{'|'.join(shaped())}]",
+        metavar=f"[{'|'.join(hierarchical())}]",
         help="How the gain depends on the number of parameters.",
         callback=_shaped,
     ),

@@ -83,6 +83,8 @@ def print_fit(fit: FitRecord, level: str | None = None) -> None:
     effects = tables.effects_table(fit)
     if len(effects.frame) and level in (None, "covariate"):
         parts.append(effects)
+    if level is None and fit.law.members:
+        parts.append(tables.laws_table(fit))
     if level is None:
         parts += [tables.sds_table(fit), tables.diagnostics_table(fit)]
     for part in parts:

@@ -73,6 +73,8 @@ class Diagnostics:
         Prior and posterior of every standard deviation, correlation and shape parameter.
     predictive : DataFrame
         Observed mean and spread of every checkpoint's gains beside replicated ones.
+    laws : DataFrame
+        Of an average over laws, their weights and what each says, see `gainlaw.fitting.averaging.Averaged`.
     """
 
     status: Literal["ok", "failed"]
@@ -81,6 +83,7 @@ class Diagnostics:
     sensitivity: pd.DataFrame
     scales: pd.DataFrame = field(default_factory=pd.DataFrame)
     predictive: pd.DataFrame = field(default_factory=pd.DataFrame)
+    laws: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __repr__(self) -> str:
         """Say in a line what failed."""
@@ -112,6 +115,7 @@ class Diagnostics:
             "sensitivity": _records(self.sensitivity),
             "scales": _records(self.scales),
             "predictive": _records(self.predictive),
+            "laws": _records(self.laws),
         }
 
     @classmethod
@@ -127,7 +131,7 @@ class Diagnostics:
             )
             for each in data["checks"]
         )
-        names = ("influence", "sensitivity", "scales", "predictive")
+        names = ("influence", "sensitivity", "scales", "predictive", "laws")
         return cls(data["status"], checks, *(_frame(data.get(name, [])) for name in names))
 
 

@@ -11,10 +11,10 @@ summarises it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ from gainlaw.posterior.tree import hyper_points
 if TYPE_CHECKING:
     from gainlaw.model.binomial.sites import Summary
 
-__all__ = ["PARETO_K_LIMIT", "leave_checkpoints_out"]
+__all__ = ["PARETO_K_LIMIT", "LeftOut", "averaged", "influence_table", "leave_checkpoints_out", "left_out"]
 
 Float = NDArray[np.float64]
 
@@ -46,6 +46,8 @@ _HEAVY = 0.6
 # Where that fails: effective points asked of an exploration, and the most tried.
 _ESS = 250.0
 _MOST_POINTS = 8192
+# The weight from which on a member of an average counts.
+_COUNTS = 0.01
 
 COLUMNS = (
     "checkpoint", "params", "rows", "slope_mean", "slope_sd", "slope_ci_low", "slope_ci_high", "shift", "pareto_k",
@@ -74,16 +76,33 @@ def leave_checkpoints_out(
         ``shift`` of the mean in posterior sds, ``pareto_k`` (above 0.7 the row is unreliable) and ``elpd``, the log
         predictive density of its rows given the others. Empty where there are no checkpoints to leave out.
     """
+    return influence_table(left_out(posterior, summary), ci_prob)
+
+
+def left_out(
+    posterior: Posterior, summary: Summary | None = None, estimand: Literal["slope", "gain"] | None = None
+) -> LeftOut | None:
+    """Return what is known without each checkpoint; None where there are none to leave out.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The posterior; a fit is one.
+    summary : Summary, optional
+        The Gaussian summary of the counts, where it is known already.
+    estimand : {"slope", "gain"}, optional
+        The overall estimand that is followed; by default the slope, or the gain for the constant law.
+    """
     frame = posterior.rows.frame
     labels = (
         frame["checkpoint"].astype(str) if "checkpoint" in frame.columns else pd.Series("", index=frame.index)
     )
     names = [name for name in dict.fromkeys(labels) if name]
     if len(names) < 3 or (labels == "").any():
-        return pd.DataFrame(columns=list(COLUMNS))
+        return None
     study = _Study(
         posterior,
-        combine(posterior, [WeightedEstimand("slope" if posterior.law.has_slope else "gain")]),
+        combine(posterior, [WeightedEstimand(estimand or ("slope" if posterior.law.has_slope else "gain"))]),
         kernel_data(posterior, summary),
         labels.map({name: k for k, name in enumerate(names)}).to_numpy().astype(np.int64),
     )
@@ -92,15 +111,59 @@ def leave_checkpoints_out(
     if heavy:
         given_all, explored = study.explored(points, given_all, heavy)
         without = [explored.get(k, each) for k, each in enumerate(without)]
-    average_of_all, sd_of_all = given_all.moments()
+    sizes = labels.map(labels.value_counts())
+    first = frame.assign(label=labels, size=sizes).groupby("label")[["params", "size"]].first().loc[names]
+    params, counts = first["params"].to_numpy(float), first["size"].to_numpy(int)
+    return LeftOut(tuple(names), params, counts, given_all, tuple(without))
+
+
+def averaged(found: Sequence[LeftOut], weights: Float, *, stacked: bool) -> LeftOut:
+    """Return what an average over laws knows without each checkpoint, from what its members know.
+
+    Parameters
+    ----------
+    found : sequence of LeftOut
+        Of the members, of one estimand.
+    weights : ndarray, shape (members,)
+        Their weights given all checkpoints.
+    stacked : bool
+        Whether these stay as they are without a checkpoint. By evidence they do not: those without it are the weights
+        given all over the density of what is left out, so that its density under the average is
+        ``1 / sum(weights / density)``.
+    """
+    with np.errstate(divide="ignore"):
+        prior = np.log(weights)
+    without = []
+    for k in range(len(found[0].names)):
+        density = np.array([each.without[k].elpd for each in found])
+        log_weights = prior if stacked else prior - density
+        total = float(logsumexp(log_weights))
+        elpd = float(logsumexp(prior + density)) if stacked else -total
+        without.append(_together([each.without[k] for each in found], np.exp(log_weights - total), elpd))
+    one = found[0]
+    given_all = _together([each.given_all for each in found], weights, np.nan)
+    return LeftOut(one.names, one.params, one.rows, given_all, tuple(without))
+
+
+def influence_table(found: LeftOut | None, ci_prob: float) -> pd.DataFrame:
+    """Return the table of `leave_checkpoints_out`.
+
+    Parameters
+    ----------
+    found : LeftOut or None
+        From `left_out`, or `averaged`.
+    ci_prob : float
+        Probability of the intervals.
+    """
+    if found is None:
+        return pd.DataFrame(columns=list(COLUMNS))
+    average_of_all, sd_of_all = found.given_all.moments()
     rows = []
-    for k, (name, each) in enumerate(zip(names, without, strict=True)):
-        out = study.groups == k
+    for name, params, count, each in zip(found.names, found.params, found.rows, found.without, strict=True):
         low, high = _mixture_interval(each.weights, each.mean, np.sqrt(each.variance), ci_prob)
         average, sd = each.moments()
         shift = (average - average_of_all) / sd_of_all
-        params = float(frame.loc[out, "params"].astype(float).iloc[0])
-        rows.append((name, params, int(out.sum()), average, sd, low, high, shift, each.pareto_k, each.elpd))
+        rows.append((name, params, int(count), average, sd, low, high, shift, each.pareto_k, each.elpd))
     return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("params", ignore_index=True)
 
 
@@ -118,6 +181,34 @@ class _Without:
         """Return mean and sd of the mixture."""
         mean = float(self.weights @ self.mean)
         return mean, float(np.sqrt(self.weights @ (self.variance + (self.mean - mean) ** 2)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LeftOut:
+    """What is known with every checkpoint, and without each.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The checkpoints.
+    params, rows : ndarray
+        Their sizes and numbers of rows.
+    given_all : _Without
+        The estimand given all rows.
+    without : tuple of _Without
+        The same without each checkpoint, and the log predictive density of its rows.
+    """
+
+    names: tuple[str, ...]
+    params: Float
+    rows: NDArray[np.int64]
+    given_all: _Without
+    without: tuple[_Without, ...]
+
+    @property
+    def elpd(self) -> Float:
+        """The log predictive density of every checkpoint given the others."""
+        return np.array([each.elpd for each in self.without])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,6 +308,14 @@ class _Study:
         return self.slope.weights(shape_values(self.posterior.problem, points))
 
 
+def _together(parts: Sequence[_Without], weights: Float, elpd: float) -> _Without:
+    """Return a mixture of mixtures; its tail is the worst of those that count for a hundredth."""
+    joined = [np.concatenate([getattr(each, name) for each in parts]) for name in ("mean", "variance")]
+    own = np.concatenate([weight * each.weights for weight, each in zip(weights, parts, strict=True)])
+    tails = [each.pareto_k for weight, each in zip(weights, parts, strict=True) if weight > _COUNTS]
+    return _Without(own, joined[0], joined[1], max(tails), elpd)
+
+
 def _towards(wide: tuple[Coordinates, TruncatedT], points: Float, weights: Float) -> TruncatedT:
     """Return a proposal like weighted points; the one given, where they all count alike."""
     place, first = wide
@@ -232,7 +331,11 @@ def _mixture_interval(weights: Float, mean: Float, sd: Float, ci_prob: float) ->
     from scipy.optimize import brentq
     from scipy.special import ndtr
 
+    # Under a law without a slope it is 0 for certain.
+    sd = np.maximum(sd, 1e-9 * sd.max())
     low, high = float((mean - 12 * sd).min()), float((mean + 12 * sd).max())
+    if low == high:
+        return low, high
     tail = (1.0 - ci_prob) / 2.0
     ends = [
         brentq(lambda t, q=q: float(np.sum(weights * ndtr((t - mean) / sd))) - q, low, high)

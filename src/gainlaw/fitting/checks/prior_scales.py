@@ -34,7 +34,7 @@ def prior_scales(posterior: Posterior) -> pd.DataFrame:
     """
     rows = []
     for name, prior in posterior.spec.priors.items():
-        if name not in posterior.spec.hyper_names:
+        if name not in posterior.spec.common_names:
             continue
         before = posterior.draws["prior"][name].to_numpy().reshape(-1)
         after = posterior.draws["posterior"][name].to_numpy().reshape(-1)

@@ -63,7 +63,7 @@ def prior_sensitivity(posterior: Posterior) -> pd.DataFrame:
     for name, log_density in components.items():
         means, distribution, worst = [], [], -np.inf
         for power in _POWERS:
-            smoothed = smooth_weights((power - 1.0) * log_density)
+            smoothed = smooth_weights(_within_laws(posterior, (power - 1.0) * log_density))
             means.append(float(np.sum(smoothed.weights * values)))
             distribution.append(smoothed.weights)
             worst = max(worst, smoothed.pareto_k)
@@ -78,3 +78,15 @@ def prior_sensitivity(posterior: Posterior) -> pd.DataFrame:
             verdict = "sensitive" if distance > SENSITIVITY_LIMIT else "not sensitive"
         rows.append((name, distance, means[0], float(values.mean()), means[1], worst, verdict))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _within_laws(posterior: Posterior, log_weights: Float) -> Float:
+    """Return weights that leave every law of a stacked average what it has; those of other posteriors as they are."""
+    which = posterior.stacked
+    if which is None:
+        return log_weights
+    out = log_weights.copy()
+    for law in np.unique(which):
+        own = which == law
+        out[own] -= np.logaddexp.reduce(log_weights[own]) - np.log(own.sum())
+    return out

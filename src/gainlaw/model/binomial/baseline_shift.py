@@ -27,18 +27,17 @@ NARROWER = 0.5
 """The sd of the other prior, as a share of that of the model's."""
 
 
-def baseline_shift(problem: ModelProblem, gains: Gains, summary: Summary) -> Float:
+def baseline_shift(gains: Gains, summary: Summary) -> Float:
     """Return by how much coefficients would be elsewhere with a narrower prior of baselines, shape (q,).
 
     Parameters
     ----------
-    problem : ModelProblem
-        A model of counts whose baselines stand for themselves.
     gains : Gains
-        Its data.
+        The data of a model of counts whose baselines stand for themselves.
     summary : Summary
         The counts under the model's own prior.
     """
+    problem = summary.problem
     mean, sd = problem.spec.priors["baseline"].arguments
     tables = build_tables(gains, (mean, NARROWER * sd))
     mode = summary.geometry.mode

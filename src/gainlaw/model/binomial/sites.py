@@ -148,11 +148,14 @@ class Summary:
         The sites.
     data : GaussianData
         The sites as observations.
+    problem : ModelProblem
+        The model at whose posterior they are.
     """
 
     tables: BinomialTables
     geometry: Geometry
     data: GaussianData
+    problem: ModelProblem
 
     def correction(self, problem: ModelProblem) -> Callable[[Float, Float], Float]:
         """Return a function of hyperparameters and coefficients: log weights that carry draws to the counts.
@@ -182,7 +185,7 @@ def summarise(problem: ModelProblem, gains: Gains) -> Summary:
         else build_tables(gains, (prior.arguments[0], prior.arguments[1]))
     )
     geometry = build_geometry(problem, tables)
-    return Summary(tables, geometry, geometry_data(problem, tables, geometry))
+    return Summary(tables, geometry, geometry_data(problem, tables, geometry), problem)
 
 
 def binomial_model(problem: ModelProblem, tables: BinomialTables, geometry: Geometry) -> BinomialModel:

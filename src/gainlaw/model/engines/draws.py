@@ -63,6 +63,8 @@ class Draws:
         Where the draws come from importance sampling.
     summary : Summary or None
         The Gaussian summary of the counts, where the likelihood is binomial.
+    members : tuple of Summary
+        Of an average over laws: those of its members.
     """
 
     hyper: dict[str, Float]
@@ -71,3 +73,4 @@ class Draws:
     attempts: tuple[dict[str, float], ...] = ()
     importance: Importance | None = None
     summary: Summary | None = None
+    members: tuple[Summary, ...] = ()

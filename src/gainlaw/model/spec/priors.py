@@ -38,6 +38,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "halfstudent_t": ("nu", "scale"),
         "exponential": ("mean",),
         "lkj": ("eta",),
+        "choice": ("number",),
     }
 )
 """The families of priors and the names of their arguments."""
@@ -92,7 +93,8 @@ class Prior:
     family : str
         One of `FAMILIES`: ``normal(mean, sd)`` for coefficients; ``halfnormal(scale)``, ``halfcauchy(scale)``,
         ``halfstudent_t(nu, scale)`` or ``exponential(mean)`` for standard deviations and positive shape parameters;
-        ``lkj(eta)`` for the correlation of an intercept with its slope.
+        ``lkj(eta)`` for the correlation of an intercept with its slope; ``choice(number)`` for which of so many laws
+        holds, each as probable as the others.
     arguments : tuple of float
         The family's arguments, in the unit of the scale.
 
@@ -146,6 +148,8 @@ class Prior:
             return np.abs(a[1] * rng.standard_t(a[0], size))
         if self.family == "exponential":
             return rng.exponential(a[0], size)
+        if self.family == "choice":
+            return rng.integers(0, int(a[0]), size).astype(float)
         return 2.0 * rng.beta(a[0], a[0], size) - 1.0
 
     def log_density(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -163,16 +167,18 @@ class Prior:
             return np.log(2.0) + stats.t.logpdf(value, a[0], scale=a[1])
         if self.family == "exponential":
             return stats.expon.logpdf(value, scale=a[0])
+        if self.family == "choice":
+            return np.full(np.shape(value), -np.log(a[0]))
         return stats.beta.logpdf((np.asarray(value) + 1.0) / 2.0, a[0], a[0]) - np.log(2.0)
 
     def widening(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
         r"""Return how the log density at `value` changes as the prior is widened about its centre.
 
         The derivative in :math:`\log c` of the log density with its scale multiplied by ``c``, at ``c = 1``; 0 for a
-        correlation, whose prior has no scale.
+        correlation and for a choice, whose priors have no scale.
         """
         a = self.arguments
-        if self.family == "lkj":
+        if self.family in ("lkj", "choice"):
             return np.zeros(np.shape(value))
         if self.family == "exponential":
             return np.asarray(value) / a[0] - 1.0
@@ -336,4 +342,4 @@ def override_priors(
 def _kind(family: str) -> str:
     if family == "normal":
         return "coefficient"
-    return "correlation" if family == "lkj" else "standard deviation"
+    return {"lkj": "correlation", "choice": "choice of a law"}.get(family, "standard deviation")

@@ -109,6 +109,19 @@ class ModelSpec:
         return tuple(name for name in self.priors if name.startswith(("tau_", "rho_")) or name in shape)
 
     @property
+    def common_names(self) -> tuple[str, ...]:
+        """Those with one meaning under every law: of an average neither spreads of slopes nor shape parameters."""
+        if not self.law.members:
+            return self.hyper_names
+        sloped = {
+            f"{part}_{term.name}{end}"
+            for term in self.terms
+            for part, end in (("tau", "_slope"), ("rho", ""))
+        }
+        shape = {parameter.name for parameter in self.law.parameters}
+        return tuple(name for name in self.hyper_names if name not in sloped | shape)
+
+    @property
     def unit(self) -> str:
         """The unit of the gain on this scale."""
         return SCALES[self.scale].unit
@@ -269,7 +282,7 @@ def specify(
         residual=residual,
         covariates=names,
         covariate_scaling=scaling,
-        priors=_check_fixed(override_priors(defaults, priors), joint),
+        priors=_check_fixed(override_priors(defaults, priors), defaults, joint),
         baseline_terms=own,
         prior_unit=unit,
     )
@@ -282,7 +295,7 @@ def observations(gains: Gains, spec: ModelSpec) -> Gains:
     return scores_of(gains)[0] if spec.joint else gains
 
 
-def _check_fixed(priors: dict[str, Prior], joint: bool) -> dict[str, Prior]:
+def _check_fixed(priors: dict[str, Prior], defaults: Mapping[str, Prior], joint: bool) -> dict[str, Prior]:
     wrong = {name: "the change of a slope needs the mean 0" for name in priors if name.endswith(SLOPE)}
     if joint:
         wrong |= dict.fromkeys(("intercept", "slope"), "hierarchical baselines need the mean 0 there")
@@ -291,6 +304,9 @@ def _check_fixed(priors: dict[str, Prior], joint: bool) -> dict[str, Prior]:
     }
     if "baseline" in priors and (limits := baseline_fault(priors["baseline"])):
         wrong["baseline"] = limits
+    for name, each in priors.items():
+        if each.family == "choice" and each != defaults[name]:
+            wrong[name] = f"{defaults[name]}: every law of an average has the same probability a priori"
     if wrong:
         raise InputError(
             [Problem(f"the prior of {name} is {priors[name]}", hint=hint) for name, hint in wrong.items()]
