@@ -88,7 +88,7 @@ def make_fit(scale="points", lines=None, frame=None, status="ok", law="linear", 
         importance_ess=None,
         gains=Rows(frame, BlockCovariance(np.ones(len(frame)), ())),
         spec=SimpleNamespace(
-            law=SimpleNamespace(name=law, has_slope=law != "constant", parameters=(), centre=0.0),
+            law=SimpleNamespace(name=law, has_slope=law != "constant", parameters=(), members=(), centre=0.0),
             terms=terms,
             dropped=dropped,
             covariates=covariates,

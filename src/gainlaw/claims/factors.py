@@ -79,7 +79,7 @@ def _factor(
     """Return the factor of a difference against none, and a remark on it."""
     from gainlaw.fitting.point_null import PointNulls
 
-    if fit.law.members:
+    if fit.spec.law.members:
         return float(
             "nan"
         ), "no factor of a difference against none: the weights of the laws say which of them holds"

@@ -62,7 +62,7 @@ def limits_of(
 
 
 def _law(fit: FitRecord, rivals: Mapping[str, FitRecord], comparison: pd.DataFrame | None) -> str:
-    if fit.law.members:
+    if fit.spec.law.members:
         return " ".join(check.text for check in fit.diagnostics.checks if check.name == "laws")
     own = f"This is the answer of the {_title(fit.spec.law.name)}"
     table = _compared(fit, rivals) if comparison is None else comparison

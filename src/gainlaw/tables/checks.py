@@ -286,7 +286,7 @@ def _meaning(fit: FitRecord, name: str) -> str:
         "baseline": "log-odds of every baseline",
     }
     shape = {each.name: f"{each.name} of the law, {each.symbol}" for each in fit.spec.law.parameters}
-    if fit.law.members:
+    if fit.spec.law.members:
         shape |= {
             fit.law.parameters[
                 0
