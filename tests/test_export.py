@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -170,3 +171,23 @@ def test_the_exported_formula_has_the_same_posterior_in_pymc(plain: gl.Fit) -> N
         a, b = theirs[name].to_numpy().ravel(), own.to_numpy().ravel()
         assert a.mean() == pytest.approx(b.mean(), abs=0.1 * b.std())
         assert a.std() == pytest.approx(b.std(), rel=0.1)
+
+
+@pytest.mark.calibration
+@pytest.mark.filterwarnings("default")  # of bambi and of the sampler
+def test_the_exported_model_has_the_same_posterior_in_bambi(plain: gl.Fit, tmp_path: Path) -> None:
+    """Run the file as it was written; bambi comes with the group `bench`."""
+    pytest.importorskip("bambi")
+    from arviz_stats.base import array_stats
+
+    model = runpy.run_path(str(plain.export("bambi", tmp_path) / "model.py"))["model"]
+    theirs = model.fit(draws=2000, random_seed=1, target_accept=0.95, progressbar=False)["posterior"]
+    ours = plain.draws["posterior"]
+    for name, own in (
+        ("Intercept", ours["mu"][..., 0]), ("x", ours["mu"][..., 1]), ("sigma", ours["tau_residual"]),
+        ("1|task_sigma", ours["tau_task"]), ("x|task_sigma", ours["tau_task_slope"]),
+        ("1|checkpoint_sigma", ours["tau_checkpoint"]),
+    ):  # fmt: skip
+        a, b = theirs[name].to_numpy(), own.to_numpy()
+        error = np.hypot(*(each.std() / np.sqrt(array_stats.ess(each, method="mean")) for each in (a, b)))
+        assert a.mean() == pytest.approx(b.mean(), abs=4.0 * error), name

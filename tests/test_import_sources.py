@@ -241,6 +241,10 @@ def test_what_euroeval_writes_behind_a_score_is_the_half_width_of_an_interval(tm
         assert [s.stderr for s in scores] == pytest.approx([0.01, 0.02])
         assert scores[0].params == 1e9
     assert [s.split for s in scores] == ["test", "validation"]
+    ranks = tmp_path / "c.csv"  # a leaderboard of several languages
+    ranks.write_text("<span>Task Type</span>,\nModel,Danish\nm-1b,1.40@@1.40\n")
+    with pytest.raises(gl.InputError, match="no column of the leaderboard is one dataset in one language"):
+        read(ranks)
     wanted, _ = read(table, metrics=("accuracy",))
     assert [(s.metric, s.score) for s in wanted] == [("accuracy", 0.55), ("accuracy", 0.57)]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from gainlaw.imports.record import Score
 
@@ -10,6 +11,8 @@ __all__ = ["KEY", "key_of", "protocol_of"]
 
 KEY = ("shots", "chat_template", "task_version", "prompt", "split")
 """What must be equal for two scores to be compared, beside task, language and metric, unless it may differ."""
+
+_KEY_OF: Callable[[Score], tuple[str, ...]] = attrgetter("task", "language", "metric", *KEY)
 
 
 def key_of(score: Score, across: Sequence[str] = ()) -> tuple[str, ...]:
@@ -28,8 +31,10 @@ def key_of(score: Score, across: Sequence[str] = ()) -> tuple[str, ...]:
     >>> key_of(score)[:4], key_of(score, ["shots"])[3]
     (('xnli', 'sw', 'acc', '5'), '')
     """
-    parts = ("" if name in across else getattr(score, name) for name in KEY)
-    return (score.task, score.language, score.metric, *parts)
+    key = _KEY_OF(score)
+    if not across:
+        return key
+    return (*key[:3], *("" if name in across else part for name, part in zip(KEY, key[3:], strict=True)))
 
 
 def protocol_of(score: Score, across: Sequence[str] = ()) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -218,14 +218,14 @@ def settle(found: Found, wishes: Wishes) -> Found:
             )
             continue
         if not score.language:
-            score = replace(score, language=wishes.language or "en")
+            score = score._replace(language=wishes.language or "en")
             if not wishes.language:
                 what = (
                     "tasks whose name says no language, read as English (--language and --map say otherwise)"
                 )
                 log.add(what, (score.task,), grave=True)
         if math.isnan(score.n):
-            score = replace(score, n=_given(score, wishes, known, log))
+            score = score._replace(n=_given(score, wishes, known, log))
         if math.isnan(score.n) and math.isnan(score.stderr):
             what = "scores left out: neither items nor a standard error are known (--n-examples TASK=N says how many)"
             log.add(what, (f"{score.task} ({score.language})",), grave=True)
@@ -245,7 +245,7 @@ def _sound(score: Score) -> Score:
         changes["stderr"] = math.nan
     if not score.params >= _SMALLEST:
         changes["params"] = math.nan
-    return replace(score, **changes) if changes else score
+    return score._replace(**changes) if changes else score
 
 
 def _unusable(score: Score) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +50,8 @@ class Items:
         return len(self.correct) > 0 and abs(float(self.correct.mean()) - score) <= _ROUNDING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """One score of one model, as a file has it.
+class Score(NamedTuple):
+    """One score of one model, as a file has it; a tuple, because files hold many.
 
     Attributes
     ----------
@@ -106,7 +105,7 @@ class Score:
     prompt_digest: str = ""
     declared: tuple[tuple[str, str], ...] = ()
     line: int | None = None
-    items: Items | None = field(default=None, repr=False)
+    items: Items | None = None
 
 
 @dataclass(frozen=True, slots=True)

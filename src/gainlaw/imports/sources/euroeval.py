@@ -46,7 +46,7 @@ _SETTINGS = re.compile(r"\s*\((?P<settings>[^()]*)\)\s*$")
 
 def _recognises(document: Document) -> bool:
     if document.kind == "text":
-        return "euroeval.com/" in document.first_line
+        return "euroeval.com/" in document.first_line or "Task Type</span>" in document.first_line
     first: Any = None
     if document.kind in {"lines", "json"}:
         with contextlib.suppress(UnreadableError):
@@ -154,7 +154,9 @@ def _leaderboard(document: Document, wishes: Wishes) -> Iterator[Score | Remark]
     if unknown:
         yield Remark("columns whose metrics are not known, left out", tuple(unknown), grave=True)
     if not columns:
-        raise UnreadableError("no results: no column of the leaderboard is one dataset in one language")
+        raise UnreadableError(
+            "no results: no column of the leaderboard is one dataset in one language, as in those of one language"
+        )
     for line, row in enumerate(rows[2:], start=3):
         if len(row) == len(names):
             yield from _row(document, line, row, lower, columns, wishes)
