@@ -285,6 +285,13 @@ def test_all_that_is_to_be_said_is_asked_for_at_once(tmp_path: Path) -> None:
     assert "--pair" not in str(caught.value)
 
 
+def test_a_folder_of_baselines_alone_is_called_so(tmp_path: Path) -> None:
+    for name in ("toy-1b", "doll-3b"):
+        write_json(tmp_path / f"{name}.json", new_results(name, {"xnli_en": (50, 100)}))
+    with pytest.raises(gl.InputError, match="no name says that it is another of them after training"):
+        gl.import_results(tmp_path)
+
+
 def test_suggestions_do_not_tell_capitals_apart_and_name_the_most_frequent_first() -> None:
     models = ["m-1b", "m-1b-v2", "m-1b-Chat", "n-1b", "n-1b-chat", "o-1b", "o-1b-chat"]
     assert suggest_pairs(models) == ("{base}-Chat={base}", "{base}-v2={base}")

@@ -235,6 +235,7 @@ def _ask_for_pairs(models: Sequence[str]) -> list[Problem]:
     what = f"which model is compared with which? Scores of {count_of(len(models), 'model')}: {shown}"
     suggested = suggest_pairs(models)
     if not suggested:
+        what = f"{what}; no name says that it is another of them after training"
         hint = "write --pair 'MODEL=BASELINE', --pair '{base}-instruct={base}' or --pairs FILE (intermediate,baseline)"
         return [Problem(what, hint=hint)]
     problems = [Problem(what, hint="no pairs are assumed; give those of these that are meant")]
