@@ -158,6 +158,16 @@ def test_a_law_without_slope_leaves_a_claim_on_its_sign_open(averaged: gl.Fit) -
     assert p["<"] == pytest.approx((slope < 0).mean(), abs=0.06)
 
 
+def test_seeds_move_a_probability_by_less_than_its_error(gains: Gains, averaged: gl.Fit) -> None:
+    """That of the weights too: evidence is far more precise than draws are."""
+    from gainlaw.claims.chance import Chances
+    from gainlaw.claims.grammar.parse import parse_claim
+
+    fits = [averaged, *(gl.fit(gains, law="average", seed=seed, **QUICK) for seed in range(1, 5))]
+    found = [Chances(fit).once(parse_claim("slope < 0")) for fit in fits]
+    assert np.std([each.value for each in found], ddof=1) < min(each.mcse for each in found)
+
+
 @pytest.mark.parametrize("name", AVERAGES)
 @pytest.mark.parametrize("scale", ["points", "log_odds"])
 def test_an_average_does_all_that_a_fit_does(gains: Gains, name: str, scale: str, tmp_path: Path) -> None:
