@@ -39,7 +39,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(FIND_PYTHON); \
 	if [ ! -x $(BIN)/python ]; then echo "setting up $(VENV) with $$found"; "$$found" -m venv $(VENV); fi
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt pip hatchling editables
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation --group dev -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation --group dev --group docs -e .
 	@echo "compiling the engine's kernels (once)"; $(BIN)/python -m gainlaw.fitting.warm
 	@touch $(READY)
 
@@ -91,6 +91,12 @@ notebooks: $(READY)  ## run the notebooks anew and keep what they show (ARGS=NAM
 	@cd notebooks && $(abspath $(BIN))/jupytext --quiet --to ipynb $(or $(ARGS),*).py \
 	    && $(abspath $(BIN))/jupyter-execute --inplace $(or $(ARGS),*).ipynb
 
+# Every warning is an error; the tests build it the same way.
+.PHONY: docs
+docs: $(READY)  ## build the documentation site, into site/ (open site/index.html)
+	@$(BIN)/python -m sphinx -q -E -W --keep-going -d build/doctrees docs site $(ARGS)
+	@echo "site/index.html"
+
 .PHONY: bench
 bench: $(READY)  ## time the start-up as a ratio to a bare interpreter
 	@$(BIN)/python benchmarks/startup.py
@@ -111,4 +117,4 @@ bench-training: $(TRAIN)  ## train and evaluate by gainlaw, transformers' Traine
 
 .PHONY: clean
 clean:  ## remove everything that a target made
-	rm -rf $(VENV) paper ladder build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) paper ladder site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -73,6 +73,10 @@ NAMED = {
     "sentencepiece": ("src/gainlaw/training/train/backbones.py", '"sentencepiece": "sentencepiece"'),
     "protobuf": ("src/gainlaw/training/train/backbones.py", '"protobuf": "google.protobuf"'),
     "jupyterlab": ("README.md", "jupyter lab"),
+    "sphinx": ("Makefile", "-m sphinx"),
+    "myst-parser": ("docs/conf.py", '"myst_parser"'),
+    "numpydoc": ("docs/conf.py", '"numpydoc"'),
+    "furo": ("docs/conf.py", 'html_theme = "furo"'),
 }
 
 
@@ -121,6 +125,7 @@ def test_what_is_declared_is_used() -> None:
     assert EXTRAS["train"] <= imported_by("src/gainlaw/training") | named
     assert EXTRAS["notebooks"] <= imported_by("notebooks", "tests") | named
     assert GROUPS["dev"] <= imported_by("tests") | named
+    assert GROUPS["docs"] <= named
     assert GROUPS["bench"] <= imported_by("benchmarks") | named
     assert EXTRAS["tables"] <= imported_by("src/gainlaw/tables")
     assert not (EXTRAS["train"] | EXTRAS["tables"]) & PLAIN

@@ -76,7 +76,7 @@ def fit(
     .. math::
 
         \mathrm{gain}_i = (\mu_0 + \mu_1 h(x_i)) + \sum_t (u_{t,g(i)} + v_{t,g(i)} h(x_i))
-            + c_{\mathrm{checkpoint}(i)} + \dots + r_i + e_i,
+            + c_{\mathrm{checkpoint}(i)} + \cdots + r_i + e_i,
 
     where the terms ``t`` (tasks, language families, ...) and the replicates (checkpoint, checkpoint by task, ...)
     are those that the data can identify, ``r`` is a residual and ``e`` the sampling error with its known

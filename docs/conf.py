@@ -1,0 +1,71 @@
+"""How Sphinx makes a site of these pages: `make docs` writes it into `site/`, which needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from pygments.lexers.special import TextLexer
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.writers.html5 import HTML5Translator
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+project = PROJECT["name"]
+release = version = PROJECT["version"]
+copyright = "the gainlaw developers"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 4
+
+default_role = "py:obj"
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say the types, with shapes and units
+numpydoc_show_class_members = False
+
+html_theme = "furo"
+html_title = f"gainlaw {release}"
+html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = html_show_sourcelink = html_show_sphinx = False
+
+logger = logging.getLogger(__name__)
+
+
+def mathml(translator: HTML5Translator, node: nodes.math | nodes.math_block) -> None:
+    """Write an equation as MathML, which browsers draw by themselves, also offline."""
+    block = isinstance(node, nodes.math_block)
+    try:
+        equation = tex2mathml(node.astext(), as_block=block)
+    except MathError as error:
+        logger.warning("equation cannot be drawn: %s: %s", error, node.astext(), location=node)
+        raise nodes.SkipNode from None
+    translator.body.append(f'<div class="equation">{equation}</div>' if block else equation)
+    raise nodes.SkipNode
+
+
+def mend_links(app: Sphinx, page: nodes.document) -> None:
+    """Call pages by their titles, not their files; lead links to other files to where the project is kept."""
+    for node in list(page.findall(pending_xref)):
+        if node.astext().endswith(".md"):
+            node["refexplicit"] = False
+        path = Path(node.source or ROOT).parent.joinpath(node["reftarget"]).resolve()
+        if node["reftype"] == "myst" and path.exists() and path.is_relative_to(ROOT):
+            kind = "tree" if path.is_dir() else "blob"
+            address = f"{PROJECT['urls']['Homepage']}/{kind}/main/{path.relative_to(ROOT)}"
+            node.replace_self(nodes.reference("", "", *node.children, refuri=address))
+
+
+def setup(app: Sphinx) -> None:
+    """Add what the pages need and Sphinx lacks."""
+    app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
+    app.add_lexer("csv", TextLexer)
+    app.connect("doctree-read", mend_links)
