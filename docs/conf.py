@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 from docutils import nodes
+from docutils.parsers.rst import Directive
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from pygments.lexers.special import TextLexer
@@ -13,6 +14,10 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from gainlaw.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -52,7 +57,7 @@ def mathml(translator: HTML5Translator, node: nodes.math | nodes.math_block) -> 
     raise nodes.SkipNode
 
 
-def mend_links(app: Sphinx, page: nodes.document) -> None:
+def mend_links(sphinx: Sphinx, page: nodes.document) -> None:
     """Call pages by their titles, not their files; lead links to other files to where the project is kept."""
     for node in list(page.findall(pending_xref)):
         if node.astext().endswith(".md"):
@@ -64,8 +69,24 @@ def mend_links(app: Sphinx, page: nodes.document) -> None:
             node.replace_self(nodes.reference("", "", *node.children, refuri=address))
 
 
-def setup(app: Sphinx) -> None:
+class Commands(Directive):
+    """A section for each command, with what its ``--help`` says."""
+
+    def run(self) -> list[nodes.Node]:
+        """Ask every command."""
+        sections = []
+        for name, command in get_command(app).commands.items():
+            section = nodes.section("", nodes.title(name, name), ids=[name], names=[name])
+            section += nodes.paragraph("", f"{command.short_help[0].upper()}{command.short_help[1:]}.")
+            said = CliRunner().invoke(app, [name, "--help"], prog_name="gainlaw").output.strip()
+            section += nodes.literal_block(said, said, language="text")
+            sections.append(section)
+        return sections
+
+
+def setup(sphinx: Sphinx) -> None:
     """Add what the pages need and Sphinx lacks."""
-    app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
-    app.add_lexer("csv", TextLexer)
-    app.connect("doctree-read", mend_links)
+    sphinx.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
+    sphinx.add_lexer("csv", TextLexer)
+    sphinx.connect("doctree-read", mend_links)
+    sphinx.add_directive("commands", Commands)
