@@ -97,6 +97,10 @@ docs: $(READY)  ## build the documentation site, into site/ (open site/index.htm
 	@$(BIN)/python -m sphinx -q -E -W --keep-going -d build/doctrees docs site $(ARGS)
 	@echo "site/index.html"
 
+.PHONY: gallery
+gallery: $(READY)  ## run the blocks of docs/gallery.md and put what they make behind them
+	@$(BIN)/python docs/gallery.py
+
 .PHONY: bench
 bench: $(READY)  ## time the start-up as a ratio to a bare interpreter
 	@$(BIN)/python benchmarks/startup.py
