@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.utils.math import MathError
-from docutils.utils.math.latex2mathml import tex2mathml
+from docutils.utils.math.latex2mathml import functions, tex2mathml
 from pygments.lexers.special import TextLexer
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
@@ -42,6 +43,9 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = html_show_sourcelink = html_show_sphinx = False
 
+#: Names of functions, which docutils sets without the space that LaTeX has around them.
+NAMES = re.compile(rf"<mi>({'|'.join(functions)})</mi>")
+
 logger = logging.getLogger(__name__)
 
 
@@ -53,6 +57,7 @@ def mathml(translator: HTML5Translator, node: nodes.math | nodes.math_block) -> 
     except MathError as error:
         logger.warning("equation cannot be drawn: %s: %s", error, node.astext(), location=node)
         raise nodes.SkipNode from None
+    equation = NAMES.sub(r'<mo lspace="0.12em" rspace="0.12em">\1</mo>', equation)
     translator.body.append(f'<div class="equation">{equation}</div>' if block else equation)
     raise nodes.SkipNode
 
