@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -59,6 +60,20 @@ def test_installed_versions_have_their_requirements_pinned() -> None:
         for requirement in map(Requirement, lines):
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 assert canonicalize_name(requirement.name) in pins, f"{name} needs {requirement.name}"
+
+
+def test_pinned_versions_run_on_the_oldest_python() -> None:
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    oldest = min(
+        Version(line.rpartition(" ")[2]) for line in PROJECT["project"]["classifiers"] if ":: 3." in line
+    )
+    for name in pinned():
+        try:
+            needed = metadata(name).get("Requires-Python")
+        except PackageNotFoundError:
+            continue  # an extra that is not installed here
+        assert needed is None or oldest in SpecifierSet(needed), f"{name} needs Python {needed}"
 
 
 #: What needs no import of its own to be used: where it is named instead, and the words it is named by.
