@@ -173,7 +173,7 @@ def test_more_draws_take_a_bounded_work(fit, monkeypatch):
 
 def test_more_draws_do_not_depend_on_the_seed(study, fit, monkeypatch):
     """A threshold that no draws tell from the probability: all draws are taken, and nothing is decided."""
-    monkeypatch.setattr(chance, "_STAGES", (4000,))
+    monkeypatch.setattr(chance, "_STAGES", (16_000,))
     options = {"draws": 500, "tune": 300, "chains": 2, "seed": 2, "exclude": ["smooth"]}
     other = gl.fit(study.evaluations.gains(scale="points"), **options)
     claim = parse_claim("slope < 0")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gainlaw as gl
+from gainlaw.fitting import exploration
 from gainlaw.fitting.checks import influence
 from gainlaw.fitting.checks.influence import leave_checkpoints_out
 from gainlaw.laws import law
@@ -81,7 +82,7 @@ def test_errors_that_checkpoints_share_leave_no_closed_form(monkeypatch: pytest.
         groups_of(gains),
     )
     assert found is None
-    monkeypatch.setattr(influence, "_ESS", 60.0)
+    monkeypatch.setattr(exploration, "_ESS", 60.0)
     fit = gl.fit(gains, terms=["task", "checkpoint"], draws=200, chains=2)
     assert np.isfinite(fit.diagnostics.influence[["slope_mean", "elpd"]].to_numpy()).all()
 

@@ -418,7 +418,7 @@ def test_great_tables_is_asked_for_where_it_is_missing(monkeypatch: pytest.Monke
     table = Table("t", "T.", pd.DataFrame({"a": ["x"]}), (Column("a", "A"),))
     with pytest.raises(InputError, match="great_tables is not installed") as caught:
         table.to_great_tables()
-    assert "pip install great_tables" in str(caught.value.problems[0].hint)
+    assert "pip install great-tables" in str(caught.value.problems[0].hint)
     assert table.to_markdown()
 
 

@@ -21,10 +21,10 @@ from scipy.special import expit, logsumexp, ndtr
 
 from gainlaw._threads import one_blas_thread
 from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
-from gainlaw.fitting.exploration import kernel_data, shape_values, wide_proposal
+from gainlaw.fitting.exploration import explore_kept, kernel_data, shape_values
 from gainlaw.model.effects import standard_weights
-from gainlaw.model.engines.hyper import log_prior, pack_scales
-from gainlaw.model.engines.importance import explore, smooth_weights, systematic
+from gainlaw.model.engines.hyper import pack_scales
+from gainlaw.model.engines.importance import smooth_weights, systematic
 from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.tree import hyper_points
 from gainlaw.scores.evaluations.columns import KEYS
@@ -38,9 +38,8 @@ __all__ = ["Predictions", "groups_of", "predict_left_out", "previous_size"]
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-# Posterior points of the hyperparameters, and effective ones asked of an exploration without a group.
+# Posterior points of the hyperparameters.
 _POINTS = 200
-_ESS, _MOST = 250.0, 8192
 # Nodes of the integral over a tuned score's log-odds.
 _NODES = 15
 
@@ -160,20 +159,12 @@ class _Study:
 
     def explored(self, rows: Int) -> tuple[Float, float]:
         """Return points of the hyperparameters given the other rows, and the tail of their weights."""
-        from gainlaw.model.gaussian.marginal import Marginal
-
-        problem, start = self.posterior.problem, wide_proposal(self.posterior)
         rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(6,)))
-        if start is None:
-            return np.zeros((1, 0)), float("-inf")
         keep = np.ones(len(self.y))
         keep[rows] = 0.0
-        marginal = Marginal.build(problem, kernel_data(self.posterior, self.summary), keep)
-        place, first = start
-        density = place.density(lambda points: marginal.log_likelihood(points) + log_prior(problem, points))
-        found = explore(density, first, rng, target_ess=_ESS, max_points=_MOST)
+        found, _ = explore_kept(self.posterior, kernel_data(self.posterior, self.summary), keep, rng)
         picked = systematic(found.smoothed.weights, _POINTS, rng)
-        return place.values(found.points[picked]), found.smoothed.pareto_k
+        return found.points[picked], found.smoothed.pareto_k
 
     def of_gains(self, rows: Int, found: _Without, share: Float) -> tuple[Float, Float, Float]:
         """Return mean, log density at the observed gain, and probability below it, of some gains in points."""

@@ -174,7 +174,7 @@ def line_at(
     if level is not None and group:
         raise InputError(Problem(f"level {level!r} cannot fix groups", hint="leave the level out"))
     check_selection(posterior, group)
-    data = posterior.draws["prior" if prior else "posterior"]
+    data = posterior.draws["prior" if prior else "posterior"].dataset
     weights = {} if level == "population" else reference_weights(posterior.spec, posterior.gains, group)
     mu = data["mu"].to_numpy()
     intercept = mu[..., 0].copy()

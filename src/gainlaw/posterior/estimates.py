@@ -149,7 +149,7 @@ def summarise(draws: Float, n_chains: int, ci_prob: float, ess: float | None = N
     share = defined.mean(axis=1)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         values = np.where(share[:, None] > 0, draws, 0.0)
-        median, low, high = (_quantile(values, q) for q in (0.5, tail, 1.0 - tail))
+        median, low, high = _quantiles(values, np.array([0.5, tail, 1.0 - tail]))
         finite = np.isfinite(draws).all(axis=1)
         mean, sd = (
             np.where(finite, f(np.where(finite[:, None], draws, 0.0), axis=1), np.nan) for f in (np.mean, _sd)
@@ -292,12 +292,16 @@ def _prior_shares(draws: Float, moved: Float | None, estimands: pd.Series, widen
     return np.fmax(prior_share(draws, widening), other)
 
 
-def _quantile(values: Float, q: float) -> Float:
-    """Quantile of every row over its defined draws; infinite draws are ordered, not interpolated with."""
-    infinite = np.isinf(values).any(axis=1)
-    result = np.nanquantile(np.where(infinite[:, None], 0.0, values), q, axis=1)
+def _quantiles(values: Float, q: Float) -> Float:
+    """Quantiles of every row over its defined draws, shape (q, rows); infinite draws are ordered, not blended."""
+    infinite, undefined = np.isinf(values).any(axis=1), np.isnan(values).any(axis=1)
+    plain = ~(infinite | undefined)
+    result = np.empty((len(q), len(values)))
+    result[:, plain] = np.quantile(values[plain], q, axis=1)
+    if (undefined & ~infinite).any():
+        result[:, undefined & ~infinite] = np.nanquantile(values[undefined & ~infinite], q, axis=1)
     if infinite.any():
-        result[infinite] = np.nanquantile(values[infinite], q, axis=1, method="inverted_cdf")
+        result[:, infinite] = np.nanquantile(values[infinite], q, axis=1, method="inverted_cdf")
     return result
 
 

@@ -270,18 +270,25 @@ def _average(
     frame: pd.DataFrame,
     mask: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
+    weight = np.zeros(n_groups)
     if not mask.any():
-        return np.zeros(n_groups)
+        return weight
     if name == "language_family" and "language" in frame.columns:
-        pairs = pd.DataFrame({"group": index[mask], "unit": frame["language"].astype(str).to_numpy()[mask]})
-        counts = pairs.drop_duplicates()["group"].value_counts()
+        group, _ = _pairs(index, frame["language"], mask)
+        weight += np.bincount(group, minlength=n_groups)
     elif len(columns) > 1:
         # Interactions: each group of the first column counts the same, whatever the number of its partners.
-        pairs = pd.DataFrame({"group": index[mask], "unit": frame[columns[0]].astype(str).to_numpy()[mask]})
-        pairs = pairs.drop_duplicates()
-        counts = (1.0 / pairs.groupby("unit")["group"].transform("size")).groupby(pairs["group"]).sum()
+        group, unit = _pairs(index, frame[columns[0]], mask)
+        weight += np.bincount(group, 1.0 / np.bincount(unit)[unit], minlength=n_groups)
     else:
-        counts = pd.Series(1.0, index=np.unique(index[mask]))
-    weight = np.zeros(n_groups)
-    weight[counts.index.to_numpy(dtype=int)] = counts.to_numpy(dtype=float)
+        weight[index[mask]] = 1.0
     return weight / weight.sum()
+
+
+def _pairs(
+    index: NDArray[np.int64], units: pd.Series, mask: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pairs of a group and a unit, by their numbers, that rows have, each once."""
+    codes, found = pd.factorize(units.astype(str), use_na_sentinel=False)
+    group, unit = np.divmod(np.unique(index[mask] * len(found) + codes[mask]), len(found))
+    return group, unit

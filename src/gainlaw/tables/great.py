@@ -22,7 +22,7 @@ def render_great(table: TableRecord) -> GT:
     try:
         from great_tables import GT, loc, style
     except ImportError as error:
-        hint = "pip install great_tables; to_html, to_latex and to_markdown do without"
+        hint = "pip install great-tables; to_html, to_latex and to_markdown do without"
         raise InputError(Problem("the package great_tables is not installed", hint=hint)) from error
     keys = [column.key for column in table.columns]
     shown = (

@@ -11,9 +11,8 @@ summarises it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -22,9 +21,8 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from gainlaw.fitting.checks.diagnostics import PARETO_K_LIMIT
-from gainlaw.fitting.exploration import kernel_data, shape_values, wide_proposal
-from gainlaw.model.engines.hyper import Coordinates, log_prior, table_ranges
-from gainlaw.model.engines.importance import TruncatedT, explore, matched, smooth_weights
+from gainlaw.fitting.exploration import explore_kept, kernel_data, shape_values
+from gainlaw.model.engines.importance import smooth_weights, systematic
 from gainlaw.model.gaussian.combinations import conditional_normals, left_out_normals
 from gainlaw.model.gaussian.records import GaussianData
 from gainlaw.posterior.contrasts import Combination, WeightedEstimand, combine
@@ -43,9 +41,6 @@ _ROWS = 400_000
 _POINTS = (200, 400)
 # Above this tail so few points leave the sd without the checkpoint off by a fifth.
 _HEAVY = 0.6
-# Where that fails: effective points asked of an exploration, and the most tried.
-_ESS = 250.0
-_MOST_POINTS = 8192
 # The weight from which on a member of an average counts.
 _COUNTS = 0.01
 
@@ -106,10 +101,10 @@ def left_out(
         kernel_data(posterior, summary),
         labels.map({name: k for k, name in enumerate(names)}).to_numpy().astype(np.int64),
     )
-    points, given_all, without = study.reweighted()
-    heavy = {k: each for k, each in enumerate(without) if not each.pareto_k <= _HEAVY}
+    given_all, without = study.reweighted()
+    heavy = [k for k, each in enumerate(without) if not each.pareto_k <= _HEAVY]
     if heavy:
-        given_all, explored = study.explored(points, given_all, heavy)
+        given_all, explored = study.explored(given_all, heavy)
         without = [explored.get(k, each) for k, each in enumerate(without)]
     sizes = labels.map(labels.value_counts())
     first = frame.assign(label=labels, size=sizes).groupby("label")[["params", "size"]].first().loc[names]
@@ -223,8 +218,8 @@ class _Study:
     data: GaussianData
     groups: NDArray[np.int64]
 
-    def reweighted(self) -> tuple[Float, _Without, list[_Without]]:
-        """Return posterior points, and from them the slope given all rows and without each checkpoint.
+    def reweighted(self) -> tuple[_Without, list[_Without]]:
+        """Return the slope given all rows, and without each checkpoint, from posterior points.
 
         Where there is no closed form, Pareto k is infinite and all points count alike.
         """
@@ -237,64 +232,40 @@ class _Study:
         if found is None:
             alike = np.full(len(points), 1.0 / len(points))
             nothing = _Without(alike, np.zeros(len(points)), np.ones(len(points)), np.inf, np.nan)
-            return points, nothing, [nothing] * size
+            return nothing, [nothing] * size
         density, mean, variance = found
         good = np.isfinite(density).all(axis=1)
-        points, density, mean, variance = points[good], density[good], mean[good], variance[good]
+        density, mean, variance = density[good], mean[good], variance[good]
         without = []
         for k in range(size):
             smoothed = smooth_weights(-density[:, k])
             elpd = float(logsumexp(density[:, k], b=smoothed.weights))
             without.append(_Without(smoothed.weights, mean[:, k], variance[:, k], smoothed.pareto_k, elpd))
         equal = np.full(len(mean), 1.0 / len(mean))
-        return points, _Without(equal, mean[:, -1], variance[:, -1], *self._known()), without
+        return _Without(equal, mean[:, -1], variance[:, -1], *self._known()), without
 
-    def explored(
-        self, points: Float, given_all: _Without, heavy: Mapping[int, _Without]
-    ) -> tuple[_Without, dict[int, _Without]]:
+    def explored(self, given_all: _Without, heavy: Sequence[int]) -> tuple[_Without, dict[int, _Without]]:
         """Return the slope given all rows, and without some checkpoints, each by an exploration of its own.
 
-        It starts from what the reweighted points say. All rows are explored again only where their log evidence,
-        `elpd` of `given_all`, is not known.
+        All rows are explored again only where their log evidence, `elpd` of `given_all`, is not known.
         """
         rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(5,)))
-        wide = wide_proposal(self.posterior)
-        known = np.isfinite(given_all.elpd)
-        base = given_all if known else self._explore(np.ones(len(self.groups)), wide, rng)
+        base = given_all if np.isfinite(given_all.elpd) else self._explore(np.ones(len(self.groups)), rng)
         found = {}
-        for k, each in heavy.items():
-            start = None if wide is None else (wide[0], _towards(wide, points, each.weights))
-            rest = self._explore(np.where(self.groups == k, 0.0, 1.0), start, rng)
+        for k in heavy:
+            rest = self._explore(np.where(self.groups == k, 0.0, 1.0), rng)
             found[k] = replace(rest, pareto_k=max(base.pareto_k, rest.pareto_k), elpd=base.elpd - rest.elpd)
         return base, found
 
-    def _explore(
-        self, keep: Float, start: tuple[Coordinates, TruncatedT] | None, rng: np.random.Generator
-    ) -> _Without:
+    def _explore(self, keep: Float, rng: np.random.Generator) -> _Without:
         """Explore the hyperparameters given the rows kept, of which `elpd` is the log evidence."""
-        from gainlaw.model.gaussian.marginal import Marginal
-
         problem = self.posterior.problem
-        means, variances = [np.zeros(0)], [np.zeros(0)]
-        marginal = Marginal.build(problem, self.data, keep)
-        if start is not None:
-            marginal = marginal.tabulated(partial(table_ranges, problem, *start))
-
-        def log_density(points: Float) -> Float:
-            log_lik, mean, variance = conditional_normals(marginal, points, self._weights(points))
-            means.append(mean)
-            variances.append(variance)
-            return log_lik + log_prior(problem, points)
-
-        if start is None:
-            evidence = float(log_density(np.zeros((1, 0)))[0])
-            return _Without(np.ones(1), means[-1], variances[-1], float("-inf"), evidence)
-        place, first = start
-        density = place.density(log_density)
-        found = explore(density, first, rng, target_ess=_ESS, max_points=_MOST_POINTS).smoothed
-        return _Without(
-            found.weights, np.concatenate(means), np.concatenate(variances), found.pareto_k, found.log_mean
-        )
+        found, marginal = explore_kept(self.posterior, self.data, keep, rng)
+        used = _POINTS[1] if problem.hyper else 1
+        picked, counts = np.unique(systematic(found.smoothed.weights, used, rng), return_counts=True)
+        points = found.points[picked]
+        _, mean, variance = conditional_normals(marginal, points, self._weights(points))
+        return _Without(counts / used, mean, variance, found.smoothed.pareto_k, found.smoothed.log_mean)
 
     def _known(self) -> tuple[float, float]:
         """Return Pareto k and log evidence of all rows; NaN where the engine gives none, or one of the counts."""
@@ -314,16 +285,6 @@ def _together(parts: Sequence[_Without], weights: Float, elpd: float) -> _Withou
     own = np.concatenate([weight * each.weights for weight, each in zip(weights, parts, strict=True)])
     tails = [each.pareto_k for weight, each in zip(weights, parts, strict=True) if weight > _COUNTS]
     return _Without(own, joined[0], joined[1], max(tails), elpd)
-
-
-def _towards(wide: tuple[Coordinates, TruncatedT], points: Float, weights: Float) -> TruncatedT:
-    """Return a proposal like weighted points; the one given, where they all count alike."""
-    place, first = wide
-    if np.ptp(weights) == 0.0:
-        return first
-    with np.errstate(divide="ignore"):
-        log_weights = np.log(weights)
-    return matched(place.points(points), log_weights, smooth_weights(log_weights), first)
 
 
 def _mixture_interval(weights: Float, mean: Float, sd: Float, ci_prob: float) -> tuple[float, float]:

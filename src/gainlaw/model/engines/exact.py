@@ -18,25 +18,33 @@ from numpy.typing import NDArray
 
 from gainlaw.model.binomial.sites import summarise
 from gainlaw.model.engines.draws import Draws, Importance, Progress
-from gainlaw.model.engines.hyper import find_mode, first_proposal, log_prior, named, table_ranges
-from gainlaw.model.engines.importance import Explored, Smoothed, explore, smooth_weights, systematic, worth
+from gainlaw.model.engines.hyper import Coordinates, find_mode, first_proposal, log_prior, named, table_ranges
+from gainlaw.model.engines.importance import (
+    Explored,
+    Smoothed,
+    TruncatedT,
+    explore,
+    smooth_weights,
+    systematic,
+    worth,
+)
 from gainlaw.model.engines.tempering import Correct, Corrected, temper
 from gainlaw.model.gaussian.marginal import Marginal
 from gainlaw.model.spec.problem import ModelProblem, gaussian_data
 from gainlaw.scores.gains.table import Gains
 
-__all__ = ["sample"]
+__all__ = ["explore_scales", "sample"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 # Effective points asked of the hyperparameters for each draw kept, and the most points tried for it.
-ESS_SHARE = 0.5
+ESS_SHARE = 0.25
 MAX_POINTS_SHARE = 8
 # However few draws are kept.
-LEAST_ESS = 600.0
+LEAST_ESS = 1000.0
 LEAST_BATCH = 2000
-# On log-odds: effective candidates asked for each draw kept, and the most tried for it.
+# On log-odds: effective points and candidates asked for each draw kept, and the most candidates tried for it.
 CORRECTED_SHARE = 0.5
 MAX_BATCHES = 6
 # Where the tail of the weights is heavier than this, draws go from the summary to the counts in so many steps, with
@@ -78,7 +86,14 @@ def sample(
         if progress is not None:
             progress(int(size * share * (0.6 if summary is not None else 0.9)), size)
 
-    explored, marginal = _explore(problem, marginal, rng, size, report)
+    explored, marginal = explore_scales(
+        problem,
+        marginal,
+        rng,
+        target_ess=max((ESS_SHARE if summary is None else CORRECTED_SHARE) * size, LEAST_ESS),
+        max_points=MAX_POINTS_SHARE * max(size, LEAST_BATCH),
+        progress=report,
+    )
     if summary is None:
         picked = systematic(explored.smoothed.weights, size, rng)
         effects = marginal.draw(explored.points, picked, rng)
@@ -141,33 +156,48 @@ def _corrected(
     return max(ways, key=lambda way: (way.pareto_k < RELIABLE, way.ess))
 
 
-def _explore(
+def explore_scales(
     problem: ModelProblem,
     marginal: Marginal,
     rng: np.random.Generator,
-    size: int,
-    report: Callable[[float], None],
+    *,
+    target_ess: float,
+    max_points: int,
+    start: tuple[Coordinates, TruncatedT] | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> tuple[Explored, Marginal]:
-    """Return weighted hyperparameters, and the model with the tables that served to explore them."""
+    """Return weighted hyperparameters given the rows that a marginal keeps.
+
+    Parameters
+    ----------
+    problem : ModelProblem
+        The model.
+    marginal : Marginal
+        Its marginal likelihood.
+    rng, target_ess, max_points, progress
+        As for `importance.explore`.
+    start : tuple of Coordinates and TruncatedT, optional
+        Coordinates and the first proposal in them; by default found from the mode.
+
+    Returns
+    -------
+    explored : Explored
+        Points, shape (n, k), their log densities, and their weights. Without hyperparameters all points are alike.
+    marginal : Marginal
+        The one given, with the tables that served.
+    """
     if not problem.hyper:
-        nothing = np.zeros((size, 0))
+        nothing = np.zeros((max_points, 0))
         evidence = float(marginal.log_likelihood(nothing[:1])[0])
-        weights = np.full(size, 1.0 / size)
-        smoothed = Smoothed(weights, float("-inf"), float(size), evidence)
-        return Explored(nothing, np.zeros(size), smoothed), marginal
+        smoothed = Smoothed(np.full(max_points, 1.0 / max_points), float("-inf"), float(max_points), evidence)
+        return Explored(nothing, np.zeros(max_points), smoothed), marginal
 
     def log_density(points: Float) -> Float:
         return marginal.log_likelihood(points) + log_prior(problem, points)
 
-    place, first = first_proposal(problem, log_density, find_mode(problem, marginal.data))
+    place, first = start or first_proposal(problem, log_density, find_mode(problem, marginal.data))
     marginal = marginal.tabulated(partial(table_ranges, problem, place, first))
-    found = explore(
-        place.density(log_density),
-        first,
-        rng,
-        target_ess=max(ESS_SHARE * size, LEAST_ESS),
-        max_points=MAX_POINTS_SHARE * max(size, LEAST_BATCH),
-        progress=report,
-    )
+    density = place.density(log_density)
+    found = explore(density, first, rng, target_ess=target_ess, max_points=max_points, progress=progress)
     points = place.values(found.points)
     return Explored(points, found.log_density - place.log_jacobian(found.points), found.smoothed), marginal

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import lgamma, log, pi
 
 import numpy as np
@@ -38,12 +38,16 @@ Density = Callable[[Float], Float]
 DEGREES = 7.0
 # Points of one round; Sobol points are balanced in powers of two.
 ROUND = 512
+# Of the last round no fewer.
+LAST = 128
 # Until the weights carry this many points for each dimension the target is tempered to have them.
 PER_DIMENSION = 10.0
 # With so many, and not fewer than the second number, the margins are known well enough for a copula.
 MARGINS = (5.0, 60.0)
 # Points of a copula for one of a t distribution.
 BESIDE = 4
+# Effective points that one of a fair proposal brings.
+FAIR = 0.3
 INFLATION = 1.05
 LEAST_POINTS = 25
 
@@ -139,6 +143,13 @@ class TruncatedT:
     factor: Float
     lower: Float
     upper: Float
+
+    def moved(self, away: Float) -> TruncatedT:
+        """Return the distribution with its location moved, shape (k,), between the bounds."""
+        location = np.clip(
+            self.location + away, np.nextafter(self.lower, np.inf), np.nextafter(self.upper, -np.inf)
+        )
+        return replace(self, location=location)
 
     def sample(self, uniforms: Float) -> Float:
         """Map uniform numbers in (0, 1), shape (n, k), to points."""
@@ -271,9 +282,9 @@ def explore(
             break
         size = ROUND << min(turn // 2, 2)
         if turn > 1:
-            # No more than the weights so far say is needed.
-            lacking = (target_ess - smoothed.ess) / max(smoothed.ess, 1.0) * len(points)
-            size = min(size, ROUND << max(int(np.ceil(np.log2(max(1.1 * lacking / ROUND, 1.0)))), 0))
+            # No more than is needed at the efficiency so far, or at that of a fair proposal.
+            lacking = (target_ess - smoothed.ess) / max(smoothed.ess / len(points), FAIR)
+            size = min(size, LAST << int(np.round(np.log2(max(1.1 * lacking / LAST, 1.0)))))
         following = _following(points, log_weights, smoothed, first, size)
     return Explored(points, target, smoothed)
 

@@ -58,8 +58,10 @@ def _by_rows(cores, values, counts, own, w, e, spread, tilt, out):
     for i in range(n):
         x[:] = 0.0
         for k in range(counts[i]):
-            x += values[i, k] * spread[cores[i, k]]
-            g[i] += values[i, k] * tilt[cores[i, k]]
+            f, at = values[i, k], cores[i, k]
+            g[i] += f * tilt[at]
+            for c in range(p):
+                x[c] += f * spread[at, c]
         for j in range(i + 1):
             total = 0.0
             for k in range(counts[j]):
