@@ -161,33 +161,35 @@ def eliminate(core, side, square, b, bounds):
             half_log_det -= np.log(f)
         square[lo:hi, :m] = factor
     if side.shape[0] > 0:
-        core -= _gram(side)
+        core -= _gram(side, bounds)
         b[:p] -= side.T @ b[p:]
     return half_log_det
 
 
 @numba.njit(cache=True, nogil=True)
-def _gram(side):
-    """Return ``F' F``; rows with few entries are added by these alone."""
+def _gram(side, bounds):
+    """Return ``F' F``; clusters that meet few columns of the core are added by these alone."""
     size, p = side.shape
     out = np.zeros((p, p))
-    dense = np.empty((size, p))
-    where = np.empty(p, dtype=np.int64)
-    kept = 0
-    for i in range(size):
-        count = 0
-        for k in range(p):
-            if side[i, k] != 0.0:
-                where[count] = k
-                count += 1
-        if 4 * count > p:
-            dense[kept] = side[i]
-            kept += 1
+    dense, kept = np.empty((size, p)), 0
+    met = np.empty(p, dtype=np.bool_)
+    for c in range(bounds.shape[0] - 1):
+        lo, hi = bounds[c], bounds[c + 1]
+        met[:] = False
+        for i in range(lo, hi):
+            for k in range(p):
+                if side[i, k] != 0.0:
+                    met[k] = True
+        where = np.flatnonzero(met)
+        if 2 * where.shape[0] > p:
+            dense[kept : kept + hi - lo] = side[lo:hi]
+            kept += hi - lo
             continue
-        for j in range(count):
-            f = side[i, where[j]]
-            for k in range(count):
-                out[where[j], where[k]] += f * side[i, where[k]]
+        rows = side[lo:hi][:, where]
+        own = rows.T @ rows
+        for j in range(where.shape[0]):
+            for k in range(where.shape[0]):
+                out[where[j], where[k]] += own[j, k]
     if kept > 0:
         rows = dense[:kept]
         out += rows.T @ rows
