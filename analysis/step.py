@@ -116,7 +116,11 @@ def do(unit: Unit, store: Store, output: Path) -> str | None:
 
 def store_at(out: Path) -> NamedStore:
     """Return the store of a study: a fit on another scale may be made inside of a fit at any time."""
-    return NamedStore(out, beside=("scale_*",))
+    return NamedStore(out, _own_names)
+
+
+def _own_names(place: Path) -> list[str]:
+    return [each.name for each in place.iterdir() if not each.name.lstrip(".").startswith("scale_")]
 
 
 @cache
