@@ -230,7 +230,8 @@ def with_chances(monkeypatch, **by_scale: float) -> None:
     """Let the slope be positive with these probabilities, by scale."""
 
     def of(self, claim, threshold):
-        return Probability(by_scale[self.posterior.scale], 0.001, 0.0)
+        positive = by_scale[self.posterior.scale]
+        return Probability(positive if claim.op == ">" else 1.0 - positive, 0.001, 0.0)
 
     monkeypatch.setattr(Chances, "of", of)
 
