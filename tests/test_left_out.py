@@ -8,7 +8,7 @@ import pytest
 import gainlaw as gl
 from gainlaw.fitting import exploration
 from gainlaw.fitting.checks import influence
-from gainlaw.fitting.checks.influence import leave_checkpoints_out
+from gainlaw.fitting.checks.influence import influence_table, left_out
 from gainlaw.laws import law
 from gainlaw.model.binomial.sites import summarise
 from gainlaw.model.engines.hyper import pack_scales
@@ -93,10 +93,10 @@ def test_reweighted_points_say_what_explorations_without_the_checkpoint_say(
     fit = gl.fit(
         gl.load_dataset("bloomz", intermediates="xP3").gains(), terms=["task", "language", "checkpoint"]
     )
-    found = leave_checkpoints_out(fit)
+    found = influence_table(left_out(fit), 0.95)
     assert (found["pareto_k"] <= 0.6).all()
     monkeypatch.setattr(influence, "_HEAVY", -np.inf)
-    explored = leave_checkpoints_out(fit)
+    explored = influence_table(left_out(fit), 0.95)
     assert list(explored["checkpoint"]) == list(found["checkpoint"])
     # Both have a few hundred effective points: means to a fifth of an sd, log densities to half a unit.
     sd = explored["slope_sd"]

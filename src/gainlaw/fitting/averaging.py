@@ -193,10 +193,8 @@ def more_of(posterior: Posterior, size: int, chains: int, seed: int) -> Draws:
         As for `average`.
     """
     problem = posterior.problem
-    which = (
-        posterior.draws["posterior"][problem.spec.law.parameters[0].name].to_numpy().reshape(-1).astype(int)
-    )
-    weights = np.bincount(which, minlength=len(problem.spec.law.members)) / len(which)
+    counts = np.bincount(posterior.which_law, minlength=len(problem.spec.law.members))
+    weights = counts / posterior.n_draws
     members = member_problems(problem)
     rows = posterior.rows
     parts = [exact.sample(member, rows, draws=size, chains=chains, seed=seed) for member in members]

@@ -105,11 +105,17 @@ class Posterior:
         return self.n_chains * int(self.draws["posterior"].sizes["draw"])
 
     @property
+    def which_law(self) -> NDArray[np.int64]:
+        """The number of the law behind every draw of an average over laws."""
+        name = self.law.parameters[0].name
+        return self.draws["posterior"][name].to_numpy().reshape(-1).astype(np.int64)
+
+    @property
     def stacked(self) -> NDArray[np.int64] | None:
         """The number of the law behind every draw of an average whose weights are no probabilities; else None."""
         if not self.law.members or self.law.form.weighing == "evidence":
             return None
-        return self.draws["posterior"][self.law.parameters[0].name].to_numpy().reshape(-1).astype(np.int64)
+        return self.which_law
 
     @property
     def importance_ess(self) -> float | None:

@@ -287,11 +287,8 @@ def _meaning(fit: FitRecord, name: str) -> str:
     }
     shape = {each.name: f"{each.name} of the law, {each.symbol}" for each in fit.spec.law.parameters}
     if fit.spec.law.members:
-        shape |= {
-            fit.law.parameters[
-                0
-            ].name: f"which law holds: {', '.join(each.title for each in fit.law.members)}"
-        }
+        titles = ", ".join(each.title for each in fit.law.members)
+        shape[fit.law.parameters[0].name] = f"which law holds: {titles}"
         fixed["slope"] = "coefficient of the shape: of the line, the slope per decade of parameters"
     if name in fixed | shape:
         return (fixed | shape)[name]

@@ -32,7 +32,7 @@ from gainlaw.posterior.tree import hyper_points
 if TYPE_CHECKING:
     from gainlaw.model.binomial.sites import Summary
 
-__all__ = ["PARETO_K_LIMIT", "LeftOut", "averaged", "influence_table", "leave_checkpoints_out", "left_out"]
+__all__ = ["PARETO_K_LIMIT", "LeftOut", "averaged", "influence_table", "left_out"]
 
 Float = NDArray[np.float64]
 
@@ -48,30 +48,6 @@ COLUMNS = (
     "checkpoint", "params", "rows", "slope_mean", "slope_sd", "slope_ci_low", "slope_ci_high", "shift", "pareto_k",
     "elpd",
 )  # fmt: skip
-
-
-def leave_checkpoints_out(
-    posterior: Posterior, ci_prob: float = 0.95, summary: Summary | None = None
-) -> pd.DataFrame:
-    """Return the overall slope with each checkpoint left out, and how well the rest predicts it.
-
-    Parameters
-    ----------
-    posterior : Posterior
-        The posterior; a fit is one.
-    ci_prob : float
-        Probability of the intervals.
-    summary : Summary, optional
-        The Gaussian summary of the counts, where it is known already.
-
-    Returns
-    -------
-    DataFrame
-        One row a checkpoint: ``slope_*`` (the overall slope, or the overall gain for the constant law) without it,
-        ``shift`` of the mean in posterior sds, ``pareto_k`` (above 0.7 the row is unreliable) and ``elpd``, the log
-        predictive density of its rows given the others. Empty where there are no checkpoints to leave out.
-    """
-    return influence_table(left_out(posterior, summary), ci_prob)
 
 
 def left_out(
@@ -141,7 +117,7 @@ def averaged(found: Sequence[LeftOut], weights: Float, *, stacked: bool) -> Left
 
 
 def influence_table(found: LeftOut | None, ci_prob: float) -> pd.DataFrame:
-    """Return the table of `leave_checkpoints_out`.
+    """Return the overall slope with each checkpoint left out, and how well the rest predicts it.
 
     Parameters
     ----------
@@ -149,6 +125,13 @@ def influence_table(found: LeftOut | None, ci_prob: float) -> pd.DataFrame:
         From `left_out`, or `averaged`.
     ci_prob : float
         Probability of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        One row a checkpoint: ``slope_*`` (the overall slope, or the overall gain for the constant law) without it,
+        ``shift`` of the mean in posterior sds, ``pareto_k`` (above 0.7 the row is unreliable) and ``elpd``, the log
+        predictive density of its rows given the others. Empty where there are no checkpoints to leave out.
     """
     if found is None:
         return pd.DataFrame(columns=list(COLUMNS))

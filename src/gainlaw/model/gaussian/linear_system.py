@@ -103,31 +103,20 @@ def assemble(theta, data):
         w[i] = 1.0 / total
         log_det += np.log(total)
         m = row_entries(i, matrix, scales, columns, weights)
-        # Those of the core first.
-        inner = 0
-        for j in range(m):
-            if columns[j] < p:
-                columns[inner], columns[j] = columns[j], columns[inner]
-                weights[inner], weights[j] = weights[j], weights[inner]
-                inner += 1
         first = bounds[cluster[i]]
-        for j in range(inner):
-            cj, t = columns[j], w[i] * weights[j]
+        for j in range(m):
+            cj = columns[j]
+            t = w[i] * weights[j]
             b[cj] += t * r[i]
-            core[cj, cj] += t * weights[j]
-            for k in range(j):
+            for k in range(m):
                 ck = columns[k]
-                core[max(cj, ck), min(cj, ck)] += t * weights[k] * (2.0 if cj == ck else 1.0)
-        for j in range(inner, m):
-            cj, t = columns[j], w[i] * weights[j]
-            b[cj] += t * r[i]
-            for k in range(inner):
-                side[cj - p, columns[k]] += t * weights[k]
-            for k in range(inner, m):
-                square[cj - p, columns[k] - p - first] += t * weights[k]
-    for j in range(p):
-        for k in range(j):
-            core[k, j] = core[j, k]
+                if cj < p:
+                    if ck < p:
+                        core[cj, ck] += t * weights[k]
+                elif ck < p:
+                    side[cj - p, ck] += t * weights[k]
+                else:
+                    square[cj - p, ck - p - first] += t * weights[k]
     return core, side, square, b, w, r, log_det
 
 
