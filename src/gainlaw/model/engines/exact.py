@@ -49,8 +49,8 @@ CORRECTED_SHARE = 0.5
 MAX_BATCHES = 6
 # Where the tail of the weights is heavier than this, draws go from the summary to the counts in so many steps, with
 # more of them, and more draws between them, if the weights cannot be relied on or are worth too little.
-HEAVY, RELIABLE, WORTH = 0.35, 0.7, 800.0
-STEPS = (2, 4)
+HEAVY, RELIABLE, WORTH = 0.35, 0.7, 500.0
+STEPS = (3, 6)
 
 
 def sample(

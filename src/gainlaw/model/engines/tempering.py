@@ -28,7 +28,7 @@ Int = NDArray[np.int64]
 Correct = Callable[[Float, Float], Float]
 
 # Moves of every draw at each power, and the most shrinkings of one slice's bracket.
-MOVES = 2
+MOVES = 1
 SHRINKINGS = 8
 
 
