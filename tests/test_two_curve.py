@@ -216,3 +216,27 @@ def test_the_factor_in_size_is_covered() -> None:
     # Of 80 intervals at 95% fewer than 70 hold in one of a hundred thousand runs.
     assert len(covered) > 75
     assert sum(covered) >= 70
+
+
+def test_the_gain_of_a_model_whose_untuned_score_is_known(fit: gl.Fit) -> None:
+    task, chance = fit.gains.frame[["task", "chance"]].iloc[0]
+    of_task = {"params": "3B", "task": str(task)}
+    there = fit.predict(**of_task, new=["model_family"], baseline=0.6).set_index("kind")
+    on_odds = fit.predict(**of_task, new=["model_family"]).set_index("kind")
+    odds = np.log((0.6 - chance) / (1.0 - 0.6))
+    # A rising function carries quantiles over.
+    for end in ("median", "ci_low", "ci_high"):
+        expected = 100.0 * (1.0 - chance) * (expit(odds + on_odds[end]) - expit(odds))
+        np.testing.assert_allclose(there[end], expected, atol=0.02)
+    # Halfway there is most to gain.
+    middle, high = (
+        fit.predict(**of_task, baseline=score)["mean"].iloc[0] for score in ((1.0 + chance) / 2, 0.98)
+    )
+    assert abs(middle) > abs(high)
+    for wrong in (chance, 60.0, 1.0):
+        with pytest.raises(InputError, match="between chance and the best"):
+            fit.predict(**of_task, baseline=wrong)
+    with pytest.raises(InputError, match="several levels of chance"):
+        fit.predict("3B", baseline=0.6)
+    with pytest.raises(InputError, match="log-odds"):
+        fit.in_points().predict(**of_task, baseline=0.6)

@@ -65,19 +65,24 @@ class Fit(FitRecord):
         *,
         new: Sequence[str] = (),
         level: str | None = None,
+        baseline: float | None = None,
         ci_prob: float = 0.95,
         seed: int = 0,
         **group: str | Sequence[str],
     ) -> pd.DataFrame:
         """Predict the gain at given sizes, see `gainlaw.fitting.prediction.predict`.
 
-        A law of scores is fitted on log-odds; ``fit.in_points().predict`` gives its gains in points.
+        A law of scores is fitted on log-odds; ``fit.in_points().predict`` gives its gains in points. Of a model whose
+        untuned score is known, `baseline`, a fit on log-odds gives them too.
 
         Examples
         --------
         >>> fit.predict("13B", task=["xnli", "xcopa"])  # doctest: +SKIP
+        >>> fit.predict("13B", task="xnli", new=["model_family"], baseline=0.45)  # doctest: +SKIP
         """
-        return predict(self, params, new=new, level=level, ci_prob=ci_prob, seed=seed, **group)
+        return predict(
+            self, params, new=new, level=level, baseline=baseline, ci_prob=ci_prob, seed=seed, **group
+        )
 
     def in_points(self) -> Fit:
         """Return a fit of a law of scores with its gains in points, the differences of two sigmoids.

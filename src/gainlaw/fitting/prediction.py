@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.posterior.curves import Curve, new_checkpoint, new_group
@@ -16,6 +18,7 @@ from gainlaw.posterior.levels import curve_at
 from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.score_curves import PointsCurve, lifted
 from gainlaw.posterior.shares import baseline_share, narrower_baselines, prior_share, prior_widening
+from gainlaw.scores.metrics import metric_facts
 from gainlaw.sizes import decades, model_sizes
 
 __all__ = ["predict"]
@@ -27,6 +30,7 @@ def predict(
     *,
     new: Sequence[str] = (),
     level: str | None = None,
+    baseline: float | None = None,
     ci_prob: float = 0.95,
     seed: int = 0,
     **group: str | Sequence[str],
@@ -43,6 +47,10 @@ def predict(
         Terms whose group is new, never observed: ``["task"]``, ``["language_family", "language"]``, ...
     level : {"population", "overall"}, optional
         The level when no group is fixed; ``overall`` by default.
+    baseline : float, optional
+        The untuned score of the model in question, as the table has scores (0.6, not 60). A gain on log-odds becomes
+        one in points from there: with the guess rate ``g`` and ``u`` the chance-corrected log-odds of the baseline,
+        ``100 (1 - g) (sigmoid(u + gain) - sigmoid(u))`` for an accuracy. What it says of a model is not used to learn.
     ci_prob : float
         Probability of the intervals.
     seed : int
@@ -60,19 +68,69 @@ def predict(
     Raises
     ------
     InputError
-        For sizes, levels or groups that cannot be used.
+        For sizes, levels, groups or baselines that cannot be used.
     """
     if posterior.reads_points and new:
         what = "in points the gain of a group never seen hangs on its baseline, which is not known"
-        raise InputError(Problem(what, hint="predict it on log-odds, or give the group"))
+        raise InputError(
+            Problem(
+                what, hint="give the baseline to the fit on log-odds, or predict there, or give the group"
+            )
+        )
     sizes = np.atleast_1d(model_sizes(params))
     listed = {name: [value] if isinstance(value, str) else list(value) for name, value in group.items()}
     empty = [name for name, values in listed.items() if not values]
     if empty:
         raise InputError(Problem(f"no {', '.join(empty)} is given", hint="name one, or leave it out"))
     chosen = [dict(zip(listed, values, strict=True)) for values in product(*listed.values())]
-    parts = [_of_group(posterior, sizes, each, new, level, ci_prob, seed) for each in chosen]
+    parts = []
+    for each in chosen:
+        known = None if baseline is None else _known_baseline(posterior, each, float(baseline))
+        parts.append(_of_group(posterior, sizes, each, new, level, known, ci_prob, seed))
     return pd.concat(parts, ignore_index=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownBaseline:
+    """An untuned score: its chance-corrected log-odds, and the points between chance and the best score."""
+
+    log_odds: float
+    room: float
+
+    def points(self, gain: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return gains in points for gains on log-odds."""
+        return np.asarray(self.room * (expit(self.log_odds + gain) - expit(self.log_odds)))
+
+
+def _known_baseline(posterior: Posterior, group: Mapping[str, str], score: float) -> _KnownBaseline:
+    """Return what an untuned score means on the tasks of some groups."""
+    if posterior.gains.scale != "log_odds" or posterior.reads_points:
+        what = "the gain from a known baseline is read off gains on log-odds"
+        raise InputError(
+            Problem(what, hint="use a fit with scale=log_odds, or one of law=two_curve as it was fitted")
+        )
+    frame = posterior.gains.frame
+    for column, name in group.items():
+        frame = frame[frame[column].astype(str) == name] if column in frame else frame
+    facts = metric_facts(frame)
+    chances = frame["chance"].to_numpy(float) if "chance" in frame else np.full(len(frame), np.nan)
+    if np.isnan(chances).any():
+        raise InputError(
+            Problem("what guessing scores is not known", "chance", hint="a column chance in the table")
+        )
+    kinds = set(zip(chances, facts.of_rows("best"), facts.of_rows("point"), strict=True))
+    if len(kinds) > 1:
+        said = ", ".join(f"{chance:g}" for chance in sorted({each[0] for each in kinds}))
+        what = f"one baseline cannot stand for tasks with several levels of chance ({said})"
+        raise InputError(Problem(what, hint="give the task"))
+    ((chance, best, point),) = kinds
+    share = (score - chance) / (best - chance)
+    if not 0.0 < share < 1.0:
+        what = f"baseline {score:g} does not lie between chance and the best score"
+        raise InputError(
+            Problem(what, hint=f"a score between {chance:g} and {best:g}, as the table has them")
+        )
+    return _KnownBaseline(float(logit(share)), abs(best - chance) / point)
 
 
 def _of_group(
@@ -81,10 +139,15 @@ def _of_group(
     group: Mapping[str, str],
     new: Sequence[str],
     level: str | None,
+    known: _KnownBaseline | None,
     ci_prob: float,
     seed: int,
 ) -> pd.DataFrame:
     """Predict the gain of one combination of groups, see `predict`."""
+
+    def gains(curve: Curve) -> NDArray[np.float64]:
+        draws = curve.gain(sizes).T
+        return draws if known is None else known.points(draws)
 
     def curves(posterior: Posterior) -> tuple[Curve, Curve]:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
@@ -102,9 +165,9 @@ def _of_group(
     beyond = np.maximum(np.maximum(low - x, x - high), 0.0) if posterior.law.has_slope else np.zeros(len(x))
     parts, widening = [], prior_widening(posterior)
     for kind, each, other in zip(("mean", "new_checkpoint"), both, others, strict=True):
-        draws = each.gain(sizes).T
+        draws = gains(each)
         table = summarise(draws, each.n_chains, ci_prob, posterior.importance_ess)
-        elsewhere = None if other is None else other.gain(sizes).T
+        elsewhere = None if other is None else gains(other)
         table["prior_share"] = np.fmax(prior_share(draws, widening), baseline_share(draws, elsewhere))
         table.insert(0, "kind", kind)
         table.insert(0, "params", sizes)

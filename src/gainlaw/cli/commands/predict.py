@@ -42,6 +42,14 @@ def predict(
             "next model. Repeat for more.",
         ),
     ] = None,
+    baseline: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SCORE",
+            help="The untuned score of the model in question, as the table has scores: its gain in points, by a fit "
+            "on log-odds.",
+        ),
+    ] = None,
     ci_prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Seed of the new groups.")] = 0,
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print it.")] = "table",
@@ -56,7 +64,7 @@ def predict(
     from gainlaw.sizes import parse_size
 
     fit = open_fit(directory)
-    if fit.law.form.scores:
+    if fit.law.form.scores and baseline is None:
         fit = in_points(fit)
     given = {
         "task": task,
@@ -70,6 +78,7 @@ def predict(
         fit,
         [parse_size(size) for size in params],
         new=terms,
+        baseline=baseline,
         ci_prob=ci_prob,
         seed=seed,
         **chosen,
@@ -77,19 +86,22 @@ def predict(
     if len(terms) < len(new or ()):
         frame = frame[frame["kind"] == "new_checkpoint"]
     if form == "table":
-        _print_prediction(fit, frame, ci_prob)
+        _print_prediction(fit, frame, ci_prob, baseline)
     else:
         show_frame(frame, form, safe=safe_csv)
     exit_untrusted([fit])
 
 
-def _print_prediction(fit: FitRecord, frame: pd.DataFrame, ci_prob: float) -> None:
+def _print_prediction(
+    fit: FitRecord, frame: pd.DataFrame, ci_prob: float, baseline: float | None = None
+) -> None:
     from gainlaw.formats import percent
+    from gainlaw.scales import SCALES
     from gainlaw.tables.estimates import mark_prior
     from gainlaw.tables.record import Column
     from gainlaw.tables.table import Table as Printed
 
-    digits = fit.spec.decimals()
+    digits, unit = (fit.spec.decimals(), fit.unit) if baseline is None else (1, SCALES["points"].unit)
     columns = (
         Column("params", "Size", "params"),
         Column("title", "Of"),
@@ -103,7 +115,8 @@ def _print_prediction(fit: FitRecord, frame: pd.DataFrame, ci_prob: float) -> No
     several = len(frame["group"].unique()) > 1
     named = "" if several else group.replace("=", " ")
     of = ", ".join(part for part in (level if several or level not in group else "", named) if part)
-    caption = f"Expected gain ({fit.unit}), {of or 'overall'}"
+    caption = f"Expected gain ({unit}), {of or 'overall'}"
+    caption += "" if baseline is None else f", of a model that scores {baseline:g} untuned"
     beyond = frame[frame["extrapolation"] > 0]
     replicates = f"{count_of(fit.n_checkpoints, 'checkpoint')} of {count_of(fit.n_sizes, 'size')}"
     notes = [f"{count_of(fit.n_rows, 'gain')}, {replicates}."]
