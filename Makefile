@@ -9,6 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TRAIN := $(VENV)/.ready-train
+AXE := tests/browser/node_modules/.package-lock.json
 # The interpreter for the environment: PYTHON=... on the command line, else the first one found below.
 PYTHON ?=
 # More words for the program that a target runs, as in: make test ARGS="-k claims"
@@ -54,6 +55,15 @@ $(TRAIN): $(READY)
 .PHONY: setup-train
 setup-train: $(TRAIN)  ## add torch and what else the runner needs to .venv
 
+# The rules of accessibility that the test of the report's page asks for; their version and checksum are pinned beside it.
+# Without npm, or without Chromium, what needs them is skipped.
+$(AXE): tests/browser/package-lock.json
+	@if ! command -v npm >/dev/null || ! npm ci --prefix tests/browser --no-audit --no-fund --loglevel=error; then \
+	  echo "no npm here, or no package from it: the report's page is not asked for its accessibility"; fi
+
+.PHONY: setup-browser
+setup-browser: $(AXE)  ## add axe-core, for the test of the report's page in a browser
+
 .PHONY: paper
 paper: $(READY)  ## fit, judge and write everything into paper/
 	@$(BIN)/python -m analysis
@@ -65,7 +75,7 @@ ladder: $(TRAIN)  ## train the ladder's models (no GPU, minutes), then analyse t
 	@$(BIN)/python -m analysis --study ladder --scores ladder/run$(if $(FULL),_full)/$(if $(FULL),ladder_full,ladder)/evaluations.csv --out ladder/report$(if $(FULL),_full)
 
 .PHONY: test
-test: $(TRAIN)  ## run the tests, a file at a time on every core (ARGS="-n 0": one after the other)
+test: $(TRAIN) $(AXE)  ## run the tests, a file at a time on every core (ARGS="-n 0": one after the other)
 	@$(BIN)/python -m pytest -m "not calibration" -n logical --maxprocesses 4 --dist loadfile \
 	    --no-loadscope-reorder $(ARGS)
 

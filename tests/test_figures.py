@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,15 +15,18 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from gainlaw.figures.common import style
+from gainlaw.figures.common import fonts, style
 from gainlaw.figures.common.arrange import panels_of
 from gainlaw.figures.common.style import (
     COLORS,
     DOUBLE,
+    KINDS,
     SINGLE,
     PaperFigure,
     figure_bytes,
+    finish,
     inline_svg,
+    new_figure,
     save_figure,
 )
 from gainlaw.figures.forest import draw_forest
@@ -422,3 +426,57 @@ def test_colours_differ_in_lightness_for_readers_without_colour():
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
     assert abs(luminance(COLORS[0]) - luminance(COLORS[1])) > 0.05
+
+
+@pytest.mark.parametrize("sizes", [(1e8, 1e11), (1.1e9, 4e9), (7e9, 7.9e9), (1e6, 1e12), (7e9, 7e9)])
+@pytest.mark.parametrize("count", [5, 7])
+def test_panels_keep_the_labels_of_their_sizes(sizes, count):
+    """However many panels and however narrow the range: the lowest of every column has labels, which do not touch."""
+    grid = np.geomspace(*sizes, 5)
+    names = [f"task{k}" for k in range(count)]
+    lines = pd.concat([band_frame(name, grid, np.zeros((4, 1)) + np.arange(5.0)) for name in names])
+    dots = pd.DataFrame({"panel": np.repeat(names, 5), "params": np.tile(grid, count), "gain": 1.0})
+    figure = draw_gain(lines, dots)
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert len(panels) == count
+    for place, axes in enumerate(panels):
+        shown = [label for label in axes.get_xticklabels() if label.get_visible() and label.get_text()]
+        if place + 4 < count:
+            assert not shown
+            continue
+        assert len(shown) >= 2
+        boxes = [label.get_window_extent() for label in shown]
+        assert all(first.x1 < second.x0 for first, second in pairwise(boxes))
+
+
+def test_letters_come_from_any_font_and_what_none_has_is_said(monkeypatch):
+    def figure_of(name):
+        with style.style():
+            figure, axes = new_figure(SINGLE, 2.0)
+            axes[0, 0].set_title(name)
+            axes[0, 0].set_yticks([0.5], [name])
+            return finish(figure, {}, "A figure.")
+
+    monkeypatch.setitem(style._RC, "font.family", ["gainlaw Sans"])
+    monkeypatch.setattr(fonts, "_OTHERS", ("DejaVu Sans", "no such font"))
+    assert figure_of("xnli").lacking == ""
+    found = figure_of("العربية")
+    assert (found.lacking, found.alt) == ("", "A figure.")
+    absent = figure_of("العربية \N{PARROT}")
+    assert absent.lacking == "No font of this machine has 1 character (\N{PARROT}); boxes stand there."
+    assert absent.alt == f"A figure. {absent.lacking}"
+    for kind in KINDS:  # without a warning
+        assert figure_bytes(absent, kind)
+
+
+def test_spots_lie_where_the_points_are_drawn():
+    figure = draw_gain(bands(), cells())
+    spots = {words: (x, y) for x, y, words in figure.spots}
+    drawn = cells()
+    assert len(figure.spots) == len(drawn) + len(TASKS) * len(SIZES)
+    row = drawn[(drawn["panel"] == "xcopa") & (drawn["language"] == "l3")].iloc[2]
+    axes = figure.axes[1]
+    x, y = axes.transData.transform((row["params"], row["gain"])) / (figure.bbox.width, figure.bbox.height)
+    gain = f"{row['gain']:.1f}".replace("-", "\N{MINUS SIGN}")
+    said = f"l3, bloom-1b7 (1.7B): {gain} ± 1.0"
+    assert spots[said] == pytest.approx((x, 1 - y), abs=1e-3)

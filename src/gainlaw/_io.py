@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import fcntl
 import hashlib
@@ -34,6 +35,7 @@ __all__ = [
     "sync",
     "take",
     "umask",
+    "without_formulas",
     "write_bytes_atomic",
     "write_frame_atomic",
     "write_text_atomic",
@@ -41,6 +43,7 @@ __all__ = [
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?")
 
 TEMPORARY = re.compile(r"\..+\.gainlaw-(new|old|lock)", re.DOTALL)
 """The names of everything that is only there while something is written."""
@@ -227,6 +230,21 @@ def csv_text(frame: pd.DataFrame, *, safe: bool = False) -> str:
         for name in frame.columns[[dtype.kind not in "biufcmM" for dtype in frame.dtypes]]:
             frame[name] = frame[name].map(_no_formula)
     return frame.to_csv(index=False, lineterminator="\n")
+
+
+def without_formulas(text: str) -> str:
+    r"""Return CSV text with an apostrophe before the cells that a spreadsheet would run, as `csv_text` does.
+
+    Examples
+    --------
+    >>> without_formulas("task,gain\n=1+1,-1.5\n")
+    "task,gain\n'=1+1,-1.5\n"
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for row in csv.reader(io.StringIO(text)):
+        writer.writerow([cell if _NUMBER.fullmatch(cell) else _no_formula(cell) for cell in row])
+    return out.getvalue()
 
 
 def _no_formula(cell: object) -> object:

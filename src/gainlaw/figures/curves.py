@@ -11,6 +11,7 @@ import pandas as pd
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.spots import Mark, cell_words
 from gainlaw.figures.common.style import (
     ACCENT,
     DOUBLE,
@@ -98,8 +99,11 @@ def curves_data(
         panel = f"{task_title(fit.points.name)}: {fit.law.title}" if fit.points.name else fit.law.name
         bands.append(fit.predict(sizes).assign(panel=panel, place=k).rename(columns={"N": "params"}))
         shown = pd.DataFrame(
-            {"params": n, "gain": fit.points.y, "residual": fit.residuals, "panel": panel, "place": k}
-        )
+            {
+                "params": n, "gain": fit.points.y, "residual": fit.residuals, "panel": panel, "place": k,
+                "checkpoint": fit.points.groups,
+            }
+        )  # fmt: skip
         if fit.points.variance is not None:
             shown["se"] = np.sqrt(fit.points.variance)
         dots.append(shown)
@@ -141,6 +145,7 @@ def draw_curves(
             columns,
             height_ratios=[3, 1] * rows,
         )
+        marks: list[Mark] = []
         for place in places:
             row, column = divmod(int(place), columns)
             axes, below = grid[2 * row, column], grid[2 * row + 1, column]
@@ -187,6 +192,7 @@ def draw_curves(
             )
             axes.set_title(band["panel"].iloc[0])
             axes.set_ylim(*limit)
+            marks.append((axes, dot["params"], dot["gain"], cell_words(dot, 2)))
             below.axhline(0, color=INK, linewidth=0.6)
             below.vlines(dot["params"], 0.0, dot["residual"], color=INK, linewidth=0.8)
             below.scatter(dot["params"], dot["residual"], s=10, marker="D", color=INK)
@@ -216,7 +222,7 @@ def draw_curves(
         f"{label or f'Gain ({unit})'} against {size if label else 'model size'} with fitted curves and residuals. "
         + " ".join(ends)
     )
-    return finish(figure, {"band": bands, "point": dots, "heldout": held, "cell": cells}, alt)
+    return finish(figure, {"band": bands, "point": dots, "heldout": held, "cell": cells}, alt, marks)
 
 
 def _limits(

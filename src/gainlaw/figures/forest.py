@@ -10,6 +10,7 @@ import pandas as pd
 
 from gainlaw.figures.common.arrange import has_slope, levels
 from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.spots import interval_words
 from gainlaw.figures.common.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.formats import MINUS, format_interval, format_number, format_probability, level_title, percent
 from gainlaw.scales import SCALES
@@ -149,7 +150,11 @@ def alike(rows: pd.DataFrame, level: str) -> bool:
 
 
 def draw_forest(
-    rows: pd.DataFrame, *, unit: str = "slope (points per decade)", digits: int = 1
+    rows: pd.DataFrame,
+    *,
+    unit: str = "slope (points per decade)",
+    digits: int = 1,
+    beside: pd.DataFrame | None = None,
 ) -> PaperFigure:
     """Draw a forest plot from its numbers.
 
@@ -161,6 +166,8 @@ def draw_forest(
         The label of the horizontal axis.
     digits : int
         Decimals in words, see `gainlaw.formats.decimals`; small numbers get one more beside the intervals.
+    beside : pandas.DataFrame, optional
+        The same groups on another scale: kept with the numbers, not drawn.
 
     Returns
     -------
@@ -212,7 +219,9 @@ def draw_forest(
         f"{row['label']} {row['mean']:.{digits}f} [{row['ci_low']:.{digits}f}, {row['ci_high']:.{digits}f}]"
         for row in rows.to_dict("records")
     )
-    return finish(figure, {"interval": rows}, alt + ".")
+    marks = [(axes, rows["mean"], heights, interval_words(rows, rows["label"], digits))]
+    layers = {"interval": rows} | ({} if beside is None else {"other scale": beside})
+    return finish(figure, layers, alt + ".", marks)
 
 
 def _draw_numbers(axes: Axes, rows: pd.DataFrame, heights: np.ndarray, digits: int) -> None:
@@ -235,6 +244,10 @@ def _draw_numbers(axes: Axes, rows: pd.DataFrame, heights: np.ndarray, digits: i
             axes.text(place, height, text(row, digits), ha=align, va="center_baseline", fontsize=7, color=INK)
 
 
+def _on(fit: FitRecord, level: str, estimand: str) -> pd.DataFrame:
+    return forest_data(fit, level, estimand).assign(scale=fit.scale, estimand=estimand)
+
+
 def exhibits(basis: Basis) -> Iterator[Drawing]:
     """Yield a forest of slopes for every level of the main fit, or of gains where it has no slope."""
     main, wide = basis.fits.main, percent(basis.fits.main.ci_prob)
@@ -248,8 +261,10 @@ def exhibits(basis: Basis) -> Iterator[Drawing]:
             )
         else:
             caption = f"Gain ({main.unit}) by {level_title(level)}: mean, 50% and {wide} interval."
-        rows = forest_data(main, level, estimand)
+        rows, other = _on(main, level, estimand), None
         if alike(rows, level):
             continue
-        figure = draw_forest(rows, unit=f"{estimand} ({unit})", digits=main.spec.decimals())
+        if basis.fits.twin is not None and level in levels(basis.fits.twin, estimand):
+            other = _on(basis.fits.twin, level, estimand)
+        figure = draw_forest(rows, unit=f"{estimand} ({unit})", digits=main.spec.decimals(), beside=other)
         yield Drawing(f"forest_{level}", "results", caption, figure, before=f"slopes_{level}")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from gainlaw.figures.common.spots import cell_words
 from gainlaw.figures.common.style import (
     ACCENT,
     GREY,
@@ -131,9 +132,11 @@ def draw_funnel(
         axes.set_xlabel(f"gain less the overall law ({unit})")
         axes.set_ylabel(f"standard error ({unit})")
         figure.legend(loc="outside upper center", ncols=2, handlelength=1.8, columnspacing=1.2)
+    away = cells.rename(columns={"away": "gain"}).drop(columns="se")
+    words = [f"{word} from the overall law" for word in cell_words(away, digits)]
     alt = (
         f"Funnel plot of {len(cells)} gains around the overall law: standard errors from "
         f"{format_number(cells['se'].min(), digits + 1)} to {format_number(cells['se'].max(), digits + 1)} {unit}; "
         f"{percent(round(inside, 3))} of the gains lie where sampling error alone would put {wide}."
     )
-    return finish(figure, {"cell": cells, "side": sides}, alt)
+    return finish(figure, {"cell": cells, "side": sides}, alt, [(axes, cells["away"], cells["se"], words)])

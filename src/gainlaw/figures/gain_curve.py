@@ -12,6 +12,7 @@ import pandas as pd
 from gainlaw.errors import InputError, Problem
 from gainlaw.figures.common.arrange import has_slope, levels, panels_of, wider_fit
 from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.spots import Mark, cell_words, checkpoint_words
 from gainlaw.figures.common.style import (
     ACCENT,
     DOUBLE,
@@ -20,6 +21,7 @@ from gainlaw.figures.common.style import (
     SINGLE,
     PaperFigure,
     finish,
+    hide_spare,
     new_figure,
     panel_title,
     params_axis,
@@ -35,6 +37,11 @@ if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
 
 __all__ = ["draw_gain", "exhibits", "gain_data", "plot_gain"]
+
+#: More dots than these are a picture in the picture: a file of vectors would be of megabytes.
+_MANY = 5000
+
+_CELL = ("params", "gain", "se", "checkpoint", "intermediate", "task", "language", "language_name")
 
 
 @overload
@@ -132,7 +139,7 @@ def gain_data(
     bands : pandas.DataFrame
         panel, params, mean, low50, high50, ci_low, ci_high, ci_prob.
     cells : pandas.DataFrame
-        panel, params, gain, se, checkpoint, language.
+        panel, params, gain, se, checkpoint, intermediate, task, language, language_name, as far as known.
     """
     from gainlaw.posterior.levels import gain_curve
 
@@ -160,7 +167,7 @@ def gain_data(
         chosen: dict[str, Any] = {"level": "overall"} if by is None else {by: group}
         line = gain_curve(fit, **chosen)
         bands.append(band_frame(group, sizes, line.gain(sizes), fit.ci_prob))
-    kept = [name for name in ("params", "gain", "se", "checkpoint", "task", "language") if name in frame]
+    kept = [name for name in _CELL if name in frame]
     cells = frame[kept].assign(panel="overall" if by is None else frame[by].astype(str))
     return pd.concat(bands, ignore_index=True), cells[cells["panel"].isin(panels)]
 
@@ -224,8 +231,7 @@ def draw_gain(
         for panel, place in zip(panels, flat, strict=False):
             _draw_panel(place, panel, bands, cells, means)
             place.set_title(panel_title(task_title(panel), columns))
-        for place in flat[len(panels) :]:
-            place.set_visible(False)
+        hide_spare(axes, len(panels))
         params_axis(flat[0], np.concatenate([bands["params"], cells["params"]]), label=False)
         figure.supxlabel("parameters", fontsize=7.5, color=INK)
         figure.supylabel(unit, fontsize=7.5, color=INK)
@@ -241,7 +247,14 @@ def draw_gain(
     alt = f"{unit} against model size for {', '.join(task_title(panel) for panel in panels)}. " + " ".join(
         describe_band(bands[bands["panel"] == panel], task_title(panel), digits) for panel in panels
     )
-    return finish(figure, {"band": bands, "cell": cells, "checkpoint": means}, alt)
+    marks = [
+        mark
+        for panel, axes in zip(panels, flat, strict=False)
+        for mark in _marks(
+            axes, cells[cells["panel"] == panel], means[means["panel"] == panel], digits, len(cells) <= _MANY
+        )
+    ]
+    return finish(figure, {"band": bands, "cell": cells, "checkpoint": means}, alt, marks)
 
 
 def _draw_panel(
@@ -265,12 +278,22 @@ def _draw_panel(
         linewidths=0,
         zorder=4,
         label="one language",
+        rasterized=len(cells) > _MANY,
     )
     axes.scatter(
         mean["params"], mean["gain"], s=16, marker="D", color=INK, zorder=6, label="mean of a checkpoint"
     )
     axes.set_title(task_title(panel))
     axes.margins(y=0.06)
+
+
+def _marks(axes: Axes, cells: pd.DataFrame, means: pd.DataFrame, digits: int, single: bool) -> Iterator[Mark]:
+    """Say what each point of a panel is; the means of checkpoints lie above single cells, which may be too many."""
+    if "checkpoint" in means:
+        counts = cells.groupby(["checkpoint", "params"], sort=False).size()
+        yield axes, means["params"], means["gain"], checkpoint_words(means, counts.tolist(), digits)
+    if single:
+        yield axes, cells["params"], cells["gain"], cell_words(cells, digits)
 
 
 def _checkpoint_means(cells: pd.DataFrame) -> pd.DataFrame:
@@ -294,6 +317,11 @@ def exhibits(basis: Basis) -> Iterator[Drawing]:
             f"{percent(main.ci_prob)} bands). Dots are single languages, diamonds the mean of a checkpoint."
         )
         yield Drawing("gain_curve", "answer", caption, plot_gain(main, by, tasks=tasks))
+        twin = basis.fits.twin
+        if twin is not None and has_slope(twin):
+            name, words = f"gain_curve_{twin.scale}", f"{caption} Here in {SCALES[twin.scale].title}."
+            figure = plot_gain(twin, by, tasks=tasks)
+            yield Drawing(name, "results", words, figure, instead_of="gain_curve")
     if wider is not None:
         caption = "Gain against model size by intermediate training. Dots are single languages and tasks."
         figure = plot_gain(wider, "intermediate")

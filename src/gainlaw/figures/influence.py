@@ -10,6 +10,7 @@ import pandas as pd
 
 from gainlaw.figures.common.arrange import has_slope
 from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.spots import interval_words
 from gainlaw.figures.common.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.formats import MINUS, format_number, percent
 from gainlaw.scales import SCALES
@@ -166,7 +167,9 @@ def draw_influence(
             f"Without {row['checkpoint']}: {row['slope_mean']:.{digits}f}." for row in rows.to_dict("records")
         )
     )
-    return finish(figure, {"influence": rows, "full": pd.DataFrame([full])}, alt)
+    said = rows.rename(columns={f"slope_{name}": name for name in ("mean", "ci_low", "ci_high")})
+    marks = [(axes, said["mean"], heights, interval_words(said, names, digits))]
+    return finish(figure, {"influence": rows, "full": pd.DataFrame([full])}, alt, marks)
 
 
 def exhibits(basis: Basis) -> Iterator[Drawing]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from gainlaw.figures.common.arrange import has_slope, law_title
 from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.spots import cell_words
 from gainlaw.figures.common.style import (
     ACCENT,
     COLORS,
@@ -126,7 +127,10 @@ def draw_laws(
     alt = f"{unit} against model size under {', '.join(names)}. " + " ".join(
         describe_band(bands[bands["panel"] == name], name, digits) for name in names
     )
-    return finish(figure, {"band": bands, "checkpoint": means}, alt)
+    words = cell_words(means, digits)
+    return finish(
+        figure, {"band": bands, "checkpoint": means}, alt, [(axes, means["params"], means["gain"], words)]
+    )
 
 
 def exhibits(basis: Basis) -> Iterator[Drawing]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.spots import Mark, interval_words
 from gainlaw.figures.common.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.sizes import format_params
 
@@ -40,10 +41,10 @@ def plot_predictive(fit: FitRecord) -> PaperFigure:
     """
     from gainlaw.fitting.checks.predictive import predictive_data
 
-    return draw_predictive(predictive_data(fit), unit=fit.unit)
+    return draw_predictive(predictive_data(fit), unit=fit.unit, digits=fit.spec.decimals())
 
 
-def draw_predictive(check: pd.DataFrame, *, unit: str = "points") -> PaperFigure:
+def draw_predictive(check: pd.DataFrame, *, unit: str = "points", digits: int = 1) -> PaperFigure:
     """Draw the posterior predictive check from its numbers.
 
     Parameters
@@ -52,6 +53,8 @@ def draw_predictive(check: pd.DataFrame, *, unit: str = "points") -> PaperFigure
         As `gainlaw.fitting.checks.predictive.predictive_data` returns it.
     unit : str
         Unit of the gain.
+    digits : int
+        Decimals in words, see `gainlaw.formats.decimals`.
 
     Returns
     -------
@@ -62,6 +65,7 @@ def draw_predictive(check: pd.DataFrame, *, unit: str = "points") -> PaperFigure
     count = int(check["checkpoint"].nunique())
     with style():
         figure, grid = new_figure(DOUBLE, 0.75 + 0.19 * max(count, 4), 1, len(shown), sharey=True)
+        marks: list[Mark] = []
         for axes, name in zip(grid[0], shown, strict=True):
             rows = check[check["statistic"] == name]
             heights = np.arange(len(rows))
@@ -93,6 +97,9 @@ def draw_predictive(check: pd.DataFrame, *, unit: str = "points") -> PaperFigure
             axes.tick_params(axis="y", length=0)
             axes.set_ylim(-0.6, len(rows) - 0.4)
             axes.set_title(titles[name])
+            said = rows.rename(columns={"low95": "ci_low", "high95": "ci_high"})
+            names = [f"{_label(row)}, observed and 95% replicated" for row in rows.to_dict("records")]
+            marks.append((axes, rows["observed"], heights, interval_words(said, names, digits, "observed")))
             axes.set_xlabel(f"{'standard deviation of the gains' if name == 'sd' else 'mean gain'} ({unit})")
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=3)
@@ -103,7 +110,7 @@ def draw_predictive(check: pd.DataFrame, *, unit: str = "points") -> PaperFigure
         f"Observed and replicated mean and spread of the gains of {count} checkpoints; "
         f"{len(outside)} of {len(check)} observed values lie outside the 95% interval of the replications."
     )
-    return finish(figure, {"check": check}, alt)
+    return finish(figure, {"check": check}, alt, marks)
 
 
 def _label(row: dict) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.spots import Mark, interval_words
 from gainlaw.figures.common.style import ACCENT, DOUBLE, GREY, PaperFigure, finish, new_figure, style
 from gainlaw.formats import parameter_title, percent, tails
 
@@ -108,6 +109,7 @@ def draw_priors(rows: pd.DataFrame, *, unit: str = "points", digits: int = 2) ->
         figure, grid = new_figure(DOUBLE, 0.7 + 0.27 * max(len(names), 3))
         axes = grid[0, 0]
         axes.xaxis.grid(visible=True)
+        marks: list[Mark] = []
         for source, color, shift in (("prior", GREY, 0.16), ("posterior", ACCENT, -0.16)):
             part = rows[rows["source"] == source]
             y = np.array([heights[name] for name in part["variable"]]) + shift
@@ -115,6 +117,8 @@ def draw_priors(rows: pd.DataFrame, *, unit: str = "points", digits: int = 2) ->
             axes.hlines(y, part["ci_low"], part["ci_high"], color=color, linewidth=1.0, label=label)
             axes.hlines(y, part["low50"], part["high50"], color=color, linewidth=3.2, label=f"{source}, 50%")
             axes.scatter(part["median"], y, s=13, color=color, zorder=4, edgecolors="white", linewidths=0.4)
+            titles = [f"{parameter_title(name)}, {source}" for name in part["variable"]]
+            marks.append((axes, part["median"], y, interval_words(part, titles, digits, "median")))
         axes.set_yticks(list(heights.values()), [parameter_title(name) for name in names])
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(-0.6, len(names) - 0.4)
@@ -130,7 +134,7 @@ def draw_priors(rows: pd.DataFrame, *, unit: str = "points", digits: int = 2) ->
         f"[{row['ci_low']:.{digits}f}, {row['ci_high']:.{digits}f}]."
         for row in posterior.to_dict("records")
     )
-    return finish(figure, {"interval": rows}, alt)
+    return finish(figure, {"interval": rows}, alt, marks)
 
 
 def exhibits(basis: Basis) -> Iterator[Drawing]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from gainlaw.figures.common.arrange import has_slope
 from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.spots import Mark, interval_words
 from gainlaw.figures.common.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
 from gainlaw.figures.forest import forest_data
 from gainlaw.scales import SCALES
@@ -76,10 +77,14 @@ def draw_scales(rows: pd.DataFrame, *, digits: Mapping[str, int] = MappingProxyT
     marked = set(rows.loc[rows["level"].isin(["overall", "population"]), "label"])
     with style():
         figure, grid = new_figure(DOUBLE, 0.7 + 0.24 * len(labels), 1, len(scales), sharey=True)
+        marks: list[Mark] = []
         for axes, scale in zip(grid[0], scales, strict=True):
+            part = rows[rows["scale"] == scale]
+            at = [heights[label] for label in part["label"]]
+            marks.append((axes, part["mean"], at, interval_words(part, part["label"], digits.get(scale, 2))))
             axes.axvline(0, color=INK, linewidth=0.6, zorder=1)
             axes.xaxis.grid(visible=True)
-            for row in rows[rows["scale"] == scale].to_dict("records"):
+            for row in part.to_dict("records"):
                 color, y = (WARM if row["label"] in marked else ACCENT), heights[row["label"]]
                 axes.hlines(y, row["ci_low"], row["ci_high"], color=color, linewidth=1.0)
                 axes.hlines(y, row["low50"], row["high50"], color=color, linewidth=3.2)
@@ -105,7 +110,7 @@ def draw_scales(rows: pd.DataFrame, *, digits: Mapping[str, int] = MappingProxyT
         for row in rows.to_dict("records")
         for places in (digits.get(row["scale"], 2),)
     )
-    return finish(figure, {"interval": rows}, alt)
+    return finish(figure, {"interval": rows}, alt, marks)
 
 
 def exhibits(basis: Basis) -> Iterator[Drawing]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from gainlaw.figures.common.arrange import panels_of
 from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.spots import Mark
 from gainlaw.figures.common.style import (
     ACCENT,
     DOUBLE,
@@ -18,15 +19,20 @@ from gainlaw.figures.common.style import (
     SINGLE,
     PaperFigure,
     finish,
+    hide_spare,
     new_figure,
     panel_title,
     params_axis,
     style,
 )
+from gainlaw.notes import count_of
 from gainlaw.scores.metrics import metric_facts, spoken_metric
+from gainlaw.sizes import format_params
 from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from gainlaw.scores.gains.table import Gains
 
 __all__ = ["STAGES", "draw_scores", "exhibits", "plot_scores", "scores_data"]
@@ -135,15 +141,26 @@ def draw_scores(rows: pd.DataFrame) -> PaperFigure:
             axes.set(title=panel_title(task_title(task), columns), xlabel="", ylabel="")
             handles, labels = axes.get_legend_handles_labels()
             axes.get_legend().remove()
-        for axes in flat[len(tasks) :]:
-            axes.set_visible(False)
+        hide_spare(grid, len(tasks))
         params_axis(flat[0], rows["params"].to_numpy(), label=False)
         figure.supxlabel("parameters", fontsize=7.5, color=INK)
         figure.supylabel(f"mean {name} ({unit})", fontsize=7.5, color=INK)
         figure.legend(
             handles, labels, loc="outside upper right", ncols=3 if columns > 1 else 1, handlelength=1.6
         )
-    return finish(figure, {"score": rows}, _words(rows, name, unit))
+    marks = [_marks(axes, rows[rows["task"] == task], unit) for axes, task in zip(flat, tasks, strict=False)]
+    return finish(figure, {"score": rows}, _words(rows, name, unit), marks)
+
+
+def _marks(axes: Axes, rows: pd.DataFrame, unit: str) -> Mark:
+    """Say what each point of a panel is: a stage's mean at one size."""
+    sign = unit if unit == "%" else f" {unit}"
+    means = rows.groupby(["stage", "params"])["score"].agg(["mean", "size"]).reset_index()
+    words = [
+        f"{stage}, {format_params(params)}: {mean:.1f}{sign}, mean of {count_of(int(size), 'score')}"
+        for stage, params, mean, size in means.itertuples(index=False)
+    ]
+    return axes, means["params"], means["mean"], words
 
 
 def _words(rows: pd.DataFrame, name: str, unit: str) -> str:

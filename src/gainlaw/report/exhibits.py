@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gainlaw.errors import InputError
 from gainlaw.figures import (
@@ -24,6 +24,7 @@ from gainlaw.figures import (
 )
 from gainlaw.figures.common.arrange import Fits
 from gainlaw.figures.common.exhibit import Basis, ChapterId, Drawing, Exhibits
+from gainlaw.figures.common.spots import Spot
 from gainlaw.figures.common.style import KINDS, figure_bytes, write_figure
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ LONGEST_FIRST = tuple(
 )
 
 _LIST = "exhibits.json"
+_LISTED = ("name", "chapter", "before", "caption", "alt", "inches", "instead_of", "spots")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,12 @@ class Exhibit:
         What readers are told who do not see it.
     inches : float
         Its width.
+    instead_of : str
+        The figure of which it is the same on the other scale.
+    data : str
+        What was drawn, as CSV.
+    spots : tuple of Spot
+        Its points that say what they are, see `gainlaw.figures.common.spots`.
     files : mapping of str to bytes
         The figure by format, see `gainlaw.figures.common.style.KINDS`.
     """
@@ -92,6 +100,9 @@ class Exhibit:
     caption: str
     alt: str
     inches: float
+    instead_of: str
+    data: str
+    spots: tuple[Spot, ...]
     files: Mapping[str, bytes]
 
     @property
@@ -135,10 +146,8 @@ def write_exhibits(exhibits: Sequence[Exhibit], folder: str | Path) -> None:
     place = Path(folder)
     for exhibit in exhibits:
         write_figure(exhibit.files, place / exhibit.name)
-    listed = [
-        {name: getattr(each, name) for name in ("name", "chapter", "before", "caption", "alt", "inches")}
-        for each in exhibits
-    ]
+        write_text_atomic(place / f"{exhibit.name}.csv", exhibit.data)
+    listed = [{name: getattr(each, name) for name in _LISTED} for each in exhibits]
     write_text_atomic(place / _LIST, json.dumps(listed, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -158,12 +167,19 @@ def read_exhibits(folder: str | Path) -> list[Exhibit]:
     place = Path(folder)
     try:
         listed = json.loads((place / _LIST).read_text(encoding="utf-8"))
-        return [
-            Exhibit(**each, files={kind: (place / f"{each['name']}.{kind}").read_bytes() for kind in KINDS})
-            for each in listed
-        ]
+        return [_read(place, **each) for each in listed]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{place} holds no figures of a report: {error}") from error
+
+
+def _read(place: Path, *, name: str, spots: list[Any], **listed: Any) -> Exhibit:
+    return Exhibit(
+        name,
+        **listed,
+        spots=tuple((float(x), float(y), str(words)) for x, y, words in spots),
+        data=(place / f"{name}.csv").read_text(encoding="utf-8"),
+        files={kind: (place / f"{name}.{kind}").read_bytes() for kind in KINDS},
+    )
 
 
 def _exhibit(drawing: Drawing) -> Exhibit:
@@ -172,8 +188,11 @@ def _exhibit(drawing: Drawing) -> Exhibit:
         drawing.name,
         drawing.chapter,
         drawing.before,
-        drawing.caption,
+        f"{drawing.caption} {figure.lacking}".strip(),
         figure.alt,
         float(figure.get_figwidth()),
+        drawing.instead_of,
+        figure.plot_data.to_csv(index=False, lineterminator="\n", float_format="%.10g"),
+        figure.spots,
         {kind: figure_bytes(figure, kind) for kind in KINDS},
     )

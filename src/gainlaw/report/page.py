@@ -5,18 +5,18 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import gainlaw
-from gainlaw.figures.common.style import inline_svg
 from gainlaw.formats import MINUS, format_interval, format_number, format_probability
 from gainlaw.notes import count_of
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.exhibits import Exhibit
 from gainlaw.report.outline import answering, outline
+from gainlaw.report.pictures import forest, picture
 from gainlaw.report.references import REFERENCES, bibtex
 from gainlaw.report.words import (
     data_words,
@@ -24,11 +24,11 @@ from gainlaw.report.words import (
     dropped_words,
     equation_mathml,
     likelihood_words,
+    names_of,
     shape_words,
     term_words,
 )
 from gainlaw.scales import SCALES
-from gainlaw.tables.html import slug
 
 if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
@@ -54,6 +54,10 @@ _ORDER = (
 # Longer tables are folded, and so are those that say in numbers what the figure above them shows.
 _LONG = 12
 _ASIDE = {"companions", "untested", "effects"}
+# A claim for more groups than these is folded by itself, in a table that is long.
+_GROUPS = 4
+# Figures of the page that have rows: they hold the numbers of the table of slopes, too.
+_FOREST = "forest_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class Section:
 
 
 def render_page(content: Content, verdicts: Verdicts, title: str) -> str:
-    """Return the report as one HTML page: no address outside it; its script sorts, filters and saves, nothing else.
+    """Return the report as one HTML page: no address outside it; nothing is loaded, which its policy forbids too.
 
     Parameters
     ----------
@@ -160,31 +164,53 @@ class _Show:
         """Return the table or figure of that name, or nothing where the report has none."""
         if name in self.content.figures:
             return self.figure(self.content.figures[name])
-        return self.table(self.content.tables[name]) if name in self.content.tables else ""
+        if name not in self.content.tables or name.replace("slopes_", _FOREST) in self.content.figures:
+            return ""
+        table = self.content.tables[name]
+        return self.claims(table) if name == "claims" else self.table(table)
+
+    def claims(self, table: Table) -> str:
+        """Return the table of claims; in a long one, a claim made for each of many groups is folded by itself."""
+        stems = table.frame["name"].astype(str).str.replace(r" \[.*\]$", "", regex=True)
+        many = stems.map(stems.value_counts()) > _GROUPS
+        if len(stems) <= _LONG or not many.any():
+            return self.table(table)
+        single = table.frame[~many]
+        shown = [self.shown(replace(table, frame=single))] if len(single) else []
+        for place, (stem, rows) in enumerate(table.frame[many].groupby(stems[many], sort=False), 1):
+            counts = names_of([f"{count} {word}" for word, count in rows["verdict"].value_counts().items()])
+            title = f"{stem}: {counts}"
+            part = replace(table, name=f"claims_{place}", frame=rows, caption=f"{title}.", notes=())
+            shown.append(_details(escape(title), self.shown(part)))
+        return "\n".join(shown)
+
+    def shown(self, table: Table) -> str:
+        """Return a table with room for its number."""
+        caption = escape(table.caption)
+        return table.to_html().replace(f">{caption}</caption>", f"><b>Table #</b> {caption}</caption>", 1)
 
     def table(self, table: Table) -> str:
         """Return a table with room for its number, folded where it is long or a figure shows the same."""
-        caption = escape(table.caption)
-        shown = table.to_html().replace(f">{caption}</caption>", f"><b>Table #</b> {caption}</caption>", 1)
+        shown = self.shown(table)
         aside = table.name in _ASIDE or any(
             figure.before == table.name for figure in self.content.figures.values()
         )
         if not aside and len(table.frame) <= _LONG:
             return shown
         # The caption says it in full; what is folded says what it is.
-        what = caption.split(". ")[0].rstrip(".")
+        what = escape(table.caption).split(". ")[0].rstrip(".")
         return _details(f"{what} ({count_of(len(table.frame), 'row')})", shown)
 
     def figure(self, exhibit: Exhibit) -> str:
-        """Return a figure with its caption and room for its number."""
-        key = f"fig-{slug(exhibit.name)}"
-        label = escape(exhibit.alt, quote=True)
-        svg = inline_svg(exhibit.files["svg"], key).replace(
-            "<svg ", f'<svg role="img" aria-label="{label}" ', 1
-        )
-        width = "half" if exhibit.narrow else "wide"
-        caption = f"<figcaption><b>Figure #</b> {escape(exhibit.caption)}</figcaption>"
-        return f'<figure id="{key}" class="{width}">\n{svg}\n{caption}\n</figure>'
+        """Return a figure; one that is another on the other scale stands with that one."""
+        if exhibit.instead_of:
+            return ""
+        fits = [fit for fit in (self.content.fits.main, self.content.fits.twin) if fit is not None]
+        if exhibit.name.startswith(_FOREST):
+            digits = {fit.scale: fit.spec.decimals() for fit in fits}
+            return forest(exhibit, self.content.tables.get(exhibit.before), digits)
+        others = (each for each in self.content.figures.values() if each.instead_of == exhibit.name)
+        return picture(exhibit, next(others, None), [fit.scale for fit in fits])
 
 
 def _some(blocks: Iterable[str]) -> tuple[str, ...]:
@@ -258,7 +284,7 @@ def _method(fit: FitRecord) -> list[str]:
             f"follows the {law.title} law ({law.description}) in the number of parameters "
             "N:"
         ),
-        f'<div class="equation">{equation_mathml(fit)}</div>',
+        f'<div class="equation" role="region" aria-label="The model" tabindex="0">{equation_mathml(fit)}</div>',
         f"<p>with <i>a</i> the gain at {escape(law.centre_words)}{shape}. The <i>u</i> and <i>v</i> "
         "are deviations of the groups of each term, normal around zero with standard deviations learned "
         "from the data (partial pooling); <i>e</i> is the sampling error, whose covariance is known. The "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from gainlaw._directory import new_directory
-from gainlaw._io import write_text_atomic
+from gainlaw._io import without_formulas, write_text_atomic
 from gainlaw._listing import FILES, listed_files
 from gainlaw.report.answer import Answer
 
@@ -57,7 +57,7 @@ def write_report(
     """Write the report of one or several fits.
 
     The folder gets ``report.html`` (self-contained, no address outside it), ``paper.tex``, ``tables/`` (each
-    as LaTeX, CSV and Markdown) and ``figures/`` (each as PDF, PNG and SVG). The same fits
+    as LaTeX, CSV and Markdown) and ``figures/`` (each as PDF, PNG and SVG, what was drawn as CSV). The same fits
     give the same bytes.
 
     Parameters
@@ -168,10 +168,12 @@ def draw_figures(
     return Path(out)
 
 
-def _fill(scratch: Path, content: Content, safe_csv: bool) -> None:
+def _fill(scratch: Path, content: Content, guarded: bool) -> None:
     from gainlaw.figures.common.style import write_figure
 
     for table in content.tables.values():
-        table.write(scratch / "tables", safe=safe_csv)
+        table.write(scratch / "tables", safe=guarded)
     for name, exhibit in content.figures.items():
         write_figure(exhibit.files, scratch / "figures" / name)
+        data = without_formulas(exhibit.data) if guarded else exhibit.data
+        write_text_atomic(scratch / "figures" / f"{name}.csv", data)

@@ -70,7 +70,7 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[FitR
     >>> from gainlaw.claims.verdict import Verdict
     >>> verdict = Verdict(name="shrinks", claim="slope < 0", verdict="refuted", probability=0.001)
     >>> claims_table([verdict]).cells()[0][:3]
-    ['shrinks', 'slope < 0', 'refuted']
+    ['refuted', 'shrinks', 'slope < 0']
     """
     frame = claims_frame(verdicts)
     judged = frame[frame["verdict"] != "untested"]
@@ -81,9 +81,9 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[FitR
     frame = frame.assign(difference=[each[0] for each in shown], interval=[each[1] for each in shown])
     frame = frame.assign(remarks=frame["note"].where(frame["note"] != "", frame["reason"]))
     columns = (
+        Column("verdict", "Verdict", "status", width=0.1),
         Column("words", "Claim", width=0.165),
         Column("claim", "Expression", "code", width=0.13),
-        Column("verdict", "Verdict", "status", width=0.1),
         Column("probability_points", "P, points", "probability"),
         Column("probability_log_odds", "P, log-odds", "probability"),
         Column("difference", "Difference", "right"),

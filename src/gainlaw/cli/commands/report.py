@@ -44,7 +44,7 @@ def report(
     safe_csv: SafeCsv = False,
     as_json: Json = False,
 ) -> None:
-    """Write report.html, paper.tex, tables/ (LaTeX, CSV, Markdown) and figures/ (PDF, PNG, SVG).
+    """Write report.html, paper.tex, tables/ (LaTeX, CSV, Markdown) and figures/ (PDF, PNG, SVG, data as CSV).
 
     The folder appears in one step. Files of an earlier report in it are replaced; others stay.
     """

@@ -65,6 +65,8 @@ class Drawing:
         The figure.
     before : str
         The table of that chapter that it stands above; without it, it stands at the end of the chapter.
+    instead_of : str
+        The figure of which it is the same on the other scale; on the page a reader has one or the other.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Drawing:
     caption: str
     figure: PaperFigure
     before: str = ""
+    instead_of: str = ""
 
 
 type Exhibits = Callable[[Basis], Iterator[Drawing]]

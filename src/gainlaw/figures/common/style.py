@@ -16,8 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
+from gainlaw.figures.common import fonts
+from gainlaw.figures.common.spots import Mark, Spot, placed
 from gainlaw.sizes import format_params
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "PaperFigure",
     "figure_bytes",
     "finish",
+    "hide_spare",
     "inline_svg",
     "log_axis",
     "new_figure",
@@ -52,7 +55,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 ACCENT, WARM, GREY, INK = COLORS[0], COLORS[1], "#8A8A8A", "#1A1A1A"
 
 _RC: dict[str, Any] = {
-    "font.family": ["gainlaw Sans", "DejaVu Sans"],
+    "font.family": list(fonts.BASE),
     "font.size": 7.5,
     "axes.titlesize": 8,
     "axes.titleweight": "bold",
@@ -113,8 +116,8 @@ _METADATA: dict[str, dict[str, str | None]] = {
 # Characters of titles across a figure of two columns.
 _TITLE = 76
 
-# Powers of ten along an axis at most.
-_MOST_TICKS = 7
+# Labels of sizes along an axis at most, and where more than two panels stand side by side.
+_MOST_TICKS, _MOST_TICKS_SHARED = 7, 4
 
 #: The formats in which a figure is written.
 KINDS = ("pdf", "png", "svg")
@@ -129,10 +132,16 @@ class PaperFigure(Figure):
         Everything that was drawn; the column `layer` says as what (band, cell, interval, ...).
     alt : str
         One or two sentences for readers who do not see the figure.
+    lacking : str
+        What to say where no font of the machine has a character.
+    spots : tuple of Spot
+        Its points that say what they are when they are pointed at, see `gainlaw.figures.common.spots`.
     """
 
     plot_data: pd.DataFrame
     alt: str
+    lacking: str
+    spots: tuple[Spot, ...]
 
     def _repr_png_(self) -> bytes:
         return figure_bytes(self, "png")
@@ -171,6 +180,8 @@ def new_figure(
     FigureCanvasAgg(figure)
     figure.plot_data = pd.DataFrame()
     figure.alt = ""
+    figure.lacking = ""
+    figure.spots = ()
     return figure, figure.subplots(rows, columns, squeeze=False, **grid)
 
 
@@ -189,6 +200,23 @@ def panel_title(text: str, columns: int) -> str:
             lines.append("")
         lines[-1] += part
     return "\n".join(line.rstrip() for line in lines)
+
+
+def hide_spare(panels: np.ndarray, used: int) -> None:
+    """Hide the panels that are not used; those above them get the labels of the axis that they share.
+
+    Parameters
+    ----------
+    panels : numpy.ndarray of Axes, shape (rows, columns)
+        The panels, which share their horizontal axis.
+    used : int
+        How many of them, row by row, hold something.
+    """
+    columns = panels.shape[1]
+    for place, axes in enumerate(panels.ravel()):
+        axes.set_visible(place < used)
+        if place < used <= place + columns:
+            axes.tick_params(labelbottom=True)
 
 
 def params_axis(axes: Axes, params: Sequence[float] | np.ndarray, *, label: bool = True) -> None:
@@ -232,14 +260,15 @@ def log_axis(
     values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values) & (values > 0)]
     low, high = (values.min(), values.max()) if values.size else (1e8, 1e11)
-    pad = (high / low) ** 0.06 if high > low else 2.0
+    pad = (high / low) ** 0.06 if high > 1.001 * low else 2.0
     axis = axes.xaxis if which == "x" else axes.yaxis
-    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    # The limits come first: making the axis logarithmic sets those of the points, of one size none at all.
     (axes.set_xlim if which == "x" else axes.set_ylim)(low / pad, high * pad)
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     shown = write or (
         lambda value: f"{value:.0e}".replace("e+", "e").replace("e0", "e") if value >= 1e4 else f"{value:g}"
     )
-    axis.set_major_locator(FixedLocator(_size_ticks(low / pad, high * pad)))
+    axis.set_major_locator(FixedLocator(_size_ticks(low / pad, high * pad, _room(axes, which))))
     axis.set_major_formatter(FuncFormatter(lambda value, _: shown(value)))
     decades = np.arange(np.floor(np.log10(low / pad)), np.ceil(np.log10(high * pad)) + 1)
     minor = [m * 10.0**d for d in decades for m in range(1, 10)]
@@ -249,24 +278,35 @@ def log_axis(
         axis.set_label_text(label)
 
 
-def _size_ticks(low: float, high: float) -> list[float]:
+def _room(axes: Axes, which: Literal["x", "y"]) -> int:
+    """Return how many labels fit along an axis: fewer where several panels share the width of the page."""
+    spec = axes.get_subplotspec()
+    shared = which == "x" and spec is not None and spec.get_gridspec().ncols > 2
+    return _MOST_TICKS_SHARED if shared else _MOST_TICKS
+
+
+def _size_ticks(low: float, high: float, most: int) -> list[float]:
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    tens = [10.0**d for d in decades if low <= 10.0**d <= high]
-    if len(tens) >= 2:
-        return tens[:: -(-len(tens) // _MOST_TICKS)]
-    return [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= m * 10.0**d <= high]
+    for steps in ((1,), (1, 2, 5), range(1, 10)):
+        ticks = [m * 10.0**d for d in decades for m in steps if low <= m * 10.0**d <= high]
+        if len(ticks) >= 2:
+            return ticks[:: -(-len(ticks) // most)]
+    return [
+        tick for tick in np.asarray(MaxNLocator(4).tick_values(low, high)).tolist() if low <= tick <= high
+    ]
 
 
-def finish(figure: PaperFigure, layers: Mapping[str, pd.DataFrame], alt: str) -> PaperFigure:
-    """Attach the numbers and the description to a figure, and settle its layout once for all formats."""
+def finish(
+    figure: PaperFigure, layers: Mapping[str, pd.DataFrame], alt: str, marks: Sequence[Mark] = ()
+) -> PaperFigure:
+    """Attach numbers, description and the points that can be asked; settle the layout once for all formats."""
     parts = [frame.assign(layer=name) for name, frame in layers.items() if len(frame)]
     figure.plot_data = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"layer": []})
-    figure.alt = " ".join(alt.split())
     with style():
-        engine = figure.get_layout_engine()
-        assert engine is not None
-        engine.execute(figure)
+        figure.lacking = fonts.settle(figure)
         figure.set_layout_engine(None)  # "none" would keep a stand-in, for which every format is drawn twice
+    figure.alt = " ".join(f"{alt} {figure.lacking}".split())
+    figure.spots = placed(figure, marks)
     return figure
 
 
@@ -285,7 +325,7 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     bytes
     """
     buffer = io.BytesIO()
-    with style():
+    with style(), fonts.silent():
         figure.savefig(buffer, format=kind, metadata=_METADATA[kind])
     return buffer.getvalue()
 
