@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gainlaw.training.items.items import ChoiceItem, ClassItem, Item, SpanItem, TagItem
+from gainlaw.training.items.items import ChoiceItem, ClassItem, Item, PairItem, SpanItem, TagItem
 
 # Every sentence was written for these tests.
 
@@ -259,7 +259,70 @@ class Case:
     language: str = "en"
 
 
+PANX = "en:It\tO\nen:rains\tO\nen::\tO\n\nen:Ada\tB-PER\nen:sleeps\tO\n"
+PANX_ITEMS = [TagItem("1", ("It", "rains", ":"), ("O",) * 3), TagItem("2", ("Ada", "sleeps"), ("B-PER", "O"))]
+CONLLU = """# sent_id = a
+# text = It rains.
+1\tIt\tit\tPRON\tPRP\t_\t2\tnsubj\t_\t_
+2\train\train\tVERB\tVBZ\t_\t0\troot\t_\t_
+
+1-2\tdont\t_\t_\t_\t_\t_\t_\t_\t_
+1\tdo\tdo\tAUX\t_\t_\t0\troot\t_\t_
+2\tnt\tnot\tPART\t_\t_\t1\tadvmod\t_\t_
+2.1\tsleep\tsleep\tVERB\t_\t_\t_\t_\t1:x\t_
+3\t10 000\t10000\tNUM\t_\t_\t1\tobj\t_\t_
+"""
+WORDS = [(("It", "rain"), ("PRON", "VERB")), (("do", "nt", "10000"), ("AUX", "PART", "NUM"))]
+
+
 CASES = {
+    "xquad": Case("xquad", {"xquad.el.json": squad("1.1", WHAT, WHEN)}, SQUAD_ITEMS, "test", "el"),
+    "mlqa": Case(
+        "mlqa",
+        {"MLQA_V1/test/test-context-hi-question-hi.json": squad("1.0", WHAT, WHEN)},
+        SQUAD_ITEMS,
+        "test",
+        "hi",
+    ),
+    "tydiqa, all languages in one file": Case(
+        "tydiqa_goldp",
+        {
+            "tydiqa-goldp-v1.1-train.json": squad(
+                "1.1", WHAT | {"id": "finnish-7-0"}, WHAT | {"id": "english-7-0"}
+            )
+        },
+        [replace(SQUAD_ITEMS[0], id="english-7-0")],
+        "train",
+    ),
+    "tydiqa, one file a language": Case(
+        "tydiqa_goldp",
+        {"tydiqa-goldp-v1.1-dev/tydiqa-goldp-dev-swahili.json": squad("1.1", WHAT | {"id": "swahili-7-0"})},
+        [replace(SQUAD_ITEMS[0], id="swahili-7-0")],
+        language="sw",
+    ),
+    "pan-x": Case("wikiann_ner", {"en/dev": PANX}, PANX_ITEMS),
+    "pan-x, as XTREME writes it": Case(
+        "wikiann_ner", {"dev-en.tsv": PANX.replace("en::", ":").replace("en:", "")}, PANX_ITEMS
+    ),
+    "universal dependencies": Case(
+        "udpos",
+        {
+            "UD_English-EWT/en_ewt-ud-dev.conllu": CONLLU,
+            "UD_English-GUM/en_gum-ud-dev.conllu": CONLLU.replace("rain", "snow"),
+        },
+        [
+            TagItem(f"en_{tree}-ud-dev-{n}", tuple(w.replace("rain", rain) for w in words), tags)
+            for tree, rain in (("ewt", "rain"), ("gum", "snow"))
+            for n, (words, tags) in enumerate(WORDS, 1)
+        ],
+    ),
+    "tatoeba": Case(
+        "tatoeba",
+        {"tatoeba.deu-eng.deu": f"{REGEN}\n{NASS}\n", "tatoeba.deu-eng.eng": f"{RAIN}\n{WET}\n"},
+        [PairItem("1", REGEN, RAIN), PairItem("2", NASS, WET)],
+        "test",
+        "de",
+    ),
     "xnli, all languages in one file": Case("xnli", {"xnli.dev.tsv": XNLI_TSV}, ENGLISH_PAIRS),
     "xnli, pairs in another order": Case(
         "xnli", {"XNLI-1.0/xnli.test.tsv": XNLI_TSV}, GERMAN_PAIRS[::-1], "test", "de"
@@ -465,6 +528,21 @@ def _every_split(task: str) -> dict[str, str]:
         "squad_v2": {
             f"{part}-v2.0.json": squad("v2.0", WHAT | {"is_impossible": False}, WHO)
             for part in ("train", "dev")
+        },
+        "xquad": {f"xquad.{code}.json": squad("1.1", WHAT, WHEN, WHICH) for code in ("en", "sw")},
+        "mlqa": {
+            f"{part}/{part}-context-en-question-en.json": squad("1.0", WHAT, WHEN, WHICH)
+            for part in ("dev", "test")
+        },
+        "tydiqa_goldp": {
+            name: squad("1.1", *(each | {"id": f"english-{each['id']}"} for each in (WHAT, WHEN, WHICH)))
+            for name in ("tydiqa-goldp-v1.1-train.json", "tydiqa-goldp-dev-english.json")
+        },
+        "wikiann_ner": {f"en/{part}": PANX for part in ("train", "dev", "test")},
+        "udpos": {f"en_ewt-ud-{part}.conllu": CONLLU for part in ("train", "dev", "test")},
+        "tatoeba": {
+            "tatoeba.deu-eng.deu": f"{REGEN}\n{NASS}\n{TROCKEN}\n",
+            "tatoeba.deu-eng.eng": f"{RAIN}\n{WET}\n{DRY}\n",
         },
         "ccg": {
             f"{part}.txt": "It|NP rains|S[dcl]\\NP .|.\n||NP sleeps|S[dcl]\\NP\n"

@@ -50,6 +50,7 @@ ENGINE_ROOM = {
     "training/train/objectives.py",
     "training/jobs/evaluate.py",
     "training/jobs/rank.py",
+    "training/jobs/retrieve.py",
     "training/jobs/supervised.py",
     "training/prompting/distillation.py",
     "training/prompting/likelihood.py",

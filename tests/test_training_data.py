@@ -324,13 +324,26 @@ def test_the_first_piece_of_each_word_has_its_tag(tokenizer: Any) -> None:
 
 
 @EVERY_TOKENIZER
-def test_words_beyond_the_longest_input_have_no_tag(tokenizer: Any) -> None:
-    item = TagItem("1", tuple(WORDS), tuple("AB"[i % 2] for i in range(len(WORDS))))
-    encoded = encode([item], "tagging", tokenizer, 20, ("A", "B"))
+def test_a_long_sentence_is_tagged_in_parts(tokenizer: Any) -> None:
+    long = TagItem("1", tuple(WORDS), tuple("AB"[i % 2] for i in range(len(WORDS))))
+    items = [long, TagItem("2", ("rain", "wet"), ("B", "A"))]
+    encoded = encode(items, "tagging", tokenizer, 20, ("A", "B"))
+    assert np.diff(encoded.starts).max() <= 20
+    assert np.diff(encoded.first).tolist()[1] == 1 < np.diff(encoded.first)[0]
     found = encoded.labels[encoded.labels != IGNORED].tolist()
-    assert len(encoded.tokens) == 20
-    assert 2 < len(found) < len(WORDS)
-    assert found == [i % 2 for i in range(len(found))]
+    assert found == [i % 2 for i in range(len(WORDS))] + [1, 0]
+    assert encoded.characters is not None
+    firsts = encoded.characters[:, 0]
+    assert firsts[firsts >= 0].tolist() == [*range(len(WORDS)), 0, 1]
+    outcome = answers_of(items, "tagging", encoded, 2)
+    assert outcome.words is not None
+    assert [dict(sorted(each.items())) for each in outcome.words] == [
+        {i: i % 2 for i in range(len(WORDS))},
+        {0: 1, 1: 0},
+    ]
+    alone = encode([TagItem("3", ("." * 60,), ("A",))], "tagging", tokenizer, 20, ("A",))
+    assert len(alone.starts) == 2
+    assert len(alone.tokens) <= 20
 
 
 def test_words_are_tagged_as_word_by_word_tokenising_does() -> None:

@@ -331,8 +331,20 @@ DESIGN = {
         toml("", targets=['task = "world_copa"'], rest='[world]\n[data]\nworld_copa = "."'),
         ("data.world_copa", "makes its own"),
     ),
-    "spans as a target": bad(
-        toml("", targets=['task = "squad_v2"']), ("targets[1].task", "no classification")
+    "spans that are prompted": bad(
+        toml(PROMPTED, BLOOM, targets=['task = "squad_v2"']),
+        ("targets[1].task", "cannot be prompted"),
+    ),
+    "what is not trained": bad(
+        toml(
+            "",
+            intermediates=['name = "i"\ntasks = ["tatoeba"]'],
+            targets=['task = "tatoeba"\nexamples = 3\nlanguages = ["de"]', 'task = "xnli"\nlayer = 2'],
+        ),
+        ("intermediates[1].tasks", "nothing is trained on it"),
+        ("intermediates[1].tasks", "no train split"),
+        ("targets[1].examples", "nothing is fine-tuned"),
+        ("targets[2].layer", "goes with retrieval"),
     ),
     "languages of a task": bad(
         toml("", targets=['task = "xcopa"\nlanguages = ["sw", "fi", "xx"]']),
@@ -593,7 +605,12 @@ SEVERAL = {
             XLMR.replace("XLM-R", ""),
             made("hiden_size = 3"),
             f'{BLOOM}\nbase_model = "blum"\nintermediate = "xP3"\ntraining = {{ epochs = 1, steps = 1 }}',
-            targets=['task = "xcopa"\nlanguages = ["fi"]', 'task = "squad_v2"', 'task = "nope"', "task = 3"],
+            targets=[
+                'task = "xcopa"\nlanguages = ["fi"]',
+                'task = "squad_v2"\ntrain = ["mnli"]',
+                'task = "nope"',
+                "task = 3",
+            ],
             intermediates=['name = "none"\ntasks = ["xcopa"]', 'name = "b"\ntasks = ["mnli"]\nmlm = 2'],
             rest='[training]\nwarmup = 7\n[data]\nmnli = "nowhere"',
         ),
@@ -611,7 +628,7 @@ SEVERAL = {
         ("intermediates[1].name", "baseline"),
         ("intermediates[1].tasks", "no train split"),
         ("targets[1].languages", "fi"),
-        ("targets[2].task", "no classification"),
+        ("targets[2].train", "does not train the head"),
         ("targets[3].task", "nope"),
         ("data.mnli", "nowhere"),
     ),

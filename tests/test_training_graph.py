@@ -432,6 +432,7 @@ DECIDING = {
     },
     "finetune": {"jobs.supervised", "jobs.pretrain", "jobs.evaluate", *_CORE},
     "evaluate": {"jobs.evaluate", "items.metrics", *_SCORES},
+    "retrieve": {"jobs.retrieve", "jobs.evaluate", "items.metrics", "train.heads"},
     "rank": {"jobs.rank", "prompting.protocol", "train.loop", *_PROMPTS},
 }
 

@@ -10,16 +10,18 @@ import sys
 import types
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gainlaw.errors import InputError
 from gainlaw.scores.languages import describe_languages
-from gainlaw.training.items.items import ChoiceItem, ClassItem, Item
+from gainlaw.training.items.items import ChoiceItem, ClassItem, Item, PairItem, TagItem
 from gainlaw.training.items.loading import load_items, source_files
-from gainlaw.training.items.metrics import exact_match, score_items, token_f1
+from gainlaw.training.items.metrics import entities, exact_match, measure, token_f1
 from gainlaw.training.items.registry import TASKS, find_task
 from published_formats import (
     AUTO,
@@ -318,6 +320,8 @@ class Hub:
         self.asked.append((name, config, split, revision))
         data = Rows(self.rows)
         data.features = {"label": types.SimpleNamespace(names=self.names)} if self.names else {}
+        tags = types.SimpleNamespace(names=NER_NAMES)
+        data.features |= {"ner_tags": types.SimpleNamespace(feature=tags)}
         return data
 
 
@@ -492,7 +496,26 @@ HUB_CASES = [
         [("rajpurkar/squad_v2", None, "train", None)],
         [SQUAD_ITEMS[0], NO_ANSWER],
     ),
+    ("xquad", "test", "el", SPANS[:1], [("google/xtreme", "XQuAD.el", "validation", None)], SQUAD_ITEMS[:1]),
+    ("mlqa", "test", "hi", SPANS[:1], [("google/xtreme", "MLQA.hi.hi", "test", None)], SQUAD_ITEMS[:1]),
+    (
+        "tydiqa_goldp",
+        "train",
+        "en",
+        [SPANS[0] | {"id": "english-1-0"}, SPANS[0] | {"id": "finnish-1-0"}],
+        [("google/xtreme", "tydiqa", "train", None)],
+        [replace(SQUAD_ITEMS[0], id="english-1-0")],
+    ),
+    (
+        "wikiann_ner",
+        "test",
+        "sw",
+        [{"tokens": ["Ada", "alala", "Goma"], "ner_tags": [1, 0, 5], "langs": ["sw"] * 3}],
+        [("google/xtreme", "PAN-X.sw", "test", None)],
+        [TagItem("1", ("Ada", "alala", "Goma"), ("B-PER", "O", "B-LOC"))],
+    ),
 ]
+NER_NAMES = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"]
 
 
 @pytest.mark.parametrize(
@@ -524,7 +547,7 @@ def test_every_task_on_the_hub_has_rows() -> None:
     assert (
         {case[0] for case in HUB_CASES}
         == {name for name, task in TASKS.items() if task.hub}
-        == {name for name, task in TASKS.items() if not task.made} - {"ccg"}
+        == {name for name, task in TASKS.items() if not task.made} - {"ccg", "udpos", "tatoeba"}
     )
 
 
@@ -593,7 +616,7 @@ def test_a_hub_out_of_reach_points_to_local_files(monkeypatch: pytest.MonkeyPatc
 def test_what_the_hub_lacks_points_to_local_files(hub: Callable[..., Hub]) -> None:
     given = hub()
     assert "has no test split in 'my'; give a folder of local files" in str(refused("xnli", "test", "my"))
-    assert "ccg is not on the hub; its terms (LDC" in str(refused("ccg", "train", "en"))
+    assert "ccg is not on the hub; it is read from local files (LDC" in str(refused("ccg", "train", "en"))
     assert given.asked == []
 
 
@@ -626,7 +649,7 @@ def test_what_a_task_says_of_itself_fits(task: Any) -> None:
     assert set(task.languages) <= set(task.splits[task.evaluation_split])
     assert describe_languages({code for codes in task.splits.values() for code in codes})["known"].all()
     assert all(name in TASKS and "train" in TASKS[name].splits for name in task.english_side)
-    assert "train" in task.splits or task.english_side
+    assert "train" in task.splits or task.english_side or task.kind == "retrieval"
     assert bool(task.classes) == (task.kind == "classification")
     assert task.local.layout
     assert task.licence
@@ -646,29 +669,64 @@ def test_the_registry_is_light() -> None:
 
 
 def test_choices_and_classes_are_scored_by_accuracy() -> None:
-    scores = score_items(TASKS["xnli"], ENGLISH_PAIRS, [0, 2, 2])
-    assert (scores.metric, scores.score, scores.n_correct, scores.n_examples) == ("accuracy", 2 / 3, 2, 3)
-    assert scores.examples == ("1", "2", "3")
+    (scores,) = measure(TASKS["xnli"], ENGLISH_PAIRS, [0, 2, 2])
+    assert (scores.metric, scores.score, scores.n_examples, scores.stderr) == ("accuracy", 2 / 3, 3, None)
     assert scores.values == (1.0, 1.0, 0.0)
-    assert score_items(TASKS["siqa"], SIQA_ITEMS, [0, 1]).score == 0.5
+    assert measure(TASKS["siqa"], SIQA_ITEMS, [0, 1])[0].score == 0.5
 
 
-def test_words_are_scored_one_by_one() -> None:
-    scores = score_items(TASKS["ccg"], TAGGED, [["NP", "NP", "."], ["NP", "S[dcl]\\NP"]])
-    assert (scores.score, scores.n_correct, scores.n_examples) == (0.8, 4, 5)
-    assert scores.examples == ("1.0", "1.1", "1.2", "2.0", "2.1")
+def test_words_are_scored_with_the_error_of_sentences() -> None:
+    (scores,) = measure(TASKS["ccg"], TAGGED, [["NP", "NP", "."], ["NP", "S[dcl]\\NP"]])
+    assert (scores.metric, scores.score, scores.n_examples, scores.values) == ("accuracy", 0.8, None, None)
+    # residuals 2 - 0.8 * 3 and 2 - 0.8 * 2 of two sentences, over five words
+    assert scores.stderr == pytest.approx(math.sqrt(2 * (0.4**2 + 0.4**2)) / 5)
     with pytest.raises(InputError, match="not one tag a word in 1 items, the first is '2'"):
-        score_items(TASKS["ccg"], TAGGED, [["NP", "NP", "."], ["NP"]])
+        measure(TASKS["ccg"], TAGGED, [["NP", "NP", "."], ["NP"]])
+
+
+def test_the_error_of_a_ratio_is_that_of_resampled_sentences() -> None:
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 30, 400)
+    # sentences differ in how hard they are, so that words are no independent draws
+    right = [rng.random(size) < rng.beta(4, 2) for size in sizes]
+    items = [TagItem(str(n), ("w",) * len(hit), ("A",) * len(hit)) for n, hit in enumerate(right)]
+    (scores,) = measure(TASKS["ccg"], items, [["A" if each else "B" for each in hit] for hit in right])
+    hits = np.array([hit.sum() for hit in right])
+    draws = rng.integers(0, 400, (4000, 400))
+    resampled = (hits[draws].sum(axis=1) / sizes[draws].sum(axis=1)).std()
+    assert scores.stderr == pytest.approx(resampled, rel=0.06)  # 4,000 draws: 1.1%, second order the rest
+    binomial = math.sqrt(scores.score * (1 - scores.score) / sizes.sum())
+    assert scores.stderr > 1.5 * binomial
+
+
+def test_entities_are_read_as_conlleval_reads_them() -> None:
+    assert entities([]) == entities(["O", "O"]) == set()
+    assert entities(["I-PER", "I-PER", "B-PER"]) == {(0, 2, "PER"), (2, 3, "PER")}
+    assert entities(["B-LOC", "I-PER", "O", "", "B-LOC"]) == {(0, 1, "LOC"), (1, 2, "PER"), (4, 5, "LOC")}
+    gold = TagItem("1", ("a", "b", "c", "d"), ("B-PER", "I-PER", "O", "B-LOC"))
+    # one of two entities is found whole, one of two is right: F1 = 2 * 1 / (2 + 2)
+    (scores,) = measure(TASKS["wikiann_ner"], [gold], [["B-PER", "I-PER", "O", "B-ORG"]])
+    assert (scores.metric, scores.score) == ("micro_f1", 0.5)
+    nothing = measure(TASKS["wikiann_ner"], [gold] * 3, [["B-PER", "O", "O", "O"]] * 3)[0]
+    # no spread: the error of a share of 0.5 of 4
+    assert (nothing.score, nothing.stderr) == (0.0, math.sqrt(0.125 * 0.875 / 4))
 
 
 def test_spans_are_scored_by_exact_match_and_word_overlap() -> None:
     items = [*SQUAD_ITEMS, NO_ANSWER]
-    scores = score_items(TASKS["squad_v2"], items, ["The BRIDGE!", "year of 1912", "nobody"])
-    assert scores.values == (1.0, 0.0, 0.0)
-    assert (scores.metric, scores.n_correct) == ("exact_match", 1)
+    exact, overlap = measure(TASKS["squad_v2"], items, ["The BRIDGE!", "year of 1912", "nobody"])
+    assert exact.values == (1.0, 0.0, 0.0)
+    assert (exact.metric, overlap.metric, overlap.values) == ("exact_match", "token_f1", None)
     # two of three predicted words are both words of the answer: F1 = 2 * 2 / (3 + 2)
-    assert scores.f1 == pytest.approx((1.0 + 0.8 + 0.0) / 3)
-    assert score_items(TASKS["squad_v2"], [NO_ANSWER], [""]).score == 1.0
+    values = np.array([1.0, 0.8, 0.0])
+    assert overlap.score == pytest.approx(values.mean())
+    assert overlap.stderr == pytest.approx(values.std(ddof=1) / math.sqrt(3))
+    assert measure(TASKS["squad_v2"], [NO_ANSWER], [""])[0].score == 1.0
+
+
+def test_a_translation_found_elsewhere_in_the_same_words_counts() -> None:
+    items = [PairItem("1", "a", "It rains."), PairItem("2", "b", "It rains."), PairItem("3", "c", "Sun.")]
+    assert measure(TASKS["tatoeba"], items, [0, 0, 0])[0].values == (1.0, 1.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -695,9 +753,9 @@ def test_answers_are_compared_as_squad_does(
 
 def test_answers_must_be_as_many_as_items() -> None:
     with pytest.raises(InputError, match="2 answers for the 3 items of xnli"):
-        score_items(TASKS["xnli"], ENGLISH_PAIRS, [0, 1])
+        measure(TASKS["xnli"], ENGLISH_PAIRS, [0, 1])
     with pytest.raises(InputError, match="nothing to score"):
-        score_items(TASKS["xnli"], [], [])
+        measure(TASKS["xnli"], [], [])
 
 
 # The data sets as published; the numbers of items are those of their papers

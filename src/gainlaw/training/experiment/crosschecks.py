@@ -17,7 +17,6 @@ from gainlaw.training.experiment.taskchecks import (
     twice,
 )
 from gainlaw.training.experiment.validation import Draft, guess
-from gainlaw.training.items.registry import find_task
 
 __all__ = ["find_faults"]
 
@@ -54,8 +53,8 @@ def find_faults(draft: Draft) -> list[Problem]:
         what = f"parallel and mixed are shares of the documents, {world.parallel + world.mixed:g} together"
         found.append(Problem(what, "world.mixed", hint="at most 1 together"))
     for task, place in draft.experiment.data.items():
-        unknown = known_task(task, f"data.{task}")
-        if not unknown and find_task(task).made:
+        unknown = known_task(draft, task, f"data.{task}")
+        if not unknown and draft.task(task).made:
             found.append(Problem("the world makes its own items", f"data.{task}", hint="leave it out"))
         found += unknown + place_faults(draft, place, f"data.{task}", "folder")
     faulty = {p.column or "" for p in (*draft.problems, *found)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from gainlaw._io import sha256_bytes
-from gainlaw.tasks import find_task
+from gainlaw.tasks import plain_name
 from gainlaw.training.phases.registry import METHODS, PROTOCOLS
 
 __all__ = [
@@ -30,18 +30,12 @@ __all__ = [
 _MOST = 2**31 - 1
 
 
-def _plain_task(name: str) -> str:
-    """Return a task's own name where this is another name of it; unknown names are left for the crosschecks."""
-    known = find_task(name)
-    return name if known is None else known.name
-
-
 def _plain_tasks(table: dict[str, str]) -> dict[str, str]:
     plain: dict[str, str] = {}
     for name, folder in table.items():
-        if _plain_task(name) in plain:
-            raise ValueError(f"{name} and another key are names of the task {_plain_task(name)}")
-        plain[_plain_task(name)] = folder
+        if plain_name(name) in plain:
+            raise ValueError(f"{name} and another key are names of the task {plain_name(name)}")
+        plain[plain_name(name)] = folder
     return plain
 
 
@@ -52,7 +46,7 @@ else:
     MethodName = Literal[*METHODS]
     ProtocolName = Literal[*PROTOCOLS]
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
-Task = Annotated[str, Field(min_length=1), AfterValidator(_plain_task)]
+Task = Annotated[str, Field(min_length=1), AfterValidator(plain_name)]
 Text = Annotated[str, Field(min_length=1)]
 HubName = Annotated[str, Field(pattern=r"^\w[\w.-]*(/\w[\w.-]*)?$")]
 Folders = Annotated[dict[str, Text], AfterValidator(_plain_tasks)]
@@ -206,6 +200,7 @@ class Target(_Table):
     split: Literal["validation", "test"] | None = None
     examples: Count | None = None
     limit: Count | None = None
+    layer: Annotated[int, Field(ge=0, le=1000)] | None = None
     prompts: Annotated[list[NamedOrStated], Field(min_length=1)] | None = None
     training: Settings = Settings()
 
@@ -248,8 +243,11 @@ class Experiment(_Table):
         For checkpoints from scratch.
     world : WorldTable or None
         The synthetic world, when its tasks or its corpus are used.
+    tasks : list of str
+        Task files, relative to the experiment file, that declare tasks of its own.
     data : dict of str to str
-        Task to folder with its local files, relative to the experiment file.
+        Task to folder with its local files, relative to the experiment file; of a declared task the folder of its
+        file by default.
     compute, budget : Compute, Budget
         What it runs on, and what may be spent.
     folder : Path
@@ -258,6 +256,8 @@ class Experiment(_Table):
         The file's.
     only, without : tuple of str
         What part of the file it is, see `gainlaw.training.experiment.selection.select`.
+    own_tasks : dict of str to dict
+        The tables of its task files, by the name of the task.
     commits : dict of str to str
         The commits of models and data sets of the hub, where they are known.
     sha256 : str
@@ -274,6 +274,7 @@ class Experiment(_Table):
     training: Training = Training()
     pretraining: Pretraining | None = None
     world: WorldTable | None = None
+    tasks: Annotated[list[Text], Field(min_length=1)] | None = None
     data: Folders = {}
     compute: Compute = Compute()
     budget: Budget = Budget()
@@ -281,6 +282,7 @@ class Experiment(_Table):
     text: str = Field("", repr=False)
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    own_tasks: dict[str, dict[str, Any]] = {}
     commits: dict[str, str] = {}
 
     @property

@@ -34,10 +34,10 @@ __all__ = [
 _RANKED = ("classification", "choice")
 
 
-def known_task(name: str, key: str) -> list[Problem]:
+def known_task(draft: Draft, name: str, key: str) -> list[Problem]:
     """Return whether a name is no task's."""
     try:
-        find_task(name)
+        draft.task(name)
     except InputError as error:
         return [Problem(p.message, key, hint=p.hint) for p in error.problems]
     return []
@@ -85,26 +85,30 @@ def _published(experiment: Experiment, task: TrainingTask, split: str) -> list[s
 
 def folders_wanted(experiment: Experiment) -> list[str]:
     """Return the tasks of an experiment that are on no hub and have no folder yet: it can be planned, not run."""
+
+    def found(name: str) -> TrainingTask:
+        return find_task(name, experiment.own_tasks)
+
     used: list[tuple[str, str | None]] = []
     for each in experiment.intermediates:
         used += [(name, each.data.get(name)) for name in each.tasks]
     for target in experiment.targets:
-        task = find_task(target.task)
+        task = found(target.task)
         used.append((task.name, None))
         if experiment.protocol == "finetune":
             used += [(name, None) for name in target.train or task.english_side]
     wanted = [
         name
         for name, own in used
-        if find_task(name).hub is None and not find_task(name).made and not (own or experiment.data.get(name))
+        if found(name).hub is None and not found(name).made and not (own or experiment.data.get(name))
     ]
     return list(dict.fromkeys(wanted))
 
 
 def _task_faults(draft: Draft, name: str, key: str) -> list[Problem]:
     """Return whether a task is unknown, or needs a world that is not there."""
-    found = known_task(name, key)
-    if not found and find_task(name).made and not draft.has("world"):
+    found = known_task(draft, name, key)
+    if not found and draft.task(name).made and not draft.has("world"):
         found = [Problem(f"{name} is a task of the synthetic world", key, hint="add a table [world]")]
     return found
 
@@ -121,7 +125,7 @@ def _data_faults(
 
     `keys` are those that name the split and the languages, `own` the key of a folder of one's own and its place.
     """
-    task = find_task(name)
+    task = draft.task(name)
     folder, at = draft.experiment.data.get(name), f"data.{name}"
     if own is not None:
         at, folder = own
@@ -203,7 +207,7 @@ def intermediate_faults(draft: Draft, each: Intermediate, key: str) -> list[Prob
         at = f"{key}.data.{task}"
         if task not in each.tasks:
             found.append(Problem(f"{task} is not among the tasks", at, hint=guess(task, each.tasks)))
-        elif not unknown and find_task(task).made:
+        elif not unknown and draft.task(task).made:
             found.append(Problem("the world makes its own items", at, hint="leave it out"))
         found += place_faults(draft, place, at, "folder")
     method: Method = find_phase(METHODS[each.method])
@@ -212,6 +216,11 @@ def intermediate_faults(draft: Draft, each: Intermediate, key: str) -> list[Prob
         found.append(Problem('temperature goes with sampling = "temperature"', f"{key}.temperature"))
     if unknown:
         return found
+    found += [
+        Problem(f"{task} is for scoring only: nothing is trained on it", f"{key}.tasks")
+        for task in each.tasks
+        if draft.task(task).kind == "retrieval"
+    ]
     for task in each.tasks:
         own = (f"{key}.data.{task}", each.data[task]) if task in each.data else None
         keys = (f"{key}.{'split' if 'split' in method.keys else 'tasks'}", f"{key}.language")
@@ -241,7 +250,7 @@ def _method_faults(
     ]
     found += method.faults(draft, each, key)
     if "prompts" in method.keys and len(each.tasks) == 1 and not unknown:
-        found += _prompt_faults(find_task(each.tasks[0]), each.prompts, key, f"{key}.tasks")
+        found += _prompt_faults(draft.task(each.tasks[0]), each.prompts, key, f"{key}.tasks")
     return found
 
 
@@ -281,16 +290,25 @@ def target_faults(draft: Draft, target: Target, key: str) -> list[Problem]:
     unknown = _task_faults(draft, target.task, f"{key}.task")
     if unknown:
         return found + unknown
-    task = find_task(target.task)
-    if task.kind not in _RANKED:
-        hint = "an intermediate may be any task; a target is one with a fixed set of answers"
-        what = f"{task.name} is no classification or choice task"
-        return [*found, Problem(what, f"{key}.task", hint=hint)]
-    for name in () if missing else target.train or ():
-        other = find_task(name)
-        if other.kind != task.kind or (task.kind != "choice" and other.n_classes != task.n_classes):
-            hint = "it needs the same kind and number of classes"
-            found.append(Problem(f"{name} does not train the head of {task.name}", f"{key}.train", hint=hint))
+    task = draft.task(target.task)
+    trained = target.train or (task.english_side if task.record is not None else ())
+    at = f"{key}.{'train' if target.train else 'task'}"
+    if not missing and not target.train:
+        missing = [p for name in trained for p in _task_faults(draft, name, at)]
+        found += missing
+    if task.kind == "retrieval":
+        found += [
+            Problem("nothing is fine-tuned for retrieval", f"{key}.{name}", hint="leave it out")
+            for name in ("train", "examples")
+            if getattr(target, name) is not None
+        ]
+    elif target.layer is not None:
+        found.append(Problem("goes with retrieval: the layer whose states are compared", f"{key}.layer"))
+    if task.kind != "retrieval" and not missing:
+        for name in trained:
+            if not _heads_agree(task, draft.task(name)):
+                hint = "it needs the same kind, and the same classes in the same order"
+                found.append(Problem(f"{name} does not train the head of {task.name}", at, hint=hint))
     split = target.split or task.evaluation_split
     keys = (f"{key}.{'split' if target.split else 'task'}", f"{key}.languages")
     found += _data_faults(
@@ -299,13 +317,22 @@ def target_faults(draft: Draft, target: Target, key: str) -> list[Problem]:
     if draft.experiment.protocol == "prompted":
         if target.prompts is not None or "protocol" not in draft.doubtful:
             found += _prompt_faults(task, target.prompts, key, f"{key}.task")
-    elif not missing and "protocol" not in draft.doubtful:
+    elif not missing and "protocol" not in draft.doubtful and task.kind != "retrieval":
         splits = ["train", *(["validation"] if _checked(draft, "finetune", target.training) else [])]
         at = f"{key}.{'train' if target.train else 'task'}"
         for name in target.train or task.english_side or (task.name,):
             for part in splits:
                 found += _data_faults(draft, name, part, ["en"], (at, at))
     return found
+
+
+def _heads_agree(task: TrainingTask, other: TrainingTask) -> bool:
+    """Return whether the head that a task trains answers another."""
+    if task.kind != other.kind or task.kind == "retrieval":
+        return False
+    declared = task.record is not None or other.record is not None
+    names = [tuple(name.casefold() for name in each.classes) for each in (task, other)]
+    return names[0] == names[1] if declared else len(names[0]) == len(names[1])
 
 
 def _protocol_faults(draft: Draft, target: Target, key: str) -> list[Problem]:

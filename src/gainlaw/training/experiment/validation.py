@@ -14,14 +14,18 @@ from pydantic import BaseModel, Field, ValidationError
 
 from gainlaw.errors import Problem
 from gainlaw.training.experiment.schema import Checkpoint, Experiment, Intermediate, Name, Target
+from gainlaw.training.experiment.taskfiles import read_task_files
+from gainlaw.training.items.registry import find_task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gainlaw.training.items.task import TrainingTask
+
 __all__ = ["Draft", "guess", "in_one_line", "name_key", "read_tables", "show"]
 
 _LISTS = ("checkpoints", "intermediates", "targets")
-_OURS = ("folder", "text", "only", "without", "commits")
+_OURS = ("folder", "text", "only", "without", "own_tasks", "commits")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _MANY = 20
 Place = tuple[str | int, ...]
@@ -69,6 +73,10 @@ class Draft:
             if isinstance(table, dict) and isinstance(table.get(key), str)
         ]
 
+    def task(self, name: str) -> TrainingTask:
+        """Return a task by name, one that the experiment declares too."""
+        return find_task(name, self.experiment.own_tasks)
+
     def has(self, name: str) -> bool:
         """Return whether the file has a table, or may have meant to have it."""
         return name in self.doubtful or getattr(self.experiment, name) is not None
@@ -104,7 +112,10 @@ def read_tables(table: Mapping[str, Any], folder: Path, text: str) -> Draft:
     Draft
     """
     given = {key: value for key, value in table.items() if key not in _OURS}
-    own = {"folder": folder, "text": text}
+    tasks = read_task_files(table.get("tasks"), folder)
+    if tasks.folders and isinstance(table.get("data", {}), dict):
+        given["data"] = {**tasks.folders, **table.get("data", {})}
+    own: dict[str, Any] = {"folder": folder, "text": text, "own_tasks": dict(tasks.tables)}
     errors: list[Any] = [
         {"loc": (key,), "type": "extra_forbidden", "input": table[key]} for key in _OURS if key in table
     ]
@@ -112,12 +123,13 @@ def read_tables(table: Mapping[str, Any], folder: Path, text: str) -> Draft:
         experiment = Experiment.model_validate(given | own)
     except ValidationError as error:
         errors += error.errors(include_url=False)
+    doubtful = {"tasks"} if tasks.problems else set()
     if not errors:
-        return Draft(experiment, (), frozenset(), table)
+        return Draft(experiment, tasks.problems, frozenset(doubtful), table)
     mistyped = _mistyped(errors)
     meant_keys = set(mistyped.values())
     problems = [_problem(e) for e in errors if e["type"] != "missing" or e["loc"] not in meant_keys]
-    doubtful = {str(each["loc"][0]) for each in errors}
+    doubtful |= {str(each["loc"][0]) for each in errors}
     doubtful |= {str(meant[0]) for meant in meant_keys if len(meant) == 1}
     for each in errors:
         name, *rest = each["loc"]
@@ -129,7 +141,8 @@ def read_tables(table: Mapping[str, Any], folder: Path, text: str) -> Draft:
     for name in _LISTS:
         if name in doubtful and isinstance(given.get(name), list):
             valid[name] = [t for n, t in enumerate(given[name], 1) if f"{name}[{n}]" not in doubtful]
-    return Draft(_Partial.model_validate(valid | own), tuple(problems), frozenset(doubtful), table)
+    found = (*tasks.problems, *problems)
+    return Draft(_Partial.model_validate(valid | own), found, frozenset(doubtful), table)
 
 
 def _mistyped(errors: Sequence[Any]) -> dict[Place, Place]:

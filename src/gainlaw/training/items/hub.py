@@ -85,35 +85,63 @@ class HubSource:
             If the package is missing, the hub cannot be reached or lacks the split or the language, or the
             records are not what they were.
         """
+        return self.read(split, language, commits)
+
+    def read(
+        self,
+        split: str,
+        language: str,
+        commits: Mapping[str, str],
+        choose: Callable[[Iterable[Row]], Iterable[Row]] | None = None,
+        convert: Callable[[Row], Item | None] | None = None,
+        name: str = "",
+    ) -> list[Item]:
+        """Load a split as a call does, with records chosen and converted otherwise.
+
+        Parameters
+        ----------
+        split, language, commits
+            As in a call.
+        choose : callable, optional
+            Takes records and returns those of the language; labels that have names are texts there.
+        convert : callable, optional
+            Instead of the source's.
+        name : str
+            What the hub calls the language, ``{name}`` in the configuration.
+        """
         local = f"or give a folder of local files: {self.layout}"
         if self.languages and language not in self.languages:
             message = f"the hub's {self.name!r} has no {split} split in {language!r}"
             raise InputError(Problem(message, hint=local.removeprefix("or ")))
         faults = FileFaults()
         items: list[Item] = []
+        config = None if self.config is None else self.config.format(language=language, name=name or language)
         for part in self.splits.get(split, (split,)):
-            data = self._load(part, language, commits.get(self.key, self.revision), local)
-            source = f"{self.name} ({', '.join(filter(None, (self._config(language), part)))})"
+            data = self._load(part, config, commits.get(self.key, self.revision), local)
+            source = f"{self.name} ({', '.join(filter(None, (config, part)))})"
             named = self._named(data, source)
-            rows = (Row(source, number, number, cells, part) for number, cells in enumerate(data, 1))
-            found = faults.items(rows, self.convert)
+            rows: Iterable[Row] = (
+                Row(source, number, number, cells, part) for number, cells in enumerate(data, 1)
+            )
+            if choose is not None:
+                rows = choose(_with_names(data, rows))
+            found = faults.items(rows, convert or self.convert)
             if not named:
                 self._check_shares(found, source)
             items += found
         faults.raise_any()
         return items
 
-    def _config(self, language: str) -> str | None:
-        return None if self.config is None else self.config.format(language=language)
-
-    def _load(self, part: str, language: str, revision: str | None, local: str) -> Iterable[dict[str, Any]]:
+    def _load(
+        self, part: str, config: str | None, revision: str | None, local: str
+    ) -> Iterable[dict[str, Any]]:
         try:
             load = import_module("datasets").load_dataset
         except ImportError as error:
             hint = f"pip install datasets, {local}"
             raise InputError(Problem("the package datasets is not installed", hint=hint)) from error
         try:
-            return load(self.name, self._config(language), split=part, revision=revision)
+            return load(self.name, config, split=part, revision=revision)
         except Exception as error:  # the hub, the network and the files each raise their own
             why = next(iter(str(error).splitlines()), "")
             message = f"the hub's {self.name!r} could not be loaded: {type(error).__name__}: {why}"
@@ -150,6 +178,26 @@ class HubSource:
                 f"the labels have no names, and are not those published: shares of {shown} instead of {known}"
             )
             raise InputError(Problem(what, "label", hint=_CHANGED), source)
+
+
+def _with_names(data: object, rows: Iterable[Row]) -> Iterable[Row]:
+    """Give labels that the data set has names for by these, one or a list of them in a cell."""
+    features = dict(getattr(data, "features", None) or {})
+    known: dict[str, list[str]] = {}
+    for column, feature in features.items():
+        names = getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
+        if names:
+            known[column] = list(names)
+
+    def named(column: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [named(column, each) for each in value]
+        inside = isinstance(value, int) and 0 <= value < len(known[column])
+        return known[column][value] if inside else value
+
+    for row in rows:
+        cells = {c: named(c, value) if c in known else value for c, value in row.cells.items()}
+        yield replace(row, cells=cells)
 
 
 _CHANGED = "the data set has changed, give a folder of local files"

@@ -1,13 +1,13 @@
-"""Items of the four kinds of tasks."""
+"""Items of the five kinds of tasks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["ChoiceItem", "ClassItem", "Item", "Kind", "SpanItem", "TagItem"]
+__all__ = ["ChoiceItem", "ClassItem", "Item", "Kind", "PairItem", "SpanItem", "TagItem"]
 
-Kind = Literal["classification", "choice", "span", "tagging"]
+Kind = Literal["classification", "choice", "span", "tagging", "retrieval"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +93,21 @@ class TagItem:
     tags: tuple[str, ...]
 
 
-Item = ClassItem | ChoiceItem | SpanItem | TagItem
+@dataclass(frozen=True, slots=True)
+class PairItem:
+    """A sentence and its translation, to be found among those of all items.
+
+    Attributes
+    ----------
+    id : str
+        The same for every model.
+    source, target : str
+        The sentence, and what it should find.
+    """
+
+    id: str
+    source: str
+    target: str
+
+
+Item = ClassItem | ChoiceItem | SpanItem | TagItem | PairItem

@@ -96,7 +96,7 @@ def load_items(
             f"{found.name} ({split}, {language}) on the hub",
         )
     else:
-        hint = f"its terms ({found.licence}) leave local files only, give their folder: {found.local.layout}"
+        hint = f"it is read from local files ({found.licence}), give their folder: {found.local.layout}"
         raise InputError(Problem(f"{found.name} is not on the hub", hint=hint))
     _check(found, items, source)
     return items
@@ -147,6 +147,8 @@ def _check(task: TrainingTask, items: Sequence[Item], source: str) -> None:
 
 
 def _constant_label(task: TrainingTask, items: Sequence[Item]) -> str | None:
+    if task.kind == "retrieval":
+        return None
     labels: set[object] = set()
     for item in items:
         if isinstance(item, ClassItem | ChoiceItem):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.training.items.items import ClassItem, Item
+from gainlaw.training.items.items import ChoiceItem, ClassItem, Item
 
 __all__ = [
     "PLACEHOLDERS",
@@ -16,6 +16,7 @@ __all__ = [
     "NoLabelError",
     "Row",
     "RowError",
+    "choice_item",
     "class_item",
     "class_label",
     "identity",
@@ -188,6 +189,16 @@ def class_item(name: str, first: str, second: str, label: int | None) -> ClassIt
     if not first and not second:
         raise RowError("both texts are empty")
     return ClassItem(name, first, second, label)
+
+
+def choice_item(name: str, context: str, question: str, options: Sequence[str], label: int) -> ChoiceItem:
+    """Return the item, whose context ends with its question; a `RowError` says that nothing is there to choose by."""
+    words = " ".join(part for part in (context, question) if part)
+    if not words:
+        raise RowError("the context is empty")
+    if not any(options):
+        raise RowError("all options are empty")
+    return ChoiceItem(name, words, tuple(options), label, question)
 
 
 def class_label(

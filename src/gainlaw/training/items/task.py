@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from gainlaw.tasks import TASKS
+from gainlaw.tasks import TASKS, Task
 from gainlaw.training.items.hub import HubSource, HubUnion
 from gainlaw.training.items.items import Item, Kind
 from gainlaw.training.prompting.templates import Template
@@ -43,8 +44,8 @@ class TrainingTask:
     ----------
     name : str
         The name in experiment files and evaluations: one of `gainlaw.tasks.TASKS`, which know its title, its metric
-        and how many answers there are to choose from.
-    kind : {"classification", "choice", "span", "tagging"}
+        and how many answers there are to choose from, unless `facts` says so.
+    kind : {"classification", "choice", "span", "tagging", "retrieval"}
         Decides the items, the head and the loss.
     languages : tuple of str
         The languages it was published in, as codes of ``data/languages.csv``: those scored by default.
@@ -77,6 +78,16 @@ class TrainingTask:
         English prompts; a choice task that has none gets those that fit any.
     made : bool
         Whether the items are made by an experiment's synthetic world, which also knows their languages.
+    facts : Task or None
+        Of a task that the table of known tasks lacks, or a file declares: what the table would say.
+    chance : float or None
+        What guessing scores, where it is not one over the classes.
+    merged : mapping of int to int
+        Classes that are scored as another one.
+    entities : bool
+        Whether tags mark entities (IOB2), which are what is scored.
+    record : mapping or None
+        Of a task that a file declares: what determines its items and scores, as plain data.
     """
 
     name: str
@@ -95,21 +106,31 @@ class TrainingTask:
     sizes: Mapping[str, tuple[int, float, float]] = field(default_factory=dict)
     prompts: tuple[Template, ...] = ()
     made: bool = False
+    facts: Task | None = None
+    chance: float | None = None
+    merged: Mapping[int, int] = field(default_factory=dict)
+    entities: bool = False
+    record: Mapping[str, Any] | None = None
+
+    @property
+    def known(self) -> Task:
+        """What is known of it beyond the runner."""
+        return self.facts or TASKS[self.name]
 
     @property
     def title(self) -> str:
         """The name in print."""
-        return TASKS[self.name].title
+        return self.known.title
 
     @property
     def metric(self) -> str:
-        """``accuracy``, ``exact_match`` (of spans) or ``f1``."""
-        return TASKS[self.name].metric
+        """``accuracy``, ``exact_match`` or ``token_f1`` (of spans), ``micro_f1`` (of tags)."""
+        return self.known.metric
 
     @property
     def n_classes(self) -> int | None:
         """The number of answers to choose from, or None where there is no such number."""
-        return None if self.varies else TASKS[self.name].n_classes
+        return None if self.varies else self.known.n_classes
 
     @property
     def n_options(self) -> int | None:

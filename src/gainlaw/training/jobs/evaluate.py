@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from gainlaw._io import write_frame_atomic
 from gainlaw.errors import GainlawError
-from gainlaw.training.items.items import Item, SpanItem
-from gainlaw.training.items.registry import find_task
-from gainlaw.training.items.task import TrainingTask
+from gainlaw.training.items.items import Item, SpanItem, TagItem
+from gainlaw.training.items.metrics import Measure
+from gainlaw.training.items.metrics import measure as measures
+from gainlaw.training.items.registry import task_of
 from gainlaw.training.jobs.job import Job
 from gainlaw.training.train.batches import sorted_batches
 from gainlaw.training.train.data import IGNORED, Encoded, encode
 from gainlaw.training.train.heads import HeadShape, TaskModel, load_head, read_head, require_positions
 from gainlaw.training.train.objectives import task_batch
 
-__all__ = ["Outcome", "predict", "run"]
+__all__ = ["Outcome", "predict", "run", "score_record"]
 
 _LONGEST_ANSWER = 30
 
@@ -38,12 +40,15 @@ class Outcome:
         Of each example: a score a class or option.
     spans : list of (int, int, int), or None
         For spans: sequence, first and last token of the best answer; (-1, -1, -1) for none.
+    words : list of dict of int to int, or None
+        For tags: word to number of its tag; a word that no token stands for has none.
     """
 
     answers: np.ndarray
     right: np.ndarray
     logits: list[np.ndarray]
     spans: list[tuple[int, int, int]] | None = None
+    words: list[dict[int, int]] | None = None
 
 
 def run(job: Job) -> None:
@@ -51,54 +56,57 @@ def run(job: Job) -> None:
     import pandas as pd
 
     spec, device = job.spec, job.device
-    task = find_task(spec["task"])
+    task = task_of(spec)
     folder = job.parent("model")
     head = read_head(folder)
     tokenizer = job.tokenizer()
     backbone = job.model("encoder")
-    model = TaskModel(backbone, {task.name: HeadShape(head["kind"], head["outputs"])}, seed=0).to(device)
-    load_head(model, folder, task.name)
+    name = head["task"]
+    model = TaskModel(backbone, {name: HeadShape(head["kind"], head["outputs"])}, seed=0).to(device)
+    load_head(model, folder, name)
     model.requires_grad_(False)  # autocast keeps a copy of every weight that may be trained
     frames, scores = [], []
     for language in spec["languages"]:
         items = job.items(spec, spec["split"], language)
         encoded = encode(items, task.kind, tokenizer, spec["max_length"], head["tags"])
         require_positions(backbone, [encoded])
-        outcome = predict(
-            model,
-            task.name,
-            encoded,
-            tokenizer.pad_token_id,
-            spec["micro_batch_tokens"],
-            device,
-            spec["precision"],
-        )
-        right = _right(task, items, encoded, outcome)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "language": language,
-                    "example": [item.id for item in items],
-                    "label": encoded.labels if task.kind in {"classification", "choice"} else -1,
-                    "prediction": outcome.answers,
-                    "correct": right,
-                    "logits": outcome.logits,
-                }
-            )
-        )
+        padding, tokens = tokenizer.pad_token_id, spec["micro_batch_tokens"]
+        outcome = predict(model, name, encoded, padding, tokens, device, spec["precision"])
+        answers = _answers(items, encoded, outcome, head["tags"])
+        ranked = task.kind in {"classification", "choice"}
         common = np.unique(outcome.answers, return_counts=True)[1].max() / len(items)
-        constant = bool(len(items) > 1 and common == 1.0 and task.kind in {"classification", "choice"})
-        scores.append(
-            {
+        constant = bool(len(items) > 1 and common == 1.0 and ranked)
+        for measure in measures(task, items, answers):
+            scores.append(
+                score_record(measure, language)
+                | {"cut": encoded.cut / len(items), "status": "constant answer" if constant else "ok"}
+            )
+            if measure.metric == "token_f1":
+                continue  # of the same answers as the exact match
+            frame = {
                 "language": language,
-                "n_examples": len(items),
-                "score": float(right.mean()),
-                "cut": encoded.cut / len(items),
-                "status": "constant answer" if constant else "ok",
+                "metric": measure.metric,
+                "example": [item.id for item in items],
+                "label": encoded.labels if ranked else -1,
+                "prediction": outcome.answers,
+                "correct": outcome.right if measure.values is None else measure.values,
+                "logits": outcome.logits,
             }
-        )
+            if not ranked:
+                frame["answer"] = [each if isinstance(each, str) else " ".join(each) for each in answers]
+            frames.append(pd.DataFrame(frame))
     write_frame_atomic(pd.concat(frames, ignore_index=True), job.folder / "predictions.parquet")
     job.write("scores.json", scores)
+
+
+def score_record(measure: Measure, language: str) -> dict[str, Any]:
+    """Return what a line of ``scores.json`` says of a score."""
+    record = {"language": language, "metric": measure.metric, "score": measure.score}
+    return record | {
+        "n_examples": measure.n_examples,
+        "stderr": measure.stderr,
+        "share": measure.values is not None,
+    }
 
 
 @torch.inference_mode()
@@ -138,6 +146,7 @@ def predict(
     answers, right = np.zeros(n, dtype=np.int64), np.zeros(n)
     logits: list[np.ndarray] = [np.zeros(0, np.float32)] * n
     spans: list[tuple[int, int, int]] = [(-1, -1, -1)] * n
+    words: list[dict[int, int]] = [{} for _ in range(n)]
     half = use_bf16(precision, device)
     todo = list(sorted_batches(encoded.lengths, 2 * tokens))[::-1]
     while todo:
@@ -162,14 +171,12 @@ def predict(
             for i, row in enumerate(rows):
                 logits[row] = table[i, : width[i]]
         elif encoded.kind == "tagging":
-            best = scores.argmax(dim=-1)
-            scored = labels != IGNORED
-            hits = ((best == labels) & scored).sum(dim=1)
-            right[rows] = (hits / scored.sum(dim=1).clamp(min=1)).cpu().numpy()
+            _best_tags(encoded, rows, scores.argmax(dim=-1).cpu().numpy(), words, right)
         else:
             _best_spans(encoded, rows, scores.cpu().numpy(), spans, answers, right)
     model.train(before)
-    return Outcome(answers, right, logits, spans if encoded.kind == "span" else None)
+    spanned, tagged = encoded.kind == "span", encoded.kind == "tagging"
+    return Outcome(answers, right, logits, spans if spanned else None, words if tagged else None)
 
 
 def _scores(
@@ -181,6 +188,25 @@ def _scores(
             return model(task, moved).float()
     except torch.OutOfMemoryError:
         return None
+
+
+def _best_tags(
+    encoded: Encoded, rows: np.ndarray, best: np.ndarray, words: list[dict[int, int]], right: np.ndarray
+) -> None:
+    """Find the tag of each word, and the share of the words of each sentence with a known tag that have it."""
+    assert encoded.characters is not None
+    at = 0
+    for row in rows:
+        hits = scored = 0
+        for sequence in range(encoded.first[row], encoded.first[row + 1]):
+            own = slice(encoded.starts[sequence], encoded.starts[sequence + 1])
+            labels, firsts = encoded.labels[own], encoded.characters[own, 0]
+            mine = best[at, : len(labels)]
+            at += 1
+            words[row].update((int(firsts[k]), int(mine[k])) for k in np.flatnonzero(firsts >= 0))
+            hits += int((mine == labels)[labels != IGNORED].sum())
+            scored += int((labels != IGNORED).sum())
+        right[row] = hits / max(1, scored)
 
 
 def _best_spans(
@@ -230,17 +256,15 @@ def span_text(item: SpanItem, encoded: Encoded, span: tuple[int, int, int]) -> s
     return item.context[encoded.characters[start + first, 0] : encoded.characters[start + last, 1]]
 
 
-def _right(task: TrainingTask, items: list[Item], encoded: Encoded, outcome: Outcome) -> np.ndarray:
-    """Return the score of each item: for spans, whether the text is one of the accepted answers."""
-    if task.kind != "span":
-        return outcome.right
-    from gainlaw.training.items.metrics import exact_match
-
-    assert outcome.spans is not None
-    return np.array(
-        [
-            float(exact_match(span_text(item, encoded, span), [text for _, text in item.answers]))
-            for item, span in zip(items, outcome.spans, strict=True)
-            if isinstance(item, SpanItem)
-        ]
-    )
+def _answers(items: list[Item], encoded: Encoded, outcome: Outcome, tags: Sequence[str]) -> list[Any]:
+    """Return the answer to each item, as `gainlaw.training.items.metrics.measure` takes it."""
+    if outcome.spans is not None:
+        pairs = zip(items, outcome.spans, strict=True)
+        return [span_text(item, encoded, span) for item, span in pairs if isinstance(item, SpanItem)]
+    if outcome.words is None:
+        return outcome.answers.tolist()
+    found = []
+    for item, words in zip(items, outcome.words, strict=True):
+        assert isinstance(item, TagItem)
+        found.append([tags[words[k]] if k in words else "" for k in range(len(item.words))])
+    return found

@@ -15,7 +15,7 @@ from gainlaw._io import write_text_atomic
 from gainlaw.errors import InputError
 from gainlaw.training.items.items import Item
 from gainlaw.training.items.loading import load_items
-from gainlaw.training.items.registry import find_task
+from gainlaw.training.items.registry import task_of
 from gainlaw.units.store import Store, dump_json
 from gainlaw.units.unit import Unit
 
@@ -97,7 +97,7 @@ class Job:
         split, language : str
             Which items.
         """
-        task, limit = find_task(entry["task"]), entry["limit"]
+        task, limit = task_of(entry), entry["limit"]
         if task.made:
             items = task.local.parse(task.local.find(self.parent("world"), split, language), split, language)
         else:

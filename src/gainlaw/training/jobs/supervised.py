@@ -11,7 +11,7 @@ import torch
 
 from gainlaw.training.experiment.recipes import Recipe
 from gainlaw.training.items.items import Item, TagItem
-from gainlaw.training.items.registry import find_task
+from gainlaw.training.items.registry import task_of
 from gainlaw.training.items.task import TrainingTask
 from gainlaw.training.jobs.evaluate import predict
 from gainlaw.training.jobs.job import ADAPTERS, MODEL, Job
@@ -46,7 +46,7 @@ def run(job: Job) -> None:
     spec, device = job.spec, job.device
     recipe = Recipe.from_record(spec["recipe"])
     tokenizer = job.tokenizer()
-    tasks = {entry["task"]: find_task(entry["task"]) for entry in spec["tasks"]}
+    tasks = {entry["task"]: task_of(entry) for entry in spec["tasks"]}
     items = {entry["task"]: job.items(entry, "train", entry["language"]) for entry in spec["tasks"]}
     tags = {name: _tags(items[name]) for name in tasks}
     encoded = {
@@ -134,7 +134,7 @@ def _held_out(job: Job, recipe: Recipe, tags: Mapping[str, tuple[str, ...]]) -> 
     return {
         entry["task"]: encode(
             job.items(entry | {"limit": _CHECKED}, "validation", entry["language"]),
-            find_task(entry["task"]).kind,
+            task_of(entry).kind,
             tokenizer,
             recipe.max_length,
             tags[entry["task"]],

@@ -11,6 +11,7 @@ from gainlaw._io import sha256_bytes
 from gainlaw.training.experiment.schema import Checkpoint, Experiment
 from gainlaw.training.items.loading import source_files
 from gainlaw.training.items.registry import MODULES, find_task
+from gainlaw.training.items.task import TrainingTask
 from gainlaw.training.jobs.job import COMMIT
 from gainlaw.training.phases.registry import find_phase
 from gainlaw.units.unit import Unit, make_unit
@@ -23,6 +24,7 @@ __all__ = ["LIBRARIES", "Builder", "Line", "Reads"]
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "peft")
 """The packages whose versions can change what a unit computes."""
+_ITEMS = "gainlaw.training.items"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,10 @@ class Builder:
         self.wanted[kind] = self.wanted.get(kind, 0) + 1
         return self.units.setdefault(unit.name, unit)
 
+    def task(self, name: str) -> TrainingTask:
+        """Return a task by name, one that the experiment declares too."""
+        return find_task(name, self.experiment.own_tasks)
+
     def place(self, text: str) -> Path:
         """Return where a path of the experiment leads."""
         return self.experiment.folder / Path(text).expanduser()
@@ -132,7 +138,7 @@ class Builder:
         if start.spec.get("config") is not None:
             reads = self.tokenizer()
             reads.data = {}
-        if any(find_task(task).made for task in tasks):
+        if any(self.task(task).made for task in tasks):
             reads.parents["world"] = self.world()
         return reads
 
@@ -163,11 +169,12 @@ class Builder:
         folder : str, optional
             Where they lie, if not where the experiment says for all.
         """
-        known, hub = folder or self.experiment.data.get(task), find_task(task).hub
+        found, known = self.task(task), folder or self.experiment.data.get(task)
+        hub = found.hub
         data = ""
         if known is not None:
             path = self.place(known)
-            files = [file for split in splits for file in source_files(task, split, language, path)]
+            files = [file for split in splits for file in source_files(found, split, language, path)]
             data = sha256_bytes("\n".join(self.hash(file) for file in files).encode())
             reads.where[task] = str(path)
         elif hub is not None:
@@ -175,8 +182,16 @@ class Builder:
             commits = {source.key: self.experiment.commits.get(source.key, "") for source in hub.sources}
             data = sha256_bytes(repr(sorted(commits.items())).encode()) if all(commits.values()) else ""
             reads.where |= {f"{COMMIT}{key}": commit for key, commit in commits.items() if commit}
-        entry = {"task": task, "language": language, "limit": limit, "sample": seed, "data": data}
-        return entry | {"reader": _reader(task, known is not None)}
+        entry: dict[str, Any] = {
+            "task": task,
+            "language": language,
+            "limit": limit,
+            "sample": seed,
+            "data": data,
+        }
+        if found.record is not None:
+            entry["declared"] = found.record
+        return entry | {"reader": _reader(found, known is not None)}
 
     def entries(
         self, reads: Reads, each: Intermediate, splits: Sequence[str], seed: int
@@ -188,7 +203,11 @@ class Builder:
         ]
 
 
-def _reader(task: str, local: bool) -> str:
+def _reader(task: TrainingTask, local: bool) -> str:
     """Return the version of the code that reads a task's items."""
-    shared = () if find_task(task).made else ("items.rows", "items.files" if local else "items.hub")
-    return code_version(f"gainlaw.training.{name}" for name in (MODULES[task], *shared))
+    shared = () if task.made else ("rows", "files" if local else "hub")
+    if task.record is None:
+        return code_version([MODULES[task.name], *(f"{_ITEMS}.{name}" for name in shared)])
+    return code_version(
+        f"{_ITEMS}.{name}" for name in ("declaration", "declared", "converting", "spans", *shared)
+    )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from gainlaw.errors import Problem
 from gainlaw.training.experiment.recipes import Recipe, resolve_recipe
 from gainlaw.training.experiment.schema import Lora
-from gainlaw.training.items.registry import find_task
 from gainlaw.training.phases.phase import Effort, Method
 from gainlaw.training.plan.workload import entry_workload
 from gainlaw.training.prompting.consistency import ConsistencySettings
@@ -39,7 +38,7 @@ class ConsistencyPhase(Method):
         entries = builder.entries(reads, each, [each.split], line.seed)
         spec = {
             "tasks": [entry | {"split": each.split} for entry in entries],
-            "prompts": prompt_records(find_task(each.tasks[0]), each.prompts),
+            "prompts": prompt_records(builder.task(each.tasks[0]), each.prompts),
             "settings": _settings(experiment, line.checkpoint, each, recipe),
             "seed": line.seed,
         }

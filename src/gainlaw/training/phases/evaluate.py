@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from gainlaw.training.experiment.recipes import resolve_recipe
 from gainlaw.training.experiment.taskchecks import scored_languages
-from gainlaw.training.items.registry import find_task
 from gainlaw.training.phases.phase import Effort, Scoring
 from gainlaw.training.phases.registry import find_phase
 from gainlaw.training.plan.workload import entry_workload
@@ -27,7 +26,13 @@ class EvaluatePhase(Scoring):
     def request(
         self, builder: Builder, line: Line, target: Target, model: Unit, label: str
     ) -> tuple[Unit, Unit]:
-        """Ask for the fine-tuning on the English side, and for the scores of the model that it gives."""
+        """Ask for the fine-tuning on the English side, and for the scores of the model that it gives.
+
+        What is scored without fine-tuning is another phase's.
+        """
+        if builder.task(target.task).kind == "retrieval":
+            found: tuple[Unit, Unit] = find_phase("retrieve").request(builder, line, target, model, label)
+            return found
         last: Unit = find_phase("finetune").request(builder, line, target, model, label)
         spec, reads = scoring_spec(builder, line, target, last)
         recipe = resolve_recipe(builder.experiment, "finetune", line.checkpoint, target.training)
@@ -41,7 +46,7 @@ class EvaluatePhase(Scoring):
 
 def scoring_spec(builder: Builder, line: Line, target: Target, model: Unit) -> tuple[dict[str, Any], Reads]:
     """Return what a spec of any scoring says, and what it reads."""
-    task = find_task(target.task)
+    task = builder.task(target.task)
     split = target.split or task.evaluation_split
     recipe = resolve_recipe(builder.experiment, "finetune", line.checkpoint, target.training)
     languages = scored_languages(builder.experiment, target, task, split)
@@ -59,6 +64,7 @@ def scoring_spec(builder: Builder, line: Line, target: Target, model: Unit) -> t
         "sample": 0,
         "data": {language: entry["data"] for language, entry in entries.items()},
         "reader": next(iter(entries.values()))["reader"],
+        **({} if task.record is None else {"declared": task.record}),
         "micro_batch_tokens": recipe.micro_batch_tokens,
         "precision": recipe.precision,
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gainlaw.training.items.registry import find_task
 from gainlaw.training.phases.evaluate import scoring_effort, scoring_spec
 from gainlaw.training.phases.phase import Effort, Scoring
 from gainlaw.training.prompting.stated import prompt_records
@@ -27,7 +26,7 @@ class RankPhase(Scoring):
     ) -> tuple[Unit, Unit]:
         """Ask for the scores of a model, which is not trained any more."""
         spec, reads = scoring_spec(builder, line, target, model)
-        spec["prompts"] = prompts = prompt_records(find_task(target.task), target.prompts)
+        spec["prompts"] = prompts = prompt_records(builder.task(target.task), target.prompts)
         said = f"{label}: {len(spec['languages'])} languages, {len(prompts)} prompts"
         return model, self.ask(builder, spec, reads, said)
 

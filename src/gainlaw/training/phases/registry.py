@@ -30,6 +30,7 @@ PHASES: Mapping[str, Entry] = MappingProxyType(
         "consistency": Entry("gainlaw.training.phases.consistency", method="prompt_consistency"),
         "finetune": Entry("gainlaw.training.phases.supervised"),
         "evaluate": Entry("gainlaw.training.phases.evaluate", protocol="finetune"),
+        "retrieve": Entry("gainlaw.training.phases.retrieve"),
         "rank": Entry("gainlaw.training.phases.rank", protocol="prompted"),
     }
 )

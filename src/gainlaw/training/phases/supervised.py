@@ -8,7 +8,6 @@ from gainlaw.errors import Problem
 from gainlaw.training.experiment.configurations import MASKED_TYPES, model_type_of
 from gainlaw.training.experiment.recipes import Recipe, resolve_recipe
 from gainlaw.training.experiment.taskchecks import place_faults
-from gainlaw.training.items.registry import find_task
 from gainlaw.training.phases.phase import Effort, Method, Phase
 from gainlaw.training.phases.pretrain import recipe_effort
 from gainlaw.training.plan.workload import entry_workload
@@ -110,7 +109,7 @@ class FinetunePhase(Phase):
 
     def request(self, builder: Builder, line: Line, target: Target, model: Unit, label: str) -> Unit:
         """Ask for the fine-tunings on the English side of a target, one after the other; return the last."""
-        task = find_task(target.task)
+        task = builder.task(target.task)
         recipe = resolve_recipe(builder.experiment, "finetune", line.checkpoint, target.training)
         for number, stage in enumerate(target.train or task.english_side or (task.name,)):
             reads = builder.base(line.start, [stage])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -9,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gainlaw.training.experiment.schema import WorldTable
-from gainlaw.training.items.items import ChoiceItem, ClassItem, SpanItem
+from gainlaw.training.items.items import ChoiceItem, ClassItem, PairItem, SpanItem
 from gainlaw.training.items.loading import load_items
-from gainlaw.training.items.registry import find_task
+from gainlaw.training.items.registry import task_of
 from gainlaw.units.unit import Unit
 
 __all__ = ["Workload", "corpus_workload", "entry_workload"]
@@ -74,10 +75,15 @@ def entry_workload(
         size, tokens, counted = _WORLD_SEQUENCES[name], _WORLD_TOKENS[name], True
         examples: int = getattr(world, split)
     elif name in unit.aside:
-        examples, size, tokens = _measured(name, split, language, unit.aside[name])
+        examples, size, tokens = _measured(
+            json.dumps({key: entry[key] for key in ("task", "declared") if key in entry}),
+            split,
+            language,
+            unit.aside[name],
+        )
         tokens, counted = min(tokens, float(longest)), True
     else:
-        examples, size, tokens = find_task(name).sizes.get(split, (5_000, 1.0, 64.0))
+        examples, size, tokens = task_of(entry).sizes.get(split, (5_000, 1.0, 64.0))
         tokens, counted = min(tokens, float(longest)), False
     return Workload(examples if limit is None else min(limit, examples), size, tokens, counted)
 
@@ -99,9 +105,9 @@ def _count_lines(file: Path) -> int:
 
 
 @cache
-def _measured(name: str, split: str, language: str, place: str) -> tuple[int, float, float]:
+def _measured(entry: str, split: str, language: str, place: str) -> tuple[int, float, float]:
     """Return the size of local data; lengths are estimated from the characters of some items."""
-    items = load_items(name, split, language, Path(place))
+    items = load_items(task_of(json.loads(entry)), split, language, Path(place))
     sequences: list[int] = []
     characters: list[float] = []
     for item in items[:: max(1, len(items) // _PROBE)]:
@@ -114,6 +120,9 @@ def _measured(name: str, split: str, language: str, place: str) -> tuple[int, fl
         elif isinstance(item, SpanItem):
             sequences.append(1)
             characters.append(len(item.question) + len(item.context))
+        elif isinstance(item, PairItem):
+            sequences.append(2)
+            characters.append((len(item.source) + len(item.target)) / 2)
         else:
             sequences.append(1)
             characters.append(sum(len(word) + 1 for word in item.words))

@@ -50,7 +50,7 @@ def look_up(experiment: Experiment) -> Experiment:
         if checkpoint.hub is not None:
             wanted[model_key(checkpoint)] = ("model", checkpoint.hub, checkpoint.revision)
     for name in _hub_tasks(experiment):
-        hub = find_task(name).hub
+        hub = find_task(name, experiment.own_tasks).hub
         for source in () if hub is None else hub.sources:
             wanted[source.key] = ("dataset", source.name, source.revision)
     found, problems = dict(experiment.commits), []
@@ -77,10 +77,16 @@ def _hub_tasks(experiment: Experiment) -> list[str]:
     used = [(name, each.data.get(name)) for each in experiment.intermediates for name in each.tasks]
     for target in experiment.targets:
         trained = (
-            () if experiment.protocol == "prompted" else target.train or find_task(target.task).english_side
+            ()
+            if experiment.protocol == "prompted"
+            else target.train or find_task(target.task, experiment.own_tasks).english_side
         )
         used += [(name, None) for name in (target.task, *trained)]
-    names = [find_task(name).name for name, own in used if not (own or experiment.data.get(name))]
+    names = [
+        find_task(name, experiment.own_tasks).name
+        for name, own in used
+        if not (own or experiment.data.get(name))
+    ]
     return list(dict.fromkeys(names))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gainlaw.training.experiment.schema import Checkpoint, Experiment
-from gainlaw.training.items.registry import find_task
 from gainlaw.training.phases.asking import Builder, Line
 from gainlaw.training.phases.phase import Method, Scoring, Start
 from gainlaw.training.phases.registry import METHODS, PROTOCOLS, find_phase
@@ -125,7 +124,7 @@ def _cells(builder: Builder, line: Line, seed: int) -> list[Cell]:
         plain = baseline or checkpoint.base_model is not None
         shown = line.name if plain else f"{line.name}+{intermediate}"
         for target in experiment.targets:
-            task = find_task(target.task)
+            task = builder.task(target.task)
             last, unit = scoring.request(builder, line, target, model, f"{shown} -> {task.name}")
             cells.append(
                 Cell(

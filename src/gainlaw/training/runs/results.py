@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gainlaw._io import write_frame_atomic
-from gainlaw.training.items.registry import find_task
+from gainlaw.training.items.registry import task_of
 from gainlaw.training.phases.registry import find_phase
 from gainlaw.training.runs.graph import Cell, UnitGraph
 from gainlaw.units.store import Store
@@ -46,7 +46,7 @@ def collect(graph: UnitGraph, store: Store, source: str) -> tuple[pd.DataFrame, 
         went wrong before the last phase; ``constant answer`` where every item got one answer) and, for prompts,
         ``prompt_agreement`` (Fleiss' kappa between the prompts of a model, task and language).
     predictions : pandas.DataFrame
-        One row an item: the key columns, ``example`` and ``correct``.
+        One row an item of the scores that are shares of right answers: the key columns, ``example`` and ``correct``.
     """
     import pandas as pd
 
@@ -58,7 +58,7 @@ def collect(graph: UnitGraph, store: Store, source: str) -> tuple[pd.DataFrame, 
     for cell in cells:
         folder = store.path(cell.unit)
         info = _read(store.path(cell.source) / "info.json")
-        task = find_task(cell.task)
+        task = task_of(graph.units[cell.unit].spec)
         trained = _training_status(graph, store, cell.trained)
         answers = pd.read_parquet(folder / "predictions.parquet", columns=_columns(folder))
         common: dict[str, Any] = {
@@ -76,19 +76,26 @@ def collect(graph: UnitGraph, store: Store, source: str) -> tuple[pd.DataFrame, 
         for score in scores:
             status = trained if trained != "ok" else score["status"]
             here = answers[answers["language"] == score["language"]]
-            if "prompt" in answers:
-                here = here[here["prompt"].eq(score["prompt"]) & here["metric"].eq(score["metric"])]
+            for key in ("prompt", "metric"):
+                if key in answers:
+                    here = here[here[key].eq(score[key])]
+            if not score.get("share", True):
+                here = here.iloc[:0]
             row = common | {
                 "language": score["language"],
                 "prompt": score.get("prompt", ""),
                 "metric": score.get("metric", task.metric),
-                "n_correct": int(here["correct"].sum()),
-                "n_examples": int(score["n_examples"]),
+                "n_correct": int(here["correct"].sum()) if score.get("share", True) else None,
+                "n_examples": score["n_examples"],
                 "n_classes": task.n_classes,
                 "source": source,
                 "params_non_embedding": info["params_non_embedding"],
                 "run_status": status,
             }
+            if not score.get("share", True):
+                row |= {"score": score["score"], "stderr": score["stderr"]}
+            if task.chance is not None:
+                row["chance"] = task.chance
             if "prompt_agreement" in score:
                 row["prompt_agreement"] = score["prompt_agreement"]
             if score["language"] in families:
@@ -98,7 +105,7 @@ def collect(graph: UnitGraph, store: Store, source: str) -> tuple[pd.DataFrame, 
             correct.append(here["correct"].to_numpy())
     if not rows:
         return pd.DataFrame(), pd.DataFrame()
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows).astype(dict.fromkeys(("n_correct", "n_examples", "n_classes"), "Int64"))
     # Each key is written once a score, and repeated as a code: there may be millions of items.
     row_of = np.repeat(np.arange(len(frame)), [len(each) for each in examples])
     columns: dict[str, Any] = {}
@@ -116,8 +123,20 @@ def collect(graph: UnitGraph, store: Store, source: str) -> tuple[pd.DataFrame, 
 
 _SHOWN = (
     *("model_family", "model", "params", "params_non_embedding", "base_model", "intermediate", "task"),
-    *("language", "language_family", "genus", "n_correct", "n_examples", "seed", "prompt", "split", "metric"),
-    *("protocol", "n_classes", "run_status", "prompt_agreement", "source"),
+    *(
+        "language",
+        "language_family",
+        "genus",
+        "n_correct",
+        "n_examples",
+        "score",
+        "stderr",
+        "seed",
+        "prompt",
+        "split",
+        "metric",
+    ),
+    *("protocol", "n_classes", "chance", "run_status", "prompt_agreement", "source"),
 )
 
 

@@ -27,6 +27,7 @@ from gainlaw.training.items.rows import (
     NoLabelError,
     Row,
     RowError,
+    choice_item,
     identity,
     option_index,
     text_of,
@@ -41,15 +42,6 @@ _TRAINED = {"train": _ENGLISH, "validation": _ENGLISH}
 _NO_TEST = "The published test file has no answers; validation is the split to score."
 
 
-def _choice(name: str, context: str, question: str, options: Sequence[str], label: int) -> ChoiceItem:
-    words = " ".join(part for part in (context, question) if part)
-    if not words:
-        raise RowError("the context is empty")
-    if not any(options):
-        raise RowError("all options are empty")
-    return ChoiceItem(name, words, tuple(options), label, question)
-
-
 # XCOPA and COPA -------------------------------------------------------------------------------------------------
 
 _QUESTIONS = {"cause": "What was the cause?", "effect": "What happened as a result?"}
@@ -60,7 +52,7 @@ def _plausible(row: Row, name: str, texts: Sequence[str], asks: str, label: int)
     if question is None:
         raise RowError("neither cause nor effect", asks)
     premise, *options = (text_of(row, column) for column in texts)
-    return _choice(name, premise, question, options, label)
+    return choice_item(name, premise, question, options, label)
 
 
 def _json_plausible(row: Row) -> ChoiceItem:
@@ -179,7 +171,7 @@ def _siqa_files(folder: Path, split: str, language: str) -> tuple[Path, ...]:
 def _siqa_item(row: Row) -> ChoiceItem:
     options = [text_of(row, f"answer{letter}") for letter in "ABC"]
     texts = text_of(row, "context"), text_of(row, "question")
-    return _choice(str(row.number), *texts, options, option_index(row, "label", 3, first=1))
+    return choice_item(str(row.number), *texts, options, option_index(row, "label", 3, first=1))
 
 
 def _parse_siqa(files: tuple[Path, ...], split: str, language: str) -> list[Item]:
@@ -233,7 +225,7 @@ def _hellaswag_item(row: Row) -> ChoiceItem:
     begun = text_of(row, "ctx_b") if row.cells.get("ctx_b") else ""
     options = [f"{begun} {ending.strip()}".strip() for ending in endings]
     context = text_of(row, "ctx_a")
-    return _choice(str(row.number), context, "", options, option_index(row, "label", len(options)))
+    return choice_item(str(row.number), context, "", options, option_index(row, "label", len(options)))
 
 
 _HELLASWAG = TrainingTask(
@@ -287,7 +279,7 @@ def _csqa_item(row: Row) -> ChoiceItem:
     if key not in letters:
         raise RowError("not the letter of a choice", "answerKey")
     options = [text.strip() for text in texts]
-    return _choice(identity(row, "id"), "", question.strip(), options, letters.index(key))
+    return choice_item(identity(row, "id"), "", question.strip(), options, letters.index(key))
 
 
 _COMMONSENSE_QA = TrainingTask(
@@ -321,7 +313,7 @@ def _cosmos_names(split: str, language: str) -> list[str]:
 def _cosmos_item(row: Row) -> ChoiceItem:
     options = [text_of(row, f"answer{number}") for number in range(4)]
     texts = text_of(row, "context"), text_of(row, "question")
-    return _choice(identity(row, "id"), *texts, options, option_index(row, "label", 4))
+    return choice_item(identity(row, "id"), *texts, options, option_index(row, "label", 4))
 
 
 def _read_cosmos(path: Path, faults: FileFaults) -> Iterator[Row]:

@@ -36,13 +36,15 @@ class Encoded:
     starts : ndarray of int64, shape (sequences + 1,)
         Where each sequence starts.
     first : ndarray of int64, shape (examples + 1,)
-        The first sequence of each example: one of classification, one an option of a choice, one a window of a span.
+        The first sequence of each example: one of classification, one an option of a choice, one a window of a span,
+        one a part of a sentence that is tagged, of which a long one has several.
     labels : ndarray of int64
         Class or right option, shape (examples,); for spans the first and last token of the answer in each
         sequence, shape (sequences, 2), both 0 where it is not there; for tags one a token, shape (total,),
         `IGNORED` where it is not scored.
     characters : ndarray of int32, shape (total, 2), or None
-        For spans: where each token of the context starts and ends; -1 elsewhere.
+        For spans: where each token of the context starts and ends; -1 elsewhere. For tags, in the first column, the
+        word whose first piece a token is; -1 elsewhere.
     cut : int
         Choices whose context was cut.
     """
@@ -96,7 +98,8 @@ def encode(
         Longest sequence. Between two texts stands what the tokenizer puts there, and a line break where it
         puts nothing. The longer text of a pair is cut first. Of a choice the context is cut, the same for all
         options; its question and the options stay, unless these alone are too long. A context that is searched for an
-        answer is cut into windows that overlap by a quarter, beside a question that has half of the room at most.
+        answer is cut into windows that overlap by a quarter, beside a question that has half of the room at most. A
+        sentence to be tagged is halved between words until its parts fit.
     tags : sequence of str
         The tags known, for tagging; a tag that is not among them is `IGNORED`.
 
@@ -320,22 +323,50 @@ def _answer_tokens(item: SpanItem, spans: np.ndarray) -> tuple[int, int]:
 def _tagged(
     items: list[TagItem], tokenizer: PreTrainedTokenizerBase, max_length: int, tags: Sequence[str]
 ) -> Encoded:
-    # The words as one text: given one by one, a byte-level tokenizer would run them together.
-    made = tokenizer(
-        [" ".join(item.words) for item in items],
-        truncation=True,
-        max_length=max_length,
-        return_offsets_mapping=True,
-        return_token_type_ids=True,
-    )
     number = {tag: i for i, tag in enumerate(tags)}
-    labels = []
-    for item, places in zip(items, made["offset_mapping"], strict=True):
-        starts = np.cumsum([0, *(len(word) + 1 for word in item.words)])
+    parts = _halves([(owner, 0, item.words) for owner, item in enumerate(items)], tokenizer, max_length)
+    made = _tokenise_words([words for _, _, words in parts], tokenizer, max_length)
+    labels: list[int] = []
+    firsts: list[int] = []
+    for (owner, begin, words), places in zip(parts, made["offset_mapping"], strict=True):
+        starts = np.cumsum([0, *(len(word) + 1 for word in words)])
         last = -1
         for _, end in places:
             # By its last character: the first piece of a word may begin with the blank before it.
             word = int(np.searchsorted(starts, end - 1, side="right")) - 1  # -1 for a special token
-            labels.append(number.get(item.tags[word], IGNORED) if word > last else IGNORED)
+            new = word > last
+            labels.append(number.get(items[owner].tags[begin + word], IGNORED) if new else IGNORED)
+            firsts.append(begin + word if new else -1)
             last = max(last, word)
-    return _pack("tagging", made, np.ones(len(items), int), np.array(labels, dtype=np.int64))
+    sizes = np.bincount([owner for owner, _, _ in parts], minlength=len(items))
+    packed = _pack("tagging", made, sizes, np.array(labels, dtype=np.int64))
+    return replace(packed, characters=np.array(firsts, dtype=np.int32)[:, None].repeat(2, axis=1))
+
+
+def _tokenise_words(
+    sentences: Sequence[Sequence[str]], tokenizer: PreTrainedTokenizerBase, max_length: int | None
+) -> Any:
+    # The words as one text: given one by one, a byte-level tokenizer would run them together.
+    asked: dict[str, Any] = {"return_offsets_mapping": True, "return_token_type_ids": True, "verbose": False}
+    if max_length is not None:
+        asked |= {"truncation": True, "max_length": max_length}
+    return tokenizer([" ".join(words) for words in sentences], **asked)
+
+
+def _halves(
+    parts: list[tuple[int, int, tuple[str, ...]]], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> list[tuple[int, int, tuple[str, ...]]]:
+    """Return parts of sentences (whose, from which word, words) that fit, in order; a word alone is not parted."""
+    while parts:
+        made = _tokenise_words([words for _, _, words in parts], tokenizer, None)["input_ids"]
+        long = [len(ids) > max_length and len(part[2]) > 1 for ids, part in zip(made, parts, strict=True)]
+        if not any(long):
+            return parts
+        halved = []
+        for (owner, begin, words), cut in zip(parts, long, strict=True):
+            half = len(words) // 2 if cut else len(words)
+            halved.append((owner, begin, words[:half]))
+            if cut:
+                halved.append((owner, begin + half, words[half:]))
+        parts = halved
+    return parts

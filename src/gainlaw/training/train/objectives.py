@@ -251,7 +251,7 @@ class Supervised:
 
 def _weight(encoded: Encoded, rows: np.ndarray) -> int:
     if encoded.kind == "tagging":
-        spans = [slice(encoded.starts[row], encoded.starts[row + 1]) for row in rows]
+        spans = [slice(encoded.starts[s], encoded.starts[s + 1]) for s in encoded.sequences(rows)]
         return int(sum((encoded.labels[span] != IGNORED).sum() for span in spans))
     return len(encoded.sequences(rows)) if encoded.kind == "span" else len(rows)
 
@@ -283,9 +283,9 @@ def task_batch(encoded: Encoded, rows: np.ndarray, padding: int) -> dict[str, to
         labels = encoded.labels[sequences]
     elif encoded.kind == "tagging":
         longest = tensors["input_ids"].shape[1]
-        labels = np.full((len(rows), longest), IGNORED, dtype=np.int64)
-        for i, row in enumerate(rows):
-            own = encoded.labels[encoded.starts[row] : encoded.starts[row + 1]]
+        labels = np.full((len(sequences), longest), IGNORED, dtype=np.int64)
+        for i, sequence in enumerate(sequences):
+            own = encoded.labels[encoded.starts[sequence] : encoded.starts[sequence + 1]]
             labels[i, : len(own)] = own
     else:
         labels = encoded.labels[rows]
