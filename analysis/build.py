@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from analysis.ladder import NAME as LADDER
-from analysis.ladder import ladder_data, ladder_fit, ladder_steps
+from analysis.ladder import ladder_steps
 from analysis.step import Steps, do, store_at
+from analysis.together import NOTE, together_steps
 from gainlaw.errors import GainlawError
 from gainlaw.units.execution import Ended
 from gainlaw.units.schedule import run_units
@@ -32,7 +32,7 @@ from gainlaw.units.unit import Unit
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
 
-TITLE = "The gain of intermediate-task training from BLOOM to BLOOMZ, 560M to 176B parameters"
+TITLE = "Does the gain of intermediate-task training grow with model size? Every public ladder, and BLOOMZ in detail"
 
 SOURCE = "scores of BLOOM and BLOOMZ (Muennighoff et al. 2022, arXiv:2211.01786)"
 
@@ -73,13 +73,13 @@ def paper_steps() -> Steps:
     main = steps.fit("fit_main", "fits/main", data, law="linear", **one)
     twin = steps.other_scale("fit_log_odds", main)
     offset = steps.fit("fit_offset_power", "fits/offset_power", data, law="offset_power", **one)
-    # Of the synthetic world one fit stands beside; its whole report is that of `--study ladder`.
-    ladder = ladder_fit(steps, ladder_data(steps, "ladder/"), "nli", "ladder/")
-    all_fits = {"main": main, "twin": twin, "offset": offset, "wider": wider, "ladder": ladder}
+    together = together_steps(steps)
+    all_fits = {"main": main, "twin": twin, "offset": offset, "wider": wider}
     shown = {
         "fits": {"main": MAIN, "twin": TWIN, "offset": OFFSET, "wider": WIDER},
-        "beside": {"ladder": LADDER},
+        "across": {"panels": "study", "note": NOTE},
     }
+    fits_across = {name: together[name] for name in ("across", "across_line")}
     claims = steps.add(
         "claims",
         "analysis.steps.claims",
@@ -102,12 +102,12 @@ def paper_steps() -> Steps:
         {"fits": {"main": MAIN, "offset": OFFSET}},
         floor="fitting",
     )
-    drawn = steps.add("figures", "analysis.steps.figures", "drawn", all_fits, shown)
+    drawn = steps.add("figures", "analysis.steps.figures", "drawn", {**all_fits, **fits_across}, shown)
     steps.add(
         "report",
         "analysis.steps.report",
         "answer.txt",
-        {**all_fits, "claims": claims, "compare": compare, "figures": drawn},
+        {**all_fits, **together, "claims": claims, "compare": compare, "figures": drawn},
         {**shown, "title": TITLE},
     )
     return steps

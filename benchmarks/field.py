@@ -1,9 +1,6 @@
 """Which law foresees the gain of an unseen family, study or size, over every published ladder at once.
 
-    python benchmarks/field.py [--out docs/field.md]
-
-A row is the score of a model on a benchmark: BLOOM to BLOOMZ (xP3) by task, T5 and PaLM to Flan, and the models of the
-Open LLM Leaderboards by benchmark.
+python -m benchmarks.field [--out docs/field.md]
 """
 
 from __future__ import annotations
@@ -12,7 +9,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from analysis.steps.gather import every_ladder
 
 import gainlaw as gl
 from gainlaw.scores.evaluations.table import Evaluations
@@ -26,26 +23,6 @@ LEFT_OUT = {
 SETTINGS = {"draws": 500, "chains": 2}
 # Points above chance that the untuned score of a family on a benchmark must reach at some size.
 FLOOR = 0.03
-
-
-def every_ladder() -> Evaluations:
-    """Return the pooled scores of all published ladders, with the column ``study``."""
-    parts = [
-        gl.load_dataset("flan").frame.assign(study="Flan"),
-        gl.load_dataset("open_llm").frame.assign(study="Open LLM"),
-        gl.load_dataset("bloomz", intermediates="xP3").frame.assign(study="BLOOMZ"),
-    ]
-    # BBH is answered in words in one study and by likelihood in the other.
-    parts[0]["benchmark"] = parts[0]["benchmark"].replace({"bbh": "bbh, in words"})
-    parts[2]["benchmark"] = parts[2]["task"]
-    whole = pd.concat(parts, ignore_index=True)
-    whole["task"] = whole["study"] + " " + whole["task"].astype(str)
-    whole["base_model"] = whole["base_model"].where(whole["intermediate"].ne("none"), "")
-    kept = ["model_family", "model", "params", "base_model", "intermediate", "task", "language", "n_correct"]
-    whole = whole[[*kept, "n_examples", "n_classes", "chance", "benchmark", "study"]].assign(
-        metric="accuracy"
-    )
-    return gl.evaluations_from_frame(whole, "every ladder", params_unit="1").pool("benchmark")
 
 
 def off_the_floor(evals: Evaluations) -> Evaluations:
@@ -94,7 +71,7 @@ def main() -> None:
     page = [
         "# The field",
         "",
-        "Written by `python benchmarks/field.py`: the published ladders together, one score for each model and",
+        "Written by `python -m benchmarks.field`: the published ladders together, one score for each model and",
         "benchmark, and how well laws foresee the gains in points of what was left out",
         "([method.md](method.md#comparison)). Task means, and those with recipes and families, know no law of size;",
         "the previous size is that of the same family. Families are few, and confounded with recipes and benchmarks: a",

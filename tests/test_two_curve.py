@@ -240,3 +240,49 @@ def test_the_gain_of_a_model_whose_untuned_score_is_known(fit: gl.Fit) -> None:
         fit.predict("3B", baseline=0.6)
     with pytest.raises(InputError, match="log-odds"):
         fit.in_points().predict(**of_task, baseline=0.6)
+
+
+def test_the_figure_shows_what_was_observed_and_the_curves_through_it(fit: gl.Fit) -> None:
+    figure = fit.plot("two_curves", panels="model_family")
+    bands, cells = (figure.plot_data.query(f"layer == '{layer}'") for layer in ("band", "cell"))
+    assert set(bands["kind"]) == {"untuned", "tuned", "gain"}
+    seen = fit.gains.frame
+    for group, part in cells.groupby("group"):
+        own = seen[seen["model_family"] == group]
+        assert sorted(part["params"].unique()) == pytest.approx(sorted(own["params"].unique()))
+        band = bands[bands["group"] == group]
+        assert band["params"].min() >= own["params"].min() * 0.999
+        tuned, untuned, gain = (band[band["kind"] == kind] for kind in ("tuned", "untuned", "gain"))
+        np.testing.assert_allclose(tuned["mean"].to_numpy() - untuned["mean"], gain["mean"], atol=1e-9)
+    # Every family is observed on all tasks, so that the plain mean of its scores is what is drawn.
+    first = cells[(cells["kind"] == "untuned") & (cells["group"] == seen["model_family"].iloc[0])].iloc[0]
+    same = seen[(seen["model_family"] == first["group"]) & np.isclose(seen["params"], first["params"])]
+    assert first["value"] == pytest.approx(100.0 * same["baseline_score"].mean())
+    with pytest.raises(InputError, match="no column 'nothing'"):
+        fit.plot("two_curves", by="nothing")
+    with pytest.raises(InputError, match="stands in several panels"):
+        fit.plot("two_curves", by="task", panels="model_family")
+
+
+def test_several_studies_together_open_a_report(fit: gl.Fit, tmp_path: Path) -> None:
+    from gainlaw.report.across import Across
+    from gainlaw.report.answer import numbers
+
+    line = gl.fit(fit.gains.to_scale("points"), draws=500, chains=2)
+    compared = gl.compare({"two curves": fit, "line in size": line}, leave="family")
+    across = Across(fit, line, {"family": compared}, note="All of it is made up.")
+    report = gl.write_report(line, tmp_path / "report", across=across)
+    assert report.across is not None
+    slope = fit.in_points().summary("overall").set_index("estimand").loc["slope"]
+    assert f"It changes by {numbers(slope, fit.in_points())}" in report.across.text
+    assert compared["model"].iloc[0] in report.across.limits[0]
+    assert report.across.limits[-1] == "All of it is made up."
+    page, paper = ((tmp_path / "report" / name).read_text() for name in ("report.html", "paper.tex"))
+    assert page.index("Every study at once") < page.index("The answer of one study")
+    for name in ("across_scores", "across_gain"):
+        assert f'id="fig-{name.replace("_", "-")}"' in page or f'id="fig-{name}"' in page
+        assert f"figures/{name}.pdf" in paper
+    assert (tmp_path / "report" / "tables" / "across_compare_family.csv").is_file()
+    with pytest.raises(InputError, match="none of scores") as wrong:
+        Across(line, fit)
+    assert len(wrong.value.problems) == 2

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import gainlaw as gl
+from analysis.across import across_of
 from gainlaw.report.artists import hire
 
 
@@ -16,6 +17,7 @@ def run(
     *,
     fits: Mapping[str, str],
     beside: Mapping[str, str] | None = None,
+    across: Mapping[str, str] | None = None,
 ) -> None:
     if output.exists():
         shutil.rmtree(output)
@@ -25,5 +27,6 @@ def run(
             {name: gl.load_fit(inputs[key]) for key, name in fits.items()},
             output,
             beside={name: gl.load_fit(inputs[key]) for key, name in (beside or {}).items()},
+            across=across_of(inputs, across),
             artists=artists,
         )

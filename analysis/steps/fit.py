@@ -1,4 +1,4 @@
-"""Fit one law to the gains of some intermediate trainings."""
+"""Fit one law to the gains, or scores, of all or some intermediate trainings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ def run(
     output: Path,
     *,
     law: str,
-    intermediates: Sequence[str],
     source: str,
-    scale: str = "points",
+    intermediates: Sequence[str] = (),
     covariates: Sequence[str] = (),
     seed: int = 0,
 ) -> str:
-    evals = gl.read_evaluations(inputs["data"])
-    chosen = replace(evals, source=source).select(intermediate=["none", *intermediates])
-    fit = fit_gains(chosen.gains(scale=scale), law=law, covariates=covariates, seed=seed)
+    evals = replace(gl.read_evaluations(inputs["data"]), source=source)
+    chosen = evals.select(intermediate=["none", *intermediates]) if intermediates else evals
+    fit = fit_gains(chosen, law=law, covariates=covariates, seed=seed)
     save_fit(fit, output, overwrite=True)
     return f"{fit.n_rows} gains, {fit.n_checkpoints} checkpoints, diagnostics {fit.status}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 import gainlaw as gl
+from analysis.across import across_of
 from gainlaw._io import write_text_atomic
 
 
@@ -18,6 +19,7 @@ def run(
     fits: Mapping[str, str],
     title: str,
     beside: Mapping[str, str] | None = None,
+    across: Mapping[str, str] | None = None,
     preface: str = "",
 ) -> None:
     report = gl.write_report(
@@ -28,5 +30,7 @@ def run(
         title=title,
         beside={name: gl.load_fit(inputs[key]) for key, name in (beside or {}).items()},
         figures=inputs["figures"],
+        across=across_of(inputs, across),
     )
-    write_text_atomic(output, f"{preface}\n{report.answer.text}".strip() + "\n")
+    said = [preface, "" if report.across is None else report.across.text, report.answer.text]
+    write_text_atomic(output, "\n\n".join(each for each in said if each) + "\n")

@@ -36,7 +36,7 @@ Level = Literal[
     "covariate",
 ]
 ExportForm = Literal["stan", "bambi", "brms"]
-FigureName = Literal["gain", "forest", "slope", "funnel", "influence", "predictive", "priors"]
+FigureName = Literal["gain", "forest", "slope", "funnel", "influence", "predictive", "priors", "two_curves"]
 """The figures of one fit, see `gainlaw.figures.named`."""
 TableName = Literal[
     "slopes",

@@ -27,6 +27,7 @@ from gainlaw.figures.common.style import (
     params_axis,
     style,
 )
+from gainlaw.fitting.companion import in_points
 from gainlaw.formats import percent, tails
 from gainlaw.scales import SCALES
 from gainlaw.tasks import task_title
@@ -162,10 +163,12 @@ def gain_data(
         hint = "plot a forest (fit.plot('forest', estimand='gain')), or fit another law"
         raise InputError(Problem(f"the {fit.law.name} law has no curve over size", hint=hint))
     bands = []
-    sizes = np.geomspace(frame["params"].min(), frame["params"].max(), points)
     for group in panels:
         chosen: dict[str, Any] = {"level": "overall"} if by is None else {by: group}
         line = gain_curve(fit, **chosen)
+        # A group's curve ends where the group does: beyond lies what other groups and the priors say.
+        seen = frame["params"] if by is None else frame.loc[frame[by].astype(str) == group, "params"]
+        sizes = np.geomspace(seen.min(), seen.max(), points)
         bands.append(band_frame(group, sizes, line.gain(sizes), fit.ci_prob))
     kept = [name for name in _CELL if name in frame]
     cells = frame[kept].assign(panel="overall" if by is None else frame[by].astype(str))
@@ -277,7 +280,7 @@ def _draw_panel(
         alpha=0.55,
         linewidths=0,
         zorder=4,
-        label="one language",
+        label="one language" if "language" in cell and len(set(cell["language"])) > 1 else "one gain",
         rasterized=len(cells) > _MANY,
     )
     axes.scatter(
@@ -308,8 +311,15 @@ def describe_band(band: pd.DataFrame, name: str, digits: int) -> str:
 
 
 def exhibits(basis: Basis) -> Iterator[Drawing]:
-    """Yield the curves of the main fit, of other intermediate trainings, and of every study beside."""
+    """Yield the curves of all studies, the main fit, other intermediate trainings, and of every study beside."""
     main, wider = basis.fits.main, wider_fit(basis.fits)
+    if basis.across is not None:
+        caption = (
+            "Gain against model size by family of models, each over its own sizes, under the law of both scores (mean, "
+            f"50% and {percent(basis.across.ci_prob)} bands). Dots are benchmarks, diamonds the mean of a checkpoint."
+        )
+        figure = plot_gain(in_points(basis.across), "model_family")
+        yield Drawing("across_gain", "across", caption, figure, before="across_slopes")
     if has_slope(main):
         by, tasks, words = _panels(main)
         caption = (

@@ -15,6 +15,7 @@ from gainlaw.figures.influence import plot_influence
 from gainlaw.figures.predictive import plot_predictive
 from gainlaw.figures.priors import plot_priors
 from gainlaw.figures.slope import plot_slope
+from gainlaw.figures.two_curves import plot_two_curves
 from gainlaw.options import FigureName, require_choice
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ FIGURES: Mapping[FigureName, Callable[..., Any]] = MappingProxyType(
         "influence": plot_influence,
         "predictive": plot_predictive,
         "priors": plot_priors,
+        "two_curves": plot_two_curves,
     }
 )
 """What draws the figure of a name: a function of a fit and of options."""

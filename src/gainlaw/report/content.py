@@ -10,6 +10,7 @@ import pandas as pd
 
 from gainlaw import tables as make
 from gainlaw.figures.common.arrange import Fits, has_slope, levels, wider_fit
+from gainlaw.report.across import Across, Together, across_tables, across_words
 from gainlaw.report.answer import Answer, answer
 from gainlaw.report.artists import Artists
 from gainlaw.report.exhibits import Exhibit, basis_of, draw_exhibits
@@ -46,6 +47,8 @@ class Content:
         By curve, which law of one curve describes it best, and what the sizes cannot tell.
     beside : mapping of str to Answer
         By the name of another study, what it answers.
+    across : Together or None
+        What several studies together say.
     """
 
     fits: Fits
@@ -55,6 +58,7 @@ class Content:
     width: pd.DataFrame
     curve_words: Mapping[str, str]
     beside: Mapping[str, Answer]
+    across: Together | None = None
 
     def has(self, name: str) -> bool:
         """Return whether there is a table or a figure of that name."""
@@ -67,6 +71,7 @@ def collect(
     comparison: pd.DataFrame | None = None,
     beside: Mapping[str, FitRecord] | None = None,
     figures: Sequence[Exhibit] | Artists | None = None,
+    across: Across | None = None,
 ) -> Content:
     """Make every table and figure of a report.
 
@@ -82,11 +87,14 @@ def collect(
         Fits of other studies.
     figures : sequence of Exhibit or Artists, optional
         The figures, where they are drawn already, or processes that draw them beside this one.
+    across : Across, optional
+        Fits of several studies together.
     """
-    basis = basis_of(fits, beside)
+    basis = basis_of(fits, beside, across)
     if isinstance(figures, Artists):
         figures.begin(basis)
     tables = [
+        *([] if across is None else across_tables(across)),
         *_tables(fits, verdicts, comparison),
         *_others(fits),
         *([] if basis.study is None else [make.curve_laws_table(basis.study)]),
@@ -106,6 +114,7 @@ def collect(
         basis.width,
         {task_title(name): text for name, text in words.items()},
         {name: answer(fit, None) for name, fit in (beside or {}).items()},
+        None if across is None else across_words(across),
     )
 
 

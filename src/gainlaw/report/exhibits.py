@@ -20,6 +20,7 @@ from gainlaw.figures import (
     scales,
     scores,
     slope,
+    two_curves,
     width,
 )
 from gainlaw.figures.common.arrange import Fits
@@ -29,6 +30,7 @@ from gainlaw.figures.common.style import KINDS, figure_bytes, write_figure
 
 if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
+    from gainlaw.report.across import Across
 
 __all__ = [
     "FIGURES",
@@ -45,6 +47,7 @@ __all__ = [
 #: The figures of a report; those that stand above the same table stand in this order.
 FIGURES: tuple[Exhibits, ...] = (
     scores.exhibits,
+    two_curves.exhibits,
     gain_curve.exhibits,
     slope.exhibits,
     forest.exhibits,
@@ -111,7 +114,9 @@ class Exhibit:
         return self.inches < 4
 
 
-def basis_of(fits: Fits, beside: Mapping[str, FitRecord] | None = None) -> Basis:
+def basis_of(
+    fits: Fits, beside: Mapping[str, FitRecord] | None = None, across: Across | None = None
+) -> Basis:
     """Return what the figures of fits are drawn from.
 
     Parameters
@@ -120,8 +125,11 @@ def basis_of(fits: Fits, beside: Mapping[str, FitRecord] | None = None) -> Basis
         The fits.
     beside : mapping of str to Fit, optional
         Fits of other studies.
+    across : Across, optional
+        Fits of several studies together.
     """
-    return Basis(fits, width.width_data(fits.main), curves.study_of(fits.main), beside or {})
+    together = (None, None) if across is None else (across.fit, across.panels)
+    return Basis(fits, width.width_data(fits.main), curves.study_of(fits.main), beside or {}, *together)
 
 
 def draw_exhibits(basis: Basis) -> list[Exhibit]:

@@ -70,7 +70,9 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
 
         checked += f" {predictive_words(predictive_data(main))}"
     beside = tuple(f"beside_slopes_{number}" for number in range(1, len(content.beside) + 1))
+    together = ("across_slopes", "across_multipliers", *_starting(content, "across_compare_"))
     chapters = [
+        Chapter("across", "Every study at once", "", together),
         Chapter("data", "Data", data_words(main), ("data", "checkpoints", "gains")),
         Chapter("method", "Method", "", ()),
         Chapter("results", "Results", results_words(main, slopes), ("laws", *results, "effects")),
@@ -117,6 +119,10 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
 def answering(content: Content) -> tuple[str, ...]:
     """Return the figures that stand with the answer itself."""
     return tuple(name for name, figure in content.figures.items() if figure.chapter == "answer")
+
+
+def _starting(content: Content, start: str) -> tuple[str, ...]:
+    return tuple(name for name in content.tables if name.startswith(start))
 
 
 def _shown(chapter: Chapter, content: Content) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ from gainlaw.scales import SCALES
 
 if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
+    from gainlaw.report.across import Together
+    from gainlaw.report.answer import Answer
     from gainlaw.tables.table import Table
 
 __all__ = ["render_page"]
@@ -121,14 +123,17 @@ def _sections(content: Content, verdicts: Verdicts) -> list[Section]:
         "data": [_list("Notes on the data", [str(note) for note in main.gains.notes])],
         "claims": [show.any("untested")],
     }
+    chapters = {chapter.id: chapter for chapter in outline(content, verdicts)}
     sections = [
         Section(
             "answer",
-            "The answer",
+            "The answer" if content.across is None else "The answer of one study",
             _some([_lead(content), _facts(content), *(show.any(name) for name in answering(content))]),
         )
     ]
-    chapters = {chapter.id: chapter for chapter in outline(content, verdicts)}
+    if content.across is not None:
+        together = [_told(content.across), *(show.any(name) for name in chapters["across"].names)]
+        sections.insert(0, Section("across", chapters["across"].title, _some(together)))
     for name in (name for name in _ORDER if name in chapters):
         chapter, failed = chapters[name], name == "diagnostics" and main.status != "ok"
         words = _paragraph(chapter.words, "banner" if failed else "")
@@ -236,11 +241,14 @@ def _details(title: str, inner: str) -> str:
 
 
 def _lead(content: Content) -> str:
-    answer = content.answer
-    rest = escape(" ".join(answer.sentences))
-    lead = f'<p class="lead"><span class="headline">{escape(answer.headline)}</span> {rest}</p>'
-    limits = _paragraph(" ".join(answer.limits), "limits")
-    return f"{lead}\n{limits}\n{_paragraph(' '.join(answer.more))}"
+    return f"{_told(content.answer)}\n{_paragraph(' '.join(content.answer.more))}"
+
+
+def _told(said: Answer | Together) -> str:
+    """Return a headline with the sentences that follow it, and the limits of what they say."""
+    rest = escape(" ".join(said.sentences))
+    lead = f'<p class="lead"><span class="headline">{escape(said.headline)}</span> {rest}</p>'
+    return f"{lead}\n{_paragraph(' '.join(said.limits), 'limits')}"
 
 
 def _facts(content: Content) -> str:

@@ -67,7 +67,9 @@ def render_paper(content: Content, verdicts: Verdicts, title: str) -> str:
     return environment.get_template("paper.tex.j2").render(
         version=gainlaw.__version__,
         title=escape_latex(title),
-        abstract=escape_latex(content.answer.text),
+        abstract=escape_latex(
+            " ".join(each.text for each in (content.across, content.answer) if each is not None)
+        ),
         failures=[escape_latex(line) for line in diagnostics_words(fits)],
         sections=[section for section in _sections(content, verdicts) if section.blocks],
         references=[(key, escape_latex(text)) for key, text in REFERENCES],

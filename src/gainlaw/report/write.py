@@ -16,6 +16,7 @@ from gainlaw.report.answer import Answer
 
 if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
+    from gainlaw.report.across import Across, Together
     from gainlaw.report.artists import Artists
     from gainlaw.report.content import Content, Verdicts
 
@@ -36,11 +37,14 @@ class Report:
         Its first paragraph.
     files : tuple of Path
         Every file written.
+    across : Together or None
+        What several studies together say, where the report begins with it.
     """
 
     path: Path
     answer: Answer
     files: tuple[Path, ...]
+    across: Together | None = None
 
 
 def write_report(
@@ -52,6 +56,7 @@ def write_report(
     comparison: pd.DataFrame | None = None,
     beside: Mapping[str, FitRecord] | None = None,
     figures: str | Path | Artists | None = None,
+    across: Across | None = None,
     safe_csv: bool = False,
 ) -> Report:
     """Write the report of one or several fits.
@@ -80,6 +85,8 @@ def write_report(
     figures : str, Path or Artists, optional
         A folder that `draw_figures` filled for the same fits, or processes that draw them beside this one
         (`gainlaw.report.artists.hire`); without it they are drawn here.
+    across : Across, optional
+        Fits of several studies together (`gainlaw.report.across.Across`), with which the report begins.
     safe_csv : bool
         Prefix the cells of CSV files that a spreadsheet would run.
 
@@ -109,12 +116,14 @@ def write_report(
     words = title or TITLE
     folder = Path(out)
     with new_directory(folder, FILES, names=("report.html", "paper.tex")) as scratch:
-        content = collect(arrange_fits(fits), verdicts, comparison, beside, drawn)
+        content = collect(arrange_fits(fits), verdicts, comparison, beside, drawn, across)
         _fill(scratch, content, safe_csv)
         write_text_atomic(scratch / "paper.tex", render_paper(content, verdicts, words))
         write_text_atomic(scratch / "report.html", render_page(content, verdicts, words))
     files = sorted([FILES.record, *listed_files(folder, FILES.record)], key=PurePosixPath)
-    return Report(folder / "report.html", content.answer, tuple(folder / name for name in files))
+    return Report(
+        folder / "report.html", content.answer, tuple(folder / name for name in files), content.across
+    )
 
 
 def draw_figures(
@@ -122,6 +131,7 @@ def draw_figures(
     out: str | Path,
     *,
     beside: Mapping[str, FitRecord] | None = None,
+    across: Across | None = None,
     artists: Artists | None = None,
 ) -> Path:
     """Draw the figures of a report into a folder, so that the report itself is quick: it takes them from there.
@@ -136,6 +146,8 @@ def draw_figures(
         The folder; made when it is missing. Files of the same names are replaced, others stay.
     beside : mapping of str to Fit, optional
         Fits of other studies.
+    across : Across, optional
+        Fits of several studies together.
     artists : Artists, optional
         Processes that draw along (`gainlaw.report.artists.hire`).
 
@@ -158,7 +170,7 @@ def draw_figures(
     from gainlaw.figures.common.arrange import arrange_fits
     from gainlaw.report.exhibits import basis_of, draw_exhibits, write_exhibits
 
-    basis = basis_of(arrange_fits(fits), beside)
+    basis = basis_of(arrange_fits(fits), beside, across)
     if artists is None:
         exhibits = draw_exhibits(basis)
     else:

@@ -75,14 +75,18 @@ def multipliers_table(fit: FitRecord, level: str = "model_family") -> Table:
     shown = tuple(column for column in columns if frame[column.key].astype(str).ne("").any())
     worth = "What tuning is worth in size: the factor of parameters to the same score untuned"
     caption = f"{worth}, by {level_title(level)}."
-    notes = (
+    notes = [
         "Medians, for a tuned model in the middle of the sizes observed (on the log scale).",
+        "The overall factor is that of the average curves on log-odds, no average of factors.",
         "A gain is said to peak where nearly all draws peak inside the sizes observed.",
-    )
-    return Table(f"multipliers_{level}", caption, frame, shown, notes, rule_by="block")
+    ]
+    if (frame["status"] == "beyond").any():
+        notes.append(
+            "At least, at most: no size within a decade of those observed is sure to reach the score."
+        )
+    return Table(f"multipliers_{level}", caption, frame, shown, tuple(notes), rule_by="block")
 
 
 def _open_end(row: Mapping[Hashable, Any]) -> str:
     """Return what is known of a factor whose interval leads too far beyond the sizes observed."""
-    known = f"at least {row['ci_low']:.3g}" if np.isinf(row["ci_high"]) else f"at most {row['ci_high']:.3g}"
-    return f"{known}: no size within a decade of those observed is sure to reach the score"
+    return f"at least {row['ci_low']:.3g}" if np.isinf(row["ci_high"]) else f"at most {row['ci_high']:.3g}"

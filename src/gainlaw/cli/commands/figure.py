@@ -42,7 +42,15 @@ def figure(
         Literal["slope", "gain"] | None, typer.Option(help="What a forest shows [default: slope].")
     ] = None,
     by: Annotated[
-        Level | None, typer.Option(help="The panels of gain [default: task]; overall is a single one.")
+        Level | None,
+        typer.Option(
+            help="The panels of gain [default: task; overall is a single one], the curves of two_curves "
+            "[default: model_family]."
+        ),
+    ] = None,
+    panels: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="What tells the panels of two_curves apart, such as study."),
     ] = None,
     task: Annotated[
         list[str] | None, typer.Option(help="A panel of gain, where they are tasks; repeat for more.")
@@ -66,7 +74,7 @@ def figure(
         raise InputError(Problem(f"the figure cannot be written to {output.name}", hint=hint))
     if str(output) != "-":
         check_file_target(output)
-    options = {"level": level, "estimand": estimand, "by": by, "tasks": task or None}
+    options = {"level": level, "estimand": estimand, "by": by, "tasks": task or None, "panels": panels}
     given = {key: value for key, value in options.items() if value is not None}
     fit = open_fit(directory)
     drawn = cast("PaperFigure", plot(fit, name, **(given | {"by": None} if by == "overall" else given)))

@@ -23,7 +23,7 @@ __all__ = ["Basis", "ChapterId", "Drawing", "Exhibits"]
 
 #: The chapters of a report that have figures, see `gainlaw.report.outline`.
 type ChapterId = Literal[
-    "answer", "data", "results", "width", "others", "curves", "beside", "diagnostics", "priors"
+    "across", "answer", "data", "results", "width", "others", "curves", "beside", "diagnostics", "priors"
 ]
 
 
@@ -41,12 +41,18 @@ class Basis:
         Laws of one curve for the mean gains of each task's checkpoints, where there are sizes enough.
     beside : mapping of str to Fit
         Fits of other studies.
+    across : Fit, optional
+        A fit of a law of scores of several studies together.
+    panels : str, optional
+        The column that says of which study its families are.
     """
 
     fits: Fits
     width: pd.DataFrame
     study: CurveStudy | None
     beside: Mapping[str, FitRecord]
+    across: FitRecord | None = None
+    panels: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,239 @@
+"""Several studies at once: what a report says before it comes to the one study that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from scipy.special import expit, logit
+
+from gainlaw.errors import InputError, Problem
+from gainlaw.figures.common.arrange import estimate_row, levels
+from gainlaw.fitting.companion import in_points
+from gainlaw.fitting.prediction import predict
+from gainlaw.formats import MINUS, format_interval, format_number
+from gainlaw.notes import count_of
+from gainlaw.report.answer import numbers
+from gainlaw.report.words import names_of
+from gainlaw.scales import SCALES
+from gainlaw.sizes import format_params
+from gainlaw.tables import compare_table, multipliers_table, slopes_table
+
+if TYPE_CHECKING:
+    from gainlaw.fitting.record import FitRecord
+    from gainlaw.tables.table import Table
+
+__all__ = ["Across", "Together", "across_tables", "across_words"]
+
+#: The size of the model that is asked about, and how many per cent of the items it answers untuned.
+_SIZE, _UNTUNED = 1e10, (10, 50, 80)
+
+_LEFT_OUT = {
+    "family": "Of a family of models that was left out",
+    "study": "Of a study that was left out",
+    "checkpoint": "Of a checkpoint that was left out",
+    "largest": "Of the largest size of a family",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """Fits of several studies together.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a law of scores, with families of models.
+    line : Fit
+        Of a law of the gain in points, of the same gains.
+    comparisons : mapping of str to DataFrame
+        What `gainlaw.compare` returned for the two, by what was left out (``family``, ``largest``, ...). The fit's name
+        there is ``two curves``, the other's ``line in size``.
+    panels : str, optional
+        The column that says of which study a family is.
+    note : str
+        A sentence on what the studies are, and are not.
+    """
+
+    fit: FitRecord
+    line: FitRecord
+    comparisons: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    panels: str | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not self.fit.law.form.scores:
+            problems.append(
+                Problem(f"the {self.fit.law.name} law is none of scores", hint="fit law=two_curve")
+            )
+        if "model_family" not in levels(self.fit):
+            problems.append(Problem("the fit has no families of models", hint="a column model_family"))
+        if self.line.scale != "points" or self.line.n_rows != self.fit.n_rows:
+            problems.append(Problem("the other fit is not one of the same gains in points"))
+        if problems:
+            raise InputError(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What several studies together say.
+
+    Parameters
+    ----------
+    headline : str
+        Whether the gain grows, in one sentence.
+    sentences : tuple of str
+        By how much and for whom, what decides it, and what to expect.
+    limits : tuple of str
+        What the laws foresee, and what the studies are not.
+    """
+
+    headline: str
+    sentences: tuple[str, ...]
+    limits: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The whole as one paragraph."""
+        return " ".join([self.headline, *self.sentences, *self.limits])
+
+
+def across_words(across: Across) -> Together:
+    """Return in sentences whether the gain grows, what decides it, and what to expect; then what the laws foresee.
+
+    Parameters
+    ----------
+    across : Across
+        The fits.
+    """
+    headline, by_family = _grows(across)
+    limits = [_foreseen(leave, table) for leave, table in across.comparisons.items()]
+    return Together(
+        headline,
+        (by_family, _decides(across.fit), _expect(across.fit)),
+        tuple(each for each in (*limits, across.note) if each),
+    )
+
+
+def across_tables(across: Across) -> list[Table]:
+    """Return the slopes in points and the factors in size by family, and the comparisons.
+
+    Parameters
+    ----------
+    across : Across
+        The fits.
+    """
+    slopes = slopes_table(in_points(across.fit), "model_family")
+    found = [
+        replace(slopes, name="across_slopes", caption=f"Every study at once. {slopes.caption}"),
+        replace(multipliers_table(across.fit), name="across_multipliers"),
+    ]
+    for leave, comparison in across.comparisons.items():
+        table = compare_table(comparison)
+        what = _LEFT_OUT.get(leave, f"Of a {leave} that was left out").removeprefix("Of ")
+        caption = (
+            f"Prediction of the gains of {what} ({comparison['groups'].iloc[0]}, one by one), beside lines that know "
+            "no law of size."
+        )
+        kept = tuple(column for column in table.columns if column.key not in ("groups", "se"))
+        found.append(replace(table, name=f"across_compare_{leave}", caption=caption, columns=kept))
+    return found
+
+
+def _grows(across: Across) -> tuple[str, str]:
+    """Say whether the gain grows over all families; then by how much, and for how many of them."""
+    points = in_points(across.fit)
+    families = points.estimates
+    families = families[(families["estimand"] == "slope") & (families["level"] == "model_family")]
+    names = families["group"].str.removeprefix("model_family=")
+    up, down = (list(names[chosen]) for chosen in (families["ci_low"] > 0, families["ci_high"] < 0))
+    open_ones = len(families) - len(up) - len(down)
+    mean, straight = (estimate_row(fit, "slope", "overall") for fit in (points, across.line))
+    assert mean is not None
+    word = "grows" if mean["ci_low"] > 0 else "shrinks" if mean["ci_high"] < 0 else "may grow or shrink"
+    headline = (
+        f"On average over {count_of(len(families), 'model family')} the gain of intermediate training {word} with "
+        "model size."
+    )
+    other = "" if straight is None else f" (by a straight line in size {numbers(straight, across.line)})"
+    parts = [
+        f"it {verb} for {names_of(group)}" for verb, group in (("grows", up), ("shrinks", down)) if group
+    ]
+    if open_ones:
+        parts.append(f"of {count_of(open_ones, 'family')} the interval holds zero")
+    return headline, (
+        f"It changes by {numbers(mean, points)} {SCALES['points'].per_decade}{other}; by family {', '.join(parts)}. "
+        f"This rests on {count_of(points.n_rows, 'gain')} from {count_of(points.n_checkpoints, 'checkpoint')} of "
+        f"{count_of(points.n_sizes, 'size')}."
+    )
+
+
+def _decides(fit: FitRecord) -> str:
+    """Say what moves the gain: size, or where the untuned score stands, and which groups differ."""
+    slope = estimate_row(fit, "slope", "overall")
+    assert slope is not None
+    settled = slope["ci_low"] > 0 or slope["ci_high"] < 0
+    said = f"{numbers(slope, fit)} {SCALES[fit.scale].per_decade}"
+    of_size = f"changes with size ({said})" if settled else f"hardly depends on size ({said})"
+    spread = {
+        title: float(fit.draws["posterior"][f"tau_{name}"].median())
+        for name, title in (
+            ("model_family", "families of models"),
+            ("intermediate", "recipes of tuning"),
+            ("task", "benchmarks"),
+        )
+        if f"tau_{name}" in fit.draws["posterior"]
+    }
+    digits = fit.spec.decimals()
+    between = ", ".join(f"{format_number(sd, digits)} between {title}" for title, sd in spread.items())
+    return (
+        f"What tuning adds on log-odds {of_size}; it differs with a standard deviation of {between}. In points "
+        "a step on log-odds is worth most midway between floor and ceiling and little near either, and an "
+        "untuned score at the floor does not say how far it is from leaving it."
+    )
+
+
+def _expect(fit: FitRecord) -> str:
+    """Say what to expect of a model of a family and a recipe never seen, by its untuned score."""
+    new = [
+        name for name in ("model_family", "intermediate") if name in {term.name for term in fit.spec.terms}
+    ]
+    table = predict(fit, _SIZE, new=new, ci_prob=fit.ci_prob)
+    row = table[table["kind"] == "new_checkpoint"].iloc[0]
+    parts, sure = [], row["ci_low"] > 0 or row["ci_high"] < 0
+    for untuned in _UNTUNED:
+        base = logit(untuned / 100.0)
+        median, low, high = (
+            100.0 * expit(base + row[end]) - untuned for end in ("median", "ci_low", "ci_high")
+        )
+        parts.append(
+            f"{format_number(median, 0, MINUS)} {format_interval(low, high, 0, MINUS)} points at {untuned}%"
+        )
+    end = "." if sure else ": not even the direction is sure."
+    return (
+        f"Of a model of {format_params(_SIZE)} parameters, of a family and a recipe never seen, on a benchmark that "
+        f"cannot be guessed, expect (median and interval) by its untuned score {', '.join(parts)}{end}"
+    )
+
+
+def _foreseen(leave: str, table: pd.DataFrame) -> str:
+    """Say which line foresees best what was left out, and how far behind the laws are."""
+    best = table.iloc[0]
+    behind = [
+        f"{row['model']} {format_number(row['elpd_diff'], 0, MINUS)} (s.e. {format_number(row['se_diff'], 0)})"
+        for row in table.iloc[1:].to_dict("records")
+        if row["law"] != "constant"
+    ]
+    what = _LEFT_OUT.get(leave, f"Of a {leave} that was left out")
+    rest = f"; differences in elpd: {', '.join(behind)}" if behind else ""
+    return f"{what} the gains are foreseen best by {_the(best['model'])}{rest}."
+
+
+def _the(name: str) -> str:
+    """Return the name of a line as it stands in a sentence."""
+    return {"previous size": "the gain of its previous size", "line in size": "a line in size"}.get(
+        name, f"{name}"
+    )
