@@ -239,3 +239,21 @@ def test_several_groups_are_predicted_at_once(fits: tuple[Path, Path], cli: Cli)
     assert [line.split()[2].rstrip(",") for line in found.out.splitlines() if " task " in line] == (
         ["xcopa", "xcopa", "pawsx", "pawsx"]
     )
+
+
+def test_help_speaks_plain_words(cli):
+    """No type of Python stands in it, and what must be given stands bare in the line of usage."""
+    from typer.main import get_command
+
+    from gainlaw.cli import app
+
+    for name in get_command(app).commands:
+        shown = cli(name, "--help").out
+        assert not re.search(r"<[a-z_\[\]| ]+>|\{[A-Z]|list\[|\b(int|float|str)\b(?! range)", shown), (
+            name,
+            shown,
+        )
+    assert "--term TEXT" in cli("fit", "--help").out
+    assert "--draws NUMBER" in cli("fit", "--help").out
+    assert "--engine [exact|nuts]" in cli("fit", "--help").out
+    assert "Usage: gainlaw fit [OPTIONS] EVALS\n" in cli("fit", "--help").out

@@ -15,8 +15,10 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
+from gainlaw.errors import InputError
 from gainlaw.figures.common import fonts, style
 from gainlaw.figures.common.arrange import panels_of
+from gainlaw.figures.common.sheet import figure_style
 from gainlaw.figures.common.style import (
     COLORS,
     DOUBLE,
@@ -480,3 +482,37 @@ def test_spots_lie_where_the_points_are_drawn():
     gain = f"{row['gain']:.1f}".replace("-", "\N{MINUS SIGN}")
     said = f"l3, bloom-1b7 (1.7B): {gain} ± 1.0"
     assert spots[said] == pytest.approx((x, 1 - y), abs=1e-3)
+
+
+def test_a_style_sheet_is_drawn_by_and_what_is_wrong_with_it_is_said(tmp_path):
+    def drawn():
+        return draw_forest(forest_rows())
+
+    plain = drawn()
+    file = tmp_path / "mine.mplstyle"
+    file.write_text('# mine\nfont.size: 12  # larger\nytick.labelsize: 12\naxes.labelcolor: "#aa0000"\n')
+    with figure_style(file), figure_style({"font.size": 11}):
+        large = drawn()
+    after = drawn()
+    assert [figure.axes[0].get_yticklabels()[0].get_fontsize() for figure in (plain, large, after)] == [
+        7,
+        12,
+        7,
+    ]
+    assert large.axes[0].xaxis.label.get_color() == "#aa0000"
+    assert dict(large.sheet)["font.size"] == 11
+    assert figure_bytes(plain, "svg") == figure_bytes(after, "svg") != figure_bytes(large, "svg")
+    file.write_text("font.size 9\nnope: 1\ntext.usetex: True\nfont.size: big\n", encoding="utf-8")
+    with pytest.raises(InputError) as found, figure_style(file):
+        pass
+    told = str(found.value)
+    said = (
+        "line 1: 'font.size 9' is no",
+        "line 2: there is no setting 'nope'",
+        "text.usetex is not",
+        "be 'big'",
+    )
+    for words in said:
+        assert words in told
+    with pytest.raises(InputError, match="cannot be read"), figure_style(tmp_path / "absent"):
+        pass

@@ -54,6 +54,7 @@ _EXPORTS = {
     "parse_claim": "claims.grammar.parse",
     "simulate": "scores.simulate",
     "draw_figures": "report.write",
+    "figure_style": "figures.common.sheet",
     "write_report": "report.write",
 }
 
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from gainlaw.curves.reading import curve_points
     from gainlaw.designs import Design, design
     from gainlaw.errors import DiagnosticsError, GainlawError, InputError
+    from gainlaw.figures.common.sheet import figure_style
     from gainlaw.fits import Fit, fit, load_fit
     from gainlaw.fitting.comparison import compare
     from gainlaw.imports.table import import_results

@@ -40,6 +40,7 @@ from gainlaw.cli.commands.table import table
 from gainlaw.cli.commands.work import work
 from gainlaw.cli.given import offers_json
 from gainlaw.cli.guard import FAULT, confess, end, guarded
+from gainlaw.cli.plain import PlainCommand
 from gainlaw.cli.printing import note
 
 __all__ = ["app", "main"]
@@ -80,7 +81,9 @@ _COMMANDS: dict[Callable[..., None], str] = {
 }
 for _command, _short in _COMMANDS.items():
     # A word of Python (import) is no name of a function without the mark behind it.
-    app.command(_command.__name__.rstrip("_"), short_help=_short)(guarded(offers_json(_command)))
+    app.command(_command.__name__.rstrip("_"), short_help=_short, cls=PlainCommand)(
+        guarded(offers_json(_command))
+    )
 
 
 def _print_version(asked: bool) -> None:

@@ -11,7 +11,17 @@ import pandas as pd
 from gainlaw.figures.common.arrange import has_slope, levels
 from gainlaw.figures.common.exhibit import Basis, Drawing
 from gainlaw.figures.common.spots import interval_words
-from gainlaw.figures.common.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
+from gainlaw.figures.common.style import (
+    ACCENT,
+    DOUBLE,
+    INK,
+    WARM,
+    PaperFigure,
+    finish,
+    new_figure,
+    note_size,
+    style,
+)
 from gainlaw.formats import MINUS, format_interval, format_number, format_probability, level_title, percent
 from gainlaw.scales import SCALES
 from gainlaw.tables.estimates import group_labels
@@ -176,7 +186,12 @@ def draw_forest(
     count = len(rows)
     with style():
         figure, grid = new_figure(
-            DOUBLE, 0.62 + 0.21 * count, 1, 2, sharey=True, gridspec_kw={"width_ratios": [3.2, 2.0]}
+            DOUBLE,
+            0.62 + 0.21 * count,
+            1,
+            2,
+            sharey=True,
+            gridspec_kw={"width_ratios": [3.2, 2.0 * note_size() / 7]},
         )
         axes, side = grid[0]
         heights = np.arange(count)[::-1].astype(float)
@@ -236,12 +251,20 @@ def _draw_numbers(axes: Axes, rows: pd.DataFrame, heights: np.ndarray, digits: i
             xycoords="axes fraction",
             ha=align,
             va="bottom",
-            fontsize=7,
+            fontsize=note_size(),
             color="#4D4D4D",
         )
     for height, row in zip(heights, rows.to_dict("records"), strict=True):
         for place, align, _, text in _COLUMNS:
-            axes.text(place, height, text(row, digits), ha=align, va="center_baseline", fontsize=7, color=INK)
+            axes.text(
+                place,
+                height,
+                text(row, digits),
+                ha=align,
+                va="center_baseline",
+                fontsize=note_size(),
+                color=INK,
+            )
 
 
 def _on(fit: FitRecord, level: str, estimand: str) -> pd.DataFrame:

@@ -236,8 +236,8 @@ def draw_gain(
             place.set_title(panel_title(task_title(panel), columns))
         hide_spare(axes, len(panels))
         params_axis(flat[0], np.concatenate([bands["params"], cells["params"]]), label=False)
-        figure.supxlabel("parameters", fontsize=7.5, color=INK)
-        figure.supylabel(unit, fontsize=7.5, color=INK)
+        figure.supxlabel("parameters")
+        figure.supylabel(unit)
         handles, labels = flat[0].get_legend_handles_labels()
         figure.legend(
             handles,

@@ -11,7 +11,17 @@ import pandas as pd
 from gainlaw.figures.common.arrange import has_slope
 from gainlaw.figures.common.exhibit import Basis, Drawing
 from gainlaw.figures.common.spots import interval_words
-from gainlaw.figures.common.style import ACCENT, DOUBLE, INK, WARM, PaperFigure, finish, new_figure, style
+from gainlaw.figures.common.style import (
+    ACCENT,
+    DOUBLE,
+    INK,
+    WARM,
+    PaperFigure,
+    finish,
+    new_figure,
+    note_size,
+    style,
+)
 from gainlaw.formats import MINUS, format_number, percent
 from gainlaw.scales import SCALES
 from gainlaw.sizes import format_params
@@ -23,6 +33,9 @@ __all__ = ["PARETO_LIMIT", "draw_influence", "exhibits", "influence_data", "plot
 
 #: Above this Pareto k the reweighted posterior is not reliable (Vehtari et al. 2024, JMLR 25(72)).
 PARETO_LIMIT = 0.7
+
+#: Checkpoints in the figure of a report; its table has all.
+_MOST = 20
 
 
 def plot_influence(fit: FitRecord) -> PaperFigure:
@@ -139,7 +152,9 @@ def draw_influence(
         side.set_axis_off()
         side.set_xlim(0, 1)
         for place, text in ((0.45, "shift (s.d.)"), (0.95, "Pareto k")):
-            side.annotate(text, (place, 1.0), xycoords="axes fraction", ha="right", va="bottom", fontsize=7)
+            side.annotate(
+                text, (place, 1.0), xycoords="axes fraction", ha="right", va="bottom", fontsize=note_size()
+            )
         for height, bad, row in zip(heights, doubtful, rows.to_dict("records"), strict=True):
             side.text(
                 0.45,
@@ -147,7 +162,7 @@ def draw_influence(
                 format_number(row["shift"], 2, MINUS),
                 ha="right",
                 va="center_baseline",
-                fontsize=7,
+                fontsize=note_size(),
             )
             side.text(
                 0.95,
@@ -155,7 +170,7 @@ def draw_influence(
                 format_number(row["pareto_k"], 2, MINUS),
                 ha="right",
                 va="center_baseline",
-                fontsize=7,
+                fontsize=note_size(),
                 color=WARM if bad else INK,
                 fontweight="bold" if bad else "normal",
             )
@@ -177,5 +192,13 @@ def exhibits(basis: Basis) -> Iterator[Drawing]:
     main = basis.fits.main
     if has_slope(main) and len(main.diagnostics.influence):
         wide = percent(main.ci_prob)
-        caption = f"Overall slope with each checkpoint left out. Grey: mean and {wide} interval on all data."
-        yield Drawing("influence", "width", caption, plot_influence(main), before="influence_table")
+        rows, full = influence_data(main)
+        most = rows.loc[sorted(rows["shift"].abs().fillna(np.inf).nlargest(_MOST).index)].reset_index(
+            drop=True
+        )
+        which = f" (the {_MOST} of {len(rows)} that move it most)" if len(rows) > _MOST else ""
+        caption = (
+            f"Overall slope with each checkpoint left out{which}. Grey: mean and {wide} interval on all data."
+        )
+        figure = draw_influence(most, full, unit=SCALES[main.scale].per_decade, digits=main.spec.decimals(2))
+        yield Drawing("influence", "width", caption, figure, before="influence_table")

@@ -143,8 +143,8 @@ def draw_scores(rows: pd.DataFrame) -> PaperFigure:
             axes.get_legend().remove()
         hide_spare(grid, len(tasks))
         params_axis(flat[0], rows["params"].to_numpy(), label=False)
-        figure.supxlabel("parameters", fontsize=7.5, color=INK)
-        figure.supylabel(f"mean {name} ({unit})", fontsize=7.5, color=INK)
+        figure.supxlabel("parameters")
+        figure.supylabel(f"mean {name} ({unit})")
         figure.legend(
             handles, labels, loc="outside upper right", ncols=3 if columns > 1 else 1, handlelength=1.6
         )

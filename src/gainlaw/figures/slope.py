@@ -19,6 +19,7 @@ from gainlaw.figures.common.style import (
     PaperFigure,
     finish,
     new_figure,
+    note_size,
     style,
 )
 from gainlaw.formats import percent, tails
@@ -191,7 +192,7 @@ def _draw_level(axes: Axes, density: pd.DataFrame, row: dict, rope: tuple[float,
     )
     for place, align, text in words:
         axes.annotate(
-            text, (place, 0.97), xycoords="axes fraction", ha=align, va="top", fontsize=7, color=INK
+            text, (place, 0.97), xycoords="axes fraction", ha=align, va="top", fontsize=note_size(), color=INK
         )
 
 

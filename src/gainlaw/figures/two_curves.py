@@ -176,7 +176,7 @@ def draw_two_curves(bands: pd.DataFrame, cells: pd.DataFrame) -> PaperFigure:
                 axes.yaxis.grid(visible=True)
         grid[0, 0].set_ylabel("score (points)")
         grid[1, 0].set_ylabel("gain (points)")
-        figure.supxlabel("parameters", fontsize=7.5, color=INK)
+        figure.supxlabel("parameters")
     return finish(figure, {"band": bands, "cell": cells}, _words(bands))
 
 

@@ -20,6 +20,7 @@ from gainlaw.figures.common.style import (
     PaperFigure,
     finish,
     new_figure,
+    note_size,
     style,
 )
 from gainlaw.formats import MINUS, format_interval, format_number, percent
@@ -129,9 +130,11 @@ def draw_width(rows: pd.DataFrame, *, unit: str = "points per decade", digits: i
                 y,
                 f"{format_number(row['mean'], digits, MINUS)} {interval}",
                 va="center_baseline",
-                fontsize=7,
+                fontsize=note_size(),
             )
-            side.text(1.0, y, f"{row['ratio']:.1f}× as wide", va="center_baseline", ha="right", fontsize=7)
+            side.text(
+                1.0, y, f"{row['ratio']:.1f}× as wide", va="center_baseline", ha="right", fontsize=note_size()
+            )
         axes.set_yticks(heights, list(rows["label"]))
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(-0.6, len(rows) - 0.4)

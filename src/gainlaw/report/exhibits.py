@@ -25,6 +25,7 @@ from gainlaw.figures import (
 )
 from gainlaw.figures.common.arrange import Fits
 from gainlaw.figures.common.exhibit import Basis, ChapterId, Drawing, Exhibits
+from gainlaw.figures.common.sheet import current_sheet, figure_style
 from gainlaw.figures.common.spots import Spot
 from gainlaw.figures.common.style import KINDS, figure_bytes, write_figure
 
@@ -128,8 +129,11 @@ def basis_of(
     across : Across, optional
         Fits of several studies together.
     """
+    sheet = dict(current_sheet())
     together = (None, None) if across is None else (across.fit, across.panels)
-    return Basis(fits, width.width_data(fits.main), curves.study_of(fits.main), beside or {}, *together)
+    return Basis(
+        fits, width.width_data(fits.main), curves.study_of(fits.main), beside or {}, sheet, *together
+    )
 
 
 def draw_exhibits(basis: Basis) -> list[Exhibit]:
@@ -139,7 +143,8 @@ def draw_exhibits(basis: Basis) -> list[Exhibit]:
 
 def draw_kind(basis: Basis, place: int) -> list[Exhibit]:
     """Draw the figures that one entry of `FIGURES` yields."""
-    return [_exhibit(drawing) for drawing in FIGURES[place](basis)]
+    with figure_style(basis.sheet):
+        return [_exhibit(drawing) for drawing in FIGURES[place](basis)]
 
 
 def in_order(drawn: Mapping[int, Sequence[Exhibit]]) -> list[Exhibit]:

@@ -213,7 +213,9 @@ class _Show:
         fits = [fit for fit in (self.content.fits.main, self.content.fits.twin) if fit is not None]
         if exhibit.name.startswith(_FOREST):
             digits = {fit.scale: fit.spec.decimals() for fit in fits}
-            return forest(exhibit, self.content.tables.get(exhibit.before), digits)
+            first = next(name for name in self.content.figures if name.startswith(_FOREST))
+            table = self.content.tables.get(exhibit.before)
+            return forest(exhibit, table, digits, noted=exhibit.name == first)
         others = (each for each in self.content.figures.values() if each.instead_of == exhibit.name)
         return picture(exhibit, next(others, None), [fit.scale for fit in fits])
 

@@ -75,7 +75,7 @@ def _scale(scale: str) -> str:
     return f' data-scale="{escape(SCALES[scale].title, quote=True)}"' if scale else ""
 
 
-def forest(exhibit: Exhibit, table: Table | None, digits: Mapping[Scale, int]) -> str:
+def forest(exhibit: Exhibit, table: Table | None, digits: Mapping[Scale, int], *, noted: bool = True) -> str:
     """Return a forest plot as a table with a picture in every row, which can be sorted, searched and read aloud.
 
     Parameters
@@ -86,6 +86,8 @@ def forest(exhibit: Exhibit, table: Table | None, digits: Mapping[Scale, int]) -
         The table of the same groups, whose names and notes it has.
     digits : mapping of str to int
         Decimals by scale; the first scale is shown, the others are there to be switched to.
+    noted : bool
+        Whether to say below it what the mark of a mostly prior number means.
     """
     texts = dict.fromkeys(("level", "group", "label", "scale", "estimand"), str)
     rows = pd.read_csv(io.StringIO(exhibit.data), dtype=texts, keep_default_na=False, na_values={
@@ -116,9 +118,8 @@ def forest(exhibit: Exhibit, table: Table | None, digits: Mapping[Scale, int]) -
         )
         name = escape(titles.get(group, str(row["label"])))
         lines.append(f'<tr{rule}><th scope="row" class="text">{name}</th>{cells}</tr>')
-    notes = (
-        f'<p class="notes">{escape(" ".join(table.notes))}</p>' if table is not None and table.notes else ""
-    )
+    marked = " ".join(note for note in (() if table is None else table.notes) if note.startswith("†"))
+    notes = f'<p class="notes">{escape(marked)}</p>' if marked and noted else ""
     body = "\n".join(lines)
     return (
         f'<figure id="fig-{slug(exhibit.name)}" class="forest">\n{_caption(exhibit)}\n'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
 
 __all__ = ["claims_frame", "claims_table", "companions_table", "untested_table"]
+
+# What more claims than these share is said below the table.
+_FEW = 3
 
 _WORDS = ("text", "note", "reason", "registered", "unit")
 
@@ -80,6 +84,7 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[FitR
     ]
     frame = frame.assign(difference=[each[0] for each in shown], interval=[each[1] for each in shown])
     frame = frame.assign(remarks=frame["note"].where(frame["note"] != "", frame["reason"]))
+    frame, common = _common(frame)
     columns = (
         Column("verdict", "Verdict", "status", width=0.1),
         Column("words", "Claim", width=0.165),
@@ -95,9 +100,20 @@ def claims_table(verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[FitR
         f"P is the posterior probability of the claim on that scale{_errors(frame)}.",
         *_verdict_words(frame),
         "The difference is the left side minus the right side.",
+        *common,
         *_registered(frame),
     )
     return Table("claims", caption, frame, columns, notes, size="scriptsize")
+
+
+def _common(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Take out of the remarks what most of many claims share, and say it once."""
+    pieces = [remark.split("; ") for remark in frame["remarks"]]
+    counts = Counter(piece for each in pieces for piece in each if piece)
+    shared = [piece for piece, count in counts.items() if count > max(_FEW, len(frame) / 2)]
+    kept = ["; ".join(piece for piece in each if piece not in shared) for each in pieces]
+    said = tuple(f"Of {counts[piece]} of the {len(frame)} claims: {piece}." for piece in shared)
+    return frame.assign(remarks=kept), said
 
 
 def _digits(fits: Sequence[FitRecord]) -> int:

@@ -55,6 +55,12 @@ def figure(
     task: Annotated[
         list[str] | None, typer.Option(help="A panel of gain, where they are tasks; repeat for more.")
     ] = None,
+    style: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.mplstyle", help="A style sheet: settings of matplotlib over those of the figures."
+        ),
+    ] = None,
     kind: Annotated[
         Literal["pdf", "png", "svg"] | None,
         typer.Option(
@@ -65,6 +71,7 @@ def figure(
     """Draw one figure of a fit, sized for print."""
     from gainlaw._directory import check_file_target
     from gainlaw._io import write_bytes_atomic
+    from gainlaw.figures.common.sheet import figure_style
     from gainlaw.figures.common.style import KINDS, figure_bytes
     from gainlaw.figures.named import plot
 
@@ -77,7 +84,8 @@ def figure(
     options = {"level": level, "estimand": estimand, "by": by, "tasks": task or None, "panels": panels}
     given = {key: value for key, value in options.items() if value is not None}
     fit = open_fit(directory)
-    drawn = cast("PaperFigure", plot(fit, name, **(given | {"by": None} if by == "overall" else given)))
+    with figure_style(style or {}):
+        drawn = cast("PaperFigure", plot(fit, name, **(given | {"by": None} if by == "overall" else given)))
     data = figure_bytes(drawn, chosen)
     if str(output) == "-":
         sys.stdout.buffer.write(data)

@@ -40,6 +40,12 @@ def report(
             "--other-scale/--one-scale", help="Show the fit on the other scale too, made when it is missing."
         ),
     ] = True,
+    style: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.mplstyle", help="A style sheet: settings of matplotlib over those of the figures."
+        ),
+    ] = None,
     title: Annotated[str | None, typer.Option(help="The title.")] = None,
     safe_csv: SafeCsv = False,
     as_json: Json = False,
@@ -49,10 +55,11 @@ def report(
     The folder appears in one step. Files of an earlier report in it are replaced; others stay.
     """
     import gainlaw
+    from gainlaw.figures.common.sheet import figure_style
     from gainlaw.fitting.companion import other_scale_fit
     from gainlaw.report.artists import hire
 
-    with hire() as artists:
+    with figure_style(style or {}), hire() as artists:
         fits = {str(directory): open_fit(directory) for directory in directories}
         if other_scale or claims:
             announce_other_scale(list(fits.values()))

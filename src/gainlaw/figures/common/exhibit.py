@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -41,7 +41,9 @@ class Basis:
         Laws of one curve for the mean gains of each task's checkpoints, where there are sizes enough.
     beside : mapping of str to Fit
         Fits of other studies.
-    across : Fit, optional
+        sheet : mapping of str to object
+        The user's settings of figures (`gainlaw.figure_style`), which other processes draw by too.
+        across : Fit, optional
         A fit of a law of scores of several studies together.
     panels : str, optional
         The column that says of which study its families are.
@@ -51,6 +53,7 @@ class Basis:
     width: pd.DataFrame
     study: CurveStudy | None
     beside: Mapping[str, FitRecord]
+    sheet: Mapping[str, Any]
     across: FitRecord | None = None
     panels: str | None = None
 

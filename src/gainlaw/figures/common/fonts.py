@@ -57,7 +57,7 @@ def settle(figure: Figure) -> str:
     installed = {font.name for font in fontManager.ttflist}
     for text in figure.findobj(Text):
         family = text.get_fontfamily()
-        text.set_fontfamily([*family, *(name for name in _OTHERS if name in installed)])
+        text.set_fontfamily([*family, *BASE, *(name for name in _OTHERS if name in installed)])
     lacking = _lacking(figure)
     if not lacking:
         return ""

@@ -19,6 +19,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
 from gainlaw.figures.common import fonts
+from gainlaw.figures.common.sheet import current_sheet
 from gainlaw.figures.common.spots import Mark, Spot, placed
 from gainlaw.sizes import format_params
 
@@ -38,6 +39,7 @@ __all__ = [
     "inline_svg",
     "log_axis",
     "new_figure",
+    "note_size",
     "panel_title",
     "params_axis",
     "save_figure",
@@ -61,6 +63,7 @@ _RC: dict[str, Any] = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.labelsize": 7.5,
+    "figure.labelsize": 7.5,
     "axes.labelcolor": INK,
     "axes.edgecolor": "#4D4D4D",
     "axes.linewidth": 0.6,
@@ -132,6 +135,8 @@ class PaperFigure(Figure):
         Everything that was drawn; the column `layer` says as what (band, cell, interval, ...).
     alt : str
         One or two sentences for readers who do not see the figure.
+    sheet : mapping of str to object
+        The user's settings that it was drawn by.
     lacking : str
         What to say where no font of the machine has a character.
     spots : tuple of Spot
@@ -141,6 +146,7 @@ class PaperFigure(Figure):
     plot_data: pd.DataFrame
     alt: str
     lacking: str
+    sheet: Mapping[str, Any]
     spots: tuple[Spot, ...]
 
     def _repr_png_(self) -> bytes:
@@ -148,11 +154,17 @@ class PaperFigure(Figure):
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """Use the look of the paper inside a ``with`` block; matplotlib's settings are put back after it."""
+def style(sheet: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Use the look of the paper inside a ``with`` block; matplotlib's settings are put back after it.
+
+    Parameters
+    ----------
+    sheet : mapping of str to object, optional
+        Settings over it; by default those of `gainlaw.figure_style`.
+    """
     with mpl.rc_context():
         mpl.rcdefaults()
-        for key, value in _RC.items():
+        for key, value in {**_RC, **(current_sheet() if sheet is None else sheet)}.items():
             mpl.rcParams[key] = value  # type: ignore[index]
         yield
 
@@ -181,6 +193,7 @@ def new_figure(
     figure.plot_data = pd.DataFrame()
     figure.alt = ""
     figure.lacking = ""
+    figure.sheet = current_sheet()
     figure.spots = ()
     return figure, figure.subplots(rows, columns, squeeze=False, **grid)
 
@@ -217,6 +230,11 @@ def hide_spare(panels: np.ndarray, used: int) -> None:
         axes.set_visible(place < used)
         if place < used <= place + columns:
             axes.tick_params(labelbottom=True)
+
+
+def note_size() -> float:
+    """Return the size of numbers and notes inside a panel, in points: that of legends."""
+    return float(mpl.rcParams["legend.fontsize"])
 
 
 def params_axis(axes: Axes, params: Sequence[float] | np.ndarray, *, label: bool = True) -> None:
@@ -325,7 +343,7 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     bytes
     """
     buffer = io.BytesIO()
-    with style(), fonts.silent():
+    with style(getattr(figure, "sheet", None)), fonts.silent():
         figure.savefig(buffer, format=kind, metadata=_METADATA[kind])
     return buffer.getvalue()
 
