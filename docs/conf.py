@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import functions, tex2mathml
+from nbconvert import MarkdownExporter
 from pygments.lexers.special import TextLexer
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
@@ -89,8 +91,25 @@ class Commands(Directive):
         return sections
 
 
+def notebooks(sphinx: Sphinx) -> None:
+    """Write a page for each notebook, with what its cells show, into a folder that is made for it."""
+    made = Path(sphinx.srcdir) / "notebooks"
+    shutil.rmtree(made, ignore_errors=True)
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        resources = {"unique_key": path.stem, "output_files_dir": f"{path.stem}_files"}
+        text, found = MarkdownExporter().from_filename(str(path), resources=resources)
+        # Styles of data frames stand beside every table; the site has its own.
+        text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
+        made.mkdir(exist_ok=True)
+        (made / f"{path.stem}.md").write_text(text, encoding="utf-8")
+        for name, data in found["outputs"].items():
+            (made / name).parent.mkdir(exist_ok=True)
+            (made / name).write_bytes(data)
+
+
 def setup(sphinx: Sphinx) -> None:
     """Add what the pages need and Sphinx lacks."""
+    sphinx.connect("builder-inited", notebooks)
     sphinx.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
     sphinx.add_lexer("csv", TextLexer)
     sphinx.connect("doctree-read", mend_links)

@@ -92,6 +92,7 @@ NAMED = {
     "myst-parser": ("docs/conf.py", '"myst_parser"'),
     "numpydoc": ("docs/conf.py", '"numpydoc"'),
     "furo": ("docs/conf.py", 'html_theme = "furo"'),
+    "nbconvert": ("docs/conf.py", "from nbconvert"),
 }
 
 
