@@ -112,7 +112,12 @@ def draw_width(rows: pd.DataFrame, *, unit: str = "points per decade", digits: i
     colors = [GREY, ACCENT, WARM, "#009E73"]
     with style():
         figure, grid = new_figure(
-            DOUBLE, 0.5 + 0.3 * len(rows), 1, 2, sharey=True, gridspec_kw={"width_ratios": [3.2, 1.7]}
+            DOUBLE,
+            0.5 + 0.3 * len(rows),
+            1,
+            2,
+            sharey=True,
+            gridspec_kw={"width_ratios": [3.2, 1.7 + 0.3 * max(digits - 1, 0)]},
         )
         axes, side = grid[0]
         axes.axvline(0, color=INK, linewidth=0.6, zorder=1)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["forest", "picture"]
 
 # Longer data stay in the file beside the page: a page of many megabytes opens slowly.
-_MOST_DATA = 300_000
+_MOST_DATA = 150_000
 _TICKS = 5
 _COUNTS = {"n_languages": "Languages", "n_checkpoints": "Checkpoints", "n_rows": "Gains"}
 

@@ -373,7 +373,9 @@ def inline_svg(svg: bytes, prefix: str) -> str:
     text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", text)
-    return re.sub(r"\n\s*\n+", "\n", text).strip()
+    # A hundredth of a point is not seen, and figures of thousands of points are most of a page.
+    text = re.sub(r'\b(d|x|y)="[^"]*"', lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), text)
+    return re.sub(r"\s*\n\s*", "\n", text).strip()
 
 
 def save_figure(figure: Figure, stem: str | Path) -> tuple[Path, ...]:

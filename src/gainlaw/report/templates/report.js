@@ -129,6 +129,7 @@
         save(`${each.name}.csv`, "text/csv", each.csv || "");
       }));
     }
+    if (told.some((each) => !each.csv)) bar.append(`data: ${told.filter((each) => !each.csv).map((each) => `figures/${each.name}.csv`).join(", ")}`);
     plots.forEach((plot, place) => ask(plot, told[place].spots));
   }
 
