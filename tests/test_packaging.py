@@ -127,7 +127,7 @@ GROUPS = {name: declared(lines) for name, lines in PROJECT["dependency-groups"].
 def test_what_is_imported_is_declared() -> None:
     statistics = {path.name for path in (ROOT / "src" / "gainlaw").iterdir()} - {"training"}
     assert imported_by(*(f"src/gainlaw/{name}" for name in statistics)) <= PLAIN | EXTRAS["tables"]
-    assert imported_by("src") <= PLAIN | EXTRAS["train"] | EXTRAS["tables"]
+    assert imported_by("src") <= PLAIN | EXTRAS["train"] | EXTRAS["slurm"] | EXTRAS["tables"]
     assert imported_by("tests", "analysis") <= PLAIN | EXTRAS["train"] | GROUPS["dev"]
     assert imported_by("notebooks") <= PLAIN | EXTRAS["notebooks"]
 
@@ -139,12 +139,13 @@ def test_what_is_declared_is_used() -> None:
     named = set(NAMED)
     assert imported_by("src") | named >= PLAIN
     assert EXTRAS["train"] <= imported_by("src/gainlaw/training") | named
+    assert EXTRAS["slurm"] <= imported_by("src/gainlaw/training")
     assert EXTRAS["notebooks"] <= imported_by("notebooks", "tests") | named
     assert GROUPS["dev"] <= imported_by("tests") | named
     assert GROUPS["docs"] <= named
     assert GROUPS["bench"] <= imported_by("benchmarks") | named
     assert EXTRAS["tables"] <= imported_by("src/gainlaw/tables")
-    assert not (EXTRAS["train"] | EXTRAS["tables"]) & PLAIN
+    assert not (EXTRAS["train"] | EXTRAS["slurm"] | EXTRAS["tables"]) & PLAIN
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ SHOWN = re.compile(r"^```(console|python|r|yaml)(?: ([\w.-]+))?\n(.*?)^```", re.
 ELSEWHERE = {
     r"make ": "test_packaging.py",
     r"gainlaw (run|plan|work|status|retry|gc)|gainlaw gains ladder": "test_training_cli.py",
+    r"gainlaw cancel": "test_slurm.py",
     r"gainlaw \w+ (fits/flan|dataset:flan)": "test_two_curve.py",
     r"gainlaw \w+ (fits/average|dataset:bloomz --law average)": "test_averages.py",
     r"gainlaw study": "test_study.py",

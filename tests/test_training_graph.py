@@ -432,6 +432,8 @@ DECIDING = {
     },
     "finetune": {"jobs.supervised", "jobs.pretrain", "jobs.evaluate", *_CORE},
     "evaluate": {"jobs.evaluate", "items.metrics", *_SCORES},
+    "trial": {"jobs.supervised", "jobs.evaluate", *_CORE},
+    "choose": {"jobs.choose"},
     "retrieve": {"jobs.retrieve", "jobs.evaluate", "items.metrics", "train.heads"},
     "rank": {"jobs.rank", "prompting.protocol", "train.loop", *_PROMPTS},
 }

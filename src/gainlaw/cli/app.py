@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from gainlaw import __version__
+from gainlaw.cli.commands.cancel import cancel
 from gainlaw.cli.commands.check import check
 from gainlaw.cli.commands.claims import claims
 from gainlaw.cli.commands.compare import compare
@@ -76,6 +77,7 @@ _COMMANDS: dict[Callable[..., None], str] = {
     work: "do units of a run from another process or machine",
     status: "what of a run is done, being done, failed",
     retry: "have units that failed done again",
+    cancel: "end the work in a folder of runs where it can go on later",
     gc: "clear up a folder of runs",
     doctor: "versions, engines, threads, where compiled code is kept",
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from gainlaw.units.execution import Do, Ended
 from gainlaw.units.store import Store
@@ -25,6 +26,7 @@ def run_units(
     workers: int,
     retries: int = 0,
     first: Callable[[Unit], float] = lambda unit: 0.0,
+    mine: Callable[[Unit], bool] = lambda unit: True,
     started: Callable[[Unit], None] = lambda unit: None,
     ended: Callable[[Ended], None] = lambda end: None,
     waiting: Callable[[], None] = lambda: None,
@@ -43,12 +45,14 @@ def run_units(
     do : callable
         What does a unit.
     workers : int
-        Units side by side. Their number never changes a result.
+        Units side by side. Their number never changes a result. With none, others are waited for.
     retries : int
         How often a unit is tried again that failed for a reason that may pass: a process that was killed, a disk that
         was full, anything but what a reader must mend. A unit that failed as often before is not tried at all.
     first : callable
         Of the units that can be done, the one with the largest value is begun first; then their order counts.
+    mine : callable
+        Whether a unit may be done here; others are waited for where one that may reads them.
     started, ended, waiting : callable
         Told when a unit begins, what became of it, and while nothing happens.
 
@@ -71,10 +75,17 @@ def run_units(
     ends: dict[str, Ended] = {}
     failed: dict[str, int] = {}
     later: dict[str, float] = {}
+    seen: list[Callable[[str], list[Path]]] = []
 
     def end(what: Ended) -> None:
         ends[what.unit.name] = what
         ended(what)
+
+    def begun(name: str) -> list[Path]:
+        # one look at the folder each time that all units are gone through, if any asks
+        if not seen:
+            seen.append(store.look())
+        return seen[0](name)
 
     def finished(unit: Unit) -> bool:
         whole = store.has(unit)
@@ -95,9 +106,9 @@ def run_units(
             return False
         elif finished(unit):
             end(Ended(unit, "kept"))
-        elif (known := given_up(store, unit.name, retries)) is not None:
+        elif (known := given_up(store, unit.name, retries, begun(unit.name))) is not None:
             end(Ended(unit, "failed", said=known))
-        elif pool.free:
+        elif pool.free and mine(unit):
             started(unit)
             pool.submit(unit)
         else:
@@ -105,7 +116,8 @@ def run_units(
         return True
 
     with Workers(workers, store, do) as pool:
-        while todo or pool.busy:
+        while any(map(mine, todo)) or pool.busy:
+            seen.clear()
             left = [unit for unit in todo if not begin(unit)]
             patience = _POLL if len(left) == len(todo) or not left else 0.0
             todo = left
@@ -129,9 +141,12 @@ def run_units(
     return list(ends.values())
 
 
-def given_up(store: Store, name: str, retries: int) -> str | None:
-    """Return what was said of a unit that failed too often, or for a reason that does not pass; else None."""
-    known = store.failures(name)
+def given_up(store: Store, name: str, retries: int, parts: Sequence[Path] | None = None) -> str | None:
+    """Return what was said of a unit that failed too often, or for a reason that does not pass; else None.
+
+    `parts` are the places of the attempts at it, where they are known.
+    """
+    known = store.failures(name, parts)
     if known and (len(known) > retries or not known[-1]["again"]):
         return str(known[-1]["said"])
     return None

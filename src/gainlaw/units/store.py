@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,20 +58,28 @@ class Store:
     def begun(self) -> dict[str, list[Path]]:
         """Return the `parts` of every unit that has any."""
         found: dict[str, list[tuple[int, Path]]] = {}
-        for part in self.root.glob(f"*{_PART}"):
-            with suppress(FileNotFoundError):
-                found.setdefault(part.name.split(".")[0], []).append((part.stat().st_mtime_ns, part))
+        for name in os.listdir(self.root) if self.root.is_dir() else ():  # noqa: PTH208  # names, of thousands
+            if name.endswith(_PART):
+                part = self.root / name
+                with suppress(FileNotFoundError):
+                    found.setdefault(name.split(".")[0], []).append((part.stat().st_mtime_ns, part))
         return {name: [part for _, part in sorted(each, reverse=True)] for name, each in found.items()}
+
+    def look(self) -> Callable[[str], list[Path]]:
+        """Return the `parts` of any unit, as one look at the folder finds them now."""
+        found = self.begun()
+        return lambda name: found.get(name, [])
 
     def has(self, unit: Unit) -> bool:
         """Return whether a unit is finished, with all of its files at their sizes."""
         manifest = self._manifest(unit.name)
         if manifest is None:
             return False
-        folder = self.path(unit.name)
-        try:
+        folder = str(self.path(unit.name))
+        try:  # of thousands of units, as texts: paths take longer than the system
             return all(
-                (folder / name).stat().st_size == size for name, (size, _) in manifest["files"].items()
+                os.stat(f"{folder}/{name}").st_size == size  # noqa: PTH116
+                for name, (size, _) in manifest["files"].items()
             )
         except OSError:
             return False
@@ -151,9 +159,12 @@ class Store:
         """Return who is at work on a unit, see `gainlaw.units.lease.holder`."""
         return holder(self._lock(name))
 
-    def failures(self, name: str) -> list[dict[str, Any]]:
-        """Return the attempts at a unit that failed, in order: ``kind``, ``said``, ``again``, ``traceback``, ..."""
-        for part in self.parts(name):
+    def failures(self, name: str, parts: Sequence[Path] | None = None) -> list[dict[str, Any]]:
+        """Return the attempts at a unit that failed, in order: ``kind``, ``said``, ``again``, ``traceback``, ...
+
+        `parts` are its `parts` where they are known: one look at the folder does for all units.
+        """
+        for part in self.parts(name) if parts is None else parts:
             with suppress(OSError, ValueError):
                 return list(json.loads((part / FAILURES).read_text(encoding="utf-8")))
         return []
@@ -235,7 +246,8 @@ class Store:
 
     def _manifest(self, name: str) -> dict[str, Any] | None:
         try:
-            found = json.loads((self.path(name) / MANIFEST).read_text(encoding="utf-8"))
+            with open(f"{self.path(name)}/{MANIFEST}", encoding="utf-8") as file:  # noqa: PTH123
+                found = json.load(file)
         except (OSError, ValueError):
             return None
         return found if isinstance(found, dict) and {"files", "seconds"} <= found.keys() else None
@@ -313,6 +325,10 @@ class NamedStore(Store):
         """Return where it is recorded that a unit failed."""
         place = self._record(name).with_suffix("")
         return [place] if place.is_dir() else []
+
+    def look(self) -> Callable[[str], list[Path]]:
+        """Return `parts`, which is one look a unit."""
+        return self.parts
 
     def forget(self, unit: Unit) -> None:
         """Let a unit be done anew."""

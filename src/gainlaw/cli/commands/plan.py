@@ -67,9 +67,28 @@ def plan(
         ),
     ] = None,
     units: Annotated[bool, typer.Option("--units", help="List every unit.")] = False,
+    parallel: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="GPUs side by side [default: the jobs of [[slurm]], compute.workers, or 1].",
+        ),
+    ] = None,
+    memory: Annotated[
+        bool,
+        typer.Option(
+            "--memory", help="What a GPU needs for all weights, adapters, and models that are sharded."
+        ),
+    ] = False,
+    shards: Annotated[
+        int, typer.Option(min=2, metavar="N", help="GPUs that --memory spreads a model over.")
+    ] = 8,
+    price: Annotated[float | None, typer.Option(min=0, help="Of a GPU-hour: say what it costs.")] = None,
+    currency: Annotated[str, typer.Option(help="What --price is in.")] = "USD",
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = "table",
 ) -> None:
-    """Say what an experiment will do: units, parameters, FLOPs, GPU-hours, memory and disk.
+    """Say what an experiment will do: units, parameters, FLOPs, GPU-hours, wall time, memory, disk and cost.
 
     Nothing is downloaded and no weights are loaded. Exits 1 when the budget of the experiment is exceeded.
     """
@@ -84,14 +103,15 @@ def plan(
     asked = open_experiment(experiment, listed(only), listed(without))
     asked = known_commits(asked, None if output is None else output / asked.name)
     graph = build_graph(asked, resolve_device(asked.compute.device))
-    made = make_plan(asked, graph, None if output is None else store_of(output))
+    store = None if output is None else store_of(output)
+    made = make_plan(asked, graph, store, parallel=parallel, shards=shards, price=price)
     if form == "json":
         show_json(made.record())
     else:
-        for table in _tables(made, units):
+        for table in (*_tables(made, units), *([_memory(made)] if memory else [])):
             show(table, form)
         if form == "table":
-            _totals(made)
+            _totals(made, currency)
     if made.over:
         for line in made.over:
             warn(f"over budget: {line}")
@@ -178,7 +198,26 @@ def _tables(made: Plan, units: bool) -> list[Table]:
     return tables
 
 
-def _totals(made: Plan) -> None:
+def _memory(made: Plan) -> Table:
+    import pandas as pd
+
+    from gainlaw.tables.record import Column
+    from gainlaw.tables.table import Table
+
+    columns = (
+        Column("name", "checkpoint"),
+        Column("params", "parameters", "params"),
+        Column("memory_gb", "as stated", "general"),
+        Column("full_gb", "all weights", "general"),
+        Column("adapters_gb", "adapters", "general"),
+        Column("sharded_gb", f"all weights over {made.shards} GPUs", "general"),
+    )
+    return Table(
+        "memory", "Peak memory of a GPU, GB", pd.DataFrame([asdict(m) for m in made.models]), columns
+    )
+
+
+def _totals(made: Plan, currency: str) -> None:
     from gainlaw.formats import format_general
 
     total, done = sum(made.distinct.values()), sum(made.done.values())
@@ -188,5 +227,14 @@ def _totals(made: Plan) -> None:
         f"{hours} GPU-hours at {made.throughput_tflops:g} TFLOP/s, {left} of them left; "
         f"{format_general(made.disk_gb)} GB of disk; peak memory {format_general(made.memory_gb)} GB."
     )
+    wall, remains = format_general(made.wall_hours), format_general(made.left_wall_hours)
+    jobs = ", ".join(f"{count} {name}" for name, count in made.jobs.items())
+    by = f" (jobs under Slurm: {jobs})" if jobs else ""
+    console().print(
+        f"{wall} hours with {count_of(made.parallel, 'GPU')} at work{by}, {remains} of them left."
+    )
+    if made.price is not None and made.cost is not None and made.left_cost is not None:
+        price = f"{format_general(made.price)} {currency} a GPU-hour"
+        console().print(f"{made.cost:,.2f} {currency} at {price}, {made.left_cost:,.2f} of them left.")
     for line in made.notes:
         note(line)

@@ -41,6 +41,13 @@ def run(
     device: Annotated[
         Literal["auto", "cpu", "cuda"] | None, typer.Option(help="[default: the experiment's]")
     ] = None,
+    on: Annotated[
+        Literal["here", "local", "slurm"],
+        typer.Option(
+            help="Who does the units: this process and its workers, one process for each GPU of this machine, or jobs "
+            "under Slurm, as the experiment's [[slurm]] says."
+        ),
+    ] = "here",
     retries: Annotated[
         int,
         typer.Option(min=0, help="How often a unit is tried again that failed for a reason that may pass."),
@@ -59,24 +66,30 @@ def run(
     """
     require_packages("the runner", RUNNER)
     from gainlaw.training.experiment.reading import open_experiment
+    from gainlaw.training.runs.jobs import CancelledError
     from gainlaw.training.runs.run import run_experiment
 
     asked = open_experiment(experiment, listed(only), listed(without))
     if output.exists() and not output.is_dir():
         raise InputError(Problem(f"{output} is a file; -o names a folder"))
     begun = time.monotonic()
-    with display(output) as (started, ended, waiting):
-        outcome = run_experiment(
-            asked,
-            output,
-            device=device,
-            workers=workers,
-            retries=retries,
-            over_budget=over_budget,
-            started=started,
-            ended=ended,
-            waiting=waiting,
-        )
+    try:
+        with display(output) as (started, ended, waiting):
+            outcome = run_experiment(
+                asked,
+                output,
+                device=device,
+                workers=workers,
+                on=on,
+                retries=retries,
+                over_budget=over_budget,
+                started=started,
+                ended=ended,
+                waiting=waiting,
+            )
+    except CancelledError as error:
+        warn(str(error))
+        raise typer.Exit(UNTRUSTED) from None
     counts = Counter(end.state for end in outcome.ends)
     done = f"{count_of(counts['done'], 'unit')} done in {duration(time.monotonic() - begun)}"
     if as_json:

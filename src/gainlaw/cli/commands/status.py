@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,8 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = ["status"]
 
+_EVERY = 5.0
+_ENDED = ("done", "failed", "left")
 
-def status(runs: RunsFolder, as_json: Json = False) -> None:
+
+def status(
+    runs: RunsFolder,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every five seconds, until nothing is left to do.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Say what is done, what is being done where, and what failed why, of all experiments of a folder of runs.
 
     It reads the folder only, so it says the same on every machine that sees it. Exits 1 when a unit failed.
@@ -28,7 +37,18 @@ def status(runs: RunsFolder, as_json: Json = False) -> None:
     from gainlaw.training.runs.layout import read_queues, store_of
     from gainlaw.training.runs.standing import stand
 
-    found = stand(read_queues(runs), store_of(runs))
+    def look() -> list[Standing]:
+        return stand(read_queues(runs), store_of(runs))
+
+    found = look()
+    while watch and any(each.state not in _ENDED for each in found):
+        if not as_json:
+            console().clear()
+            _print(found)
+        time.sleep(_EVERY)
+        found = look()
+    if watch and not as_json:
+        console().clear()
     if as_json:
         show_json([_record(each) for each in found])
     else:

@@ -11,7 +11,8 @@ import typer
 from gainlaw.cli.commands.gc import RunsFolder
 from gainlaw.cli.commands.plan import RUNNER, require_packages
 from gainlaw.cli.commands.run import display, duration, told_failures
-from gainlaw.cli.printing import Json, console, show_json
+from gainlaw.cli.guard import UNTRUSTED
+from gainlaw.cli.printing import Json, console, show_json, warn
 from gainlaw.notes import count_of
 
 __all__ = ["work"]
@@ -26,6 +27,10 @@ def work(
         int,
         typer.Option(min=0, help="How often a unit is tried again that failed for a reason that may pass."),
     ] = 1,
+    max_params: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="N", help="Leave units of larger models to others, such as 1e9."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Do what the experiments of a folder of runs want done and nobody is doing, until nothing is left.
@@ -35,11 +40,24 @@ def work(
     which waits for what others are doing. Exits 1 when a unit failed.
     """
     require_packages("the runner", RUNNER)
+    from gainlaw.training.runs.jobs import CancelledError
     from gainlaw.training.runs.work import work as do_work
 
     begun = time.monotonic()
-    with display(runs) as (started, ended, waiting):
-        ends = do_work(runs, workers=workers, retries=retries, started=started, ended=ended, waiting=waiting)
+    try:
+        with display(runs) as (started, ended, waiting):
+            ends = do_work(
+                runs,
+                workers=workers,
+                retries=retries,
+                max_params=max_params,
+                started=started,
+                ended=ended,
+                waiting=waiting,
+            )
+    except CancelledError as error:
+        warn(str(error))
+        raise typer.Exit(UNTRUSTED) from None
     counts = Counter(end.state for end in ends)
     if as_json:
         show_json([{"unit": end.unit.name, "label": end.unit.label, "state": end.state} for end in ends])

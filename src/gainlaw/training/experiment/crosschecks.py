@@ -42,7 +42,15 @@ def find_faults(draft: Draft) -> list[Problem]:
         found += intermediate_faults(draft, intermediate, key)
     for key, target in draft.targets():
         found += target_faults(draft, target, key)
-    found += _pretraining(draft)
+    found += _pretraining(draft) + twice([each.name for each in draft.experiment.slurm], "slurm")
+    sweep = draft.experiment.sweep
+    if sweep is not None:
+        found += twice(sweep.factors, "sweep.factors") + twice(sweep.phases, "sweep.phases")
+        if draft.experiment.protocol != "finetune" and "protocol" not in draft.doubtful:
+            found.append(Problem("the prompted protocol has no learning rate to search for", "sweep"))
+    if draft.experiment.slurm and all(each.max_params is not None for each in draft.experiment.slurm):
+        hint = "leave max_params out of one"
+        found.append(Problem("every class of jobs has a largest model", "slurm", hint=hint))
     found += [
         Problem("give epochs or steps, not both", key)
         for key, table in _settings(draft)

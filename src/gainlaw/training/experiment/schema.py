@@ -22,6 +22,8 @@ __all__ = [
     "Product",
     "Prompt",
     "Settings",
+    "Slurm",
+    "Sweep",
     "Target",
     "Training",
     "WorldTable",
@@ -214,6 +216,35 @@ class Compute(_Table):
     snapshot_seconds: Annotated[float, Field(gt=0)] = 300.0
 
 
+class Sweep(_Table):
+    """A search for the learning rate, on English development items, for each model and what it is trained on."""
+
+    factors: Annotated[list[Annotated[float, Field(gt=0, le=1000)]], Field(min_length=2)] = [0.3, 1.0, 3.0]
+    phases: Annotated[list[Literal["intermediate", "finetune"]], Field(min_length=1)] = [
+        "intermediate",
+        "finetune",
+    ]
+    seed: Seed = 0
+
+
+class Slurm(_Table):
+    """A class of identical jobs under Slurm, each of which works on what is left."""
+
+    name: Name = "workers"
+    jobs: Count = 1
+    gpus: Annotated[int, Field(ge=0, le=1024)] = 0
+    cpus: Count | None = None
+    memory_gb: Annotated[float, Field(gt=0)] | None = None
+    minutes: Count = 60
+    notice_seconds: Count = 120
+    partition: Text | None = None
+    account: Text | None = None
+    qos: Text | None = None
+    constraint: Text | None = None
+    setup: list[Text] = []
+    max_params: Annotated[int, Field(ge=1, le=10**15)] | None = None
+
+
 class Budget(_Table):
     """What may be spent; a run whose plan exceeds it does not start."""
 
@@ -250,6 +281,10 @@ class Experiment(_Table):
         file by default.
     compute, budget : Compute, Budget
         What it runs on, and what may be spent.
+    sweep : Sweep or None
+        Whether, and how, learning rates are searched for.
+    slurm : list of Slurm
+        The classes of jobs of ``gainlaw run --on slurm``.
     folder : Path
         Where the file lies; relative paths start there.
     text : str
@@ -278,6 +313,8 @@ class Experiment(_Table):
     data: Folders = {}
     compute: Compute = Compute()
     budget: Budget = Budget()
+    sweep: Sweep | None = None
+    slurm: list[Slurm] = []
     folder: Annotated[Path, Field(strict=False)] = Path()
     text: str = Field("", repr=False)
     only: tuple[str, ...] = ()

@@ -181,8 +181,10 @@ def _world_faults(
 
 
 def _checked(draft: Draft, phase: Phase, own: Settings) -> bool:
-    """Return whether some checkpoint is trained with checks on the validation split."""
+    """Return whether some checkpoint is trained with checks on the validation split, or its rate is found by it."""
     experiment = draft.experiment
+    if experiment.sweep is not None and phase in experiment.sweep.phases:
+        return True
     return any(resolve_recipe(experiment, phase, c, own).patience for c in experiment.checkpoints)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +46,7 @@ _CHECKED = 2000
 def run(job: Job) -> None:
     """Write ``model/``, ``result.json`` and, where the head is kept, ``head.safetensors`` with ``head.json``."""
     spec, device = job.spec, job.device
-    recipe = Recipe.from_record(spec["recipe"])
+    recipe = _recipe(job)
     tokenizer = job.tokenizer()
     tasks = {entry["task"]: task_of(entry) for entry in spec["tasks"]}
     items = {entry["task"]: job.items(entry, "train", entry["language"]) for entry in spec["tasks"]}
@@ -80,7 +82,8 @@ def run(job: Job) -> None:
         temperature=spec["temperature"],
         masked=masked,
     )
-    held_out = _held_out(job, recipe, tags) if recipe.patience else {}
+    trial = job.unit.kind == "trial"
+    held_out = _held_out(job, recipe, tags) if recipe.patience or trial else {}
     score = _check(model, held_out, tokenizer.pad_token_id, recipe, device) if held_out else None
     result = train(
         objective,
@@ -94,6 +97,11 @@ def run(job: Job) -> None:
     status = result.status
     if status != "diverged":
         status = _collapsed(model, encoded, tokenizer.pad_token_id, recipe, device) or status
+    if trial:
+        assert score is not None
+        record = {"development": score(), "learning_rate": recipe.learning_rate}
+        job.write("result.json", result.record() | {"status": status} | record)
+        return
     if adapted is not None and masked_model is None:
         save_adapters(adapted, job.folder / ADAPTERS)
     else:
@@ -106,6 +114,15 @@ def run(job: Job) -> None:
     counts = {name: len(each) for name, each in items.items()}
     cut = {name: each.cut / len(each) for name, each in encoded.items() if each.cut}
     job.write("result.json", result.record() | {"status": status, "examples": counts, "cut": cut})
+
+
+def _recipe(job: Job) -> Recipe:
+    """Return the recipe of a unit, with the learning rate that trials chose where they did."""
+    recipe = Recipe.from_record(job.spec["recipe"])
+    if "rate" not in job.unit.parents:
+        return recipe
+    choice = json.loads((job.parent("rate") / "choice.json").read_text(encoding="utf-8"))
+    return replace(recipe, learning_rate=float(choice["learning_rate"]))
 
 
 def head_shape(task: TrainingTask, tags: tuple[str, ...] = ()) -> HeadShape:

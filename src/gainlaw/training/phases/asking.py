@@ -67,6 +67,8 @@ class Builder:
     units: dict[str, Unit] = field(default_factory=dict)
     wanted: dict[str, int] = field(default_factory=dict)
     hashes: dict[Path, str] = field(default_factory=dict)
+    made: Unit | None = None
+    versions: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     def add(
         self, kind: str, code: str, spec: Mapping[str, Any], reads: Reads, label: str, *, computes: bool
@@ -100,6 +102,13 @@ class Builder:
         """Return a task by name, one that the experiment declares too."""
         return find_task(name, self.experiment.own_tasks)
 
+    def code(self, modules: Iterable[str]) -> str:
+        """Return the version of the code of some modules, which thousands of units have in common."""
+        key = tuple(modules)
+        if key not in self.versions:
+            self.versions[key] = code_version(key)
+        return self.versions[key]
+
     def place(self, text: str) -> Path:
         """Return where a path of the experiment leads."""
         return self.experiment.folder / Path(text).expanduser()
@@ -112,8 +121,11 @@ class Builder:
 
     def world(self) -> Unit:
         """Ask for the synthetic world."""
-        world: Unit = find_phase("world").request(self)
-        return world
+        if self.made is None:
+            self.made = find_phase("world").request(self)
+        else:
+            self.wanted["world"] += 1
+        return self.made
 
     def tokenizer(self) -> Reads:
         """Return what the tokenizer of models from scratch is read from."""
@@ -191,7 +203,7 @@ class Builder:
         }
         if found.record is not None:
             entry["declared"] = found.record
-        return entry | {"reader": _reader(found, known is not None)}
+        return entry | {"reader": self.code(_readers(found, known is not None))}
 
     def entries(
         self, reads: Reads, each: Intermediate, splits: Sequence[str], seed: int
@@ -203,11 +215,9 @@ class Builder:
         ]
 
 
-def _reader(task: TrainingTask, local: bool) -> str:
-    """Return the version of the code that reads a task's items."""
+def _readers(task: TrainingTask, local: bool) -> list[str]:
+    """Return the modules that read a task's items."""
     shared = () if task.made else ("rows", "files" if local else "hub")
     if task.record is None:
-        return code_version([MODULES[task.name], *(f"{_ITEMS}.{name}" for name in shared)])
-    return code_version(
-        f"{_ITEMS}.{name}" for name in ("declaration", "declared", "converting", "spans", *shared)
-    )
+        return [MODULES[task.name], *(f"{_ITEMS}.{name}" for name in shared)]
+    return [f"{_ITEMS}.{name}" for name in ("declaration", "declared", "converting", "spans", *shared)]

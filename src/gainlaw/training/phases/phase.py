@@ -118,7 +118,8 @@ class Phase(ABC):
     ) -> Unit:
         """Ask for a unit, see `gainlaw.training.phases.asking.Builder.add`."""
         machine = self.computes if computes is None else computes
-        return builder.add(self.name, self.code, spec, reads, label, computes=machine)
+        code = builder.code(_deciding(self.done_by))
+        return builder.add(self.name, code, spec, reads, label, computes=machine)
 
     def run(self, job: Job) -> None:
         """Do a unit: read its parents, compute, write what the phase leaves."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gainlaw.training.experiment.recipes import Recipe, resolve_recipe
 from gainlaw.training.phases.phase import Effort, Start
-from gainlaw.training.plan.workload import Workload, corpus_workload
+from gainlaw.training.plan.workload import Workload, corpus_workload, entry_workload
 
 if TYPE_CHECKING:
     from gainlaw.training.experiment.schema import Checkpoint, Experiment
     from gainlaw.training.phases.asking import Builder
     from gainlaw.units.unit import Unit
 
-__all__ = ["PHASES"]
+__all__ = ["PHASES", "recipe_effort", "training_effort"]
 
 
 class PretrainPhase(Start):
@@ -58,6 +59,20 @@ def recipe_effort(recipe: Recipe, loads: tuple[Workload, ...], passes: float, ml
         keeps_best=bool(recipe.patience),
         keeps="weights" if recipe.lora is None or mlm else "adapters",
     )
+
+
+def training_effort(experiment: Experiment, unit: Unit, *, keeps: bool = True) -> Effort:
+    """Return the passes of a recipe over the examples of its tasks."""
+    spec, recipe = unit.spec, Recipe.from_record(unit.spec["recipe"])
+    loads = tuple(
+        entry_workload(experiment.world, unit, entry, "train", entry["language"], recipe.max_length)
+        for entry in spec["tasks"]
+    )
+    examples = sum(load.examples for load in loads)
+    passes = recipe.epochs or (recipe.steps or 0) * recipe.batch_size / examples
+    mlm = spec.get("mlm") or 0.0
+    effort = recipe_effort(recipe, loads, passes / (1.0 - mlm), mlm)
+    return effort if keeps else replace(effort, keeps="")
 
 
 PHASES = (PretrainPhase(),)

@@ -29,6 +29,8 @@ PHASES: Mapping[str, Entry] = MappingProxyType(
         "intermediate": Entry("gainlaw.training.phases.supervised", method="supervised"),
         "consistency": Entry("gainlaw.training.phases.consistency", method="prompt_consistency"),
         "finetune": Entry("gainlaw.training.phases.supervised"),
+        "trial": Entry("gainlaw.training.phases.sweep"),
+        "choose": Entry("gainlaw.training.phases.sweep"),
         "evaluate": Entry("gainlaw.training.phases.evaluate", protocol="finetune"),
         "retrieve": Entry("gainlaw.training.phases.retrieve"),
         "rank": Entry("gainlaw.training.phases.rank", protocol="prompted"),

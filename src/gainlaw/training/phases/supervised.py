@@ -9,8 +9,8 @@ from gainlaw.training.experiment.configurations import MASKED_TYPES, model_type_
 from gainlaw.training.experiment.recipes import Recipe, resolve_recipe
 from gainlaw.training.experiment.taskchecks import place_faults
 from gainlaw.training.phases.phase import Effort, Method, Phase
-from gainlaw.training.phases.pretrain import recipe_effort
-from gainlaw.training.plan.workload import entry_workload
+from gainlaw.training.phases.pretrain import training_effort
+from gainlaw.training.phases.sweep import search
 
 if TYPE_CHECKING:
     from gainlaw.training.experiment.schema import Experiment, Intermediate, Target
@@ -20,19 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PHASES"]
 
+_BOTH = ("train", "validation")
 _COMMON = {"temperature": 1.0, "dropout": 0.1}
-
-
-def _effort(experiment: Experiment, unit: Unit) -> Effort:
-    spec, recipe = unit.spec, Recipe.from_record(unit.spec["recipe"])
-    loads = tuple(
-        entry_workload(experiment.world, unit, entry, "train", entry["language"], recipe.max_length)
-        for entry in spec["tasks"]
-    )
-    examples = sum(load.examples for load in loads)
-    passes = recipe.epochs or (recipe.steps or 0) * recipe.batch_size / examples
-    mlm = spec.get("mlm") or 0.0
-    return recipe_effort(recipe, loads, passes / (1.0 - mlm), mlm)
 
 
 def _splits(recipe: Recipe) -> list[str]:
@@ -64,7 +53,16 @@ class SupervisedPhase(Method):
             "keep_head": False,
         }
         reads.parents["model"] = line.start
-        return self.ask(builder, spec, reads, f"{line.name}: {each.name}")
+        label = f"{line.name}: {each.name}"
+        sweep = builder.experiment.sweep
+        if sweep is not None and self.name in sweep.phases:
+            trial = builder.base(line.start, each.tasks)
+            trial.parents["model"] = line.start
+            own = {"tasks": builder.entries(trial, each, _BOTH, sweep.seed)}
+            if each.mlm:
+                builder.corpus(each.mlm_corpus, trial)
+            spec = search(builder, sweep, spec, reads, (own, trial), label)
+        return self.ask(builder, spec, reads, label)
 
     def splits(self, draft: Draft, each: Intermediate) -> list[str]:
         """Return the training split, and the validation split where some checkpoint is checked on it."""
@@ -97,7 +95,7 @@ class SupervisedPhase(Method):
 
     def effort(self, experiment: Experiment, unit: Unit) -> Effort:
         """Return the passes of its recipe over the examples of its tasks."""
-        return _effort(experiment, unit)
+        return training_effort(experiment, unit)
 
 
 class FinetunePhase(Phase):
@@ -122,12 +120,20 @@ class FinetunePhase(Phase):
                 "carry_head": number > 0,
             }
             reads.parents["model"] = model
+            sweep = builder.experiment.sweep
+            if sweep is not None and self.name in sweep.phases:
+                trial = builder.base(line.start, [stage])
+                trial.parents["model"] = line.start
+                own = {"tasks": [builder.entry(trial, stage, _BOTH, "en", target.examples, sweep.seed)]}
+                spec = search(
+                    builder, sweep, spec, reads, (own, trial), f"{line.name}: fine-tuning on {stage}"
+                )
             model = self.ask(builder, spec, reads, f"{label}: fine-tuning on {stage}")
         return model
 
     def effort(self, experiment: Experiment, unit: Unit) -> Effort:
         """Return the passes of its recipe over the examples of its task."""
-        return _effort(experiment, unit)
+        return training_effort(experiment, unit)
 
 
 PHASES = (SupervisedPhase(), FinetunePhase())

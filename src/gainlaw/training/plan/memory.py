@@ -64,6 +64,7 @@ def peak_memory(
     role: Part = "encoder",
     keeps_best: bool = False,
     scored: float = 1.0,
+    shards: int = 1,
 ) -> MemoryEstimate:
     """Estimate the peak memory of training, or of evaluation.
 
@@ -116,6 +117,10 @@ def peak_memory(
         With a head, the share of the tokens that get scores over the vocabulary; in evaluation these are
         `gainlaw.training.prompting.encoding.MOST_LOGITS` numbers at most, as there.
 
+    shards : int
+        GPUs that weights, gradients and moments are spread over in training, each with tokens of its own (FSDP,
+        ZeRO 3): what is at work is gathered, two layers at a time, and so is the largest matrix.
+
     Returns
     -------
     MemoryEstimate
@@ -131,7 +136,7 @@ def peak_memory(
     task's head. The tests hold `activations_bytes` to within a factor of 1.25 of what torch keeps for tiny models
     of each shipped family except DeBERTa, whose position scores are not modelled.
     """
-    _check(phase, micro_batch_tokens, max_length, precision, lora)
+    _check(phase, micro_batch_tokens, max_length, precision, lora, shards)
     shape = model_shape(config, role)
     tokens, half = micro_batch_tokens, precision == "bf16"
     adapters = adapter_parameters(shape, lora, targets) if lora else 0
@@ -150,6 +155,8 @@ def peak_memory(
     copies = 2 * (shape.linear_parameters + adapters) if half else 0
     if half and lora and gradient_checkpointing:
         copies = 2 * (one + head + adapters)
+    if shards > 1:
+        copies = (2 if half else _FP32) * (2 * one + shape.largest_parameter)
     states = _FP32 * shape.hidden
     kept = depth * (states if gradient_checkpointing else layer) + 3 * states
     activations = copies + round(tokens * (kept + (10 if half else 8) * scored * shape.vocabulary))
@@ -162,9 +169,9 @@ def peak_memory(
     # The gradient of the largest tensor is made whole before it is added; most activations are gone by then.
     largest = 0 if lora else _FP32 * shape.largest_parameter
     return MemoryEstimate(
-        weights_bytes=weights + (_FP32 * trained if keeps_best else 0),
-        gradients_bytes=_FP32 * trained,
-        optimizer_bytes=2 * _FP32 * trained,
+        weights_bytes=-(-(weights + (_FP32 * trained if keeps_best else 0)) // shards),
+        gradients_bytes=-(-(_FP32 * trained) // shards),
+        optimizer_bytes=-(-(2 * _FP32 * trained) // shards),
         activations_bytes=activations,
         working_bytes=max(work, largest - activations),
     )
@@ -233,13 +240,15 @@ def _inner_values(shape: ModelShape, half: bool, adapters: bool) -> int:
     return (4 if shape.gated else 2) - adapters
 
 
-def _check(phase: str, micro_batch_tokens: int, max_length: int, precision: str, lora: int | None) -> None:
+def _check(
+    phase: str, micro_batch_tokens: int, max_length: int, precision: str, lora: int | None, shards: int
+) -> None:
     faults = [
         Problem(f"{given!r} is none of the choices", name, hint=" or ".join(get_args(allowed)))
         for name, given, allowed in (("phase", phase, Pass), ("precision", precision, Precision))
         if given not in get_args(allowed)
     ]
-    numbers = {"micro_batch_tokens": micro_batch_tokens, "max_length": max_length}
+    numbers = {"micro_batch_tokens": micro_batch_tokens, "max_length": max_length, "shards": shards}
     numbers |= {} if lora is None else {"lora": lora}
     faults += [
         Problem(f"{value} is below 1", name, hint="a whole number of 1 or more")

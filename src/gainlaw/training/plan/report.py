@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.training.experiment.configurations import configuration_of, counted_role
-from gainlaw.training.experiment.schema import Experiment
+from gainlaw.training.experiment.schema import Experiment, Lora
 from gainlaw.training.experiment.taskchecks import folders_wanted
 from gainlaw.training.phases.phase import Effort
 from gainlaw.training.phases.registry import find_phase
+from gainlaw.training.plan.wall import wall_hours
 from gainlaw.training.runs.graph import UnitGraph
 from gainlaw.units.store import Store
-from gainlaw.units.unit import Unit
 
 __all__ = ["ModelPlan", "Plan", "UnitCost", "make_plan"]
 
@@ -58,7 +59,9 @@ class UnitCost:
 class ModelPlan:
     """A checkpoint: parameters and what its units cost together; NaN where its configuration is not known here.
 
-    `trained` is how many of its parameters, or of those of its adapters, a unit trains at most.
+    `trained` is how many of its parameters, or of those of its adapters, a unit trains at most; `full_gb`,
+    `adapters_gb` and `sharded_gb` the largest peak of a training on a GPU if all weights were trained, adapters as
+    they are by default, and all weights spread over the GPUs asked for. They are NaN where nothing is trained.
     """
 
     name: str
@@ -71,6 +74,9 @@ class ModelPlan:
     flops: float
     memory_gb: float
     disk_gb: float
+    full_gb: float
+    adapters_gb: float
+    sharded_gb: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,15 @@ class Plan:
         Units by phase: asked for by the cells, distinct (what is executed), and finished.
     gpu_hours, left_gpu_hours : float
         Of everything, and of what is not finished, at the throughput of the budget.
+    parallel, shards : int
+        GPUs at work side by side, and those that a model would be spread over.
+    wall_hours, left_wall_hours : float
+        Until everything, or what is not finished, is done by so many; what does not fit side by side, since it reads
+        something else, is waited for.
+    jobs : mapping of str to int
+        The jobs of each class under Slurm.
+    price, cost, left_cost : float or None
+        Of a GPU-hour, of everything and of what is not finished.
     throughput_tflops : float
         What the device reaches: throughput times utilisation.
     disk_gb, memory_gb : float
@@ -106,6 +121,14 @@ class Plan:
     done: Mapping[str, int]
     gpu_hours: float
     left_gpu_hours: float
+    parallel: int
+    shards: int
+    wall_hours: float
+    left_wall_hours: float
+    jobs: Mapping[str, int]
+    price: float | None
+    cost: float | None
+    left_cost: float | None
     throughput_tflops: float
     disk_gb: float
     memory_gb: float
@@ -126,7 +149,15 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def make_plan(experiment: Experiment, graph: UnitGraph, store: Store | None = None) -> Plan:
+def make_plan(
+    experiment: Experiment,
+    graph: UnitGraph,
+    store: Store | None = None,
+    *,
+    parallel: int | None = None,
+    shards: int = 8,
+    price: float | None = None,
+) -> Plan:
     """Work out what an experiment will do and cost. Downloads nothing and loads no weights.
 
     Parameters
@@ -137,6 +168,12 @@ def make_plan(experiment: Experiment, graph: UnitGraph, store: Store | None = No
         Its units.
     store : Store, optional
         Where finished units are.
+    parallel : int, optional
+        GPUs side by side; by default those of the jobs under Slurm, or the units side by side of the experiment, or 1.
+    shards : int
+        GPUs that a model would be spread over, for `ModelPlan.sharded_gb`.
+    price : float, optional
+        Of a GPU-hour, in any currency.
 
     Returns
     -------
@@ -148,14 +185,27 @@ def make_plan(experiment: Experiment, graph: UnitGraph, store: Store | None = No
         checkpoint.name: configuration_of(experiment, checkpoint) for checkpoint in experiment.checkpoints
     }
     configs = {cell.source: named[cell.checkpoint] for cell in graph.cells}
+    owners = {cell.source: cell.checkpoint for cell in graph.cells}
+    efforts: dict[str, dict[str, Effort]] = {}
+    touched = set() if store is None else store.touched()
+    known: dict[tuple[str, str], UnitCost] = {}
     for name, unit in graph.units.items():
-        done = store is not None and store.has(unit)
-        costs[name] = _cost(experiment, unit, configs.get(_line(graph, name)[-1]), done)
+        done = store is not None and name in touched and store.has(unit)
+        config = configs.get(_line(graph, name)[-1])
+        effort: Effort = find_phase(unit.kind).effort(experiment, unit)
+        # seeds differ in nothing that costs
+        key = (json.dumps(config), repr(effort))
+        if key not in known:
+            known[key] = _cost(experiment, effort, config)
+        if effort.trains and _line(graph, name)[-1] in owners:
+            efforts.setdefault(owners[_line(graph, name)[-1]], {})[key[1]] = effort
+        costs[name] = replace(known[key], name=unit.name, phase=unit.kind, label=unit.label, done=done)
     models = []
     for checkpoint in experiment.checkpoints:
         config = named[checkpoint.name]
         ends = [cell.unit for cell in graph.cells if cell.checkpoint == checkpoint.name]
-        mine = [costs[n] for n in dict.fromkeys(n for end in ends for n in _line(graph, end))]
+        lines = dict.fromkeys(n for end in ends for n in _line(graph, end))
+        mine = [costs[n] for n in dict.fromkeys((*lines, *_searches(graph, lines)))]
         counts = None if config is None else _parameters(experiment, config)
         if counts is None:
             unknown.add(checkpoint.name)
@@ -172,9 +222,43 @@ def make_plan(experiment: Experiment, graph: UnitGraph, store: Store | None = No
                 sum(c.flops for c in mine),
                 max((c.memory_gb for c in mine), default=nan),
                 sum(c.disk_gb for c in mine),
+                *_alternatives(experiment, efforts.get(checkpoint.name, {}).values(), config, shards),
             )
         )
-    return _totals(experiment, graph, tuple(costs.values()), tuple(models), tuple(sorted(unknown)))
+    if parallel is None:
+        jobs = sum(each.jobs * max(1, each.gpus) for each in experiment.slurm)
+        parallel = jobs or experiment.compute.workers or 1
+    asked = _Asked(parallel, shards, price)
+    return _totals(experiment, graph, tuple(costs.values()), tuple(models), tuple(sorted(unknown)), asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    parallel: int
+    shards: int
+    price: float | None
+
+
+def _searches(graph: UnitGraph, lines: Iterable[str]) -> list[str]:
+    """Return the units by which the learning rates of some units were chosen."""
+    chosen = [graph.units[name].parents["rate"] for name in lines if "rate" in graph.units[name].parents]
+    return [each for name in chosen for each in (*graph.units[name].parents.values(), name)]
+
+
+def _alternatives(
+    experiment: Experiment, efforts: Iterable[Effort], config: Mapping[str, Any] | None, shards: int
+) -> tuple[float, float, float]:
+    """Return the largest peaks of trainings, in gigabytes: all weights, adapters, all weights spread over GPUs."""
+    found = list(efforts)
+    if config is None or not found:
+        return (math.nan,) * 3
+    plain = [replace(effort, lora=None) for effort in found]
+    small = [replace(effort, lora=effort.lora or Lora()) for effort in found]
+    return (
+        max(_memory(experiment, effort, config) for effort in plain) / _GB,
+        max(_memory(experiment, effort, config) for effort in small) / _GB,
+        max(_memory(experiment, effort, config, shards) for effort in plain) / _GB,
+    )
 
 
 def _totals(
@@ -183,6 +267,7 @@ def _totals(
     costs: tuple[UnitCost, ...],
     models: tuple[ModelPlan, ...],
     unknown: tuple[str, ...],
+    asked: _Asked,
 ) -> Plan:
     from gainlaw.training.plan.costs import gpu_hours
 
@@ -211,7 +296,19 @@ def _totals(
         notes.append(f"on no hub: {', '.join(wanted)}; a run needs local files, their folders as {keys}")
     if unknown:
         notes.append(f"no configuration here of {', '.join(unknown)}: not in the totals")
+    each = {c.name: gpu_hours(c.flops, reached) for c in known}
+    undone = {c.name: each[c.name] for c in known if not c.done}
+    sizes = {c.name: c.flops for c in known}
+    price = asked.price
     return Plan(
+        parallel=asked.parallel,
+        shards=asked.shards,
+        wall_hours=wall_hours(graph.units, each, sizes, asked.parallel),
+        left_wall_hours=wall_hours(graph.units, undone, sizes, asked.parallel),
+        jobs={one.name: one.jobs for one in experiment.slurm},
+        price=price,
+        cost=None if price is None else price * hours,
+        left_cost=None if price is None else price * left,
         units=costs,
         models=models,
         wanted=dict(graph.wanted),
@@ -246,8 +343,8 @@ def _parameters(experiment: Experiment, config: Mapping[str, Any]) -> tuple[int,
     return counts.total, counts.non_embedding
 
 
-def _cost(experiment: Experiment, unit: Unit, config: Mapping[str, Any] | None, done: bool) -> UnitCost:
-    effort: Effort = find_phase(unit.kind).effort(experiment, unit)
+def _cost(experiment: Experiment, effort: Effort, config: Mapping[str, Any] | None) -> UnitCost:
+    """Return what any unit of an effort costs."""
     flops, memory, disk = 0.0, 0.0, effort.disk_gb
     if effort.loads:
         flops = float("nan") if config is None else _flops(experiment, effort, config)
@@ -258,7 +355,7 @@ def _cost(experiment: Experiment, unit: Unit, config: Mapping[str, Any] | None, 
     if effort.trains:
         trained = float("nan") if config is None else _trained(experiment, effort, config)
     counted = config is None or all(load.counted for load in effort.loads)
-    return UnitCost(unit.name, unit.kind, unit.label, done, flops, memory / _GB, disk, trained, counted)
+    return UnitCost("", "", "", False, flops, memory / _GB, disk, trained, counted)
 
 
 def _trained(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -> float:
@@ -289,7 +386,7 @@ def _flops(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) ->
     return once * effort.passes
 
 
-def _memory(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -> float:
+def _memory(experiment: Experiment, effort: Effort, config: Mapping[str, Any], shards: int = 1) -> float:
     """Return the peak on the device, in bytes."""
     from gainlaw.training.plan.memory import peak_memory
 
@@ -305,6 +402,7 @@ def _memory(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -
         role=counted_role(experiment, config),
         keeps_best=effort.keeps_best,
         scored=effort.scored,
+        shards=shards,
     )
     return float(memory.total_bytes)
 

@@ -6,8 +6,9 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.training.experiment.configurations import configuration_of, counted_role, model_type_of
@@ -16,6 +17,7 @@ from gainlaw.training.experiment.taskchecks import folders_wanted
 from gainlaw.training.phases.phase import do
 from gainlaw.training.runs.commits import keep_commits, known_commits, look_up
 from gainlaw.training.runs.graph import UnitGraph, build_graph
+from gainlaw.training.runs.jobs import Fleet, start_local, start_slurm, watch_cancel
 from gainlaw.training.runs.layout import Queue, experiment_folder, store_of, write_queue
 from gainlaw.training.runs.record import recorded_scores, write_record
 from gainlaw.training.runs.results import BAD, EVALUATIONS, write_results
@@ -26,7 +28,9 @@ from gainlaw.units.schedule import run_units
 from gainlaw.units.store import Store
 from gainlaw.units.unit import Unit
 
-__all__ = ["RunOutcome", "run_experiment"]
+__all__ = ["On", "RunOutcome", "run_experiment"]
+
+On = Literal["here", "local", "slurm"]
 
 #: Architectures whose authors published no tokenizer.json.
 _SPIECE = ("mt5", "t5", "umt5")
@@ -60,6 +64,7 @@ def run_experiment(
     *,
     device: str | None = None,
     workers: int | None = None,
+    on: On = "here",
     retries: int = 1,
     over_budget: bool = False,
     started: Callable[[Unit], None] = lambda unit: None,
@@ -77,6 +82,8 @@ def run_experiment(
         experiment's name gets its tables.
     device, workers : optional
         Instead of the experiment's.
+    on : {"here", "local", "slurm"}
+        Who does the units: worker processes of this one, one process for each GPU of this machine, or jobs under Slurm.
     retries : int
         How often a unit is tried again that failed for a reason that may pass. Units that failed in an earlier run
         are tried anew.
@@ -96,7 +103,9 @@ def run_experiment(
         experiment of this name is being run there.
     """
     chosen = resolve_device(device or experiment.compute.device)  # type: ignore[arg-type]
-    if chosen == "cuda" and not count_gpus():
+    if on == "slurm" and device is None and experiment.compute.device == "auto":
+        chosen = "cuda" if any(each.gpus for each in experiment.slurm) else "cpu"
+    if chosen == "cuda" and on != "slurm" and not count_gpus():
         hint = "try --device cpu"
         raise InputError(Problem("there is no CUDA device", "compute.device", hint=hint, kind="key"))
     wanted = folders_wanted(experiment)
@@ -115,6 +124,8 @@ def run_experiment(
         raise InputError(Problem(what, "checkpoints", hint=hint, kind="key"))
     threads = experiment.compute.threads
     side_by_side = workers or experiment.compute.workers or default_workers(chosen, threads)
+    if on == "slurm":
+        _require_slurm_classes(experiment)
     experiment = look_up(known_commits(experiment, output / experiment.name))
     graph = build_graph(experiment, chosen)
     store = store_of(output)
@@ -126,7 +137,11 @@ def run_experiment(
     ends: dict[str, Ended] = {}
     resolved = {"device": chosen, "threads": threads, "workers": side_by_side}
 
+    unfinished: set[str] = set()
+
     def note(end: Ended) -> None:
+        if on != "here" and end.state == "kept" and end.unit.name in unfinished:
+            end = replace(end, state="done", seconds=store.seconds(end.unit.name) or 0.0)
         ends[end.unit.name] = end
         ended(end)
 
@@ -134,25 +149,58 @@ def run_experiment(
         keep_commits(experiment, folder)
         write_queue(folder, queue)
         store.forgive(graph.units)
+        stop = watch_cancel(output)
+        unfinished |= {name for name, unit in graph.units.items() if not store.has(unit)}
+        fleet = _fleet(on, output, folder, experiment, chosen == "cuda", side_by_side, retries)
+
+        def look() -> None:
+            stop()
+            if fleet is not None:
+                fleet.require(lambda: any(store.holder(name) for name in graph.units.keys() - ends.keys()))
+            waiting()
+
         try:
             run_units(
                 graph.units,
                 store,
                 do,
-                workers=side_by_side,
+                workers=0 if fleet is not None else side_by_side,
                 retries=retries,
                 first=lambda unit: queue.sizes[unit.name],
                 started=started,
                 ended=note,
-                waiting=waiting,
+                waiting=look,
             )
         finally:  # a run that is stopped, or fails, leaves the tables of what is finished
+            if fleet is not None:
+                fleet.stop()
             unchanged = len(ends) == len(graph.units) and all(e.state == "kept" for e in ends.values())
             scores = recorded_scores(folder, experiment, graph) if unchanged else None
             if scores is None:  # else nothing was done, and the tables are those of what is there
                 scores = write_results(graph, store, folder, experiment.name)
                 write_record(folder, experiment, graph, store, tuple(ends.values()), resolved, scores)
         return RunOutcome(folder, tuple(ends.values()), scores, _warnings(graph, store, folder))
+
+
+def _require_slurm_classes(experiment: Experiment) -> None:
+    if not experiment.slurm:
+        hint = (
+            "such as [[slurm]] with jobs = 4, gpus = 1, minutes = 240, and partition where there are several"
+        )
+        what = "the experiment does not say what jobs to submit"
+        raise InputError(Problem(what, "slurm", hint=hint, kind="key"))
+
+
+def _fleet(
+    on: On, output: Path, folder: Path, experiment: Experiment, gpu: bool, workers: int, retries: int
+) -> Fleet | None:
+    """Start the workers that are not this process's own."""
+    if on == "local":
+        return start_local(output, folder, gpu=gpu, workers=workers, retries=retries)
+    if on == "slurm":
+        threads = experiment.compute.threads
+        return start_slurm(output, folder, experiment.slurm, threads=threads, retries=retries)[0]
+    return None
 
 
 def _unread_tokenizers(experiment: Experiment) -> list[str]:

@@ -83,7 +83,7 @@ def stand(queues: Sequence[Queue], store: Store) -> list[Standing]:
         elif name in touched and (held := store.holder(name)) is not None:
             log = last_line(parts[0]) if parts else None
             found[name] = Standing(unit, own, "running", held, log=log, folder=next(iter(parts), None))
-        elif parts and (failures := store.failures(name)):
+        elif parts and (failures := store.failures(name, parts)):
             found[name] = Standing(unit, own, "failed", failures=tuple(failures), folder=parts[0])
         elif parents & {"failed", "left"}:
             found[name] = Standing(unit, own, "left")

@@ -9,6 +9,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.training.phases.asking import LIBRARIES
 from gainlaw.training.phases.phase import do
 from gainlaw.training.phases.registry import PHASES, find_phase
+from gainlaw.training.runs.jobs import watch_cancel
 from gainlaw.training.runs.layout import read_queues, store_of
 from gainlaw.training.train.machine import count_gpus, default_workers
 from gainlaw.units.execution import Ended
@@ -24,6 +25,7 @@ def work(
     *,
     workers: int | None = None,
     retries: int = 1,
+    max_params: float | None = None,
     started: Callable[[Unit], None] = lambda unit: None,
     ended: Callable[[Ended], None] = lambda end: None,
     waiting: Callable[[], None] = lambda: None,
@@ -38,6 +40,8 @@ def work(
         Units side by side.
     retries : int
         See `gainlaw.units.schedule.run_units`. What failed before is left alone.
+    max_params : float, optional
+        Units of larger models, and of those whose size is not known, are left to others.
     started, ended, waiting : callable
         As there.
 
@@ -61,6 +65,15 @@ def work(
     device = "cuda" if any(machine["device"] == "cuda" for machine in machines) else "cpu"
     if device == "cuda" and not count_gpus():
         raise InputError(Problem("the units are for a GPU, and there is no CUDA device here"))
+    stop = watch_cancel(runs)
+
+    def look() -> None:
+        stop()
+        waiting()
+
+    def mine(unit: Unit) -> bool:
+        return max_params is None or "machine" not in unit.spec or sizes[unit.name] <= max_params
+
     threads = max((int(machine["threads"]) for machine in machines), default=1)
     return run_units(
         units,
@@ -69,9 +82,10 @@ def work(
         workers=workers or default_workers(device, threads),
         retries=retries,
         first=lambda unit: sizes[unit.name],
+        mine=mine,
         started=started,
         ended=ended,
-        waiting=waiting,
+        waiting=look,
     )
 
 
