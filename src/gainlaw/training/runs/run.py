@@ -110,7 +110,7 @@ def run_experiment(
         raise InputError(Problem("there is no CUDA device", "compute.device", hint=hint, kind="key"))
     wanted = folders_wanted(experiment)
     if wanted:
-        hint = "its data is licensed and on no hub: give the folder with your copy"
+        hint = "it is read from files of your own: give the folder where they are"
         raise InputError(
             [Problem(f"{task} has no local files", f"data.{task}", hint=hint, kind="key") for task in wanted]
         )
