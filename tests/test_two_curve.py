@@ -258,6 +258,7 @@ def test_the_figure_shows_what_was_observed_and_the_curves_through_it(fit: gl.Fi
     first = cells[(cells["kind"] == "untuned") & (cells["group"] == seen["model_family"].iloc[0])].iloc[0]
     same = seen[(seen["model_family"] == first["group"]) & np.isclose(seen["params"], first["params"])]
     assert first["value"] == pytest.approx(100.0 * same["baseline_score"].mean())
+    assert len(figure.spots) == len(cells)
     with pytest.raises(InputError, match="no column 'nothing'"):
         fit.plot("two_curves", by="nothing")
     with pytest.raises(InputError, match="stands in several panels"):

@@ -12,6 +12,7 @@ import pandas as pd
 from gainlaw.errors import InputError, Problem
 from gainlaw.figures.common.arrange import levels
 from gainlaw.figures.common.exhibit import Basis, Drawing
+from gainlaw.figures.common.spots import Mark
 from gainlaw.figures.common.style import (
     COLORS,
     DOUBLE,
@@ -24,8 +25,9 @@ from gainlaw.figures.common.style import (
     params_axis,
     style,
 )
-from gainlaw.formats import percent, tails
+from gainlaw.formats import MINUS, format_number, percent, tails
 from gainlaw.scores.metrics import metric_facts
+from gainlaw.sizes import format_params
 from gainlaw.tasks import task_title
 
 if TYPE_CHECKING:
@@ -177,7 +179,21 @@ def draw_two_curves(bands: pd.DataFrame, cells: pd.DataFrame) -> PaperFigure:
         grid[0, 0].set_ylabel("score (points)")
         grid[1, 0].set_ylabel("gain (points)")
         figure.supxlabel("parameters")
-    return finish(figure, {"band": bands, "cell": cells}, _words(bands))
+    marks = [
+        _marks(grid[row, column], cells[(cells["panel"] == panel) & cells["kind"].isin(kinds)])
+        for column, panel in enumerate(panels)
+        for row, kinds in enumerate((("untuned", "tuned"), ("gain",)))
+    ]
+    return finish(figure, {"band": bands, "cell": cells}, _words(bands), marks)
+
+
+def _marks(axes: Axes, cells: pd.DataFrame) -> Mark:
+    """Say what each point of a panel is: a group's mean at one size."""
+    words = [
+        f"{task_title(group)}, {format_params(params)}: {kind} {format_number(value, 1, MINUS)} points"
+        for group, kind, params, value in cells[["group", "kind", "params", "value"]].itertuples(index=False)
+    ]
+    return axes, cells["params"], cells["value"], words
 
 
 def _draw_kind(axes: Axes, band: pd.DataFrame, cell: pd.DataFrame, *, kind: str, color: str) -> None:
