@@ -242,6 +242,22 @@ def test_the_gain_of_a_model_whose_untuned_score_is_known(fit: gl.Fit) -> None:
         fit.in_points().predict(**of_task, baseline=0.6)
 
 
+def test_a_slope_follows_no_family_beyond_its_own_sizes(study: Ladders) -> None:
+    frame = study.evaluations.frame
+    first = sorted(frame["model_family"].unique())[0]
+    sizes = sorted(frame.loc[frame["model_family"] == first, "params"].unique())
+    kept = ~((frame["model_family"] == first) & (frame["params"] > sizes[2]))
+    fit = gl.fit(study.evaluations._keep(kept.to_numpy()), law="two_curve", draws=500, chains=2).in_points()
+    families = [
+        points_curve(fit, {"model_family": str(name)}).slope() for name in frame["model_family"].unique()
+    ]
+    # All families have all tasks, so that each counts the same in the average over everything.
+    np.testing.assert_allclose(points_curve(fit, {}, "overall").slope(), np.mean(families, axis=0), atol=1e-9)
+    ends = points_curve(fit, {"model_family": first}).gain([sizes[0], sizes[2]])
+    of_first = points_curve(fit, {"model_family": first}).slope()
+    np.testing.assert_allclose(of_first, (ends[:, 1] - ends[:, 0]) / np.log10(sizes[2] / sizes[0]), atol=1e-9)
+
+
 def test_the_figure_shows_what_was_observed_and_the_curves_through_it(fit: gl.Fit) -> None:
     figure = fit.plot("two_curves", panels="model_family")
     bands, cells = (figure.plot_data.query(f"layer == '{layer}'") for layer in ("band", "cell"))
@@ -275,7 +291,7 @@ def test_several_studies_together_open_a_report(fit: gl.Fit, tmp_path: Path) -> 
     report = gl.write_report(line, tmp_path / "report", across=across)
     assert report.across is not None
     slope = fit.in_points().summary("overall").set_index("estimand").loc["slope"]
-    assert f"It changes by {numbers(slope, fit.in_points())}" in report.across.text
+    assert f"averaged over benchmarks {numbers(slope, fit.in_points())}" in report.across.text
     assert compared["model"].iloc[0] in report.across.limits[0]
     assert report.across.limits[-1] == "All of it is made up."
     page, paper = ((tmp_path / "report" / name).read_text() for name in ("report.html", "paper.tex"))

@@ -72,6 +72,8 @@ class ScoreCurves:
         Where the law's shape is 0, in decades from 1e9 parameters.
     x_range : tuple of float
         The range of the sizes at which the level was observed, likewise.
+    spans : ndarray, shape (2, cells)
+        The same of each cell; that of the level for a cell of one size.
     at_chance : bool
         Whether the untuned scores lie within two standard errors of chance at all sizes.
     """
@@ -84,6 +86,7 @@ class ScoreCurves:
     weight: Float
     centre: float
     x_range: tuple[float, float]
+    spans: Float
     at_chance: bool
 
     def scores(self, params: ArrayLike) -> tuple[Float, Float]:
@@ -110,6 +113,28 @@ class ScoreCurves:
         """
         untuned, tuned = self._scores(x, gain, gain_slope, base)
         return tuned - untuned
+
+    def mean_slope(
+        self, gain: Float | float = 0.0, gain_slope: Float | float = 0.0, base: Float | float = 0.0
+    ) -> Float:
+        """Return draws, shape (draws,), of the slope of the gain in points per decade.
+
+        Every cell counts with its average slope over the sizes at which it was itself observed: a curve is not
+        followed to sizes where other families alone were seen.
+
+        Parameters
+        ----------
+        gain, gain_slope, base
+            As for `points`.
+        """
+        shifts = [np.reshape(each, (-1, 1)) for each in (gain, gain_slope, base)]
+        ends = []
+        for h in self.spans - self.centre:
+            untuned = self.base + shifts[2] + self.base_slope * h
+            tuned = untuned + self.gain + shifts[0] + (self.gain_slope + shifts[1]) * h
+            ends.append(expit(tuned) - expit(untuned))
+        room = 100.0 * (1.0 - self.chance) * self.weight
+        return np.asarray((ends[1] - ends[0]) @ (room / (self.spans[1] - self.spans[0])))
 
     def slope(self) -> Float:
         """Return draws, shape (draws,), of the untuned log-odds per decade, averaged over the cells."""
@@ -243,8 +268,15 @@ def score_curves(
     x = decades(frame.loc[mask, "params"].to_numpy(dtype=float))
     ends = (float(x.min()), float(x.max()))
     x_range = ends if ends[0] < ends[1] else observed_range(posterior)
+    spans = np.array(x_range)[:, None]
+    if level != "population":
+        seen = frame[mask].assign(x=x).groupby(labels, sort=False, dropna=False)["x"]
+        low, high = (seen.transform(end)[rows].to_numpy(float) for end in ("min", "max"))
+        spans = np.where(low < high, [low, high], spans)
     floored = _at_chance(posterior, mask)
-    return ScoreCurves(base, base_slope, gain, gain_slope, chance, weight, law.centre, x_range, floored)
+    return ScoreCurves(
+        base, base_slope, gain, gain_slope, chance, weight, law.centre, x_range, spans, floored
+    )
 
 
 def _sum(data: object, terms: tuple[Term, ...], line: Float, rows: NDArray[np.int64]) -> tuple[Float, Float]:
@@ -281,7 +313,7 @@ def within_reach(powers: Float) -> Float:
 class PointsCurve(Curve):
     """The gain in points by a law of scores: the difference of two sigmoids, averaged over the cells.
 
-    Slopes are averages over the sizes at which the level itself was observed.
+    Slopes are averages over the sizes at which each cell was itself observed.
 
     ``intercept`` and ``beta`` are those on log-odds: what they are more than the `line`'s is added to every cell.
 
@@ -306,11 +338,10 @@ class PointsCurve(Curve):
         return found[:, 0] if x.ndim == 0 else found
 
     def slope(self) -> Float:
-        """Return draws of the average slope in points per decade over the observed range of sizes."""
+        """Return draws of the average slope in points per decade, see `ScoreCurves.mean_slope`."""
         if self.no_slope:
             raise InputError(Problem(f"{self.group} has no slope: {self.no_slope}"))
-        ends = self._points(np.array(self.x_range))
-        return (ends[:, 1] - ends[:, 0]) / (self.x_range[1] - self.x_range[0])
+        return self.scores.mean_slope(*self._shifts())
 
     def asymptote(self) -> Float:
         """Return draws of the gain at a size without bound: both scores end at the floor or the ceiling."""
@@ -331,8 +362,12 @@ class PointsCurve(Curve):
         return np.where(turns.any(axis=1), N0 * 10.0 ** (x[at] + share * (x[1] - x[0])), np.nan)
 
     def _points(self, x: Float) -> Float:
+        return self.scores.points(x, *self._shifts())
+
+    def _shifts(self) -> tuple[Float, Float, Float | float]:
+        """Return what is added to every cell: to the gain, to its slope, and to the untuned log-odds."""
         lift = 0.0 if self.lift is None else self.lift
-        return self.scores.points(x, self.intercept - self.line.intercept, self.beta - self.line.beta, lift)
+        return self.intercept - self.line.intercept, self.beta - self.line.beta, lift
 
 
 def points_curve(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
@@ -13,8 +14,9 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.figures.common.arrange import estimate_row, levels
 from gainlaw.fitting.companion import in_points
 from gainlaw.fitting.prediction import predict
-from gainlaw.formats import MINUS, format_interval, format_number
+from gainlaw.formats import MINUS, format_interval, format_number, format_probability, tails
 from gainlaw.notes import count_of
+from gainlaw.posterior.levels import gain_curve
 from gainlaw.report.answer import numbers
 from gainlaw.report.words import names_of
 from gainlaw.scales import SCALES
@@ -151,23 +153,38 @@ def _grows(across: Across) -> tuple[str, str]:
     names = families["group"].str.removeprefix("model_family=")
     up, down = (list(names[chosen]) for chosen in (families["ci_low"] > 0, families["ci_high"] < 0))
     open_ones = len(families) - len(up) - len(down)
-    mean, straight = (estimate_row(fit, "slope", "overall") for fit in (points, across.line))
-    assert mean is not None
-    word = "grows" if mean["ci_low"] > 0 else "shrinks" if mean["ci_high"] < 0 else "may grow or shrink"
-    headline = (
-        f"On average over {count_of(len(families), 'model family')} the gain of intermediate training {word} with "
-        "model size."
-    )
-    other = "" if straight is None else f" (by a straight line in size {numbers(straight, across.line)})"
+    average = _of_families(points)
     parts = [
         f"it {verb} for {names_of(group)}" for verb, group in (("grows", up), ("shrinks", down)) if group
     ]
     if open_ones:
-        parts.append(f"of {count_of(open_ones, 'family')} the interval holds zero")
+        parts.append(f"for {count_of(open_ones, 'family')} the interval holds zero")
+    headline = (
+        f"Over {count_of(len(families), 'model family')} the gain of intermediate training has no one direction as "
+        f"models grow: {', '.join(parts)}."
+        if (up and (down or open_ones)) or (down and open_ones) or not (up or down)
+        else f"In all of {count_of(len(families), 'model family')} the gain of intermediate training "
+        f"{'grows' if up else 'shrinks'} with model size."
+    )
+    mean, straight = (estimate_row(fit, "slope", "overall") for fit in (points, across.line))
+    others = [] if mean is None else [f"averaged over benchmarks {numbers(mean, points)}"]
+    if straight is not None:
+        others.append(f"by a straight line in size {numbers(straight, across.line)}")
     return headline, (
-        f"It changes by {numbers(mean, points)} {SCALES['points'].per_decade}{other}; by family {', '.join(parts)}. "
-        f"This rests on {count_of(points.n_rows, 'gain')} from {count_of(points.n_checkpoints, 'checkpoint')} of "
-        f"{count_of(points.n_sizes, 'size')}."
+        f"Averaged over families, each over its own sizes, it changes by {numbers(average, points)} "
+        f"{SCALES['points'].per_decade} (probability of growth {format_probability(average['p_positive'])}); "
+        f"{', '.join(others)}. This rests on {count_of(points.n_rows, 'gain')} from "
+        f"{count_of(points.n_checkpoints, 'checkpoint')} of {count_of(points.n_sizes, 'size')}."
+    )
+
+
+def _of_families(points: FitRecord) -> pd.Series:
+    """Return the slope averaged over the families of models, all of the same weight, as a row of estimates."""
+    names = points.gains.frame["model_family"].astype(str).unique()
+    draws = np.mean([gain_curve(points, model_family=name).slope() for name in names], axis=0)
+    low, high = np.quantile(draws, tails(points.ci_prob))
+    return pd.Series(
+        {"mean": draws.mean(), "ci_low": low, "ci_high": high, "p_positive": float((draws > 0).mean())}
     )
 
 
