@@ -224,7 +224,8 @@ def draw_gain(
     PaperFigure
     """
     panels = list(dict.fromkeys(bands["panel"]))
-    columns = len(panels) if len(panels) <= 4 else 4
+    # Many panels stand in fours or fives, whichever leaves fewer places empty.
+    columns = min(len(panels), 4) if len(panels) <= 8 else min((4, 5), key=lambda wide: -len(panels) % wide)
     rows = math.ceil(len(panels) / columns)
     width = DOUBLE if columns > 1 else SINGLE
     means = _checkpoint_means(cells)

@@ -40,6 +40,10 @@ _LEFT_OUT = {
 }
 
 
+#: Columns of a comparison that its caption has, or a reader of the page does without.
+_ASIDE = ("groups", "se", "pareto_k_max", "status")
+
+
 @dataclass(frozen=True, slots=True)
 class Across:
     """Fits of several studies together.
@@ -140,7 +144,7 @@ def across_tables(across: Across) -> list[Table]:
             f"Prediction of the gains of {what} ({comparison['groups'].iloc[0]}, one by one), beside lines that know "
             "no law of size."
         )
-        kept = tuple(column for column in table.columns if column.key not in ("groups", "se"))
+        kept = tuple(column for column in table.columns if column.key not in _ASIDE)
         found.append(replace(table, name=f"across_compare_{leave}", caption=caption, columns=kept))
     return found
 

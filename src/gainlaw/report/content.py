@@ -134,8 +134,11 @@ def _tables(fits: Fits, verdicts: Verdicts, comparison: pd.DataFrame | None) -> 
     if len(verdicts):
         judged = [main] if fits.twin is None else [main, fits.twin]
         frame = make.claims_frame(verdicts)
+        claims = make.claims_table(frame[frame["verdict"] != "untested"], judged)
+        alone, grouped = make.claims_by_group(claims)
         tables += [
-            make.claims_table(frame[frame["verdict"] != "untested"], judged),
+            claims,
+            alone if grouped and len(alone.frame) else None,
             make.companions_table(frame, judged),
             make.untested_table(frame),
         ]

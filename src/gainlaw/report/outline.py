@@ -21,10 +21,15 @@ from gainlaw.report.words import (
 )
 from gainlaw.tables.verdicts import claims_frame
 
-__all__ = ["Chapter", "answering", "outline"]
+__all__ = ["Chapter", "answering", "outline", "stands_aside"]
 
 #: Tables that are too long for a chapter; the page shows them folded, the paper in its appendix.
 _ELSEWHERE = {"slopes_language", "gain_at_language", "untested"}
+
+
+# Longer tables stand aside, and so do those that say in numbers what the figure above them shows.
+_LONG = 12
+_ASIDE = {"companions", "untested", "effects"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,20 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
 def answering(content: Content) -> tuple[str, ...]:
     """Return the figures that stand with the answer itself."""
     return tuple(name for name, figure in content.figures.items() if figure.chapter == "answer")
+
+
+def stands_aside(content: Content, name: str) -> bool:
+    """Return whether a table is folded on the page and left to a file of its own by the paper.
+
+    Parameters
+    ----------
+    content : Content
+        Tables and figures.
+    name : str
+        Of a table.
+    """
+    shown = any(figure.before == name for figure in content.figures.values())
+    return name in _ASIDE or shown or len(content.tables[name].frame) > _LONG
 
 
 def _starting(content: Content, start: str) -> tuple[str, ...]:

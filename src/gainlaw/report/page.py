@@ -15,7 +15,7 @@ from gainlaw.formats import MINUS, format_interval, format_number, format_probab
 from gainlaw.notes import count_of
 from gainlaw.report.content import Content, Verdicts
 from gainlaw.report.exhibits import Exhibit
-from gainlaw.report.outline import answering, outline
+from gainlaw.report.outline import answering, outline, stands_aside
 from gainlaw.report.pictures import forest, picture
 from gainlaw.report.references import REFERENCES, bibtex
 from gainlaw.report.words import (
@@ -23,12 +23,13 @@ from gainlaw.report.words import (
     diagnostics_words,
     dropped_words,
     equation_mathml,
+    group_words,
     likelihood_words,
-    names_of,
     shape_words,
     term_words,
 )
 from gainlaw.scales import SCALES
+from gainlaw.tables import claims_by_group
 
 if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
@@ -53,11 +54,6 @@ _ORDER = (
     "diagnostics",
     "priors",
 )
-# Longer tables are folded, and so are those that say in numbers what the figure above them shows.
-_LONG = 12
-_ASIDE = {"companions", "untested", "effects"}
-# A claim for more groups than these is folded by itself, in a table that is long.
-_GROUPS = 4
 # Figures of the page that have rows: they hold the numbers of the table of slopes, too.
 _FOREST = "forest_"
 
@@ -176,15 +172,12 @@ class _Show:
 
     def claims(self, table: Table) -> str:
         """Return the table of claims; in a long one, a claim made for each of many groups is folded by itself."""
-        stems = table.frame["name"].astype(str).str.replace(r" \[.*\]$", "", regex=True)
-        many = stems.map(stems.value_counts()) > _GROUPS
-        if len(stems) <= _LONG or not many.any():
+        single, grouped = claims_by_group(table)
+        if not grouped:
             return self.table(table)
-        single = table.frame[~many]
-        shown = [self.shown(replace(table, frame=single))] if len(single) else []
-        for place, (stem, rows) in enumerate(table.frame[many].groupby(stems[many], sort=False), 1):
-            counts = names_of([f"{count} {word}" for word, count in rows["verdict"].value_counts().items()])
-            title = f"{stem}: {counts}"
+        shown = [self.shown(single)] if len(single.frame) else []
+        for place, (stem, rows) in enumerate(grouped.items(), 1):
+            title = group_words(stem, rows)
             part = replace(table, name=f"claims_{place}", frame=rows, caption=f"{title}.", notes=())
             shown.append(_details(escape(title), self.shown(part)))
         return "\n".join(shown)
@@ -197,10 +190,7 @@ class _Show:
     def table(self, table: Table) -> str:
         """Return a table with room for its number, folded where it is long or a figure shows the same."""
         shown = self.shown(table)
-        aside = table.name in _ASIDE or any(
-            figure.before == table.name for figure in self.content.figures.values()
-        )
-        if not aside and len(table.frame) <= _LONG:
+        if not stands_aside(self.content, table.name):
             return shown
         # The caption says it in full; what is folded says what it is.
         what = escape(table.caption).split(". ")[0].rstrip(".")

@@ -8,24 +8,32 @@ from typing import TYPE_CHECKING
 
 import gainlaw
 from gainlaw.report.content import Content, Verdicts
-from gainlaw.report.outline import answering, outline
+from gainlaw.report.outline import Chapter, answering, outline, stands_aside
 from gainlaw.report.references import REFERENCES
 from gainlaw.report.words import (
     diagnostics_words,
     dropped_words,
     equation_latex,
+    group_words,
     likelihood_words,
     names_of,
     shape_words,
     term_words,
 )
 from gainlaw.scales import SCALES
+from gainlaw.tables import claims_by_group
 from gainlaw.tables.latex import escape_latex
 
 if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
 
 __all__ = ["render_paper"]
+
+
+#: Chapters, and a figure of many rows, that the page has and the paper leaves out.
+_LEFT = ("curves", "priors", "forest_language")
+#: Tables that it has however long.
+_ALWAYS = ("claims", "claims_alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +81,48 @@ def render_paper(content: Content, verdicts: Verdicts, title: str) -> str:
         failures=[escape_latex(line) for line in diagnostics_words(fits)],
         sections=[section for section in _sections(content, verdicts) if section.blocks],
         references=[(key, escape_latex(text)) for key, text in REFERENCES],
-        appendix=_some([_table(content, name) for name in ("untested", "slopes_language", "estimates")]),
+        beside=[escape_latex(name) for name in content.tables if name not in _inside(content, verdicts)],
+        appendix=_some([_table(content, "untested")]),
     )
 
 
 def _sections(content: Content, verdicts: Verdicts) -> list[Section]:
     parts = []
     for chapter in outline(content, verdicts):
-        names = (*answering(content), *chapter.names) if chapter.id == "results" else chapter.names
+        if chapter.id in _LEFT:
+            continue
+        names = _names(content, chapter)
         method = _method(content.fits.main) if chapter.id == "method" else []
         notes = _notes(content.fits.main) if chapter.id == "data" else ""
-        words = [_prose(chapter.words), notes, *method, _pointers(content, names)]
+        grouped = claims_by_group(content.tables["claims"])[1] if "claims_alone" in names else {}
+        counted = "; ".join(group_words(stem, rows) for stem, rows in grouped.items())
+        many = f"Of claims made for each of many groups, {counted}." if grouped else ""
+        words = [_prose(chapter.words), notes, *method, _prose(many), _pointers(content, names)]
         parts.append(
             Section(chapter.id, chapter.title, _some([*words, *(_any(content, name) for name in names)]))
         )
     return parts
+
+
+def _names(content: Content, chapter: Chapter) -> tuple[str, ...]:
+    """Return the figures of a chapter but those of the other scale, and the tables that do not stand aside."""
+    names = (*answering(content), *chapter.names) if chapter.id == "results" else chapter.names
+    if "claims_alone" in content.tables:
+        names = tuple("claims_alone" if name == "claims" else name for name in names)
+    figures = {
+        name for name, figure in content.figures.items() if not figure.instead_of and name not in _LEFT
+    }
+    return tuple(
+        name
+        for name in names
+        if name in figures
+        or (name in content.tables and (name in _ALWAYS or not stands_aside(content, name)))
+    )
+
+
+def _inside(content: Content, verdicts: Verdicts) -> set[str]:
+    chapters = [chapter for chapter in outline(content, verdicts) if chapter.id not in _LEFT]
+    return {"untested", *(name for chapter in chapters for name in _names(content, chapter))}
 
 
 def _notes(fit: FitRecord) -> str:

@@ -26,6 +26,7 @@ __all__ = [
     "dropped_words",
     "equation_latex",
     "equation_mathml",
+    "group_words",
     "influence_words",
     "likelihood_words",
     "names_of",
@@ -229,6 +230,12 @@ def claims_words(frame: pd.DataFrame) -> str:
         "chance-corrected log-odds, because a constant gain in log-odds looks like a shrinking one in "
         "points when baselines near the ceiling, and like a growing one when they leave chance."
     )
+
+
+def group_words(stem: str, rows: pd.DataFrame) -> str:
+    """Return a claim made for each of many groups with its verdicts counted."""
+    counts = [f"{count} {word}" for word, count in rows["verdict"].value_counts().items()]
+    return f"{stem}: {names_of(counts)}"
 
 
 def others_words(names: Sequence[str]) -> str:

@@ -17,12 +17,19 @@ from gainlaw.tables.laws import laws_table
 from gainlaw.tables.multipliers import multipliers_table
 from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
-from gainlaw.tables.verdicts import claims_frame, claims_table, companions_table, untested_table
+from gainlaw.tables.verdicts import (
+    claims_by_group,
+    claims_frame,
+    claims_table,
+    companions_table,
+    untested_table,
+)
 
 __all__ = [
     "Column",
     "Table",
     "checkpoints_table",
+    "claims_by_group",
     "claims_frame",
     "claims_table",
     "companions_table",

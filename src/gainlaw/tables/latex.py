@@ -257,7 +257,7 @@ def _table_format(table: TableRecord, column: Column) -> str:
 
 def _breakable(code: str) -> str:
     """Let a long expression break after its brackets, commas and signs."""
-    return re.sub(r"(\{\]\}|[(,=)])", r"\1\\allowbreak{}", code)
+    return re.sub(r"(\{\]\}|\\_|[(,=)])", r"\1\\allowbreak{}", code)
 
 
 def _missing(value: object) -> bool:

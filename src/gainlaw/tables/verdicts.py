@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from gainlaw.claims.verdict import Verdict
     from gainlaw.fitting.record import FitRecord
 
-__all__ = ["claims_frame", "claims_table", "companions_table", "untested_table"]
+__all__ = ["claims_by_group", "claims_frame", "claims_table", "companions_table", "untested_table"]
+
+# In a table of more claims than the first, those made for more groups than the second stand apart.
+_MANY, _GROUPS = 12, 4
 
 # What more claims than these share is said below the table.
 _FEW = 3
@@ -157,6 +161,29 @@ def _errors(frame: pd.DataFrame) -> str:
     return f", with a Monte Carlo error of at most {known.max():.1g}" if len(known) else ""
 
 
+def claims_by_group(table: Table) -> tuple[Table, dict[str, pd.DataFrame]]:
+    """Return the claims of a long table that are made once, and those made for each of many groups.
+
+    Parameters
+    ----------
+    table : Table
+        From `claims_table`.
+
+    Returns
+    -------
+    single : Table
+        ``claims_alone``: the claims made once, or for a few groups; of a short table the table itself.
+    grouped : dict of str to DataFrame
+        By the claim, the rows of its groups.
+    """
+    stems = table.frame["name"].astype(str).str.replace(r" \[.*\]$", "", regex=True)
+    many = stems.map(stems.value_counts()) > _GROUPS
+    if len(stems) <= _MANY or not many.any():
+        return table, {}
+    grouped = {str(stem): rows for stem, rows in table.frame[many].groupby(stems[many], sort=False)}
+    return replace(table, name="claims_alone", frame=table.frame[~many].reset_index(drop=True)), grouped
+
+
 def companions_table(
     verdicts: Sequence[Verdict] | pd.DataFrame, fits: Sequence[FitRecord] = ()
 ) -> Table | None:
@@ -232,8 +259,8 @@ def untested_table(verdicts: Sequence[Verdict] | pd.DataFrame) -> Table | None:
     if frame.empty:
         return None
     columns = (
-        Column("words", "Claim", width=0.3),
-        Column("claim", "Expression", "code", width=0.25),
-        Column("reason", "It would take", width=0.35),
+        Column("words", "Claim", width=0.22),
+        Column("claim", "Expression", "code", width=0.27),
+        Column("reason", "It would take", width=0.45),
     )
     return Table("untested", "Claims that these data cannot test.", frame, columns, size="scriptsize")
