@@ -48,6 +48,7 @@ ENGINE_ROOM = {
     "training/train/heads.py",
     "training/train/loop.py",
     "training/train/objectives.py",
+    "training/jobs/align.py",
     "training/jobs/evaluate.py",
     "training/jobs/rank.py",
     "training/jobs/retrieve.py",

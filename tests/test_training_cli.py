@@ -128,9 +128,9 @@ def test_more_of_the_same_experiment_reuses_what_is_done(run_folder: Path, cli: 
     done = cli("run", run_folder / "more.toml", "-o", run_folder / "run")
     assert done.code == 0, done.err
     units = len(list((run_folder / "run" / "units").iterdir()))
-    # one more pretrained model: itself, its intermediate, two fine-tunings and scores for each of the two
-    assert "10 units done" in done.out
-    assert f"{units - 10} were done before" in done.out
+    # one more pretrained model: itself, its alignment and intermediate, two fine-tunings and scores for each of the two
+    assert "11 units done" in done.out
+    assert f"{units - 11} were done before" in done.out
     assert tables == {path: path.read_bytes() for path in (run_folder / "run" / "small").iterdir()}
     assert len(gl.read_evaluations(run_folder / "run" / "renamed")) == 60
     assert "give one of" in cli("check", run_folder / "run").err

@@ -299,6 +299,54 @@ DESIGN = {
     "epochs and steps": bad(
         toml("", rest="[training.finetune]\nepochs = 1\nsteps = 5"), ("training.finetune", "epochs or steps")
     ),
+    "contrast of labelled examples": bad(
+        toml("", made(), rest=SCRATCH + "[training.finetune]\ncontrast = 1.0"),
+        ("training.finetune.contrast", "it is of pretraining"),
+    ),
+    "contrast of a target": bad(
+        toml("", made(), targets=['task = "xcopa"\ntraining.contrast_pairs = 8'], rest=SCRATCH),
+        ("targets[1].training.contrast_pairs", "it is of pretraining"),
+    ),
+    "contrast without pretraining": bad(
+        toml("", rest="[training]\ncontrast = 1.0"), ("training.contrast", "with a table [pretraining]")
+    ),
+    "contrast of a single pair": bad(
+        toml("", made(), rest=SCRATCH + "[training.pretrain]\ncontrast_pairs = 1"),
+        ("training.pretrain.contrast_pairs", "at least 2"),
+    ),
+    "contrast without parallel text": bad(
+        toml(
+            "",
+            made(),
+            rest='[pretraining]\ncorpus = ["words.txt"]\ntokenizer = "tokenizer.json"\n'
+            "[training.pretrain]\ncontrast = 1.0",
+        ),
+        ("pretraining", "contrast needs parallel text"),
+    ),
+    "parallel text for nothing": bad(
+        toml("", made(), rest='[world]\n[pretraining]\nparallel = ["words.txt"]'),
+        ("pretraining.parallel", "add contrast"),
+    ),
+    "parallel text that is not there": bad(
+        toml(
+            "",
+            made(),
+            rest='[world]\n[pretraining]\nparallel = ["none.tsv"]\n[training.pretrain]\ncontrast = 1.0',
+        ),
+        ("pretraining.parallel[1]", "none.tsv"),
+    ),
+    "frozen in pretraining": bad(
+        toml("", made(), rest=SCRATCH + '[training.pretrain]\nfreeze = "embeddings"'),
+        ("training.pretrain.freeze", "pretraining trains all weights"),
+    ),
+    "frozen layers": bad(toml("", rest='[training]\nfreeze = "layers"'), ("training.freeze", "embeddings")),
+    "pooling of what is prompted": bad(
+        toml(PROMPTED, BLOOM, targets=['task = "xcopa"'], rest='[training]\npooling = "mean"'),
+        ("training.pooling", "it is of fine-tuning"),
+    ),
+    "a world of few verbs": bad(
+        toml("", rest="[world]\nverb_groups = 3"), ("world.verb_groups", "at least 4")
+    ),
     "shares of the world": bad(
         toml("", rest="[world]\nparallel = 0.7\nmixed = 0.6"), ("world.mixed", "1.3 together")
     ),
@@ -673,7 +721,7 @@ def world_tokens() -> str:
     from gainlaw.training.jobs.world import world_tokenizer
     from gainlaw.training.world.corpus import WorldSettings, make_world_and_languages
 
-    return world_tokenizer(make_world_and_languages(WorldSettings(antonyms=2, verb_groups=2))).to_str()
+    return world_tokenizer(make_world_and_languages(WorldSettings(antonyms=4, verb_groups=4))).to_str()
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -138,6 +138,7 @@ def test_models_from_scratch() -> None:
     assert counts(graph) == {
         "world": 1,
         "pretrain": 2,
+        "align": 2,
         "intermediate": 2 * 2,
         "finetune": models * 2,
         "evaluate": models * 2,
@@ -183,24 +184,25 @@ def changed(before: UnitGraph, after: UnitGraph) -> set[str]:
 
 
 BELOW = {"intermediate", "finetune", "evaluate"}
-ALL = {"world", "pretrain", *BELOW}
+PRETRAINED = {"pretrain", "align", *BELOW}
+ALL = {"world", *PRETRAINED}
 CHANGES: dict[str, tuple[str, str, set[str]]] = {
     "seed": ("seeds = [0, 1]", "seeds = [0, 2]", BELOW),
-    "pretraining seed": ("seeds = [0, 5]", "seeds = [0, 6]", {"pretrain", *BELOW}),
+    "pretraining seed": ("seeds = [0, 5]", "seeds = [0, 6]", PRETRAINED),
     "world": ("documents = 200", "documents = 201", ALL),
     "seed of the world": ("[world]", "[world]\nseed = 1", ALL),
-    "configuration": ("hidden_size = 16", "hidden_size = 32", {"pretrain", *BELOW}),
+    "configuration": ("hidden_size = 16", "hidden_size = 32", PRETRAINED),
     "recipe of pretraining": (
         "[world]",
         "[training.pretrain]\nmask_rate = 0.2\n[world]",
-        {"pretrain", *BELOW},
+        PRETRAINED,
     ),
     "recipe of intermediates": ("[world]", "[training.intermediate]\nepochs = 1\n[world]", BELOW),
     "recipe of an intermediate": ("examples = 40", "examples = 40\ntraining.warmup = 0.2", BELOW),
     "recipe of fine-tuning": ("[world]", "[training.finetune]\nclip = 2\n[world]", {"finetune", "evaluate"}),
     "recipe of a target": ("limit = 30", "limit = 30\ntraining.clip = 2", {"finetune", "evaluate"}),
-    "recipe of all": ("[world]", "[training]\nweight_decay = 0.1\n[world]", {"pretrain", *BELOW}),
-    "recipe of a checkpoint": ('"tiny"\n', '"tiny"\ntraining.batch_size = 8\n', {"pretrain", *BELOW}),
+    "recipe of all": ("[world]", "[training]\nweight_decay = 0.1\n[world]", PRETRAINED),
+    "recipe of a checkpoint": ('"tiny"\n', '"tiny"\ntraining.batch_size = 8\n', PRETRAINED),
     "adapters": ("limit = 30", "limit = 30\ntraining.lora.rank = 2", {"finetune", "evaluate"}),
     "examples of an intermediate": ("examples = 40", "examples = 41", BELOW),
     "tasks of an intermediate": ('["world_nli"]', '["world_nli", "world_siqa"]', BELOW),
@@ -209,7 +211,7 @@ CHANGES: dict[str, tuple[str, str, set[str]]] = {
     "items scored": ("limit = 30", "limit = 31", {"evaluate"}),
     "languages scored": ("limit = 30", 'limit = 30\nlanguages = ["en"]', {"evaluate"}),
     "split scored": ("limit = 30", 'limit = 30\nsplit = "validation"', {"evaluate"}),
-    "threads": ("[world]", "[compute]\nthreads = 2\n[world]", {"pretrain", *BELOW}),
+    "threads": ("[world]", "[compute]\nthreads = 2\n[world]", PRETRAINED),
 }
 
 
@@ -230,7 +232,7 @@ def test_the_baseline_does_not_depend_on_intermediates() -> None:
 
 
 def test_the_device_is_in_the_key_of_what_computes() -> None:
-    assert changed(graph_of(SCRATCH), graph_of(SCRATCH, device="cuda")) == {"pretrain", *BELOW}
+    assert changed(graph_of(SCRATCH), graph_of(SCRATCH, device="cuda")) == PRETRAINED
 
 
 SAME: dict[str, Callable[[str], str]] = {
@@ -348,10 +350,10 @@ def code(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 CODE: dict[str, set[str]] = {
     "world.corpus": ALL,
-    "jobs.load": {"pretrain", *BELOW},
-    "train.objectives": {"pretrain", *BELOW},
-    "train.loop": {"pretrain", *BELOW},
-    "train.sampling": {"pretrain", *BELOW},
+    "jobs.load": PRETRAINED,
+    "train.objectives": PRETRAINED,
+    "train.loop": PRETRAINED,
+    "train.sampling": PRETRAINED,
     "tasks.world": BELOW,
     "jobs.supervised": BELOW,
     "jobs.evaluate": BELOW,
@@ -390,7 +392,7 @@ def test_the_readers_of_tasks_are_in_the_keys(
 def test_the_versions_of_libraries_are_in_the_keys_of_what_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     before = graph_of(SCRATCH)
     monkeypatch.setattr(asking, "installed_versions", lambda names: {"torch": "0.1"})
-    assert changed(before, graph_of(SCRATCH)) == {"pretrain", *BELOW}
+    assert changed(before, graph_of(SCRATCH)) == PRETRAINED
 
 
 def test_words_about_code_are_in_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,6 +421,7 @@ _PROMPTS = {
     ),
 }
 DECIDING = {
+    "align": {"jobs.align", *_MODELS, "train.data", "train.batches", "train.heads"},
     "world": {"jobs.world", "world.meaning", "world.languages", "world.corpus"},
     "load": {"jobs.load", *_MODELS},
     "pretrain": {"jobs.pretrain", "jobs.load", *_CORE},
@@ -521,11 +524,31 @@ def test_a_recipe_survives_its_record() -> None:
 @pytest.mark.parametrize("name", list_shipped())
 def test_only_the_learning_rate_differs_between_the_sizes_of_a_shipped_experiment(name: str) -> None:
     experiment = open_experiment(name)
-    phases: tuple[Phase, ...] = ("intermediate", "finetune")
+    phases: tuple[Phase, ...] = ("pretrain", "intermediate", "finetune")
     for phase in phases:
-        recipes = [resolve_recipe(experiment, phase, checkpoint) for checkpoint in experiment.checkpoints]
-        assert len({json.dumps(recipe.record() | {"learning_rate": 0}) for recipe in recipes}) == 1
-        assert recipes[0].lora is None or "targets" in recipes[0].lora.model_fields_set
+        # A control keeps nothing of pretraining, of which it has none: it is another family, and alike in itself.
+        recipes = [
+            (pretrained, resolve_recipe(experiment, phase, checkpoint))
+            for checkpoint in experiment.checkpoints
+            for pretrained in (checkpoint.pretrain,)
+        ]
+        kinds = {(kind, json.dumps(recipe.record() | {"learning_rate": 0})) for kind, recipe in recipes}
+        assert len(kinds) == len({kind for kind, _ in recipes})
+        assert all(r.lora is None or "targets" in r.lora.model_fields_set for _, r in recipes)
+
+
+@pytest.mark.parametrize("name", ["ladder", "ladder_full"])
+def test_every_size_of_the_ladder_has_its_control(name: str) -> None:
+    experiment = open_experiment(name)
+    sizes = {kind: [c for c in experiment.checkpoints if c.pretrain is kind] for kind in (True, False)}
+    assert [c.config for c in sizes[True]] == [c.config for c in sizes[False]]
+    assert {c.model_family for c in sizes[False]} == {"no pretraining"}
+    for one, other in zip(sizes[True], sizes[False], strict=True):
+        own = one.training.model_dump(exclude={"pretrain"}, exclude_none=True)
+        assert other.training.model_dump(exclude_none=True) == own | {"freeze": "nothing"}
+    # The small ladder is the lower part of the large one: what is done for one is done for the other.
+    small, large = (build_graph(open_experiment(each), "cpu") for each in ("ladder", "ladder_full"))
+    assert set(small.units) <= set(large.units)
 
 
 def test_adapters_are_all_that_the_variant_of_the_study_differs_in() -> None:
@@ -597,19 +620,22 @@ def test_what_is_done_is_not_left_to_do(tmp_path: Path) -> None:
     assert after.disk_gb == pytest.approx(before.disk_gb - sum(unit.disk_gb for unit in done))
 
 
-#: Tokens of a document of the corpus and of a sequence of each task, special tokens included.
-CORPUS, NLI, COPA = 17.0, 18.0, 15.0
+#: Words of the world's languages, special tokens included.
+VOCABULARY = 1030
+#: Tokens of a document of the corpus, of one sentence, and of a sequence of each task, special tokens included.
+CORPUS, PAIR_SIDE, NLI, COPA = 16.5, 8.7, 15.5, 15.5
 
 
 def test_the_plan_of_a_world_is_what_is_computed_by_hand() -> None:
     text = (
         SCRATCH
-        + "[training]\nbatch_size = 10\n[training.pretrain]\nsteps = 50\n[training.finetune]\nepochs = 4\n"
+        + "[training]\nbatch_size = 10\n[training.pretrain]\nsteps = 50\ncontrast = 1.0\ncontrast_pairs = 4\n"
+        + "[training.finetune]\nepochs = 4\n"
     )
     text += "[budget]\nthroughput_tflops = 2.0\nutilisation = 0.5\n"
     experiment = read(text)
     planned = make_plan(experiment, build_graph(experiment, "cpu"))
-    config = dict(experiment.checkpoints[0].config or {}) | {"vocab_size": 1528, "pad_token_id": 0}
+    config = dict(experiment.checkpoints[0].config or {}) | {"vocab_size": VOCABULARY, "pad_token_id": 0}
 
     def train(tokens: float) -> float:
         return flops_per_example(config, tokens, phase="train")
@@ -617,9 +643,10 @@ def test_the_plan_of_a_world_is_what_is_computed_by_hand() -> None:
     def infer(tokens: float) -> float:
         return flops_per_example(config, tokens, phase="infer")
 
-    languages = 17
+    languages = 9
     hand = {
-        ("pretrain", "pretraining"): 50 * 10 * train(CORPUS),
+        ("pretrain", "pretraining"): 50 * (10 * train(CORPUS) + 4 * 2 * train(PAIR_SIDE)),
+        ("align", "alignment"): languages * 200 * infer(PAIR_SIDE),
         ("intermediate", "nli"): 3 * 40 * train(NLI),
         ("finetune", "world_nli"): 4 * 20 * train(NLI),
         ("finetune", "world_copa"): 4 * 100 * 2 * train(COPA),  # two options; all items of the world
@@ -637,7 +664,7 @@ def test_the_plan_of_a_world_is_what_is_computed_by_hand() -> None:
         ]
         assert unit.flops == pytest.approx(want, rel=1e-12), unit.label
         assert unit.counted
-    copies = {"pretrain": 2, "intermediate": 4, "finetune": 8, "evaluate": 8}
+    copies = {"pretrain": 2, "align": 2, "intermediate": 4, "finetune": 8, "evaluate": 8}
     total = sum(flops * copies[phase] for (phase, _), flops in hand.items())
     assert planned.gpu_hours == pytest.approx(total / (2.0e12 * 0.5) / 3600)
 
@@ -653,8 +680,11 @@ def test_the_lengths_of_the_world_are_those_of_its_texts() -> None:
     def length(*texts: str) -> int:
         return len(tokenizer.encode(*texts).ids)
 
-    lengths = [length(*pair) for pair in documents(corpus, settings)]
+    made = list(documents(corpus, settings))
+    lengths = [length(each.first, each.second) for each in made]
     assert sum(lengths) / len(lengths) == pytest.approx(CORPUS, rel=0.1)
+    lengths = [length(text) for each in made if each.parallel for text in (each.first, each.second)]
+    assert sum(lengths) / len(lengths) == pytest.approx(PAIR_SIDE, rel=0.1)
     english = corpus.languages[0]
     items = task_items(corpus, "world_nli", "test", english, 500, 0)
     lengths = [length(item["first"], item["second"]) for item in items]
@@ -679,7 +709,7 @@ def test_a_corpus_of_files_is_counted(folder: Path) -> None:
         experiment = read(text + world, folder)
         planned = make_plan(experiment, build_graph(experiment, "cpu"))
         unit = next(unit for unit in planned.units if unit.phase == "pretrain")
-        config = dict(experiment.checkpoints[0].config or {}) | {"vocab_size": 1528}
+        config = dict(experiment.checkpoints[0].config or {}) | {"vocab_size": VOCABULARY}
         one = flops_per_example(config, 19 * 0.24, phase="train")
         assert unit.flops == pytest.approx(2 * 25 * one, rel=1e-12)
 

@@ -328,6 +328,7 @@ def test_every_architecture_is_trained_from_scratch_in_a_world(
         "world": 1,
         "pretrain": 2,
         "load": 4,
+        "align": 6,
         "intermediate": 6,
         "finetune": 6 * 2 * 2,
         "evaluate": 6 * 2,

@@ -9,7 +9,9 @@ import pandas as pd
 
 import gainlaw as gl
 from analysis.across import across_of
+from analysis.steps.control import read_control
 from gainlaw._io import write_text_atomic
+from gainlaw.tables.table import Table
 
 
 def run(
@@ -22,6 +24,10 @@ def run(
     across: Mapping[str, str] | None = None,
     preface: str = "",
 ) -> None:
+    ground: tuple[Table, ...] = ()
+    if "control" in inputs:
+        verdict, ground = read_control(inputs["control"])
+        preface = f"{preface} {verdict}"
     report = gl.write_report(
         {name: gl.load_fit(inputs[key]) for key, name in fits.items()},
         output.parent,
@@ -31,6 +37,8 @@ def run(
         beside={name: gl.load_fit(inputs[key]) for key, name in (beside or {}).items()},
         figures=inputs["figures"],
         across=across_of(inputs, across),
+        preface=preface,
+        ground=ground,
     )
-    said = [preface, "" if report.across is None else report.across.text, report.answer.text]
+    said = ["" if report.across is None else report.across.text, report.answer.text]
     write_text_atomic(output, "\n\n".join(each for each in said if each) + "\n")

@@ -32,6 +32,7 @@ _EXPORTS = {
     "read_gains": "scores.gains.cells.reading",
     "read_table": "scores.gains.cells.reading",
     "import_results": "imports.table",
+    "check_controls": "scores.controls",
     "load_dataset": "scores.datasets",
     "list_datasets": "scores.datasets",
     "load_languages": "scores.languages",
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from gainlaw.model.spec.priors import prior
     from gainlaw.posterior.levels import gain_curve
     from gainlaw.report.write import draw_figures, write_report
+    from gainlaw.scores.controls import check_controls
     from gainlaw.scores.datasets import list_datasets, load_dataset
     from gainlaw.scores.evaluations.table import Evaluations, evaluations_from_frame, read_evaluations
     from gainlaw.scores.gains.cells.reading import gains_from_frame, read_gains, read_table

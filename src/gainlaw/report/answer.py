@@ -47,6 +47,8 @@ class Answer:
         The numbers in the sentences, at full precision, by name.
     limits : tuple of str
         Which law the answer speaks for, whether another predicts better, and what it misses.
+    preface : str
+        What stands before it: what kind of data it is about, or what keeps these from being evidence.
     """
 
     headline: str
@@ -56,11 +58,12 @@ class Answer:
     trusted: bool
     values: Mapping[str, float] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
+    preface: str = ""
 
     @property
     def text(self) -> str:
         """The whole answer as one paragraph."""
-        return " ".join([self.headline, *self.sentences, *self.limits, *self.more])
+        return " ".join([self.preface, self.headline, *self.sentences, *self.limits, *self.more]).strip()
 
 
 def answer(fit: FitRecord, twin: FitRecord | None = None) -> Answer:

@@ -49,6 +49,8 @@ class Content:
         By the name of another study, what it answers.
     across : Together or None
         What several studies together say.
+    ground : tuple of str
+        The names of the tables that say what has to hold for the answer to mean something.
     """
 
     fits: Fits
@@ -59,6 +61,7 @@ class Content:
     curve_words: Mapping[str, str]
     beside: Mapping[str, Answer]
     across: Together | None = None
+    ground: tuple[str, ...] = ()
 
     def has(self, name: str) -> bool:
         """Return whether there is a table or a figure of that name."""
@@ -72,6 +75,8 @@ def collect(
     beside: Mapping[str, FitRecord] | None = None,
     figures: Sequence[Exhibit] | Artists | None = None,
     across: Across | None = None,
+    preface: str = "",
+    ground: Sequence[Table] = (),
 ) -> Content:
     """Make every table and figure of a report.
 
@@ -89,6 +94,10 @@ def collect(
         The figures, where they are drawn already, or processes that draw them beside this one.
     across : Across, optional
         Fits of several studies together.
+    preface : str
+        What stands before the answer.
+    ground : sequence of Table
+        What has to hold for the answer to mean something.
     """
     basis = basis_of(fits, beside, across)
     if isinstance(figures, Artists):
@@ -99,9 +108,11 @@ def collect(
         *_others(fits),
         *([] if basis.study is None else [make.curve_laws_table(basis.study)]),
         *_beside(beside or {}),
+        *ground,
     ]
     words = {} if basis.study is None else basis.study.words
-    said = replace(answer(fits.main, fits.twin), limits=limits_of(fits.main, fits.others, comparison))
+    limits = limits_of(fits.main, fits.others, comparison)
+    said = replace(answer(fits.main, fits.twin), limits=limits, preface=preface)
     if isinstance(figures, Artists):
         exhibits: Sequence[Exhibit] = figures.finish(basis)
     else:
@@ -115,6 +126,7 @@ def collect(
         {task_title(name): text for name, text in words.items()},
         {name: answer(fit, None) for name, fit in (beside or {}).items()},
         None if across is None else across_words(across),
+        tuple(table.name for table in ground),
     )
 
 

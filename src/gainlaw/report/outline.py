@@ -78,6 +78,7 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
     together = ("across_slopes", "across_multipliers", *_starting(content, "across_compare_"))
     chapters = [
         Chapter("across", "Every study at once", "", together),
+        Chapter("ground", "What the answer stands on", "", content.ground),
         Chapter("data", "Data", data_words(main), ("data", "checkpoints", "gains")),
         Chapter("method", "Method", "", ()),
         Chapter("results", "Results", results_words(main, slopes), ("laws", *results, "effects")),

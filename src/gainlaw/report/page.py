@@ -42,6 +42,7 @@ __all__ = ["render_page"]
 
 # Chapters by what a reader wants first; those after the bar are folded.
 _ORDER = (
+    "ground",
     "claims",
     "results",
     "width",
@@ -233,7 +234,8 @@ def _details(title: str, inner: str) -> str:
 
 
 def _lead(content: Content) -> str:
-    return f"{_told(content.answer)}\n{_paragraph(' '.join(content.answer.more))}"
+    before = _paragraph(content.answer.preface, "preface")
+    return f"{before}\n{_told(content.answer)}\n{_paragraph(' '.join(content.answer.more))}"
 
 
 def _told(said: Answer | Together) -> str:

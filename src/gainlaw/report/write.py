@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gainlaw.report.across import Across, Together
     from gainlaw.report.artists import Artists
     from gainlaw.report.content import Content, Verdicts
+    from gainlaw.tables.table import Table
 
 __all__ = ["Report", "draw_figures", "write_report"]
 
@@ -57,6 +58,8 @@ def write_report(
     beside: Mapping[str, FitRecord] | None = None,
     figures: str | Path | Artists | None = None,
     across: Across | None = None,
+    preface: str = "",
+    ground: Sequence[Table] = (),
     safe_csv: bool = False,
 ) -> Report:
     """Write the report of one or several fits.
@@ -87,6 +90,10 @@ def write_report(
         (`gainlaw.report.artists.hire`); without it they are drawn here.
     across : Across, optional
         Fits of several studies together (`gainlaw.report.across.Across`), with which the report begins.
+    preface : str
+        What stands before the answer, such as what kind of data it is about, or what keeps these from being evidence.
+    ground : sequence of Table
+        What has to hold for the answer to mean something, such as how controls did: a chapter after the answer.
     safe_csv : bool
         Prefix the cells of CSV files that a spreadsheet would run.
 
@@ -116,7 +123,7 @@ def write_report(
     words = title or TITLE
     folder = Path(out)
     with new_directory(folder, FILES, names=("report.html", "paper.tex")) as scratch:
-        content = collect(arrange_fits(fits), verdicts, comparison, beside, drawn, across)
+        content = collect(arrange_fits(fits), verdicts, comparison, beside, drawn, across, preface, ground)
         _fill(scratch, content, safe_csv)
         write_text_atomic(scratch / "paper.tex", render_paper(content, verdicts, words))
         write_text_atomic(scratch / "report.html", render_page(content, verdicts, words))

@@ -107,9 +107,9 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
             ),
             Dataset(
                 "ladder",
-                "Models pretrained from scratch on a synthetic multilingual world, with two intermediate tasks",
+                "Models pretrained from scratch on a synthetic multilingual world, with controls",
                 "ladder.csv",
-                1530,
+                648,
                 True,
                 "Apache-2.0",
                 "gainlaw (CITATION.cff)",

@@ -8,6 +8,7 @@ from pathlib import Path
 from gainlaw.errors import InputError, Problem
 from gainlaw.tasks import plain_name
 from gainlaw.training.experiment.configurations import configuration_faults, length_faults, vocabulary_of
+from gainlaw.training.experiment.recipes import resolve_recipe
 from gainlaw.training.experiment.schema import Checkpoint, Settings
 from gainlaw.training.experiment.taskchecks import (
     intermediate_faults,
@@ -56,6 +57,7 @@ def find_faults(draft: Draft) -> list[Problem]:
         for key, table in _settings(draft)
         if table.epochs is not None and table.steps is not None
     ]
+    found += _out_of_place(draft)
     world = draft.experiment.world
     if world is not None and world.parallel + world.mixed > 1:
         what = f"parallel and mixed are shares of the documents, {world.parallel + world.mixed:g} together"
@@ -182,6 +184,10 @@ def _pretraining(draft: Draft) -> list[Problem]:
     found = twice(table.seeds, "pretraining.seeds")
     for number, place in enumerate(table.corpus or (), 1):
         found += place_faults(draft, place, f"pretraining.corpus[{number}]", "file")
+    for number, place in enumerate(table.parallel or (), 1):
+        found += place_faults(draft, place, f"pretraining.parallel[{number}]", "file")
+    if not {"training", "checkpoints"} & set(draft.doubtful):
+        found += _parallel(draft, table.parallel is not None)
     if table.tokenizer is not None:
         key = "pretraining.tokenizer"
         missing = place_faults(draft, table.tokenizer, key, "file")
@@ -199,6 +205,47 @@ def _pretraining(draft: Draft) -> list[Problem]:
         hint = "hub and local checkpoints are pretrained already"
         found.append(Problem("no checkpoint starts from a configuration", "pretraining", hint=hint))
     return found
+
+
+def _parallel(draft: Draft, given: bool) -> list[Problem]:
+    """Return whether parallel text lacks where it is learned from, or is there for nothing."""
+    pretrained = [c for _, c in draft.checkpoints() if c.config is not None and c.pretrain]
+    wanted = any(resolve_recipe(draft.experiment, "pretrain", c).contrast for c in pretrained)
+    if wanted and not given and not draft.has("world"):
+        hint = "add pretraining.parallel, a list of files with a sentence, a tab and its translation on each line"
+        return [Problem("contrast needs parallel text", "pretraining", hint=hint)]
+    if given and not wanted and pretrained:
+        hint = "add contrast, the weight of its loss, to training.pretrain"
+        return [Problem("parallel text is for contrast", "pretraining.parallel", hint=hint)]
+    return []
+
+
+def _out_of_place(draft: Draft) -> list[Problem]:
+    """Return settings that the phase they are given for does not have."""
+    experiment = draft.experiment
+    found = []
+    for key, table in _settings(draft):
+        pretrains = key.endswith(".pretrain")
+        labelled = key.endswith((".intermediate", ".finetune")) or key.startswith(
+            ("intermediates", "targets")
+        )
+        given = {name for name in _CONTRAST if getattr(table, name) is not None}
+        if given and (labelled or experiment.pretraining is None):
+            hint = "give it in training.pretrain, with a table [pretraining]"
+            found += [Problem("it is of pretraining", f"{key}.{name}", hint=hint) for name in sorted(given)]
+        if table.freeze is not None and pretrains:
+            hint = "give it in training, training.intermediate or training.finetune"
+            found.append(Problem("pretraining trains all weights", f"{key}.freeze", hint=hint))
+        if experiment.protocol == "prompted":
+            found += [
+                Problem("it is of fine-tuning", f"{key}.{name}", hint="leave it out where prompts are scored")
+                for name in ("pooling", "freeze")
+                if getattr(table, name) is not None
+            ]
+    return found
+
+
+_CONTRAST = ("contrast", "contrast_pairs", "contrast_temperature")
 
 
 def _settings(draft: Draft) -> Iterator[tuple[str, Settings]]:

@@ -47,6 +47,16 @@ class Recipe:
         Checks on the validation split in an epoch, when `patience` is not 0.
     mask_rate : float
         Share of tokens to predict in masked language modelling.
+    contrast : float
+        Weight of the contrastive loss of parallel sentences in pretraining; 0 is none.
+    contrast_pairs : int
+        Sentences with their translations in a step: each is told from the translations of the others.
+    contrast_temperature : float
+        What their cosines are divided by.
+    pooling : {"usual", "first", "mean", "last"}
+        Which state stands for a sequence; ``usual`` is what its architecture has.
+    freeze : {"nothing", "embeddings"}
+        What labelled examples leave as pretraining made it.
     lora : Lora or None
         Low-rank adapters; None trains all weights.
     """
@@ -66,6 +76,11 @@ class Recipe:
     patience: int
     checks: int
     mask_rate: float
+    contrast: float
+    contrast_pairs: int
+    contrast_temperature: float
+    pooling: str
+    freeze: str
     lora: Lora | None
 
     def record(self) -> dict[str, Any]:
@@ -96,6 +111,11 @@ _COMMON = Recipe(
     patience=0,
     checks=1,
     mask_rate=0.15,
+    contrast=0.0,
+    contrast_pairs=32,
+    contrast_temperature=0.1,
+    pooling="usual",
+    freeze="nothing",
     lora=None,
 )
 DEFAULTS: dict[Phase, Recipe] = {

@@ -106,6 +106,11 @@ class Settings(_Table):
     patience: Annotated[int, Field(ge=0, le=_MOST)] | None = None
     checks: Count | None = None
     mask_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    contrast: Annotated[float, Field(ge=0)] | None = None
+    contrast_pairs: Annotated[int, Field(ge=2, le=_MOST)] | None = None
+    contrast_temperature: Annotated[float, Field(gt=0)] | None = None
+    pooling: Literal["usual", "first", "mean", "last"] | None = None
+    freeze: Literal["nothing", "embeddings"] | None = None
     lora: Adapters | None = None
 
 
@@ -138,6 +143,7 @@ class Pretraining(_Table):
 
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     corpus: Annotated[list[Text], Field(min_length=1)] | None = None
+    parallel: Annotated[list[Text], Field(min_length=1)] | None = None
     tokenizer: Text | None = None
 
 
@@ -145,15 +151,16 @@ class WorldTable(_Table):
     """The synthetic world; see `gainlaw.training.world.corpus.WorldSettings`."""
 
     seed: Seed = 0
-    antonyms: Annotated[int, Field(ge=2, le=256)] = 16
-    verb_groups: Annotated[int, Field(ge=2, le=256)] = 16
-    per_family: Annotated[int, Field(ge=1, le=9)] = 4
-    documents: Count = 60_000
-    parallel: Fraction = 0.15
-    mixed: Fraction = 0.10
+    antonyms: Annotated[int, Field(ge=4, le=256)] = 8
+    verb_groups: Annotated[int, Field(ge=4, le=256)] = 8
+    per_family: Annotated[int, Field(ge=1, le=9)] = 2
+    documents: Count = 80_000
+    parallel: Fraction = 0.4
+    mixed: Fraction = 0.3
     train: Count = 8_000
     validation: Count = 500
     test: Count = 500
+    probes: Count = 200
 
 
 class Prompt(_Table):

@@ -62,7 +62,8 @@ def run(job: Job) -> None:
     tokenizer = job.tokenizer()
     backbone = job.model("encoder")
     name = head["task"]
-    model = TaskModel(backbone, {name: HeadShape(head["kind"], head["outputs"])}, seed=0).to(device)
+    shape = HeadShape(head["kind"], head["outputs"])
+    model = TaskModel(backbone, {name: shape}, seed=0, pooling=head["pooling"]).to(device)
     load_head(model, folder, name)
     model.requires_grad_(False)  # autocast keeps a copy of every weight that may be trained
     frames, scores = [], []

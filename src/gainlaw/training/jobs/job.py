@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gainlaw._io import write_text_atomic
-from gainlaw.errors import InputError
+from gainlaw.errors import InputError, Problem
 from gainlaw.training.items.items import Item
 from gainlaw.training.items.loading import load_items
 from gainlaw.training.items.registry import task_of
@@ -118,18 +118,44 @@ class Job:
         InputError
             If there is no text in them.
         """
-        places = sorted(self.unit.aside.items())
-        files = [Path(place) for name, place in places if name.startswith("corpus.")]
-        files = files or [self.parent("world") / "corpus.tsv"]
-        texts = []
-        for file in files:
-            for line in file.read_text(encoding="utf-8").splitlines():
-                first, _, second = line.partition("\t")
-                if first.strip():
-                    texts.append((first, second))
+        texts = [(first, second) for _, first, second in self._lines("corpus") if first.strip()]
         if not texts:
-            raise InputError("the corpus has no text", source=", ".join(map(str, files)))
+            raise InputError("the corpus has no text", source=", ".join(map(str, self._files("corpus"))))
         return texts
+
+    def parallel(self) -> list[tuple[str, str]]:
+        """Return sentences with their translations: lines of two texts, parted by a tab.
+
+        Raises
+        ------
+        InputError
+            If a line lacks one of the two, or there are fewer than two lines.
+        """
+        lines = [(n, first.strip(), second.strip()) for n, first, second in self._lines("parallel")]
+        lines = [each for each in lines if each[1] or each[2]]
+        source = ", ".join(map(str, self._files("parallel")))
+        lacking = [n for n, first, second in lines if not (first and second)]
+        if lacking:
+            hint = "a sentence, a tab, and its translation on each line"
+            raise InputError(
+                Problem("a sentence has no translation", rows=tuple(lacking), hint=hint), source=source
+            )
+        if len(lines) < 2:
+            raise InputError("parallel text needs two sentences at least", source=source)
+        return [(first, second) for _, first, second in lines]
+
+    def _files(self, what: str) -> list[Path]:
+        """Return the files of a text that the experiment names, or that of the world."""
+        places = sorted(self.unit.aside.items())
+        files = [Path(place) for name, place in places if name.startswith(f"{what}.")]
+        return files or [self.parent("world") / f"{what}.tsv"]
+
+    def _lines(self, what: str) -> Iterator[tuple[int, str, str]]:
+        """Yield the number of each line of a text, and what is before and behind its tab."""
+        for file in self._files(what):
+            for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+                first, _, second = line.partition("\t")
+                yield number, first, second
 
 
 def _model(store: Store, name: str, role: Role, device: str) -> PreTrainedModel:

@@ -14,7 +14,7 @@ from gainlaw.training.train.backbones import make_model, save_model
 from gainlaw.training.train.data import encode_texts
 from gainlaw.training.train.heads import MaskedHead, require_positions
 from gainlaw.training.train.loop import train
-from gainlaw.training.train.objectives import Masked, MaskedText
+from gainlaw.training.train.objectives import Contrast, Masked, MaskedText
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -31,8 +31,10 @@ def run(job: Job) -> None:
     model.to(job.device)  # type: ignore[arg-type]  # its decorator hides the signature
     text = masked_text(job.corpus(), tokenizer, recipe)
     head = MaskedHead(model)
-    require_positions(model, [text.encoded])
-    objective = Masked(head, text, recipe.batch_size, spec["seed"], tokenizer.pad_token_id)
+    contrast = _contrast(job, tokenizer, recipe) if recipe.contrast else None
+    sides = [] if contrast is None else [contrast.first, contrast.second]
+    require_positions(model, [text.encoded, *sides])
+    objective = Masked(head, text, recipe.batch_size, spec["seed"], tokenizer.pad_token_id, contrast)
     result = train(
         objective,
         recipe,
@@ -44,6 +46,22 @@ def run(job: Job) -> None:
     save_model(model, job.folder / MODEL)
     write_info(model.base_model, job.folder)  # type: ignore[arg-type]
     job.write("result.json", result.record())
+
+
+def _contrast(job: Job, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> Contrast:
+    """Return the parallel sentences of a unit."""
+    pairs = job.parallel()
+    first, second = (
+        encode_texts([(pair[i], "") for pair in pairs], tokenizer, recipe.max_length) for i in (0, 1)
+    )
+    return Contrast(
+        first,
+        second,
+        recipe.contrast,
+        recipe.contrast_pairs,
+        recipe.contrast_temperature,
+        recipe.pooling,
+    )
 
 
 def masked_text(

@@ -19,7 +19,7 @@ from gainlaw.training.jobs.evaluate import predict
 from gainlaw.training.jobs.job import ADAPTERS, MODEL, Job
 from gainlaw.training.jobs.pretrain import masked_text
 from gainlaw.training.train.adapters import add_adapters, save_adapters
-from gainlaw.training.train.backbones import recompute_activations, save_model
+from gainlaw.training.train.backbones import freeze_embeddings, recompute_activations, save_model
 from gainlaw.training.train.data import Encoded, encode
 from gainlaw.training.train.heads import (
     HeadShape,
@@ -66,7 +66,9 @@ def run(job: Job) -> None:
     if recipe.gradient_checkpointing:
         recompute_activations(backbone)
     adapted = _add_lora(backbone, recipe, spec["seed"])
-    model = TaskModel(backbone, shapes, spec["seed"], dropout=spec["dropout"]).to(device)
+    if recipe.freeze == "embeddings":
+        freeze_embeddings(backbone)
+    model = TaskModel(backbone, shapes, spec["seed"], spec["dropout"], recipe.pooling).to(device)
     if spec.get("carry_head"):
         load_head(model, job.parent("model"), next(iter(tasks)))
     masked = None

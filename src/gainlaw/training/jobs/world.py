@@ -15,6 +15,7 @@ from gainlaw.training.world.corpus import (
     documents,
     items_file,
     make_world_and_languages,
+    probes,
     task_items,
 )
 
@@ -36,12 +37,14 @@ def write_world(settings: WorldSettings, folder: Path) -> None:
     settings : WorldSettings
         The world.
     folder : Path
-        Gets ``tokenizer.json``, ``corpus.tsv`` (two texts a line), ``items/TASK/SPLIT.LANGUAGE.jsonl`` and
-        ``languages.json``.
+        Gets ``tokenizer.json``, ``corpus.tsv`` (two texts a line), ``parallel.tsv`` (those of its lines that are a
+        sentence and its translation), ``items/TASK/SPLIT.LANGUAGE.jsonl``, ``languages.json``, and ``lexicon.json``
+        (of every language its words, in the same order, and the same sentences).
     """
     corpus = make_world_and_languages(settings)
-    lines = (f"{first}\t{second}\n" for first, second in documents(corpus, settings))
-    write_text_atomic(folder / "corpus.tsv", "".join(lines))
+    lines = [(f"{first}\t{second}\n", same) for first, second, same in documents(corpus, settings)]
+    write_text_atomic(folder / "corpus.tsv", "".join(line for line, _ in lines))
+    write_text_atomic(folder / "parallel.tsv", "".join(line for line, same in lines if same))
     world_tokenizer(corpus).save(str(folder / "tokenizer.json"))
     english = corpus.languages[0]
     table = [
@@ -50,11 +53,16 @@ def write_world(settings: WorldSettings, folder: Path) -> None:
             "language_family": language.family.name,
             "word_order": language.family.order,
             "corpus_weight": language.weight,
-            "same_words_as_english": round(language.similarity(english), 4),
         }
         for language in corpus.languages
     ]
     write_text_atomic(folder / "languages.json", json.dumps(table, indent=1) + "\n")
+    sentences = probes(corpus, settings)
+    lexicon = {
+        language.code: {"words": list(language.words.values()), "sentences": sentences[language.code]}
+        for language in corpus.languages
+    }
+    write_text_atomic(folder / "lexicon.json", json.dumps(lexicon) + "\n")
     for task in WORLD_TASKS:
         for split, languages, count in (
             ("train", (english,), settings.train),
@@ -71,7 +79,7 @@ def world_tokenizer(corpus: Corpus) -> Any:
     """Return a tokenizer of whole words: every word of every language has an id."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-    words = dict.fromkeys((*SPECIAL, ".", *corpus.world.names))
+    words = dict.fromkeys((*SPECIAL, "."))
     for language in corpus.languages:
         words |= dict.fromkeys(language.words.values())
     vocabulary = {word: i for i, word in enumerate(words)}

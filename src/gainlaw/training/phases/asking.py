@@ -135,14 +135,14 @@ class Builder:
             return Reads({}, {"tokenizer": str(path)}, {"tokenizer": self.hash(path)})
         return Reads({"tokenizer": self.world()})
 
-    def corpus(self, files: Sequence[str] | None, reads: Reads) -> None:
-        """Add the texts that a model learns from: files, or those of the world."""
+    def corpus(self, files: Sequence[str] | None, reads: Reads, what: str = "corpus") -> None:
+        """Add the texts that a model learns from: files, or those of the world; `what` is corpus or parallel."""
         if not files:
             reads.parents["world"] = self.world()
         for number, file in enumerate(files or ()):
             path = self.place(file)
-            reads.where[f"corpus.{number}"] = str(path)
-            reads.data[f"corpus.{number}"] = self.hash(path)
+            reads.where[f"{what}.{number}"] = str(path)
+            reads.data[f"{what}.{number}"] = self.hash(path)
 
     def base(self, start: Unit, tasks: Iterable[str]) -> Reads:
         """Return what a unit on some tasks reads: the tokenizer of the model that it goes back to, and the world."""

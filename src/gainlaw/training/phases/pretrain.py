@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gainlaw.training.experiment.recipes import Recipe, resolve_recipe
 from gainlaw.training.phases.phase import Effort, Start
-from gainlaw.training.plan.workload import Workload, corpus_workload, entry_workload
+from gainlaw.training.plan.workload import Workload, corpus_workload, entry_workload, parallel_workload
 
 if TYPE_CHECKING:
     from gainlaw.training.experiment.schema import Checkpoint, Experiment
@@ -29,9 +29,12 @@ class PretrainPhase(Start):
         table = builder.experiment.pretraining
         reads = builder.tokenizer()
         builder.corpus(table.corpus if table is not None else None, reads)
+        recipe = resolve_recipe(builder.experiment, "pretrain", checkpoint)
+        if recipe.contrast:
+            builder.corpus(table.parallel if table is not None else None, reads, "parallel")
         spec = {
             "config": checkpoint.config,
-            "recipe": resolve_recipe(builder.experiment, "pretrain", checkpoint).record(),
+            "recipe": recipe.record(),
             "seed": seed,
             "data": reads.data,
         }
@@ -42,7 +45,13 @@ class PretrainPhase(Start):
         recipe = Recipe.from_record(unit.spec["recipe"])
         load = corpus_workload(experiment.world, unit, recipe.max_length)
         steps = recipe.steps or max(1, round((recipe.epochs or 1) * load.examples / recipe.batch_size))
-        return recipe_effort(recipe, (load,), steps * recipe.batch_size / load.examples)
+        loads = [load]
+        if recipe.contrast:
+            pairs = parallel_workload(experiment.world, unit, recipe.max_length)
+            count = min(recipe.contrast_pairs, pairs.examples)
+            # As many sequences a document of the corpus as go through the model beside it.
+            loads.append(replace(pairs, examples=load.examples, sequences=2.0 * count / recipe.batch_size))
+        return recipe_effort(recipe, tuple(loads), steps * recipe.batch_size / load.examples)
 
 
 def recipe_effort(recipe: Recipe, loads: tuple[Workload, ...], passes: float, mlm: float = 0.0) -> Effort:

@@ -25,6 +25,7 @@ PHASES: Mapping[str, Entry] = MappingProxyType(
     {
         "world": Entry("gainlaw.training.phases.world"),
         "load": Entry("gainlaw.training.phases.load"),
+        "align": Entry("gainlaw.training.phases.align"),
         "pretrain": Entry("gainlaw.training.phases.pretrain"),
         "intermediate": Entry("gainlaw.training.phases.supervised", method="supervised"),
         "consistency": Entry("gainlaw.training.phases.consistency", method="prompt_consistency"),
@@ -52,6 +53,6 @@ def find_phase(name: str) -> Any:
     Examples
     --------
     >>> find_phase("world").leaves
-    ('tokenizer.json', 'corpus.tsv', 'items', 'languages.json')
+    ('tokenizer.json', 'corpus.tsv', 'parallel.tsv', 'items', 'languages.json', 'lexicon.json')
     """
     return next(phase for phase in import_module(PHASES[name].module).PHASES if phase.name == name)

@@ -19,7 +19,7 @@ class WorldPhase(Phase):
 
     name, done_by = "world", "jobs.world"
     computes = False
-    leaves = ("tokenizer.json", "corpus.tsv", "items", "languages.json")
+    leaves = ("tokenizer.json", "corpus.tsv", "parallel.tsv", "items", "languages.json", "lexicon.json")
 
     def request(self, builder: Builder) -> Unit:
         """Ask for the world of the experiment; its spec has the values of `WorldSettings`."""

@@ -203,7 +203,10 @@ def make_plan(
     models = []
     for checkpoint in experiment.checkpoints:
         config = named[checkpoint.name]
-        ends = [cell.unit for cell in graph.cells if cell.checkpoint == checkpoint.name]
+        cells = [cell for cell in graph.cells if cell.checkpoint == checkpoint.name]
+        starts = {cell.source for cell in cells}
+        ends = [cell.unit for cell in cells]
+        ends += [each.unit for each in graph.alignments if each.source in starts]
         lines = dict.fromkeys(n for end in ends for n in _line(graph, end))
         mine = [costs[n] for n in dict.fromkeys((*lines, *_searches(graph, lines)))]
         counts = None if config is None else _parameters(experiment, config)

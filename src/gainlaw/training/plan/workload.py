@@ -15,12 +15,18 @@ from gainlaw.training.items.loading import load_items
 from gainlaw.training.items.registry import task_of
 from gainlaw.units.unit import Unit
 
-__all__ = ["Workload", "corpus_workload", "entry_workload"]
+__all__ = ["Workload", "corpus_workload", "entry_workload", "parallel_workload", "probe_workload"]
 
 #: Tokens of subword vocabularies a character of text, for an estimate: about 4.2 characters a token.
 _TOKENS_PER_CHARACTER = 0.24
-#: Words of the synthetic world in a document of two sentences, and tokens of an item.
-_WORLD_TOKENS = {"corpus": 17.0, "world_nli": 18.0, "world_copa": 15.0, "world_siqa": 16.0}
+#: Tokens of the synthetic world: of a document of two sentences, of a sentence by itself, and of an item.
+_WORLD_TOKENS = {
+    "corpus": 16.5,
+    "parallel": 8.7,
+    "world_nli": 15.5,
+    "world_copa": 15.5,
+    "world_siqa": 14.5,
+}
 _WORLD_SEQUENCES = {"world_nli": 1.0, "world_copa": 2.0, "world_siqa": 3.0}
 _SPECIAL = 4
 _PROBE = 200
@@ -97,6 +103,26 @@ def corpus_workload(world: WorldTable | None, unit: Unit, longest: int) -> Workl
     lines = max(1, sum(_count_lines(file) for file in files))
     tokens = sum(file.stat().st_size for file in files) / lines * _TOKENS_PER_CHARACTER
     return Workload(lines, 1.0, min(tokens, float(longest)), True)
+
+
+def parallel_workload(world: WorldTable | None, unit: Unit, longest: int) -> Workload:
+    """Return how much parallel text there is, each line two sequences; files are estimated from their bytes."""
+    files = [Path(place) for role, place in unit.aside.items() if role.startswith("parallel.")]
+    if not files:
+        assert world is not None
+        return Workload(round(world.documents * world.parallel), 2.0, _WORLD_TOKENS["parallel"], True)
+    lines = max(1, sum(_count_lines(file) for file in files))
+    tokens = sum(file.stat().st_size for file in files) / lines / 2 * _TOKENS_PER_CHARACTER + _SPECIAL / 2
+    return Workload(lines, 2.0, min(tokens, float(longest)), True)
+
+
+def probe_workload(world: WorldTable | None) -> Workload:
+    """Return the sentences by which alignment is measured, one sequence a language."""
+    from gainlaw.training.world.languages import language_codes
+
+    assert world is not None
+    languages = float(len(language_codes(world.per_family)))
+    return Workload(world.probes, languages, _WORLD_TOKENS["parallel"], True)
 
 
 def _count_lines(file: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gainlaw.training.experiment.schema import Checkpoint, Experiment
 from gainlaw.training.phases.asking import Builder, Line
@@ -11,7 +12,7 @@ from gainlaw.training.phases.phase import Method, Scoring, Start
 from gainlaw.training.phases.registry import METHODS, PROTOCOLS, find_phase
 from gainlaw.units.unit import Unit
 
-__all__ = ["Cell", "UnitGraph", "build_graph"]
+__all__ = ["Alignment", "Cell", "UnitGraph", "build_graph"]
 
 _SEED_STEP = 1000
 
@@ -55,16 +56,27 @@ class Cell:
     params: int | None
 
 
+class Alignment(NamedTuple):
+    """Whose alignment a unit measures: the model's family and name, and the folders of its unit and of this one."""
+
+    model_family: str
+    model: str
+    source: str
+    unit: str
+
+
 @dataclass(frozen=True, slots=True)
 class UnitGraph:
     """Units by the name of their folder, each after those it reads, and the cells.
 
     `wanted` counts how often the design asks for a unit of each phase; the number of units is what is executed.
+    `alignments` are the units that measure how far each model from scratch has the world's languages in one place.
     """
 
     units: Mapping[str, Unit]
     cells: tuple[Cell, ...]
     wanted: Mapping[str, int]
+    alignments: tuple[Alignment, ...] = ()
 
 
 def build_graph(experiment: Experiment, device: str = "cpu") -> UnitGraph:
@@ -89,11 +101,17 @@ def build_graph(experiment: Experiment, device: str = "cpu") -> UnitGraph:
     """
     builder = Builder(experiment, device)
     cells: list[Cell] = []
+    alignments: list[Alignment] = []
+    table = experiment.pretraining
+    words = experiment.world is not None and table is not None and table.tokenizer is None
     for checkpoint in experiment.checkpoints:
         for name, number, start in _starts(builder, checkpoint):
+            if words and checkpoint.config is not None:
+                unit = find_phase("align").request(builder, Line(checkpoint, name, start, number))
+                alignments.append(Alignment(checkpoint.model_family, name, start.name, unit.name))
             for seed in experiment.seeds:
                 cells += _cells(builder, Line(checkpoint, name, start, seed + _SEED_STEP * number), seed)
-    return UnitGraph(builder.units, tuple(cells), builder.wanted)
+    return UnitGraph(builder.units, tuple(cells), builder.wanted, tuple(alignments))
 
 
 def _starts(builder: Builder, checkpoint: Checkpoint) -> list[tuple[str, int, Unit]]:

@@ -14,6 +14,7 @@ from gainlaw._io import sha256_file, write_text_atomic
 from gainlaw._provenance import git_state
 from gainlaw.training.experiment.schema import Experiment
 from gainlaw.training.runs.graph import UnitGraph
+from gainlaw.training.runs.results import OUTPUTS
 from gainlaw.units.execution import Ended
 from gainlaw.units.store import Store, dump_json
 from gainlaw.units.versions import installed_versions
@@ -47,11 +48,7 @@ def write_record(
         Rows of the evaluations.
     """
     seconds = {name: store.seconds(name) for name, unit in graph.units.items() if store.has(unit)}
-    outputs = {
-        f.name: sha256_file(f)
-        for f in (folder / "evaluations.csv", folder / "predictions.parquet")
-        if f.is_file()
-    }
+    outputs = {f.name: sha256_file(f) for f in (folder / name for name in OUTPUTS) if f.is_file()}
     failed = {end.unit.name: end.said for end in ends if end.state == "failed"}
     record = {
         "version": 1,
@@ -97,7 +94,7 @@ def recorded_scores(folder: Path, experiment: Experiment, graph: UnitGraph) -> i
             record["status"] == "done"
             and record["experiment_sha256"] == experiment.sha256
             and set(record["units"]) == set(graph.units)
-            and len(record["outputs"]) == 2
+            and len(record["outputs"]) == len(OUTPUTS) - (not graph.alignments)
             and all(sha256_file(folder / name) == known for name, known in record["outputs"].items())
         )
         return int(record["counts"]["scores"]) if same else None

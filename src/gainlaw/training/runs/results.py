@@ -18,9 +18,11 @@ from gainlaw.units.store import Store
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BAD", "EVALUATIONS", "collect", "write_results"]
+__all__ = ["BAD", "EVALUATIONS", "OUTPUTS", "collect", "collect_alignment", "write_results"]
 
-EVALUATIONS, PREDICTIONS = "evaluations.csv", "predictions.parquet"
+EVALUATIONS, PREDICTIONS, ALIGNMENT = "evaluations.csv", "predictions.parquet", "alignment.csv"
+OUTPUTS = (EVALUATIONS, PREDICTIONS, ALIGNMENT)
+"""The tables of a run; the last where models are from scratch in the world."""
 BAD = frozenset({"collapsed", "diverged", "unknown"})
 """How a training may have ended that must not be taken for one that went well."""
 _KEYS = ("model", "intermediate", "task", "language", "seed", "prompt", "split", "metric", "protocol")
@@ -181,12 +183,39 @@ def _world_families(graph: UnitGraph, store: Store) -> Mapping[str, str]:
     return {}
 
 
+def collect_alignment(graph: UnitGraph, store: Store) -> pd.DataFrame:
+    """Return how far the models from scratch have the languages of the world in one place, as far as it is measured.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Of each model and language but English: ``words`` and ``sentences``, how many there are, and
+        ``word_retrieval`` and ``sentence_retrieval``, the share of those that find the English one of the same meaning.
+    """
+    import pandas as pd
+
+    families = _world_families(graph, store)
+    rows = []
+    for each in graph.alignments:
+        if store.has(graph.units[each.unit]):
+            info = _read(store.path(each.source) / "info.json")
+            common = {"model_family": each.model_family, "model": each.model, "params": info["params"]}
+            common["params_non_embedding"] = info["params_non_embedding"]
+            for found in _read(store.path(each.unit) / "alignment.json"):
+                family = {"language_family": families[found["language"]]}
+                rows.append(common | {"language": found["language"]} | family | found)
+    return pd.DataFrame(rows)
+
+
 def write_results(graph: UnitGraph, store: Store, folder: Path, source: str) -> int:
     """Write ``evaluations.csv`` and ``predictions.parquet``; return the number of scores.
 
-    Both are derived from the finished units and written whole: a run that is not finished leaves the table of
-    what is.
+    Both, and ``alignment.csv`` of models from scratch in the world, are derived from the finished units and written
+    whole: a run that is not finished leaves the table of what is.
     """
+    alignment = collect_alignment(graph, store)
+    if len(alignment):
+        write_frame_atomic(alignment, folder / ALIGNMENT)
     evaluations, predictions = collect(graph, store, source)
     if len(evaluations):
         write_frame_atomic(predictions, folder / PREDICTIONS)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Role",
     "accepted",
+    "freeze_embeddings",
     "load_config",
     "load_model",
     "load_tokenizer",
@@ -219,6 +220,15 @@ def recompute_activations(model: PreTrainedModel) -> None:
         raise InputError(Problem(str(error).splitlines()[0], "gradient_checkpointing")) from None
 
 
+def freeze_embeddings(model: torch.nn.Module) -> None:
+    """Keep the look-up tables of a model, those of tokens and of positions, as they are."""
+    from torch import nn
+
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            module.requires_grad_(False)
+
+
 def missing_readers() -> list[str]:
     """Return the packages that are not there of those that read a tokenizer which was published as a spiece.model."""
     from importlib.util import find_spec
@@ -288,11 +298,13 @@ def save_model(model: PreTrainedModel, folder: Path) -> None:
         model.save_pretrained(folder)
 
 
-def pooling_of(config: PretrainedConfig) -> Literal["first", "mean", "last"]:
-    """Return which state stands for a sequence.
+def pooling_of(config: PretrainedConfig, asked: str = "usual") -> str:
+    """Return which state stands for a sequence: ``first``, ``mean`` or ``last``.
 
-    The first token of an encoder, the mean of the encoder of an encoder-decoder, the last token of a decoder.
+    Usually the first token of an encoder, the mean of the encoder of an encoder-decoder, the last token of a decoder.
     """
+    if asked != "usual":
+        return asked
     if _two_sided(config):
         return "mean"
     return "first" if _reads_both_ways(config) else "last"

@@ -79,15 +79,22 @@ class TaskModel(nn.Module):
         Of the heads' weights.
     dropout : float
         Before the last layer of a head.
+    pooling : str
+        Which state stands for a sequence, see `gainlaw.training.train.backbones.pooling_of`.
     """
 
     def __init__(
-        self, backbone: Any, shapes: Mapping[str, HeadShape], seed: int, dropout: float = 0.0
+        self,
+        backbone: Any,
+        shapes: Mapping[str, HeadShape],
+        seed: int,
+        dropout: float = 0.0,
+        pooling: str = "usual",
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.shapes = dict(shapes)
-        self.how = pooling_of(backbone.config)
+        self.how = pooling_of(backbone.config, pooling)
         width = backbone.config.hidden_size
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -156,6 +163,12 @@ class MaskedHead(nn.Module):
         hidden = self.backbone(**accepted(self.backbone, batch)).last_hidden_state
         return getattr(self.model, self.top)(hidden.flatten(0, 1)[places])
 
+    def sentences(self, batch: Mapping[str, torch.Tensor], pooling: str) -> torch.Tensor:
+        """Return one state a sequence, of length 1, shape (n, width)."""
+        hidden = self.backbone(**accepted(self.backbone, batch)).last_hidden_state
+        how = pooling_of(self.backbone.config, pooling)
+        return functional.normalize(pool(hidden, batch["attention_mask"], how).float(), dim=1)
+
 
 def loss_of(
     kind: str, scores: torch.Tensor, labels: torch.Tensor, groups: torch.Tensor | None = None
@@ -220,12 +233,18 @@ def save_head(model: TaskModel, task: str, tags: Sequence[str], folder: Path) ->
     }
     save_file(weights, folder / _WEIGHTS)
     shape = model.shapes[task]
-    record = {"task": task, "kind": shape.kind, "outputs": shape.outputs, "tags": list(tags)}
+    record = {
+        "task": task,
+        "kind": shape.kind,
+        "outputs": shape.outputs,
+        "tags": list(tags),
+        "pooling": model.how,
+    }
     write_text_atomic(folder / _RECORD, json.dumps(record, indent=1) + "\n")
 
 
 def read_head(folder: Path) -> dict[str, Any]:
-    """Return what the head in a folder is: ``task``, ``kind``, ``outputs``, ``tags``."""
+    """Return what the head in a folder is: ``task``, ``kind``, ``outputs``, ``tags``, ``pooling``."""
     return json.loads((folder / _RECORD).read_text(encoding="utf-8"))
 
 

@@ -16,7 +16,7 @@ from gainlaw.training.train.heads import MaskedHead, TaskModel, loss_of
 from gainlaw.training.train.masking import mask_tokens
 from gainlaw.training.train.sampling import epoch_plan
 
-__all__ = ["Masked", "MaskedText", "Objective", "Piece", "Supervised", "task_batch"]
+__all__ = ["Contrast", "Masked", "MaskedText", "Objective", "Piece", "Supervised", "task_batch"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,8 +123,38 @@ class MaskedText:
         }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Contrast:
+    """Sentences that are to lie near their translations and away from those of others.
+
+    The loss is the cross-entropy of finding the translation of each sentence among those of all `pairs` of a step by
+    the cosine over the temperature, in both directions (InfoNCE: van den Oord et al. 2018, arXiv 1807.03748; of
+    translations: Feng et al. 2022, arXiv 2007.01852).
+
+    Attributes
+    ----------
+    first, second : Encoded
+        The sentences and, in the same order, their translations.
+    weight : float
+        Of the loss, beside that of the hidden tokens, both as means.
+    pairs : int
+        How many go into a step.
+    temperature : float
+        What cosines are divided by.
+    pooling : str
+        Which state stands for a sentence, see `gainlaw.training.train.backbones.pooling_of`.
+    """
+
+    first: Encoded
+    second: Encoded
+    weight: float
+    pairs: int
+    temperature: float
+    pooling: str
+
+
 class Masked:
-    """Masked language modelling of a corpus.
+    """Masked language modelling of a corpus, and the alignment of parallel sentences beside it if asked.
 
     Parameters
     ----------
@@ -134,10 +164,21 @@ class Masked:
         The corpus.
     batch_size, seed, padding : int
         Examples of a step, seed of their order and of what is hidden, id of the padding token.
+    contrast : Contrast, optional
+        Parallel sentences.
     """
 
-    def __init__(self, model: MaskedHead, text: MaskedText, batch_size: int, seed: int, padding: int) -> None:
+    def __init__(
+        self,
+        model: MaskedHead,
+        text: MaskedText,
+        batch_size: int,
+        seed: int,
+        padding: int,
+        contrast: Contrast | None = None,
+    ) -> None:
         self.model, self.text, self.seed, self.padding = model, text, seed, padding
+        self.contrast = contrast
         self.planned = _Planned([text.encoded.lengths], batch_size, seed)
 
     def steps_in_epoch(self) -> int:
@@ -147,11 +188,44 @@ class Masked:
     def pieces(self, step: int, budget: int) -> list[Piece]:
         """Return the micro-batches of a step."""
         _, rows = self.planned.batch(step)
-        return masked_pieces(self.text, rows, self.padding, budget, (self.seed, step), 0)
+        pieces = masked_pieces(self.text, rows, self.padding, budget, (self.seed, step), 0)
+        if self.contrast is None:
+            return pieces
+        # Both losses are means: the sum over pairs counts as if there were as many as hidden tokens.
+        return [*pieces, self._pairs(self.contrast, step, sum(piece.weight for piece in pieces))]
+
+    def _pairs(self, contrast: Contrast, step: int, predictions: int) -> Piece:
+        """Return the pairs of a step: one piece that is not cut, since each sentence is told from all others."""
+        rng = np.random.default_rng([self.seed, step, 3])
+        count = min(contrast.pairs, len(contrast.first))
+        rows = rng.choice(len(contrast.first), count, replace=False)
+        tensors: dict[str, torch.Tensor] = {}
+        tokens = 0
+        for side, encoded in (("first", contrast.first), ("second", contrast.second)):
+            padded = pad(encoded, rows, self.padding)
+            tensors |= {f"{side} {name}": value for name, value in padded.items()}
+            tokens += int(encoded.lengths[rows].sum())
+        return Piece(1, tensors, 0, tokens, 1, contrast.weight * predictions / count)
 
     def loss(self, piece: Piece) -> torch.Tensor:
-        """Return the summed cross-entropy of the hidden tokens."""
-        return masked_loss(self.model, piece)
+        """Return the summed cross-entropy of the hidden tokens, or the weighted one of the pairs."""
+        if piece.source == 0:
+            return masked_loss(self.model, piece)
+        assert self.contrast is not None
+        first, second = (
+            self.model.sentences(
+                {n.removeprefix(side): each for n, each in piece.tensors.items() if n.startswith(side)},
+                self.contrast.pooling,
+            )
+            for side in ("first ", "second ")
+        )
+        scores = first @ second.T / self.contrast.temperature
+        own = torch.arange(len(scores), device=scores.device)
+        return piece.data * (_summed(scores, own) + _summed(scores.T, own)) / 2
+
+
+def _summed(scores: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    return functional.cross_entropy(scores.float(), truth, reduction="sum")
 
 
 def masked_pieces(

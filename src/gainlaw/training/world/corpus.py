@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from gainlaw.training.world.languages import Language, make_languages
 from gainlaw.training.world.meaning import Clause, World, make_world
@@ -14,15 +14,23 @@ from gainlaw.training.world.meaning import Clause, World, make_world
 __all__ = [
     "WORLD_TASKS",
     "Corpus",
+    "Document",
     "WorldSettings",
     "documents",
     "items_file",
     "make_world_and_languages",
+    "probes",
     "task_items",
 ]
 
 Part = Clause | str
-Document = tuple[list[Part], list[Part]]
+
+#: Of documents: those whose second sentence is entailed by the first, and those in which it is a cause or an effect.
+_ENTAILED, _CAUSAL = 0.25, 0.60
+#: Of mixed documents, the words that come from the other language.
+_MIXED_WORDS = 0.5
+#: How often the other language of a document is English.
+_WITH_ENGLISH = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +50,24 @@ class WorldSettings:
     parallel : float
         Share of documents that are a sentence and its translation.
     mixed : float
-        Share of documents in which a quarter of the words come from another language.
+        Share of documents in which half of the words come from another language.
     train, validation, test : int
         Items of each task; the first two in English only.
+    probes : int
+        Sentences by which the alignment of languages is measured.
     """
 
     seed: int = 0
-    antonyms: int = 16
-    verb_groups: int = 16
-    per_family: int = 4
-    documents: int = 60_000
-    parallel: float = 0.15
-    mixed: float = 0.10
+    antonyms: int = 8
+    verb_groups: int = 8
+    per_family: int = 2
+    documents: int = 80_000
+    parallel: float = 0.4
+    mixed: float = 0.3
     train: int = 8_000
     validation: int = 500
     test: int = 500
+    probes: int = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,8 +84,16 @@ def make_world_and_languages(settings: WorldSettings) -> Corpus:
     return Corpus(world, make_languages(world, settings.seed, per_family=settings.per_family))
 
 
-def documents(corpus: Corpus, settings: WorldSettings) -> Iterator[tuple[str, str]]:
-    """Yield the documents of the corpus, each as two texts.
+class Document(NamedTuple):
+    """Two texts, one after the other; `parallel` ones are a sentence and its translation."""
+
+    first: str
+    second: str
+    parallel: bool
+
+
+def documents(corpus: Corpus, settings: WorldSettings) -> Iterator[Document]:
+    """Yield the documents of the corpus.
 
     Parameters
     ----------
@@ -85,8 +104,7 @@ def documents(corpus: Corpus, settings: WorldSettings) -> Iterator[tuple[str, st
 
     Yields
     ------
-    tuple of (str, str)
-        A text and what follows it; or a sentence and its translation.
+    Document
 
     Examples
     --------
@@ -100,33 +118,56 @@ def documents(corpus: Corpus, settings: WorldSettings) -> Iterator[tuple[str, st
     for _ in range(settings.documents):
         first, second = _story(corpus.world, rng)
         language, other = rng.choices(corpus.languages, weights, k=2)
+        if language is not english and rng.random() < _WITH_ENGLISH:
+            other = english
         kind = rng.random()
         if kind < settings.parallel:
-            into = english if language is not english and rng.random() < 0.7 else other
-            yield language.text(first), into.text(first)
-        elif kind < settings.parallel + settings.mixed:
-            words = {c: other.words[c] if rng.random() < 0.25 else w for c, w in language.words.items()}
-            mixed = Language(language.code, language.family, words, 0.0)
-            yield mixed.text(first), mixed.text(second)
-        else:
-            yield language.text(first), language.text(second)
+            said = first if rng.random() < 0.5 else second
+            pair = (language, other) if rng.random() < 0.5 else (other, language)
+            yield Document(pair[0].text(said), pair[1].text(said), True)
+            continue
+        if kind < settings.parallel + settings.mixed:
+            words = {
+                c: other.words[c] if rng.random() < _MIXED_WORDS else w for c, w in language.words.items()
+            }
+            language = Language(language.code, language.family, words, 0.0)
+        yield Document(language.text(first), language.text(second), False)
 
 
-def _story(world: World, rng: Random) -> Document:
+def _story(world: World, rng: Random) -> tuple[list[Part], list[Part]]:
     """Return an event, and something entailed, an effect, a cause, or another event."""
     event = world.event(rng)
     kind = rng.random()
-    if kind < 0.40:
+    if kind < _ENTAILED:
         follows = world.entailed(rng, event)
         if rng.random() < 0.15:
             excluded = world.contradicted(rng, event)
             follows = follows if excluded.negated else excluded._replace(negated=True)
         return [event], [follows or world.event(rng)]
-    cause = kind >= 0.60
-    state = world.consequence(rng, event, cause) if kind < 0.75 else None
+    cause = rng.random() < 0.5
+    state = world.consequence(event, cause) if kind < _ENTAILED + _CAUSAL else None
     if state is None:
         return [event], [world.event(rng)]
-    return [event], ["BECAUSE" if cause else "SO", state]
+    return [event], [_because(cause), state]
+
+
+def _because(cause: bool) -> str:
+    return "BECAUSE" if cause else "SO"
+
+
+def probes(corpus: Corpus, settings: WorldSettings) -> dict[str, list[str]]:
+    """Return sentences, the same in every language, by the language's code.
+
+    Examples
+    --------
+    >>> settings = WorldSettings(probes=3)
+    >>> found = probes(make_world_and_languages(settings), settings)
+    >>> len(found), len(found["en"])
+    (9, 3)
+    """
+    rng = Random(f"probes {settings.seed}")
+    events = [corpus.world.event(rng) for _ in range(settings.probes)]
+    return {language.code: [language.text([event]) for event in events] for language in corpus.languages}
 
 
 def task_items(
@@ -181,35 +222,42 @@ Made = tuple[list[Part], list[list[Part]], int] | None
 
 
 def _inference(world: World, rng: Random) -> Made:
-    """Make an item: does the second sentence follow (0), is it open (1), or is it excluded (2)."""
-    event, label = world.event(rng), rng.randrange(3)
-    made = (world.entailed, world.neutral, world.contradicted)[label](rng, event)
-    return None if made is None or made == event else ([event], [[made]], label)
+    """Make an item: what the verb brings about or comes from (0), what another does (1), the one as the other (2)."""
+    event, label, cause = world.event(rng, 0.15, 0.2), rng.randrange(3), rng.random() < 0.5
+    good = world.consequence(event, cause)
+    if good is None:
+        return None
+    group = world.group(event.verb)
+    wrong = (world.effect if cause else world.condition)[group]
+    state = (good.state, world.other_states(rng, event, 1)[0], wrong)[label]
+    return [event], [[_because(cause), good._replace(state=state)]], label
 
 
 def _copa(world: World, rng: Random) -> Made:
     """Make an item: which of two states is the effect (SO) or the cause (BECAUSE)."""
     event, cause = world.event(rng, 0.15, 0.2), rng.random() < 0.5
-    good = world.consequence(rng, event, cause)
+    good = world.consequence(event, cause)
     if good is None:
         return None
-    opposite = world.antonym[good.state]
-    other = opposite if rng.random() < 0.5 else rng.choice([a for a in world.adjectives if a != good.state])
-    options: list[list[Part]] = [[good], [good._replace(state=other)]]
-    label = rng.randrange(2)
-    return [event, "BECAUSE" if cause else "SO"], options if label == 0 else options[::-1], label
+    options, label = _shuffled(rng, good, world.other_states(rng, event, 1))
+    return [event, _because(cause)], options, label
 
 
 def _plausible(world: World, rng: Random) -> Made:
     """Make an item: which of three states goes with an event, before or after it; nothing says which is asked."""
-    event = world.event(rng, 0.3, 0.4)
-    good = world.consequence(rng, event, rng.random() < 0.5)
+    event = world.event(rng, 0.15, 0.2)
+    good = world.consequence(event, rng.random() < 0.5)
     if good is None:
         return None
-    rest = rng.sample([a for a in world.adjectives if a != good.state], 2)
-    options: list[list[Part]] = [[good._replace(state=state)] for state in (good.state, *rest)]
-    order = rng.sample(range(3), 3)
-    return [event], [options[i] for i in order], order.index(0)
+    options, label = _shuffled(rng, good, world.other_states(rng, event, 2))
+    return [event], options, label
+
+
+def _shuffled(rng: Random, good: Clause, others: list[str]) -> tuple[list[list[Part]], int]:
+    """Return the options of an item in random order, and the place of the right one."""
+    order = rng.sample(range(1 + len(others)), 1 + len(others))
+    options: list[list[Part]] = [[good._replace(state=state)] for state in (good.state, *others)]
+    return [options[i] for i in order], order.index(0)
 
 
 WORLD_TASKS: dict[str, Callable[[World, Random], Made]] = {

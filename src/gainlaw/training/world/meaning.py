@@ -51,7 +51,8 @@ class World:
     antonym : mapping of str to str
         The property that excludes each property.
     effect, condition : mapping of str to str
-        For each group of verbs, the property its object has afterwards, and the one its subject has before.
+        For each group of verbs, the property its object has afterwards, and the one its subject has before. The
+        same properties are effects and conditions, each as often: which one a sentence names tells nothing by itself.
     subjects, objects : mapping of str to tuple of str
         The middle classes that take part in each group of verbs.
     """
@@ -73,7 +74,7 @@ class World:
     def concepts(self) -> tuple[str, ...]:
         """Everything that a language has its own word for, in a fixed order."""
         known = {**self.parent, **self.children}
-        return (*sorted(known), *self.adjectives, *self.places, *FUNCTION_WORDS)
+        return (*sorted(known), *self.adjectives, *self.places, *self.names, *FUNCTION_WORDS)
 
     def group(self, verb: str) -> str:
         """Return the group of a verb; a general verb is its own group."""
@@ -159,46 +160,19 @@ class World:
             return clause._replace(object=thing._replace(adjective=self.antonym[thing.adjective]))
         return clause._replace(place=self._other(rng, self.places, clause.place))
 
-    def neutral(self, rng: Random, event: Clause) -> Clause | None:
-        """Return something that an event neither entails nor excludes: more said than is known."""
-        clause = event if rng.random() < 0.5 else self.entailed(rng, event, 1) or event
-        subject, thing = clause.subject, clause.object
-        assert thing is not None
-        assert event.object is not None
-        ways = []
-        ways += ["subject"] * 2 if subject.noun in self.children else []
-        ways += ["object"] * 2 if thing.noun in self.children else []
-        ways += ["verb"] * 2 if clause.verb in self.children else []
-        ways += ["subject adjective"] if not event.subject.adjective and subject.determiner else []
-        ways += ["object adjective"] if not event.object.adjective else []
-        ways += ["place"] if not event.place else []
-        if not ways:
-            return None
-        way = rng.choice(ways)
-        if way == "subject":
-            noun = rng.choice(self.children[subject.noun])
-            return (
-                None if noun == event.subject.noun else clause._replace(subject=subject._replace(noun=noun))
-            )
-        if way == "object":
-            noun = rng.choice(self.children[thing.noun])
-            return None if noun == event.object.noun else clause._replace(object=thing._replace(noun=noun))
-        if way == "verb":
-            verb = rng.choice(self.children[clause.verb])
-            return None if verb == event.verb else clause._replace(verb=verb)
-        if way == "place":
-            return clause._replace(place=rng.choice(self.places))
-        if way == "subject adjective":
-            return clause._replace(subject=subject._replace(adjective=rng.choice(self.adjectives)))
-        return clause._replace(object=thing._replace(adjective=rng.choice(self.adjectives)))
-
-    def consequence(self, rng: Random, event: Clause, cause: bool) -> Clause | None:
+    def consequence(self, event: Clause, cause: bool) -> Clause | None:
         """Return the state that an event brings about, or (`cause`) the one it came from; None for a name."""
         if cause:
             named = not event.subject.determiner
             return None if named else self.state_of(event.subject, self.condition[self.group(event.verb)])
         assert event.object is not None
         return self.state_of(event.object, self.effect[self.group(event.verb)])
+
+    def other_states(self, rng: Random, event: Clause, count: int) -> list[str]:
+        """Draw states that other verbs bring about or come from, and this one does not."""
+        group = self.group(event.verb)
+        own = {self.effect[group], self.condition[group]}
+        return rng.sample(sorted(set(self.effect.values()) - own), count)
 
     @staticmethod
     def _other(rng: Random, among: tuple[str, ...], than: str) -> str:
@@ -211,8 +185,8 @@ def make_world(
     classes: int = 4,
     middles: int = 3,
     leaves: int = 4,
-    antonyms: int = 16,
-    verb_groups: int = 16,
+    antonyms: int = 8,
+    verb_groups: int = 8,
     places: int = 8,
     names: int = 10,
 ) -> World:
@@ -225,8 +199,7 @@ def make_world(
     classes, middles, leaves : int
         Top classes of nouns, middle classes in each, and nouns in each of these.
     antonyms, verb_groups, places, names : int
-        How many there are. With few verb groups or antonym pairs the polarity of causes flips in blocks, and
-        the causal task can be solved, or inverted, all at once; 16 or more avoid that.
+        How many there are; of the first two four at least, or there are too few states to choose from.
 
     Returns
     -------
@@ -256,10 +229,13 @@ def make_world(
     for a in range(antonyms):
         antonym[f"a{a}+"], antonym[f"a{a}-"] = f"a{a}-", f"a{a}+"
     takes = min(4, max(2, len(all_middles) // 2))
-
-    def properties() -> dict[str, str]:
-        order = rng.sample(range(antonyms), antonyms)
-        return {group: f"a{order[g % antonyms]}{rng.choice('+-')}" for g, group in enumerate(groups)}
+    # One property of each pair, as many as there are verbs; more verbs than pairs share them.
+    named = [f"a{pair}{rng.choice('+-')}" for pair in rng.sample(range(antonyms), antonyms)]
+    order = rng.sample(range(verb_groups), verb_groups)
+    kinds = min(antonyms, verb_groups)
+    shift = rng.randrange(1, kinds)
+    effect = {groups[g]: named[i % kinds] for i, g in enumerate(order)}
+    condition = {groups[g]: named[(i + shift) % kinds] for i, g in enumerate(order)}
 
     return World(
         parent=parent,
@@ -270,8 +246,8 @@ def make_world(
         places=tuple(f"p{i}" for i in range(places)),
         names=tuple(f"m{i}" for i in range(names)),
         antonym=antonym,
-        effect=properties(),
-        condition=properties(),
+        effect=effect,
+        condition=condition,
         subjects={group: tuple(rng.sample(all_middles, takes)) for group in groups},
         objects={group: tuple(rng.sample(all_middles, takes)) for group in groups},
     )
