@@ -25,21 +25,21 @@ ORIGINS: Mapping[str, str] = MappingProxyType(
 
 DEFAULTS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
-        "tau_task": (8.46, 10.44),
-        "tau_task_slope": (5.26, 4.31),
-        "tau_language_family": (1.41, 3.46),
-        "tau_language_family_slope": (1.10, 4.77),
-        "tau_language": (5.51, 0.77),
-        "tau_language_slope": (2.31, 1.22),
-        "tau_intermediate": (3.38, 8.80),
-        "tau_intermediate_slope": (1.35, 7.47),
-        "tau_task_language": (2.44, 0.94),
-        "tau_model_family": (float("nan"), 3.20),
-        "tau_checkpoint": (1.54, 1.23),
-        "tau_run": (0.95, 2.58),
-        "tau_checkpoint_task": (2.30, 4.84),
-        "tau_checkpoint_language_family": (0.34, 0.75),
-        "tau_residual": (2.07, 8.28),
+        "tau_task": (8.46, 4.68),
+        "tau_task_slope": (5.26, 5.12),
+        "tau_language_family": (1.41, 4.28),
+        "tau_language_family_slope": (1.10, 1.82),
+        "tau_language": (5.51, 4.63),
+        "tau_language_slope": (2.31, 2.47),
+        "tau_intermediate": (3.38, float("nan")),
+        "tau_intermediate_slope": (1.35, float("nan")),
+        "tau_task_language": (2.44, 0.95),
+        "tau_model_family": (float("nan"), 5.54),
+        "tau_checkpoint": (1.54, 1.16),
+        "tau_run": (0.95, float("nan")),
+        "tau_checkpoint_task": (2.30, 2.89),
+        "tau_checkpoint_language_family": (0.34, 2.84),
+        "tau_residual": (2.07, 6.55),
     }
 )
 """Posterior medians of the sds, in points (slopes: points per decade), in the linear law's default fit to the gains of
@@ -86,7 +86,7 @@ def default_components() -> Components:
     Examples
     --------
     >>> round(default_components().values[0]["tau_checkpoint"], 2)
-    1.38
+    1.34
     """
     values = {name: float(np.exp(np.nanmean(np.log(both)))) for name, both in DEFAULTS.items()}
     return Components((values,), "geometric means of two packaged ladders, bloomz and ladder")
