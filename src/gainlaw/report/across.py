@@ -134,7 +134,7 @@ def across_tables(across: Across) -> list[Table]:
     """
     slopes = slopes_table(in_points(across.fit), "model_family")
     found = [
-        replace(slopes, name="across_slopes", caption=f"Every study at once. {slopes.caption}"),
+        replace(slopes, name="across_slopes", caption=f"{slopes.caption.rstrip('.')}, over every study."),
         replace(multipliers_table(across.fit), name="across_multipliers"),
     ]
     for leave, comparison in across.comparisons.items():

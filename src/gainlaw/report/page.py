@@ -94,7 +94,9 @@ def render_page(content: Content, verdicts: Verdicts, title: str) -> str:
     css, script = (templates.joinpath(f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     page = environment.get_template("report.html.j2").render(
         title=title,
-        subtitle=data_words(content.fits.main),
+        subtitle=data_words(content.fits.main)
+        if content.across is None
+        else f"In detail: {data_words(content.fits.main)}",
         answer=content.answer,
         failures=diagnostics_words(_named(content)),
         sections=[section for section in _sections(content, verdicts) if section.blocks],
