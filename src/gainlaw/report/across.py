@@ -40,6 +40,9 @@ _LEFT_OUT = {
 }
 
 
+#: What the two fits are called in a comparison, beside its reference lines.
+_NAMES = ("two curves", "line in size")
+
 #: Columns of a comparison that its caption has, or a reader of the page does without.
 _ASIDE = ("groups", "se", "pareto_k_max", "status")
 
@@ -246,7 +249,7 @@ def _foreseen(leave: str, table: pd.DataFrame) -> str:
     behind = [
         f"{row['model']} {format_number(row['elpd_diff'], 0, MINUS)} (s.e. {format_number(row['se_diff'], 0)})"
         for row in table.iloc[1:].to_dict("records")
-        if row["law"] != "constant"
+        if row["model"] in _NAMES
     ]
     what = _LEFT_OUT.get(leave, f"Of a {leave} that was left out")
     rest = f"; differences in elpd: {', '.join(behind)}" if behind else ""

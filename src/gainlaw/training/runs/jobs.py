@@ -311,13 +311,17 @@ def _require_slurm() -> None:
 
 
 def _queued() -> set[str] | None:
-    """Return the jobs of this user that Slurm has, waiting or running; None where it does not answer."""
+    """Return the jobs of this user that Slurm has, waiting or running; None where it does not answer.
+
+    A job that is completing has ended: Slurm only tidies up after it.
+    """
     try:
-        asked = ["squeue", "--noheader", "--array", "--me", "--format=%i"]
+        asked = ["squeue", "--noheader", "--array", "--me", "--format=%i %t"]
         done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return set(done.stdout.split())
+    rows = (line.split() for line in done.stdout.splitlines())
+    return {row[0] for row in rows if len(row) == 2 and row[1] != "CG"}
 
 
 def _read_jobs(folder: Path) -> list[dict[str, str]]:

@@ -209,7 +209,7 @@ def make_world(
     --------
     >>> world = make_world(0)
     >>> len(world.concepts)
-    176
+    138
     """
     rng = Random(f"world {seed}")
     parent: dict[str, str] = {}
