@@ -109,6 +109,12 @@ def test_jobs_of_slurm_end_in_the_bytes_of_local_workers(slurm: dict[str, str], 
     # nothing is redone, and no job is submitted for nothing
     again = gainlaw("run", file, "-o", tmp_path / "jobs", "--json", env=slurm)
     assert {unit["state"] for unit in json.loads(again.stdout)["units"]} == {"kept"}
+    # The run ends with its last unit; workers then see within seconds that nothing is left, and leave the queue.
+    asked = ["squeue", "--noheader", "--me", "--states=PD,R"]
+    for _ in range(60):
+        if not subprocess.run(asked, capture_output=True, text=True, env=slurm, check=True).stdout.strip():
+            break
+        time.sleep(1)
     cancelled = gainlaw("cancel", tmp_path / "jobs", "--json", env=slurm)
     assert (cancelled.returncode, json.loads(cancelled.stdout)) == (0, {})
     assert gainlaw("cancel", tmp_path / "nowhere").returncode == 2
