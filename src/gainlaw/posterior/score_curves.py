@@ -127,11 +127,9 @@ class ScoreCurves:
         gain, gain_slope, base
             As for `points`.
         """
-        shifts = [np.reshape(each, (-1, 1)) for each in (gain, gain_slope, base)]
         ends = []
-        for h in self.spans - self.centre:
-            untuned = self.base + shifts[2] + self.base_slope * h
-            tuned = untuned + self.gain + shifts[0] + (self.gain_slope + shifts[1]) * h
+        for x in self.spans:
+            untuned, tuned = self._lines(x, gain, gain_slope, base)
             ends.append(expit(tuned) - expit(untuned))
         room = 100.0 * (1.0 - self.chance) * self.weight
         return np.asarray((ends[1] - ends[0]) @ (room / (self.spans[1] - self.spans[0])))
@@ -202,17 +200,22 @@ class ScoreCurves:
     def _scores(
         self, x: Float, gain: Float | float, gain_slope: Float | float, base: Float | float
     ) -> tuple[Float, Float]:
-        shifts = [np.reshape(each, (-1, 1)) for each in (gain, gain_slope, base)]
         ceiling = 100.0 * (1.0 - self.chance) * self.weight
         floor = 100.0 * float(self.chance @ self.weight)
         untuned, tuned = (np.empty((len(self.base), len(x))) for _ in range(2))
-        for k, h in enumerate(x - self.centre):
-            line = self.base + shifts[2] + self.base_slope * h
-            untuned[:, k] = floor + expit(line) @ ceiling
-            tuned[:, k] = (
-                floor + expit(line + self.gain + shifts[0] + (self.gain_slope + shifts[1]) * h) @ ceiling
-            )
+        for k, each in enumerate(x):
+            before, after = self._lines(each, gain, gain_slope, base)
+            untuned[:, k], tuned[:, k] = (floor + expit(line) @ ceiling for line in (before, after))
         return untuned, tuned
+
+    def _lines(
+        self, x: Float | float, gain: Float | float, gain_slope: Float | float, base: Float | float
+    ) -> tuple[Float, Float]:
+        """Return the log-odds of every cell, untuned and tuned, shape (draws, cells), at one place or one for each."""
+        own, slope, lift = (np.reshape(each, (-1, 1)) for each in (gain, gain_slope, base))
+        h = x - self.centre
+        untuned = self.base + lift + self.base_slope * h
+        return untuned, untuned + self.gain + own + (self.gain_slope + slope) * h
 
 
 def score_curves(

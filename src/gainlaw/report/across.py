@@ -169,7 +169,7 @@ def _grows(across: Across) -> tuple[str, str]:
     headline = (
         f"Over {count_of(len(families), 'model family')} the gain of intermediate training has no one direction as "
         f"models grow: {', '.join(parts)}."
-        if (up and (down or open_ones)) or (down and open_ones) or not (up or down)
+        if len(families) not in (len(up), len(down))
         else f"In all of {count_of(len(families), 'model family')} the gain of intermediate training "
         f"{'grows' if up else 'shrinks'} with model size."
     )
@@ -259,5 +259,5 @@ def _foreseen(leave: str, table: pd.DataFrame) -> str:
 def _the(name: str) -> str:
     """Return the name of a line as it stands in a sentence."""
     return {"previous size": "the gain of its previous size", "line in size": "a line in size"}.get(
-        name, f"{name}"
+        name, name
     )

@@ -23,9 +23,8 @@ from gainlaw.tables.verdicts import claims_frame
 
 __all__ = ["Chapter", "answering", "outline", "stands_aside"]
 
-#: Tables that are too long for a chapter; the page shows them folded, the paper in its appendix.
+#: Tables that are too long for a chapter; the page shows them folded, the paper leaves them to files or its appendix.
 _ELSEWHERE = {"slopes_language", "gain_at_language", "untested"}
-
 
 # Longer tables stand aside, and so do those that say in numbers what the figure above them shows.
 _LONG = 12

@@ -71,6 +71,8 @@ def render_paper(content: Content, verdicts: Verdicts, title: str) -> str:
         comment_end_string="#>",
         trim_blocks=True,
     )
+    chapters = [chapter for chapter in outline(content, verdicts) if chapter.id not in _LEFT]
+    inside = {"untested", *(name for chapter in chapters for name in _names(content, chapter))}
     fits = {SCALES[content.fits.main.scale].title: content.fits.main, **content.fits.others}
     return environment.get_template("paper.tex.j2").render(
         version=gainlaw.__version__,
@@ -79,18 +81,16 @@ def render_paper(content: Content, verdicts: Verdicts, title: str) -> str:
             " ".join(each.text for each in (content.across, content.answer) if each is not None)
         ),
         failures=[escape_latex(line) for line in diagnostics_words(fits)],
-        sections=[section for section in _sections(content, verdicts) if section.blocks],
+        sections=[section for section in _sections(content, chapters) if section.blocks],
         references=[(key, escape_latex(text)) for key, text in REFERENCES],
-        beside=[escape_latex(name) for name in content.tables if name not in _inside(content, verdicts)],
+        beside=[escape_latex(name) for name in content.tables if name not in inside],
         appendix=_some([_table(content, "untested")]),
     )
 
 
-def _sections(content: Content, verdicts: Verdicts) -> list[Section]:
+def _sections(content: Content, chapters: Sequence[Chapter]) -> list[Section]:
     parts = []
-    for chapter in outline(content, verdicts):
-        if chapter.id in _LEFT:
-            continue
+    for chapter in chapters:
         names = _names(content, chapter)
         method = _method(content.fits.main) if chapter.id == "method" else []
         notes = _notes(content.fits.main) if chapter.id == "data" else ""
@@ -118,11 +118,6 @@ def _names(content: Content, chapter: Chapter) -> tuple[str, ...]:
         if name in figures
         or (name in content.tables and (name in _ALWAYS or not stands_aside(content, name)))
     )
-
-
-def _inside(content: Content, verdicts: Verdicts) -> set[str]:
-    chapters = [chapter for chapter in outline(content, verdicts) if chapter.id not in _LEFT]
-    return {"untested", *(name for chapter in chapters for name in _names(content, chapter))}
 
 
 def _notes(fit: FitRecord) -> str:

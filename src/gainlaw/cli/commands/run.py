@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gainlaw.units.execution import Ended
     from gainlaw.units.unit import Unit
 
-__all__ = ["display", "duration", "run", "told_failures"]
+__all__ = ["display", "duration", "run", "told_failures", "told_when_cancelled"]
 
 
 def run(
@@ -66,30 +66,25 @@ def run(
     """
     require_packages("the runner", RUNNER)
     from gainlaw.training.experiment.reading import open_experiment
-    from gainlaw.training.runs.jobs import CancelledError
     from gainlaw.training.runs.run import run_experiment
 
     asked = open_experiment(experiment, listed(only), listed(without))
     if output.exists() and not output.is_dir():
         raise InputError(Problem(f"{output} is a file; -o names a folder"))
     begun = time.monotonic()
-    try:
-        with display(output) as (started, ended, waiting):
-            outcome = run_experiment(
-                asked,
-                output,
-                device=device,
-                workers=workers,
-                on=on,
-                retries=retries,
-                over_budget=over_budget,
-                started=started,
-                ended=ended,
-                waiting=waiting,
-            )
-    except CancelledError as error:
-        warn(str(error))
-        raise typer.Exit(UNTRUSTED) from None
+    with told_when_cancelled(), display(output) as (started, ended, waiting):
+        outcome = run_experiment(
+            asked,
+            output,
+            device=device,
+            workers=workers,
+            on=on,
+            retries=retries,
+            over_budget=over_budget,
+            started=started,
+            ended=ended,
+            waiting=waiting,
+        )
     counts = Counter(end.state for end in outcome.ends)
     done = f"{count_of(counts['done'], 'unit')} done in {duration(time.monotonic() - begun)}"
     if as_json:
@@ -125,6 +120,18 @@ def told_failures(ends: Sequence[Ended]) -> None:
 
 _TOLD = ("done", "failed", "retried", "damaged", "stopped")
 Listeners = tuple[Callable[["Unit"], None], Callable[["Ended"], None], Callable[[], None]]
+
+
+@contextmanager
+def told_when_cancelled() -> Iterator[None]:
+    """Say why work was cancelled, and exit for it."""
+    from gainlaw.training.runs.jobs import CancelledError
+
+    try:
+        yield
+    except CancelledError as error:
+        warn(str(error))
+        raise typer.Exit(UNTRUSTED) from None
 
 
 @contextmanager

@@ -10,9 +10,8 @@ import typer
 
 from gainlaw.cli.commands.gc import RunsFolder
 from gainlaw.cli.commands.plan import RUNNER, require_packages
-from gainlaw.cli.commands.run import display, duration, told_failures
-from gainlaw.cli.guard import UNTRUSTED
-from gainlaw.cli.printing import Json, console, show_json, warn
+from gainlaw.cli.commands.run import display, duration, told_failures, told_when_cancelled
+from gainlaw.cli.printing import Json, console, show_json
 from gainlaw.notes import count_of
 
 __all__ = ["work"]
@@ -40,24 +39,19 @@ def work(
     which waits for what others are doing. Exits 1 when a unit failed.
     """
     require_packages("the runner", RUNNER)
-    from gainlaw.training.runs.jobs import CancelledError
     from gainlaw.training.runs.work import work as do_work
 
     begun = time.monotonic()
-    try:
-        with display(runs) as (started, ended, waiting):
-            ends = do_work(
-                runs,
-                workers=workers,
-                retries=retries,
-                max_params=max_params,
-                started=started,
-                ended=ended,
-                waiting=waiting,
-            )
-    except CancelledError as error:
-        warn(str(error))
-        raise typer.Exit(UNTRUSTED) from None
+    with told_when_cancelled(), display(runs) as (started, ended, waiting):
+        ends = do_work(
+            runs,
+            workers=workers,
+            retries=retries,
+            max_params=max_params,
+            started=started,
+            ended=ended,
+            waiting=waiting,
+        )
     counts = Counter(end.state for end in ends)
     if as_json:
         show_json([{"unit": end.unit.name, "label": end.unit.label, "state": end.state} for end in ends])
