@@ -261,6 +261,11 @@ DESIGN = {
     "pretraining of the pretrained": bad(
         toml("", f"{XLMR}\npretrain = false"), ("checkpoints[1].pretrain", "only a configuration")
     ),
+    "pretraining seeds of the pretrained": bad(
+        toml("", f"{XLMR}\nseeds = [0, 1, 0]"),
+        ("checkpoints[1].seeds", "only a configuration"),
+        ("checkpoints[1].seeds", "0"),
+    ),
     # released pairs
     "base that is not there": bad(
         toml(

@@ -154,7 +154,9 @@ def test_shipped_experiments_have_the_units_of_their_design(name: str) -> None:
     graph = build_graph(experiment, "cpu")
     seeds = len(experiment.seeds)
     table = experiment.pretraining
-    starts = {c.name: len(table.seeds) if c.config and table else 1 for c in experiment.checkpoints}
+    starts = {
+        c.name: len(c.seeds or table.seeds) if c.config and table else 1 for c in experiment.checkpoints
+    }
     kinds = {c.name: 1 if c.base_model else 1 + len(experiment.intermediates) for c in experiment.checkpoints}
     models = sum(starts[c.name] * seeds * kinds[c.name] for c in experiment.checkpoints)
     assert len(graph.cells) == models * len(experiment.targets)
@@ -535,6 +537,22 @@ def test_only_the_learning_rate_differs_between_the_sizes_of_a_shipped_experimen
         kinds = {(kind, json.dumps(recipe.record() | {"learning_rate": 0})) for kind, recipe in recipes}
         assert len(kinds) == len({kind for kind, _ in recipes})
         assert all(r.lora is None or "targets" in r.lora.model_fields_set for _, r in recipes)
+
+
+def test_a_checkpoint_may_have_pretraining_seeds_of_its_own() -> None:
+    name = 'name = "tiny"'
+    assert name in SCRATCH
+    plain, own = graph_of(SCRATCH), graph_of(SCRATCH.replace(name, f"{name}\nseeds = [5, 7, 9]"))
+    assert {cell.model for cell in own.cells if cell.intermediate == "none"} == {
+        "tiny-s5",
+        "tiny-s7",
+        "tiny-s9",
+    }
+    # What both have is one: more seeds are more units and no other ones.
+    model = "tiny-s5+nli"
+    units = [{cell.unit for cell in graph.cells if cell.model == model} for graph in (plain, own)]
+    assert units[0] == units[1]
+    assert units[0]
 
 
 @pytest.mark.parametrize("name", ["ladder", "ladder_full"])

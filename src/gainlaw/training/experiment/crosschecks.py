@@ -98,6 +98,12 @@ def _checkpoint(draft: Draft, checkpoint: Checkpoint, key: str) -> list[Problem]
         found.append(
             Problem("only a configuration is pretrained here", f"{key}.pretrain", hint="leave it out")
         )
+    if checkpoint.seeds is not None:
+        found += twice(checkpoint.seeds, f"{key}.seeds")
+        if checkpoint.config is None:
+            found.append(
+                Problem("only a configuration is pretrained here", f"{key}.seeds", hint="leave them out")
+            )
     found += _released(draft, checkpoint, key)
     if len(given) != 1:
         return found
@@ -264,13 +270,11 @@ def _settings(draft: Draft) -> Iterator[tuple[str, Settings]]:
 
 def _same_models(draft: Draft) -> list[Problem]:
     """Return checkpoints whose trained models would bear the name of another's."""
-    pretraining = draft.experiment.pretraining
     owners: dict[str, str] = {}
     found = []
     for key, checkpoint in draft.checkpoints():
-        names = [checkpoint.name]
-        if checkpoint.config is not None and pretraining is not None:
-            names = [f"{checkpoint.name}-s{seed}" for seed in pretraining.seeds]
+        seeds = draft.experiment.seeds_of(checkpoint)
+        names = [f"{checkpoint.name}-s{seed}" for seed in seeds] or [checkpoint.name]
         if checkpoint.base_model is None:
             names += [f"{name}+{i.name}" for name in names for i in draft.experiment.intermediates]
         same = [name for name in names if name in owners]

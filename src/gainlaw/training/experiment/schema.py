@@ -135,6 +135,7 @@ class Checkpoint(_Table):
     intermediate: Name | None = None
     params: Annotated[int, Field(ge=1, le=10**15)] | None = None
     pretrain: bool = True
+    seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
     training: Training = Training()
 
 
@@ -328,6 +329,12 @@ class Experiment(_Table):
     without: tuple[str, ...] = ()
     own_tasks: dict[str, dict[str, Any]] = {}
     commits: dict[str, str] = {}
+
+    def seeds_of(self, checkpoint: Checkpoint) -> list[int]:
+        """Return the pretraining seeds of a checkpoint from scratch, each a model of its own; none for another."""
+        if checkpoint.config is None or self.pretraining is None:
+            return []
+        return checkpoint.seeds or self.pretraining.seeds
 
     @property
     def sha256(self) -> str:

@@ -116,12 +116,11 @@ def build_graph(experiment: Experiment, device: str = "cpu") -> UnitGraph:
 
 def _starts(builder: Builder, checkpoint: Checkpoint) -> list[tuple[str, int, Unit]]:
     """Return the pretrained models of a checkpoint: one, or one a pretraining seed, with name and seed."""
-    table = builder.experiment.pretraining
-    scratch = checkpoint.config is not None and table is not None
-    phase: Start = find_phase("pretrain" if scratch and checkpoint.pretrain else "load")
-    if not scratch or table is None:
+    seeds = builder.experiment.seeds_of(checkpoint)
+    phase: Start = find_phase("pretrain" if seeds and checkpoint.pretrain else "load")
+    if not seeds:
         return [(checkpoint.name, 0, phase.request(builder, checkpoint, checkpoint.name, 0))]
-    names = {seed: f"{checkpoint.name}-s{seed}" for seed in table.seeds}
+    names = {seed: f"{checkpoint.name}-s{seed}" for seed in seeds}
     return [(name, seed, phase.request(builder, checkpoint, name, seed)) for seed, name in names.items()]
 
 
