@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from departures import departure_table
 from grid import grid_table
-from ladders import ladder_table
+from ladders import ability_table, ladder_table
 from resume import resumed
 from shortcuts import shortcut_table
 from slopes import FIRST_SEED, REPLICATES, slope_of, wilson
@@ -154,6 +154,7 @@ def tables(runs: int, grid_runs: int, workers: int, work: Path) -> str:
         "",
         *shortcut_table(runner, runs),
         *ladder_table(runner, runs),
+        *ability_table(runner, runs),
         *departure_table(runner, runs),
         *grid_table(runner, grid_runs),
     ]

@@ -7,7 +7,9 @@ from typing import Literal, get_args
 from gainlaw.errors import InputError, Problem
 
 __all__ = [
+    "ABILITY_ESTIMANDS",
     "DEFAULT_LAW",
+    "SCORE_ESTIMANDS",
     "Baselines",
     "Engine",
     "ExportForm",
@@ -21,6 +23,10 @@ __all__ = [
 ]
 
 DEFAULT_LAW = "linear"
+ABILITY_ESTIMANDS = ("size_effect", "ability_effect", "peak_ability")
+"""Estimands of laws with ability alone."""
+SCORE_ESTIMANDS = ("peak", "size_multiplier", *ABILITY_ESTIMANDS)
+"""Estimands of laws of scores alone."""
 Unit = Literal["fraction", "points"]
 ParamsUnit = Literal["1", "K", "M", "B"]
 Engine = Literal["exact", "nuts"]

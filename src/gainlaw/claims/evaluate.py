@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.claims.grammar.syntax import Apply, Claim, Estimand, Expr, Negate, Number, Selector
+from gainlaw.options import SCORE_ESTIMANDS
 
 if TYPE_CHECKING:
     from gainlaw.posterior.curves import Curve
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from gainlaw.posterior.score_curves import ScoreCurves
 
 __all__ = [
-    "SCORE_ESTIMANDS",
     "Array",
     "FitDraws",
     "Lookup",
@@ -30,9 +30,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Lookup = Callable[[Estimand], Array]
-
-SCORE_ESTIMANDS = ("peak", "size_multiplier")
-"""Estimands of laws of scores alone."""
 
 
 @dataclass(frozen=True, slots=True)

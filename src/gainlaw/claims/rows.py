@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gainlaw.claims.evaluate import SCORE_ESTIMANDS
 from gainlaw.claims.grammar.syntax import Claim
 from gainlaw.notes import count_of
+from gainlaw.options import ABILITY_ESTIMANDS, SCORE_ESTIMANDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ NEED_COLUMNS = {
 }
 """Keys of ``needs`` that list values, and the columns that must have them."""
 
-SHAPES = ("slope", "ratio", "crossing", "peak", "size_multiplier")
+SHAPES = ("slope", "ratio", "crossing", "peak", "size_multiplier", "size_effect")
 """Estimands that take two sizes at least."""
 
 Where = tuple[tuple[str, tuple[str, ...]], ...]
@@ -201,8 +201,11 @@ def _sizes(fit: FitRecord, claim: Claim, needs: Needs, frame: pd.DataFrame) -> l
     if shapes and not fit.spec.law.has_slope:
         out.append(f"a fit with a slope (the law of this one is {fit.spec.law.name})")
     sizes = int(frame["params"].nunique()) if "params" in frame.columns else 0
-    if any(term.name in SCORE_ESTIMANDS for term in claim.terms()) and not fit.spec.law.form.scores:
-        out.append(f"a fit of the law two_curve (the law of this one is {fit.spec.law.name})")
+    named, law = {term.name for term in claim.terms()}, fit.spec.law
+    if named & set(ABILITY_ESTIMANDS) and not law.form.lift:
+        out.append(f"a fit of the law ability (the law of this one is {law.name})")
+    elif named & set(SCORE_ESTIMANDS) and not law.form.scores:
+        out.append(f"a fit of the law two_curve (the law of this one is {law.name})")
     least = max(needs.min_sizes, 2 if shapes else 0)
     if sizes < least:
         out.append(f"{count_of(least, 'model size')} (there: {sizes})")

@@ -11,6 +11,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.fitting.core import Progress, fit
 from gainlaw.fitting.record import FitRecord
 from gainlaw.fitting.storage import load_fit, read_record, save_fit
+from gainlaw.options import SCORE_ESTIMANDS
 from gainlaw.posterior.score_curves import points_view
 from gainlaw.scales import Scale
 
@@ -98,7 +99,7 @@ def in_points[F: FitRecord](base: F) -> F:
         what = f"gains in points by the {base.law.name} law are another fit"
         raise InputError(Problem(what, hint='gl.fit(..., scale="points")'))
     renamed = {"gain_points": "gain", "slope_points": "slope"}
-    kept = base.estimates["estimand"].isin([*renamed, "peak", "size_multiplier"])
+    kept = base.estimates["estimand"].isin([*renamed, *SCORE_ESTIMANDS])
     estimates = base.estimates[kept].replace({"estimand": renamed}).reset_index(drop=True)
     return replace(points_view(base), estimates=estimates)
 

@@ -136,11 +136,12 @@ class _Study:
         packed, blocks = pack_scales(problem, points), problem.n_blocks
         residual = self.y - problem.offset
         out = [_Without(np.empty(len(points)), *np.empty((2, len(points), len(rows)))) for rows in left]
-        h = problem.spec.law.shape(problem.x, None if psi is None else psi[0])
+        shapes = problem.shapes(psi)
+        h = shapes[0]
         whole = problem.design.dense(h)
         for draw, theta in enumerate(packed):
-            if psi is not None:
-                h = problem.spec.law.shape(problem.x, psi[draw])
+            if draw and len(shapes) > 1:
+                h = shapes[draw]
                 whole = problem.design.dense(h)
             dense = standard_weights(problem, theta[None], whole, whole.shape[1])
             covariance = dense @ dense.T + self.noise
@@ -195,7 +196,11 @@ class _Study:
     def _mean_slope(self, h: Float) -> Float:
         """Return the weight of the population slope in every row."""
         design = self.posterior.problem.design
-        return h * design.value[:, 0] if design.blocks[0].slope_start >= 0 else np.zeros(len(h))
+        return (
+            h[: len(self.y)] * design.value[:, 0]
+            if design.blocks[0].slope_start >= 0
+            else np.zeros(len(self.y))
+        )
 
 
 def groups_of(frame: pd.DataFrame, leave: str) -> tuple[Int, list[str]]:

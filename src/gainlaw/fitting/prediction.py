@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.posterior.curves import Curve, new_checkpoint, new_group
+from gainlaw.posterior.curves import Curve, line_at, new_checkpoint, new_group
 from gainlaw.posterior.estimates import summarise
 from gainlaw.posterior.levels import curve_at
 from gainlaw.posterior.record import Posterior
@@ -50,7 +50,8 @@ def predict(
     baseline : float, optional
         The untuned score of the model in question, as the table has scores (0.6, not 60). A gain on log-odds becomes
         one in points from there: with the guess rate ``g`` and ``u`` the chance-corrected log-odds of the baseline,
-        ``100 (1 - g) (sigmoid(u + gain) - sigmoid(u))`` for an accuracy. What it says of a model is not used to learn.
+        ``100 (1 - g) (sigmoid(u + gain) - sigmoid(u))`` for an accuracy. What it says of a model is not used to learn;
+        by a law with ability the gain is the one from there.
     ci_prob : float
         Probability of the intervals.
     seed : int
@@ -77,6 +78,9 @@ def predict(
                 what, hint="give the baseline to the fit on log-odds, or predict there, or give the group"
             )
         )
+    if posterior.law.form.lift and new and baseline is None:
+        what = "by this law the gain of a group never seen hangs on its baseline, which is not known"
+        raise InputError(Problem(what, hint="give the baseline, or the group"))
     sizes = np.atleast_1d(model_sizes(params))
     listed = {name: [value] if isinstance(value, str) else list(value) for name, value in group.items()}
     empty = [name for name, values in listed.items() if not values]
@@ -149,12 +153,17 @@ def _of_group(
         draws = curve.gain(sizes).T
         return draws if known is None else known.points(draws)
 
+    ability = known.log_odds if known is not None and posterior.law.form.lift else None
+
     def curves(posterior: Posterior) -> tuple[Curve, Curve]:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
-        base = curve_at(posterior, group, level)
+        if ability is None:
+            base = curve_at(posterior, group, level)
+        else:
+            base = line_at(posterior, group, level, ability=ability)
         if new:
             base = new_group(base, posterior, new, rng)
-        other = new_checkpoint(base, posterior, rng)
+        other = new_checkpoint(base, posterior, rng, ability=ability)
         return base, lifted(other, posterior, rng) if isinstance(other, PointsCurve) else other
 
     both, moved = curves(posterior), narrower_baselines(posterior)

@@ -95,6 +95,9 @@ class Shape:
     scores : bool
         Whether it is a law of scores: those of baselines have it too, on chance-corrected log-odds. The gain in points
         is then the difference of two sigmoids.
+    lift : str
+        Of a law of scores: the symbol of the parameter ``g`` by which ability moves the gain. Tuned scores have ``1 +
+        g`` times the untuned log-odds, so that the gain is ``g`` times these and ``a + beta * h``. Empty for none.
     members : tuple of (str, Shape)
         Of an average of laws (`gainlaw.laws.averages`): the shapes that ``h`` may be, by the names of their laws. Its
         first parameter says which one; it has no formula of its own.
@@ -110,8 +113,14 @@ class Shape:
     parameters: tuple[ShapeParameter, ...] = ()
     definitions: tuple[Definition, ...] = ()
     scores: bool = False
+    lift: str = ""
     members: tuple[tuple[str, Shape], ...] = ()
     weighing: Weighing = "evidence"
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols of its parameters, in their order."""
+        return tuple(each.symbol for each in self.parameters)
 
     @property
     def has_slope(self) -> bool:
@@ -133,7 +142,7 @@ class Shape:
         """How many distinct sizes it takes to tell the law's coefficients."""
         if self.members:
             return min(shape.least_sizes for _, shape in self.members if shape.has_slope)
-        return 1 + self.has_slope + len(self.parameters)
+        return 1 + self.has_slope + len(self.parameters) - bool(self.lift)
 
     @property
     def graph(self) -> Graph:
@@ -142,7 +151,7 @@ class Shape:
 
     def parsed(self, text: str, variable: str) -> Graph:
         """Return one of the texts as operations; its variable besides `PLACES` is ``x`` or ``h``."""
-        return _parsed(text, variable, tuple(each.symbol for each in self.parameters))
+        return _parsed(text, variable, self.symbols)
 
 
 @lru_cache(maxsize=256)

@@ -106,8 +106,7 @@ def linear_predictor(problem: ModelProblem, effects: Float, psi: Float | None) -
     psi : ndarray, shape (draws, k), or None
         Draws of the law's shape parameters, for laws with some.
     """
-    law = problem.spec.law
-    h = np.atleast_2d(law.shape(problem.x, None if psi is None else psi[:, None, :]))
+    h = problem.shapes(psi)
     out = np.empty((len(effects), len(problem.x)))
 
     def part(draws: slice) -> None:

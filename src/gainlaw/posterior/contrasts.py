@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from gainlaw.laws.placed import PlacedLaw
 from gainlaw.model.spec.covariates import column_of
 from gainlaw.model.spec.design import Design
+from gainlaw.model.spec.joint import FIXED
+from gainlaw.posterior.abilities import baseline_weights
 from gainlaw.posterior.curves import observed_range
 from gainlaw.posterior.grid import reference_weights
 from gainlaw.posterior.record import Posterior
@@ -62,18 +64,24 @@ class Combination:
     sloped : tuple of (float or None, ndarray of shape (q,))
         Weights of slopes, to be multiplied by the law's shape at that size (in decades from 1e9 parameters), or, for
         None, by the factor that averages the slope.
+    lifted : tuple of (float or None, ndarray of shape (q,), ndarray of shape (q,))
+        Of a law with ability: weights of the untuned log-odds, and of their slopes, which are taken likewise; both are
+        multiplied by the effect of ability.
     """
 
     law: PlacedLaw
     x_range: tuple[float, float]
     fixed: Float
     sloped: tuple[tuple[float | None, Float], ...]
+    lifted: tuple[tuple[float | None, Float, Float], ...] = ()
 
     def weights(self, psi: Float | None) -> Float:
         """Return the weight of every coefficient, one row for every row of shape parameters (one for laws without)."""
         used = np.flatnonzero(self.fixed)
         for _, weight in self.sloped:
             used = np.union1d(used, np.flatnonzero(weight))
+        for _, level, slope in self.lifted:
+            used = np.union1d(used, np.flatnonzero((level != 0.0) | (slope != 0.0)))
         rows = 1 if psi is None else len(psi)
         total = np.tile(self.fixed[used], (rows, 1))
         size = np.abs(total)
@@ -81,11 +89,20 @@ class Combination:
             part = np.reshape(self._factor(x, psi), (-1, 1)) * weight[used]
             total += part
             size += np.abs(part)
+        for x, level, slope in self.lifted:
+            part = level[used] + np.reshape(self._factor(x, psi), (-1, 1)) * slope[used]
+            part = self._ability(psi) * part
+            total += part
+            size += np.abs(part)
         # Weights that cancel leave rounding behind.
         total[np.abs(total) <= 1e-12 * size.max(axis=1, initial=0.0, keepdims=True)] = 0.0
         whole = np.zeros((rows, len(self.fixed)))
         whole[:, used] = total
         return whole
+
+    def _ability(self, psi: Float | None) -> Float:
+        assert psi is not None
+        return psi[:, [self.law.form.symbols.index(self.law.form.lift)]]
 
     def _factor(self, x: float | None, psi: Float | None) -> Float:
         if x is None:
@@ -106,6 +123,7 @@ def combine(posterior: Posterior, parts: Sequence[WeightedEstimand]) -> Combinat
     design = posterior.problem.design
     fixed = np.zeros(design.n_columns)
     sloped: list[tuple[float | None, Float]] = []
+    lifted: list[tuple[float | None, Float, Float]] = []
     for part in parts:
         if part.name == "effect":
             name = dict(part.group)["covariate"]
@@ -124,8 +142,27 @@ def combine(posterior: Posterior, parts: Sequence[WeightedEstimand]) -> Combinat
         intercepts, slopes = level_weights(design, level)
         if part.name == "gain":
             fixed += part.weight * intercepts
-        sloped.append((None if part.name == "slope" else float(decades(part.params)), part.weight * slopes))
-    return Combination(posterior.law, observed_range(posterior), fixed, tuple(sloped))
+        place = None if part.name == "slope" else float(decades(part.params))
+        sloped.append((place, part.weight * slopes))
+        if posterior.law.form.lift:
+            start, steep = _ability_weights(posterior, part)
+            lifted.append((place, part.weight * (part.name == "gain") * start, part.weight * steep))
+    return Combination(posterior.law, observed_range(posterior), fixed, tuple(sloped), tuple(lifted))
+
+
+def _ability_weights(posterior: Posterior, part: WeightedEstimand) -> tuple[Float, Float]:
+    """Return the weights of the untuned log-odds of a level and of their slope, shape (q,) each."""
+    design = posterior.problem.design
+    found = baseline_weights(posterior, dict(part.group), "population" if part.population else None)
+    level, slope = np.zeros(design.n_columns), np.zeros(design.n_columns)
+    starts = {block.name: block.start for block in design.blocks}
+    level[starts[f"covariate:{FIXED[0]}"]] = slope[starts[f"covariate:{FIXED[1]}"]] = 1.0
+    for block in design.blocks:
+        if block.name in found:
+            level[block.start : block.start + block.size] = found[block.name]
+            if block.slope_start >= 0:
+                slope[block.slope_start : block.slope_start + block.size] = found[block.name]
+    return level, slope
 
 
 def level_weights(design: Design, groups: Mapping[str, Float]) -> tuple[Float, Float]:

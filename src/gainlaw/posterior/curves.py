@@ -13,6 +13,7 @@ from gainlaw.laws.placed import PlacedLaw
 from gainlaw.model.spec.covariates import column_of
 from gainlaw.model.spec.terms import TREE
 from gainlaw.options import DEFAULT_LAW
+from gainlaw.posterior.abilities import ability_draws, baseline_spread, mean_ability
 from gainlaw.posterior.grid import (
     Weights,
     check_selection,
@@ -146,7 +147,12 @@ class Curve:
 
 
 def line_at(
-    posterior: Posterior, selection: Mapping[str, str], level: str | None = None, *, prior: bool = False
+    posterior: Posterior,
+    selection: Mapping[str, str],
+    level: str | None = None,
+    *,
+    prior: bool = False,
+    ability: float | None = None,
 ) -> Curve:
     """Return the curve of a selection of groups in the unit of the coefficients, see `gainlaw.posterior.levels`.
 
@@ -160,6 +166,9 @@ def line_at(
         The level when no group is fixed.
     prior : bool
         Use prior draws.
+    ability : float, optional
+        Of a law with ability: the untuned log-odds from which the gain is taken, at every size; by default those that
+        the law has for the level at each size.
 
     Raises
     ------
@@ -184,10 +193,15 @@ def line_at(
         intercept += effects[..., 0] @ weight
         if effects.shape[-1] > 1:
             slope += effects[..., 1] @ weight
+    intercept, slope = intercept.reshape(-1), slope.reshape(-1)
+    if posterior.law.form.lift:
+        effect = ability_draws(posterior, prior=prior)
+        own = mean_ability(posterior, group, level, prior=prior) if ability is None else (ability, 0.0)
+        intercept, slope = intercept + effect * own[0], slope + effect * own[1]
     return Curve(
         law=posterior.law,
-        intercept=intercept.reshape(-1),
-        beta=slope.reshape(-1),
+        intercept=intercept,
+        beta=slope,
         psi=_psi(posterior, prior=prior),
         level=level or (",".join(group) if group else "overall"),
         group=",".join(f"{column}={value}" for column, value in group.items()),
@@ -201,7 +215,9 @@ def line_at(
     )
 
 
-def new_checkpoint(base: Curve, posterior: Posterior, rng: np.random.Generator) -> Curve:
+def new_checkpoint(
+    base: Curve, posterior: Posterior, rng: np.random.Generator, *, ability: float | None = None
+) -> Curve:
     """Return the curve with the spread of a new checkpoint (and run) added.
 
     Parameters
@@ -212,6 +228,8 @@ def new_checkpoint(base: Curve, posterior: Posterior, rng: np.random.Generator) 
         The posterior; a fit is one.
     rng : numpy.random.Generator
         Source of the new effects.
+    ability : float, optional
+        Its untuned log-odds, where they are known.
     """
     variance = np.zeros(len(base.intercept))
     for term in posterior.spec.terms:
@@ -219,6 +237,8 @@ def new_checkpoint(base: Curve, posterior: Posterior, rng: np.random.Generator) 
             continue
         tau = posterior.draws["posterior"][f"tau_{term.name}"].to_numpy().reshape(-1)
         variance += tau**2 * base.shares.get(term.name, 1.0)
+    if posterior.law.form.lift and ability is None and not posterior.reads_points:
+        variance += (ability_draws(posterior) * baseline_spread(posterior, base.shares)) ** 2
     return replace(base, intercept=base.intercept + np.sqrt(variance) * rng.standard_normal(len(variance)))
 
 

@@ -43,7 +43,7 @@ ESTIMATE_COLUMNS = (
 )  # fmt: skip
 
 # Estimands whose posterior has no mean: a ratio of normals, and a power of one.
-_HEAVY = ("ratio", "crossing", "peak", "size_multiplier")
+_HEAVY = ("ratio", "crossing", "peak", "peak_ability", "size_multiplier")
 # Those that spread over orders of magnitude, and whose sign says nothing.
 _SIZES = ("crossing", "peak", "size_multiplier")
 
@@ -249,6 +249,10 @@ def _score_estimands(each: PointsCurve, sizes: Sequence[float]) -> Iterator[tupl
         yield "gain_points", params, each.gain(params)
     yield "peak", np.nan, each.scores.peak()
     yield "size_multiplier", np.nan, each.scores.size_multiplier()
+    if each.law.form.lift:
+        if not each.no_slope:
+            yield "size_effect", np.nan, each.scores.size_effect()
+        yield "peak_ability", np.nan, each.scores.peak_ability()
 
 
 def _refuse(
@@ -269,7 +273,7 @@ def _refuse(
             low, high = each.scores.reach()
             numbers[row, :2] = min(numbers[row, 0], high), max(numbers[row, 1], low)
             status[row] = "beyond"
-    for peak in np.flatnonzero(kinds == "peak"):
+    for peak in np.flatnonzero(np.isin(kinds, ["peak", "peak_ability"])):
         if np.isfinite(draws[peak]).mean() < _PEAKED:
             numbers[peak], status[peak] = np.nan, "no_peak"
     summary[names], summary["status"] = numbers, status

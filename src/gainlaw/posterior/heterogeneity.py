@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.formats import tails
-from gainlaw.model.spec.problem import ModelProblem
 from gainlaw.posterior.record import Posterior
 from gainlaw.scores.gains.covariance import BlockCovariance
 
@@ -89,7 +88,7 @@ def term_variances(posterior: Posterior) -> dict[str, Float]:
     def draws(name: str) -> Float:
         return data[name].to_numpy().reshape(-1) if name in data else np.zeros(posterior.n_draws)
 
-    h = _shapes(problem, {name: draws(name) for name in problem.hyper})
+    h = problem.shapes(problem.spec.law.psi({name: draws(name) for name in problem.hyper}))
     parts = {}
     for k, block in enumerate(problem.design.blocks):
         if f"tau_{block.name}" not in data:
@@ -102,12 +101,6 @@ def term_variances(posterior: Posterior) -> dict[str, Float]:
     if "tau_residual" in data:
         parts[RESIDUAL] = draws("tau_residual") ** 2
     return parts
-
-
-def _shapes(problem: ModelProblem, hyper: dict[str, Float]) -> Float:
-    """Return the law's shape at every row, shape (draws or 1, n)."""
-    psi = problem.spec.law.psi(hyper)
-    return np.atleast_2d(problem.spec.law.shape(problem.x, None if psi is None else psi[:, None, :]))
 
 
 def typical_variance(covariance: BlockCovariance, X: Float) -> float:

@@ -6,6 +6,9 @@ gain in points is the difference of the two: it may rise, peak and fall while bo
 reaches the tuned one's score at :math:`x + (a + a_1 x) / b_1`: tuning is worth the factor
 :math:`10^{(a + a_1 x) / b_1}` in size, one number where the lines are parallel. Where the untuned curve is flat no size
 reaches it.
+
+Under a law with ability the tuned log-odds are :math:`(1 + \gamma)\,u + a + a_1 x`: tuning adds
+:math:`a + a_1 x + \gamma u`, all of which is called the gain here.
 """
 
 from __future__ import annotations
@@ -20,8 +23,8 @@ from scipy.special import expit
 from gainlaw.errors import InputError, Problem
 from gainlaw.model.spec.joint import FIXED
 from gainlaw.model.spec.terms import Term
+from gainlaw.posterior.abilities import ability_draws, baseline_spread, cells_of
 from gainlaw.posterior.curves import Curve, line_at, observed_range
-from gainlaw.posterior.grid import SELECTABLE
 from gainlaw.posterior.record import Posterior
 from gainlaw.sizes import N0, decades, model_sizes
 
@@ -51,6 +54,8 @@ REACH = 1.0
 
 # Sizes at which a peak is looked for.
 _GRID = 33
+# Abilities at which the gain is largest.
+_ABILITIES = 129
 _ERRORS = 2.0
 
 
@@ -76,6 +81,8 @@ class ScoreCurves:
         The same of each cell; that of the level for a cell of one size.
     at_chance : bool
         Whether the untuned scores lie within two standard errors of chance at all sizes.
+    ability : ndarray, shape (draws,)
+        The change of the gain on log-odds for one unit of the untuned log-odds; 0 for a law without.
     """
 
     base: Float
@@ -88,6 +95,7 @@ class ScoreCurves:
     x_range: tuple[float, float]
     spans: Float
     at_chance: bool
+    ability: Float
 
     def scores(self, params: ArrayLike) -> tuple[Float, Float]:
         """Return draws of the untuned and of the tuned score in per cent, shape (draws, sizes) each.
@@ -137,6 +145,30 @@ class ScoreCurves:
     def slope(self) -> Float:
         """Return draws, shape (draws,), of the untuned log-odds per decade, averaged over the cells."""
         return np.asarray(self.base_slope @ self.weight)
+
+    def ability_effect(self) -> Float:
+        """Return draws of the change of the gain on log-odds for one unit of the untuned log-odds, shape (draws,)."""
+        return self.ability
+
+    def size_effect(self) -> Float:
+        """Return draws of the change of the gain on log-odds per decade at equal ability, shape (draws,)."""
+        own = self.gain_slope - self.ability[:, None] * self.base_slope
+        return np.asarray(own @ self.weight)
+
+    def peak_ability(self) -> Float:
+        """Return draws of the untuned score from which the gain in points is largest, shape (draws,).
+
+        In per cent of the way from guessing to all right, at the middle of the sizes; NaN in draws in which the gain is
+        largest at an end of the range of the untuned scores.
+        """
+        h = self._place(None) - self.centre
+        ability = self.ability[:, None]
+        added = (self.gain + self.gain_slope * h - ability * (self.base + self.base_slope * h)) @ self.weight
+        ends = np.median([self.base + self.base_slope * (x - self.centre) for x in self.spans], axis=1)
+        u = np.linspace(ends.min(), ends.max(), _ABILITIES)
+        points = expit((1.0 + ability) * u + added[:, None]) - expit(u)
+        at, offset = _top(points)
+        return 100.0 * expit(u[0] + (at + offset) * (u[1] - u[0]))
 
     def size_multiplier(self, params: float | None = None) -> Float:
         """Return draws of the factor of parameters at which untuned models reach the tuned score, shape (draws,).
@@ -189,13 +221,8 @@ class ScoreCurves:
         NaN in draws in which it is largest at an end of the observed range: there it rises or falls throughout.
         """
         x = np.linspace(*self.x_range, _GRID)
-        points = self.points(x)
-        at = points.argmax(axis=1)
-        inside = (at > 0) & (at < _GRID - 1)
-        low, middle, high = (points[np.arange(len(at)), np.clip(at + k, 0, _GRID - 1)] for k in (-1, 0, 1))
-        bend = np.where(inside, low - 2.0 * middle + high, -1.0)
-        offset = np.where(bend < 0.0, 0.5 * (low - high) / np.where(bend < 0.0, bend, -1.0), 0.0)
-        return np.where(inside, N0 * 10.0 ** (x[at] + offset * (x[1] - x[0])), np.nan)
+        at, offset = _top(self.points(x))
+        return N0 * 10.0 ** (x[0] + (at + offset) * (x[1] - x[0]))
 
     def _scores(
         self, x: Float, gain: Float | float, gain_slope: Float | float, base: Float | float
@@ -216,6 +243,17 @@ class ScoreCurves:
         h = x - self.centre
         untuned = self.base + lift + self.base_slope * h
         return untuned, untuned + self.gain + own + (self.gain_slope + slope) * h
+
+
+def _top(values: Float) -> tuple[NDArray[np.int64], Float]:
+    """Return where every row is largest, and how far off a parabola through its neighbours has it; NaN at an end."""
+    count = values.shape[1]
+    at = values.argmax(axis=1)
+    inside = (at > 0) & (at < count - 1)
+    low, middle, high = (values[np.arange(len(at)), np.clip(at + k, 0, count - 1)] for k in (-1, 0, 1))
+    bend = np.where(inside, low - 2.0 * middle + high, -1.0)
+    offset = np.where(bend < 0.0, 0.5 * (low - high) / np.where(bend < 0.0, bend, -1.0), 0.0)
+    return at, np.where(inside, offset, np.nan)
 
 
 def score_curves(
@@ -243,18 +281,8 @@ def score_curves(
     if not law.form.scores:
         what = f"the law {law.name} has no curve of untuned scores"
         raise InputError(Problem(what, hint="fit law=two_curve"))
-    mask = np.ones(len(frame), dtype=bool)
-    for column, group in selection.items():
-        mask &= (frame[column].astype(str) == group).to_numpy()
-    if not mask.any():
-        names = " and ".join(f"{column} {group!r}" for column, group in selection.items())
-        raise InputError(Problem(f"no gain has {names}"))
-    labels = [column for column in SELECTABLE if column in frame.columns]
-    cells = frame[mask].drop_duplicates(labels)
-    rows = cells.index.to_numpy()
-    share = 1.0 / cells.groupby("task")["task"].transform("size").to_numpy(float) if "task" in cells else None
-    weight = np.ones(len(rows)) if share is None else share
-    weight = weight / weight.sum()
+    mask, labels, rows, weight = cells_of(frame, selection)
+    cells = frame.loc[rows]
     data = posterior.draws["prior" if prior else "posterior"]
     mu = data["mu"].to_numpy().reshape(-1, 2)
     line = np.stack(
@@ -268,6 +296,8 @@ def score_curves(
         spec, behind = posterior.spec, len(posterior.rows.frame) - len(frame)
         base, base_slope = _sum(data, spec.baseline_terms, line, behind + rows)
         gain, gain_slope = _sum(data, spec.terms, mu, rows)
+    ability = ability_draws(posterior, prior=prior)
+    gain, gain_slope = gain + ability[:, None] * base, gain_slope + ability[:, None] * base_slope
     x = decades(frame.loc[mask, "params"].to_numpy(dtype=float))
     ends = (float(x.min()), float(x.max()))
     x_range = ends if ends[0] < ends[1] else observed_range(posterior)
@@ -278,7 +308,7 @@ def score_curves(
         spans = np.where(low < high, [low, high], spans)
     floored = _at_chance(posterior, mask)
     return ScoreCurves(
-        base, base_slope, gain, gain_slope, chance, weight, law.centre, x_range, spans, floored
+        base, base_slope, gain, gain_slope, chance, weight, law.centre, x_range, spans, floored, ability
     )
 
 
@@ -391,9 +421,5 @@ def points_view[P: Posterior](posterior: P) -> P:
 
 def lifted(curve: PointsCurve, posterior: Posterior, rng: np.random.Generator) -> PointsCurve:
     """Return a curve whose baseline is that of a new checkpoint."""
-    data, variance = posterior.draws["posterior"], np.zeros(len(curve.intercept))
-    for term in posterior.spec.baseline_terms:
-        if term.replicate:
-            own = curve.shares.get(term.name.removeprefix("baseline_"), 1.0)
-            variance += own * data[f"tau_{term.name}"].to_numpy().reshape(-1) ** 2
-    return replace(curve, lift=np.sqrt(variance) * rng.standard_normal(len(variance)))
+    lift = baseline_spread(posterior, curve.shares) * rng.standard_normal(len(curve.intercept))
+    return replace(curve, lift=lift, intercept=curve.intercept + curve.scores.ability * lift)

@@ -104,6 +104,8 @@ def _bounds(expr: Expr) -> Bounds:
 def _part_bounds(part: Expr) -> Bounds:
     """Return between what ends a part lies that is no sum."""
     if isinstance(part, Estimand):
+        if part.name == "peak_ability":
+            return (0.0, 100.0)
         above = part.positive or part.name in ("crossing", "peak", "size_multiplier")
         return (0.0, math.inf) if above else _ANY
     if isinstance(part, Apply):

@@ -129,7 +129,7 @@ def _unit(expr: Expr) -> _Unit:
     if isinstance(expr, Estimand):
         if expr.positive is not None:
             return _Unit(bound=True)
-        if expr.name in ("ratio", "size_multiplier"):
+        if expr.name in ("ratio", "size_multiplier", "size_effect", "ability_effect", "peak_ability"):
             return _Unit()
         if expr.name == "peak":
             return _Unit(size=1)

@@ -50,6 +50,9 @@ ESTIMANDS: dict[str, tuple[str, ...]] = {
     "effect": (),
     "peak": (),
     "size_multiplier": ("params",),
+    "size_effect": (),
+    "ability_effect": (),
+    "peak_ability": (),
 }
 """Every estimand and the arguments it takes."""
 

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 from gainlaw.model.binomial.quadrature import table_slope, table_value
-from gainlaw.model.gaussian.packed import unpack
+from gainlaw.model.gaussian.packed import lift_of, unpack
 
 __all__ = ["binomial_joint", "effects_of", "likelihood"]
 
@@ -188,7 +188,7 @@ def binomial_joint(packed, model):
 
     Parameters
     ----------
-    packed : ndarray, shape (3 * n_blocks + 1 + n + q + n)
+    packed : ndarray, shape (3 * n_blocks + 1 + n + q + n,), or n longer for a law that lifts
         The hyperparameters as in `packed.Scales`, then ``zeta`` of the coefficients and the residuals.
     model : BinomialModel
         Counts, model matrix and coordinates.
@@ -196,14 +196,16 @@ def binomial_joint(packed, model):
     offset, slope_mean, matrix, geometry = model.offset, model.slope_mean, model.matrix, model.geometry
     rows, shared = model.rows, model.shared
     block, group, value = matrix.block, matrix.group, matrix.value
-    starts, slopes = matrix.starts, matrix.slopes
+    starts, slopes, lifted = matrix.starts, matrix.slopes, matrix.lifted
     site, site_variance, spread = geometry.site, geometry.site_variance, geometry.spread
     n, q, n_blocks = offset.shape[0], geometry.anchor.shape[0], starts.shape[0]
     start = 3 * n_blocks + 1
-    scales = unpack(packed[: start + n], n_blocks)
+    first = packed.shape[0] - n - q
+    scales = unpack(packed[:first], n_blocks)
     tau, h = scales.residual, scales.shape
-    zeta = packed[start + n : start + n + q]
-    noise = packed[start + n + q :]
+    lifts = h.shape[0] > n
+    zeta = packed[first : first + q]
+    noise = packed[first + q :]
     coordinates = spread @ zeta
     effects = np.empty(q)
     total = _effects(coordinates, scales, matrix, geometry, effects)
@@ -212,10 +214,12 @@ def binomial_joint(packed, model):
     for i in range(n):
         f = offset[i] + slope_mean * h[i]
         for k in range(block.shape[1]):
-            b = block[i, k]
-            f += value[i, k] * effects[starts[b] + group[i, k]]
+            b, v = block[i, k], value[i, k]
+            if lifted[b]:
+                v *= lift_of(i, n, h)
+            f += v * effects[starts[b] + group[i, k]]
             if slopes[b] >= 0:
-                f += value[i, k] * h[i] * effects[slopes[b] + group[i, k]]
+                f += v * h[i] * effects[slopes[b] + group[i, k]]
         line[i] = f
     # Rows that share a baseline move along the axes of their common uncertainty.
     _rotate(line, geometry, shared, False)
@@ -249,25 +253,33 @@ def binomial_joint(packed, model):
             gradient[3 * n_blocks] += (
                 -1.0 / tau + d * d / (t2 * tau) - d * dd / t2 + dsd / sd + g_gain[i] * dd
             )
-            gradient[start + n + q + i] = sd * (g_gain[i] - d / t2)
+            gradient[first + q + i] = sd * (g_gain[i] - d / t2)
             g_gain[i] = (1.0 - s) * g_gain[i] + s * d / t2
         else:
-            gradient[start + n + q + i] = -noise[i]
+            gradient[first + q + i] = -noise[i]
     _rotate(g_gain, geometry, shared, True)
     for i in range(n):
         g_line = g_gain[i]
-        dh = g_line * slope_mean
+        dh, down_lift = g_line * slope_mean, 0.0
         for k in range(block.shape[1]):
-            b = block[i, k]
-            pull[starts[b] + group[i, k]] += g_line * value[i, k]
+            b, v = block[i, k], value[i, k]
+            if lifted[b]:
+                own = effects[starts[b] + group[i, k]]
+                if slopes[b] >= 0:
+                    own += h[i] * effects[slopes[b] + group[i, k]]
+                down_lift += g_line * v * own
+                v *= lift_of(i, n, h)
+            pull[starts[b] + group[i, k]] += g_line * v
             if slopes[b] >= 0:
                 j = slopes[b] + group[i, k]
-                pull[j] += g_line * value[i, k] * h[i]
-                dh += g_line * value[i, k] * effects[j]
+                pull[j] += g_line * v * h[i]
+                dh += g_line * v * effects[j]
         gradient[start + i] = dh
+        if lifts:
+            gradient[start + n + i] = down_lift
     down = np.zeros(q)
     _effects_gradient(coordinates, pull, scales, matrix, geometry, down, gradient)
-    gradient[start + n : start + n + q] = spread.T @ down
+    gradient[first : first + q] = spread.T @ down
     return total, gradient
 
 
@@ -275,7 +287,7 @@ def binomial_joint(packed, model):
 def effects_of(packed, model):
     """Return the effects, shape (draws, q), of packed draws."""
     n_blocks, n, q = model.matrix.starts.shape[0], model.offset.shape[0], model.geometry.anchor.shape[0]
-    start = 3 * n_blocks + 1 + n
+    start = packed.shape[1] - q - n
     effects = np.empty((packed.shape[0], q))
     for s in range(packed.shape[0]):
         coordinates = model.geometry.spread @ packed[s, start : start + q]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gainlaw.model.binomial.marginal import Kept, row_log_marginals, total_log_marginals
 from gainlaw.model.binomial.records import BinomialModel, BinomialTables, Geometry
 from gainlaw.model.binomial.tables import build_tables
-from gainlaw.model.effects import lines_of
+from gainlaw.model.effects import lines_of, standard_weights
 from gainlaw.model.engines.hyper import find_mode, named, pack_points
 from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.known_errors import independent_rows
@@ -288,9 +288,10 @@ def _refine_sites(
 ) -> tuple[Float, Float, list[Float]]:
     """Give every site the moments of its likelihood times what the other rows say (expectation propagation)."""
     blocks = problem.n_blocks
-    rows = _dense_rows(problem, packed)
+    shape = packed[3 * blocks + 1 :]
+    rows = standard_weights(problem, packed[None], problem.design.dense(shape), problem.design.n_columns)
     tau2 = max(packed[3 * blocks] ** 2, 1e-8)
-    line = rows @ centre + problem.offset + problem.slope_mean * packed[3 * blocks + 1 :]
+    line = rows @ centre + problem.offset + problem.slope_mean * shape[: len(rows)]
     reach = rows @ inverse
     line_variance = np.einsum("ij,ij->i", reach, rows)
     share = tau2 / (variance + tau2)
@@ -381,19 +382,3 @@ def _tempered(log_weight: Float, least: float) -> Float:
         if 1.0 / (weight @ weight) >= least:
             return weight
         log_weight = 0.5 * log_weight
-
-
-def _dense_rows(problem: ModelProblem, packed: Float) -> Float:
-    """Return the model matrix of the standardised coefficients, shape (n, q)."""
-    design, blocks = problem.design, problem.n_blocks
-    h = packed[3 * blocks + 1 :]
-    rows = np.zeros((len(h), design.n_columns))
-    at = np.arange(len(h))
-    for column, k in enumerate(design.block[0]):
-        block = design.blocks[k]
-        tau0, tau1, rho = packed[k], packed[blocks + k], packed[2 * blocks + k]
-        group, value = design.group[:, column], design.value[:, column]
-        rows[at, block.start + group] += value * (tau0 + tau1 * rho * h)
-        if block.slope_start >= 0:
-            rows[at, block.slope_start + group] += value * tau1 * np.sqrt(1.0 - rho**2) * h
-    return rows

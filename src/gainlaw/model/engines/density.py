@@ -45,6 +45,12 @@ class LogDensity:
         The coordinates of its parameters.
     variables : ndarray, shape (v, n)
         Its variables.
+    lift : ndarray of int
+        The coordinate by which ability moves the gain; none for most laws.
+    role : ndarray, shape (n,)
+        What that is multiplied by in every row.
+    first : int
+        Where the shape stands in the packed vector; the rows' lift stands behind it.
     """
 
     coordinates: Coordinates
@@ -56,6 +62,9 @@ class LogDensity:
     shape: Work | None
     own: Int
     variables: Float
+    lift: Int
+    role: Float
+    first: int
 
     @classmethod
     def of(cls, problem: ModelProblem, record: GaussianData | BinomialModel) -> LogDensity:
@@ -63,7 +72,7 @@ class LogDensity:
         coordinates = Coordinates.of({name: problem.spec.priors[name] for name in problem.hyper})
         position = problem.position[coordinates.order]
         law, shape = problem.spec.law, None
-        own, variables = np.zeros(0, dtype=np.int64), np.zeros((0, 0))
+        own, lift, variables = (*np.zeros((2, 0), dtype=np.int64), np.zeros((0, 0)))
         if law.parameters:
             tape = build_tape(law.form.graph)
             names = {each.symbol: each.name for each in law.parameters}
@@ -72,6 +81,8 @@ class LogDensity:
             places = {"low": law.low * level, "high": law.high * level, "centre": law.centre * level}
             shape, own = tape.work, np.argsort(coordinates.order)[at]
             variables = np.array([problem.x if name == "x" else places[name] for name in tape.variables])
+            if law.form.lift:
+                lift = np.argsort(coordinates.order)[[problem.hyper.index(names[law.form.lift])]]
         return cls(
             coordinates,
             gaussian_marginal if isinstance(record, GaussianData) else binomial_joint,
@@ -82,6 +93,9 @@ class LogDensity:
             shape,
             own,
             variables,
+            lift,
+            problem.role,
+            3 * problem.n_blocks + 1,
         )
 
     @property
@@ -101,10 +115,11 @@ class LogDensity:
         hyper, slopes, prior, pull = self.coordinates.at(point[:k])
         packed = np.concatenate([self.base, point[k:]])
         packed[self.target] = hyper[self.source]
+        rows = slice(self.first, self.first + len(self.role))
         if self.shape is not None:
-            packed[size - self.variables.shape[1] : size], bend = with_gradient(
-                self.shape, hyper[self.own], self.variables
-            )
+            packed[rows], bend = with_gradient(self.shape, hyper[self.own], self.variables)
+        if len(self.lift):
+            packed[rows.stop : size] = 1.0 + hyper[self.lift] * self.role
         try:
             value, down = self.kernel(packed, self.record)
         except (ArithmeticError, np.linalg.LinAlgError):
@@ -115,7 +130,9 @@ class LogDensity:
             of_hyper = np.zeros(k)
             of_hyper[self.source] = down[self.target]
             if self.shape is not None:
-                of_hyper[self.own] += bend @ down[size - self.variables.shape[1] : size]
+                of_hyper[self.own] += bend @ down[rows]
+            if len(self.lift):
+                of_hyper[self.lift] += self.role @ down[rows.stop : size]
             gradient[:k] = pull + slopes * of_hyper
         total = value + float(prior)
         return (total if np.isfinite(gradient).all() else np.nan), gradient

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 
 from gainlaw.model.gaussian.linear_system import assemble, back, eliminate, row_entries, system
-from gainlaw.model.gaussian.packed import unpack, write_effects
+from gainlaw.model.gaussian.packed import lift_of, unpack, write_effects
 from gainlaw.model.gaussian.triangular import inverse_lower, solve_lower, solve_lower_transposed
 from gainlaw.model.spec.design import UNIT
 
@@ -35,13 +35,13 @@ def gaussian_marginal(theta, data):
 
     Parameters
     ----------
-    theta : ndarray, shape (3 * n_blocks + 1 + n,)
+    theta : ndarray, shape (3 * n_blocks + 1 + n,) or (3 * n_blocks + 1 + 2 n,)
         Hyperparameters, see `packed.Scales`.
     data : GaussianData
         The observations.
     """
     unit, slope_mean, matrix = data.unit, data.slope_mean, data.matrix
-    block, value, slopes = matrix.block, matrix.value, matrix.slopes
+    block, value, slopes, lifted = matrix.block, matrix.value, matrix.slopes, matrix.lifted
     cluster, bounds, p = matrix.cluster, matrix.bounds, matrix.n_core
     n, n_blocks, q = unit.shape[0], matrix.starts.shape[0], matrix.place.shape[0]
     core, side, square, b, w, r, log_det = assemble(theta, data)
@@ -81,7 +81,8 @@ def gaussian_marginal(theta, data):
         )
     gradient = np.zeros(theta.shape[0])
     scales = unpack(theta, n_blocks)
-    tau, tau1, rho = scales.residual, scales.slope, scales.correlation
+    tau, tau0, tau1, rho = scales.residual, scales.intercept, scales.slope, scales.correlation
+    lifts = scales.shape.shape[0] > n
     columns = np.empty(2 * block.shape[1], dtype=np.int64)
     weights = np.empty(2 * block.shape[1])
     pull = np.empty(2 * block.shape[1])
@@ -107,6 +108,7 @@ def gaussian_marginal(theta, data):
         alpha = w[i] * (r[i] - fitted)
         gradient[3 * n_blocks] += tau * (alpha * alpha - w[i] + w[i] * w[i] * quadratic)
         dh = alpha * slope_mean * unit[i]
+        lift, down = lift_of(i, n, scales.shape), 0.0
         j = 0
         for k in range(block.shape[1]):
             t = block[i, k]
@@ -115,6 +117,13 @@ def gaussian_marginal(theta, data):
             if t < 0:
                 continue
             v = value[i, k]
+            if lifted[t]:
+                raw = (alpha * z[columns[j]] - w[i] * pull[j]) * v
+                down += raw * (tau0[t] + (tau1[t] * rho[t] * h if slopes[t] >= 0 else 0.0))
+                if slopes[t] >= 0:
+                    raw = (alpha * z[columns[j + 1]] - w[i] * pull[j + 1]) * v
+                    down += raw * tau1[t] * np.sqrt(1.0 - rho[t] ** 2) * h
+                v *= lift
             d = (alpha * z[columns[j]] - w[i] * pull[j]) * v
             gradient[t] += d
             j += 1
@@ -126,6 +135,8 @@ def gaussian_marginal(theta, data):
                 gradient[2 * n_blocks + t] += tau1[t] * h * (d - e * rho[t] / root)
                 dh += tau1[t] * (d * rho[t] + e * root)
         gradient[3 * n_blocks + 1 + i] = dh
+        if lifts:
+            gradient[3 * n_blocks + 1 + n + i] = down
     return log_lik, gradient
 
 

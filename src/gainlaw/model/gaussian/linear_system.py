@@ -10,7 +10,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from gainlaw.model.gaussian.packed import column_scales, unpack
+from gainlaw.model.gaussian.packed import column_scales, lift_of, unpack
 from gainlaw.model.spec.design import UNIT
 
 __all__ = [
@@ -29,8 +29,9 @@ __all__ = [
 def row_entries(i, matrix, scales, columns, weights):
     """Write row `i` of ``B`` into `columns` and `weights`; return the number of entries."""
     block, group, value = matrix.block, matrix.group, matrix.value
-    starts, slopes, place = matrix.starts, matrix.slopes, matrix.place
+    starts, slopes, place, lifted = matrix.starts, matrix.slopes, matrix.place, matrix.lifted
     tau0, tau1, rho, h = scales.intercept, scales.slope, scales.correlation, scales.shape[i]
+    lift = lift_of(i, block.shape[0], scales.shape)
     count = 0
     for k in range(block.shape[1]):
         b = block[i, k]
@@ -42,6 +43,8 @@ def row_entries(i, matrix, scales, columns, weights):
             count += 1
         if b < 0:
             continue
+        if lifted[b]:
+            v *= lift
         columns[count] = place[starts[b] + g]
         if slopes[b] < 0:
             weights[count] = v * tau0[b]
@@ -72,7 +75,7 @@ def assemble(theta, data):
 
     Parameters
     ----------
-    theta : ndarray, shape (3 * n_blocks + 1 + n,)
+    theta : ndarray, shape (3 * n_blocks + 1 + n,) or (3 * n_blocks + 1 + 2 n,)
         Hyperparameters, see `packed.Scales`.
     data : GaussianData
         The observations.
@@ -320,7 +323,7 @@ def system(theta, data, table):
 
     Parameters
     ----------
-    theta : ndarray, shape (3 * n_blocks + 1 + n,)
+    theta : ndarray, shape (3 * n_blocks + 1 + n,) or (3 * n_blocks + 1 + 2 n,)
         Hyperparameters, see `packed.Scales`.
     data : GaussianData
         The observations.

@@ -8,13 +8,13 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Scales", "column_scales", "unpack", "write_effects"]
+__all__ = ["Scales", "column_scales", "lift_of", "unpack", "write_effects"]
 
 Float = NDArray[np.float64]
 
 
 class Scales(NamedTuple):
-    """The parts of a packed vector, shape (3 * n_blocks + 1 + n,).
+    """The parts of a packed vector, shape (3 * n_blocks + 1 + n,), or n longer for a law that lifts.
 
     Parameters
     ----------
@@ -22,8 +22,9 @@ class Scales(NamedTuple):
         Sds of the intercepts and slopes of every block, and their correlations.
     residual : float
         The residual sd.
-    shape : ndarray, shape (n,)
-        The law's shape at every row; empty where the vector ends before it.
+    shape : ndarray, shape (n,) or (2 n,)
+        The law's shape at every row, and behind it the lift of every row where there is one; empty where the vector
+        ends before it.
     """
 
     intercept: Float
@@ -43,6 +44,12 @@ def unpack(theta, n_blocks):
         theta[3 * n_blocks],
         theta[3 * n_blocks + 1 :],
     )
+
+
+@numba.njit(cache=True, nogil=True)
+def lift_of(i, n, shape):
+    """Return what row `i` of `n` multiplies the entries of lifted blocks by."""
+    return shape[n + i] if shape.shape[0] > n else 1.0
 
 
 @numba.njit(cache=True, nogil=True)

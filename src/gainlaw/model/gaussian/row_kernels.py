@@ -19,19 +19,20 @@ def linear_predictors(effects, h, matrix, out):
     ----------
     effects : ndarray, shape (draws, q)
         Coefficients.
-    h : ndarray, shape (draws, n) or (1, n)
-        The law's shape at every row.
+    h : ndarray, shape (draws, n) or (1, n), or twice as wide
+        The law's shape at every row, and behind it the rows' lift where the law has one.
     matrix : Matrix
         The model matrix.
     out : ndarray, shape (draws, n)
         Receives the sums.
     """
     block, group, value = matrix.block, matrix.group, matrix.value
-    starts, slopes = matrix.starts, matrix.slopes
+    starts, slopes, lifted = matrix.starts, matrix.slopes, matrix.lifted
     draws, n = effects.shape[0], block.shape[0]
+    lifts = h.shape[1] > n
     # Some draws at a time, side by side: their coefficients stay in the cache, and the inner loops are vectors.
     columns = np.empty((effects.shape[1], _TOGETHER))
-    shape, total = np.empty(_TOGETHER), np.empty(_TOGETHER)
+    shape, total, lift = np.empty(_TOGETHER), np.empty(_TOGETHER), np.ones(_TOGETHER)
     for t in range(0, draws, _TOGETHER):
         m = min(_TOGETHER, draws - t)
         for d in range(m):
@@ -41,10 +42,17 @@ def linear_predictors(effects, h, matrix, out):
             for d in range(m):
                 total[d] = 0.0
                 shape[d] = h[t + d if h.shape[0] > 1 else 0, i]
+                if lifts:
+                    lift[d] = h[t + d if h.shape[0] > 1 else 0, n + i]
             for k in range(block.shape[1]):
                 b, v = block[i, k], value[i, k]
                 c, e = starts[b] + group[i, k], slopes[b] + group[i, k]
-                if slopes[b] >= 0:
+                if lifts and lifted[b]:
+                    for d in range(m):
+                        total[d] += v * lift[d] * columns[c, d]
+                        if slopes[b] >= 0:
+                            total[d] += v * lift[d] * shape[d] * columns[e, d]
+                elif slopes[b] >= 0:
                     for d in range(m):
                         total[d] += v * (columns[c, d] + shape[d] * columns[e, d])
                 else:

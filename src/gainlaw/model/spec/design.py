@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -36,12 +36,15 @@ class Block:
         The first slope column, or -1.
     size : int
         The number of groups.
+    lifted : bool
+        Whether its entries are multiplied by the row's lift, see `gainlaw.laws.shape.Shape`.
     """
 
     name: str
     start: int
     slope_start: int
     size: int
+    lifted: bool = False
 
 
 class Matrix(NamedTuple):
@@ -53,8 +56,9 @@ class Matrix(NamedTuple):
         Block and group of each entry.
     value : ndarray, shape (n, K)
         Weights.
-    starts, slopes, sizes : ndarray of int, shape (n_blocks,)
-        First intercept column of every block, first slope column or -1, and number of groups.
+    starts, slopes, sizes, lifted : ndarray of int, shape (n_blocks,)
+        First intercept column of every block, first slope column or -1, number of groups, and 1 for blocks whose
+        entries are multiplied by the row's lift.
     place : ndarray of int, shape (n_columns,)
         Where each column stands when the core's come first.
     cluster : ndarray of int, shape (n,)
@@ -71,6 +75,7 @@ class Matrix(NamedTuple):
     starts: Int
     slopes: Int
     sizes: Int
+    lifted: Int
     place: Int
     cluster: Int
     bounds: Int
@@ -128,13 +133,13 @@ class Design:
         faults = _index_faults(self)
         if faults:
             raise ValueError(f"the model matrix is inconsistent: {', '.join(faults)}")
-        starts, slopes, sizes = (
+        starts, slopes, sizes, lifted = (
             np.array([getattr(each, name) for each in self.blocks], dtype=np.int64)
-            for name in ("start", "slope_start", "size")
+            for name in ("start", "slope_start", "size", "lifted")
         )
         matrix = Matrix(
-            self.block, self.group, self.value, starts, slopes, sizes, self.place, self.cluster, self.bounds,
-            self.n_core,
+            self.block, self.group, self.value, starts, slopes, sizes, lifted, self.place, self.cluster,
+            self.bounds, self.n_core,
         )  # fmt: skip
         object.__setattr__(self, "matrix", matrix)
 
@@ -143,20 +148,22 @@ class Design:
 
         Parameters
         ----------
-        shape : ndarray, shape (n,)
-            The law's shape at every row.
+        shape : ndarray, shape (n,) or (2 n,)
+            The law's shape at every row, and behind it the rows' lift where the law has one.
         """
         matrix = np.zeros((len(self.block), self.n_columns))
         at = np.arange(len(matrix))
+        lift = shape[len(matrix) :] if len(shape) > len(matrix) else np.ones(len(matrix))
         for k in range(self.block.shape[1]):
             block, group, value = self.block[:, k], self.group[:, k], self.value[:, k]
             unit = block == UNIT
             np.add.at(matrix, (at[unit], group[unit]), value[unit])
             for number, each in enumerate(self.blocks):
-                own = block == number
-                np.add.at(matrix, (at[own], each.start + group[own]), value[own])
+                own = np.flatnonzero(block == number)
+                weight = value[own] * lift[own] if each.lifted else value[own]
+                np.add.at(matrix, (at[own], each.start + group[own]), weight)
                 if each.slope_start >= 0:
-                    np.add.at(matrix, (at[own], each.slope_start + group[own]), value[own] * shape[own])
+                    np.add.at(matrix, (at[own], each.slope_start + group[own]), weight * shape[own])
         return matrix
 
     @property
@@ -172,6 +179,7 @@ def build_design(
     *,
     has_slope: bool,
     weight: Float | None = None,
+    lifted: Collection[str] = (),
 ) -> Design:
     """Lay out the coefficients and write every row's entries.
 
@@ -187,6 +195,8 @@ def build_design(
         Whether the population mean has a slope.
     weight : ndarray, shape (n,), optional
         What the population mean is multiplied by in every row.
+    lifted : collection of str
+        The blocks whose entries are multiplied by the row's lift.
     """
     n = len(covariates)
     blocks: list[Block] = []
@@ -194,7 +204,7 @@ def build_design(
 
     def add(name: str, size: int, slope: bool) -> None:
         nonlocal start
-        blocks.append(Block(name, start, start + size if slope else -1, size))
+        blocks.append(Block(name, start, start + size if slope else -1, size, name in lifted))
         start += size * (2 if slope else 1)
 
     add("mu", 1, has_slope)

@@ -176,6 +176,28 @@ class ModelProblem:
         """The number of coefficient blocks."""
         return len(self.design.blocks)
 
+    def shapes(self, psi: Float | None) -> Float:
+        """Return the law's shape at every row, shape (draws or 1, n), twice as wide for a law that lifts.
+
+        The second half is then the lift of every row: ``1 + g`` for a tuned score, 1 for an untuned one.
+
+        Parameters
+        ----------
+        psi : ndarray, shape (draws, k), or None
+            Draws of the law's shape parameters, for laws with some.
+        """
+        law = self.spec.law
+        h = np.atleast_2d(law.shape(self.x, None if psi is None else psi[:, None, :]))
+        if not law.form.lift or psi is None:
+            return h
+        ability = psi[:, [law.form.symbols.index(law.form.lift)]]
+        return np.hstack([np.broadcast_to(h, (len(psi), len(self.x))), 1.0 + ability * self.role])
+
+    @property
+    def role(self) -> Float:
+        """What the gain is multiplied by in every row: 1, or 0 in that of an untuned score."""
+        return self.design.value[:, 0]
+
     def pack(self, values: Mapping[str, Float]) -> Float:
         """Return packed vectors, shape (draws, p), from flat draws of the hyperparameters.
 
@@ -191,8 +213,7 @@ class ModelProblem:
                 packed[:, position] = values[name]
         psi = self.spec.law.psi(values)
         if psi is not None:
-            start = 3 * self.n_blocks + 1
-            packed[:, start:] = self.spec.law.shape(self.x[None, :], psi[:, None, :])
+            packed[:, 3 * self.n_blocks + 1 :] = self.shapes(psi)
         return packed
 
 
@@ -335,13 +356,21 @@ def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
     covariates = standardise(read_covariates(gains, names, constant=True), names, spec.covariate_scaling)
     if weight is not None:
         covariates[:, [name not in FIXED for name in names]] *= weight[:, None]
-    design = build_design(terms, covariates, spec.covariates, has_slope=law.has_slope, weight=weight)
+    lifted = {f"covariate:{name}" for name in FIXED} | {each.name for each in spec.baseline_terms}
+    design = build_design(
+        terms,
+        covariates,
+        spec.covariates,
+        has_slope=law.has_slope,
+        weight=weight,
+        lifted=lifted if law.form.lift else (),
+    )
     alike = _alike(gains, x if law.has_slope else np.zeros(len(x)))
     offset = np.full(len(y), priors["intercept"].arguments[0])
     for column, name in enumerate(names):
         offset = offset + priors[f"covariate:{name}"].arguments[0] * covariates[:, column]
     blocks = len(design.blocks)
-    base = np.zeros(3 * blocks + 1 + len(y))
+    base = np.zeros(3 * blocks + 1 + len(y) * (2 if law.form.lift else 1))
     base[0] = priors["intercept"].scale
     if law.has_slope:
         base[blocks] = priors["slope"].scale
