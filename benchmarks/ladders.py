@@ -104,9 +104,10 @@ def ability_table(runner: Runner, runs: int) -> list[str]:
         "## Gains that go with ability",
         "",
         "The law `ability`, fitted to six families of models with four sizes each and three tasks of 1,000 items. On",
-        "log-odds the gain falls by 0.3 for one unit of the untuned log-odds, so that in points it rises and falls with",
-        "the untuned score; size has no effect of its own, but untuned scores grow with it. The gain at 13B is that of",
-        "a family which is not among them, from its untuned score. A peak is given where nine of ten draws have one.",
+        "log-odds the gain falls by 0.3 for one unit of the untuned log-odds, so that in points it rises and falls",
+        "with the untuned score; size has no effect of its own, but untuned scores grow with it. The gain at 13B is",
+        "that of a family which is not among them, from its untuned score. A peak is given where nine of ten draws",
+        "have one.",
         "",
         "| estimand | given | 95% interval holds the truth | median width |",
         "|---|---|---|---|",
@@ -131,9 +132,9 @@ def ability_table(runner: Runner, runs: int) -> list[str]:
     return [
         *lines,
         "",
-        f"An effect of size, which there is none of, was found in {wilson(false, runs)} of the studies. Fits that failed",
-        f"their diagnostics: {failed} of {runs}; those whose importance weights failed, so that the sampler took over:",
-        f"{fallen}.",
+        f"An effect of size, which there is none of, was found in {wilson(false, runs)} of the studies. Fits that",
+        f"failed their diagnostics: {failed} of {runs}; those whose importance weights failed, so that the sampler",
+        f"took over: {fallen}.",
         "",
     ]
 

@@ -94,7 +94,7 @@ def dense(gains: gl.Gains, problem, point: np.ndarray):
     """Return the mean and covariance of the effects a priori, their matrix, and the covariance of the noise."""
     theta = problem.pack({name: point[k : k + 1] for k, name in enumerate(problem.hyper)})[0]
     design, blocks = problem.design, problem.n_blocks
-    h = theta[3 * blocks + 1 :]
+    h = theta[3 * blocks + 1 :][: len(problem.y)]
     matrix, prior = np.zeros((len(h), design.n_columns)), np.zeros((design.n_columns, design.n_columns))
     for i, k in np.ndindex(*design.block.shape):
         block = design.blocks[design.block[i, k]]

@@ -17,10 +17,7 @@ LAW = Law(
         Parameter("g", "1", "change of the gain on log-odds for one unit of the baseline's", (-0.5, 0.3)),
         Parameter("d", "log-odds", "gain of a baseline halfway up", (-0.5, 2.0)),
     ),
-    description=(
-        "on log-odds the gain is a line in the ability, which is the baseline's own score without its errors, and in "
-        "log size"
-    ),
+    description="on log-odds the gain is a line in the ability, the untuned log-odds without their errors, and in size",
     variables=("x", "z"),
     shape=Shape(
         value="x - centre",
