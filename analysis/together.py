@@ -23,16 +23,19 @@ NOTE = (
 
 
 def together_steps(steps: Steps) -> dict[str, Unit]:
-    """Add the steps that gather the ladders, fit and compare two laws, and return those that a report reads."""
+    """Add the steps that gather the ladders, fit and compare laws, and return those that a report reads."""
     files = {name: DATA / f"{name}.csv" for name in ("bloomz", "flan", "open_llm", "languages")}
     data = steps.add("together_gather", "analysis.steps.gather", "together/data", files, floor="scores")
     made = {
         "across": steps.fit(
             "fit_two_curves", "together/fits/two_curves", data, law="two_curve", source=SOURCE
         ),
+        "across_ability": steps.fit(
+            "fit_ability", "together/fits/ability", data, law="ability", source=SOURCE
+        ),
         "across_line": steps.fit("fit_line", "together/fits/line", data, law="linear", source=SOURCE),
     }
-    named = {"across": "two curves", "across_line": "line in size"}
+    named = {"across": "two curves", "across_ability": "ability", "across_line": "line in size"}
     for leave in COMPARED:
         made[f"across_{leave}"] = steps.add(
             f"compare_{leave}",

@@ -20,7 +20,7 @@ LEFT_OUT = {
     "checkpoint": "An unseen checkpoint",
     "largest": "The largest size of a family",
 }
-SETTINGS = {"draws": 500, "chains": 2}
+SETTINGS = {"draws": 1000, "chains": 4}
 # Points above chance that the untuned score of a family on a benchmark must reach at some size.
 FLOOR = 0.03
 
@@ -42,6 +42,7 @@ def section(evals: Evaluations) -> list[str]:
     fits = {
         "line in size": gl.fit(gains, law="linear", **SETTINGS),
         "two curves": gl.fit(evals, law="two_curve", **SETTINGS),
+        "ability": gl.fit(evals, law="ability", **SETTINGS),
     }
     lines = [f"{each.headline}." for each in fits.values()]
     lines = [" ".join(dict.fromkeys(lines)), ""]

@@ -40,8 +40,8 @@ _LEFT_OUT = {
 }
 
 
-#: What the two fits are called in a comparison, beside its reference lines.
-_NAMES = ("two curves", "line in size")
+#: What the fits are called in a comparison, beside its reference lines.
+_NAMES = ("two curves", "ability", "line in size")
 
 #: Columns of a comparison that its caption has, or a reader of the page does without.
 _ASIDE = ("groups", "se", "pareto_k_max", "status")
@@ -57,9 +57,11 @@ class Across:
         Of a law of scores, with families of models.
     line : Fit
         Of a law of the gain in points, of the same gains.
+    ability : FitRecord, optional
+        Of a law with ability, of the same gains: what of the change with size is due to better untuned scores.
     comparisons : mapping of str to DataFrame
-        What `gainlaw.compare` returned for the two, by what was left out (``family``, ``largest``, ...). The fit's name
-        there is ``two curves``, the other's ``line in size``.
+        What `gainlaw.compare` returned for them, by what was left out (``family``, ``largest``, ...). Their names
+        there are ``two curves``, ``line in size`` and ``ability``.
     panels : str, optional
         The column that says of which study a family is.
     note : str
@@ -68,6 +70,7 @@ class Across:
 
     fit: FitRecord
     line: FitRecord
+    ability: FitRecord | None = None
     comparisons: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     panels: str | None = None
     note: str = ""
@@ -82,6 +85,10 @@ class Across:
             problems.append(Problem("the fit has no families of models", hint="a column model_family"))
         if self.line.scale != "points" or self.line.n_rows != self.fit.n_rows:
             problems.append(Problem("the other fit is not one of the same gains in points"))
+        if self.ability is not None and not (
+            self.ability.law.form.lift and self.ability.n_rows == self.fit.n_rows
+        ):
+            problems.append(Problem("the fit with ability is none of the same gains", hint="fit law=ability"))
         if problems:
             raise InputError(problems)
 
@@ -122,7 +129,7 @@ def across_words(across: Across) -> Together:
     limits = [_foreseen(leave, table) for leave, table in across.comparisons.items()]
     return Together(
         headline,
-        (by_family, _decides(across.fit), _expect(across.fit)),
+        (by_family, _decides(across), _expect(across.fit)),
         tuple(each for each in (*limits, across.note) if each),
     )
 
@@ -195,8 +202,28 @@ def _of_families(points: FitRecord) -> pd.Series:
     )
 
 
-def _decides(fit: FitRecord) -> str:
+def _apart(fit: FitRecord) -> str:
+    """Say what ability and size each change, where the other stays."""
+    ability = estimate_row(fit, "ability_effect", "model", "ability_effect")
+    size = estimate_row(fit, "size_effect", "overall")
+    assert ability is not None and size is not None  # noqa: PT018
+    known = {
+        name: row["ci_low"] > 0 or row["ci_high"] < 0 for name, row in (("ability", ability), ("size", size))
+    }
+    settled = [name for name, each in known.items() if each]
+    end = {0: "neither of which is settled", 2: "both of which are settled"}.get(
+        len(settled), f"of which that of {' and '.join(settled)} alone is settled"
+    )
+    return (
+        f" Taken apart, one unit of the untuned log-odds changes it by {numbers(ability, fit)}, and a decade of size "
+        f"at equal untuned log-odds by {numbers(size, fit)}, {end}."
+    )
+
+
+def _decides(across: Across) -> str:
     """Say what moves the gain: size, or where the untuned score stands, and which groups differ."""
+    fit = across.fit
+    apart = "" if across.ability is None else _apart(across.ability)
     slope = estimate_row(fit, "slope", "overall")
     assert slope is not None
     settled = slope["ci_low"] > 0 or slope["ci_high"] < 0
@@ -214,7 +241,7 @@ def _decides(fit: FitRecord) -> str:
     digits = fit.spec.decimals()
     between = ", ".join(f"{format_number(sd, digits)} between {title}" for title, sd in spread.items())
     return (
-        f"What tuning adds on log-odds {of_size}; it differs with a standard deviation of {between}. In points "
+        f"What tuning adds on log-odds {of_size}; it differs with a standard deviation of {between}.{apart} In points "
         "a step on log-odds is worth most midway between floor and ceiling and little near either, and an "
         "untuned score at the floor does not say how far it is from leaving it."
     )
