@@ -251,6 +251,18 @@ def test_it_is_kept_and_read_in_points(fit: gl.Fit, tmp_path: Path) -> None:
     assert gain == pytest.approx(np.median(gl.gain_curve(points, "overall").gain(1e9)), abs=1e-9)
 
 
+def test_its_table_has_every_group(fit: gl.Fit) -> None:
+    shown = fit.table("abilities", level="model_family")
+    assert list(shown.frame["title"])[-1].startswith("overall")
+    assert len(shown.frame) == 7
+    overall = fit.estimates.query("estimand == 'size_effect' and level == 'overall'").iloc[0]
+    assert shown.frame["median"].iloc[-1] == overall["median"]
+    assert "One unit of the untuned log-odds changes the gain by" in shown.notes[0]
+    assert shown.frame["peak"].iloc[-1].count("%") == 1
+    with pytest.raises(InputError, match="no effects of size by language"):
+        fit.table("abilities", level="language")
+
+
 def test_regression_to_the_mean_is_none_of_ability() -> None:
     # Tuning adds the same log-odds everywhere, and scores of 100 items vary by 5 points.
     slopes, covered = [], []

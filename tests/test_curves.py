@@ -34,7 +34,11 @@ CHOSEN = {
     "probit": [1.0, 6.0, 0.1, 2.0],
     "richards": [1.0, 6.0, 0.0, 4.0, 1.5],
     "broken_power": [4.0, 0.1, 0.0, 0.8],
+    "smooth_break": [0.5, 4.0, 0.1, 0.0, 0.8, 0.2],
     "two_curve": [25.0, 60.0, 0.3, 1.5, -0.4, 0.5],
+    "ability": [25.0, 60.0, 0.3, 1.5, -0.2, 0.6],
+    # As published, equation 1.5 and table 2 of arXiv 2001.08361.
+    "kaplan": [np.log(6.4e13), np.log(1.8e13), 0.076, 0.103],
     "chinchilla": [6.17, 7.67, 0.597, 0.347, 0.367],
     "data_transferred": [9.85, 0.18, 0.38],
     "finetuning": [0.8, 3.0, 0.1, 0.08],
@@ -64,9 +68,9 @@ TRUTH = {name: CHOSEN.get(name) or middle_of(law) for name, law in LAWS.items()}
 
 def variables_of(name: str) -> dict[str, np.ndarray]:
     x = np.log10(SIZES / 1e9)
-    if name == "two_curve":
+    if LAWS[name].variables == ("x", "z"):
         return {"x": np.tile(x, 2), "z": np.repeat([0.0, 1.0], len(x))}
-    if name == "chinchilla":
+    if LAWS[name].variables == ("log_n", "log_d"):
         grid = np.meshgrid(np.log(np.geomspace(5e7, 1e10, 6)), np.log(np.geomspace(1e9, 1e12, 6)))
         return {"log_n": grid[0].ravel(), "log_d": grid[1].ravel()}
     if name in GRIDS:

@@ -219,7 +219,7 @@ def test_the_samplers_shape_is_that_of_the_law(name: str) -> None:
 
 STUDY = simulate_study(2, n_tasks=2, n_languages=4).evaluations
 # A law of scores has twice the rows, and each of their log-odds is sampled.
-SMALL = STUDY.select(task=STUDY.frame["task"].min(), language=sorted(STUDY.frame["language"].unique())[:3])
+SMALL = STUDY.select(language=STUDY.frame["language"].min())
 QUICK = {"draws": 300, "chains": 2, "terms": ["task", "checkpoint"]}
 
 

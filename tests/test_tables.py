@@ -430,7 +430,7 @@ def test_tables_have_the_names_that_are_offered() -> None:
     assert tuple(TABLES) == choices(TableName)
     fit = gl.fit(gl.load_dataset("bloomz", intermediates="xP3").select(task=["xcopa"]).gains(), draws=200)
     for name in TABLES:
-        if name not in ("effects", "laws", "multipliers"):
+        if name not in ("effects", "laws", "multipliers", "abilities"):
             shown = gl.table(fit, name)
             assert len(shown)
             page = shown.to_great_tables().as_raw_html()

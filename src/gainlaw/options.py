@@ -48,6 +48,7 @@ TableName = Literal[
     "slopes",
     "gain_at",
     "multipliers",
+    "abilities",
     "sds",
     "heterogeneity",
     "effects",

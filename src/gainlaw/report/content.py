@@ -140,6 +140,8 @@ def _tables(fits: Fits, verdicts: Verdicts, comparison: pd.DataFrame | None) -> 
     if has_slope(main):
         tables += [make.slopes_table(main, level) for level in levels(main)]
     tables += [make.gain_at_table(main, level) for level in levels(main, "gain")]
+    tables += [make.multipliers_table(main, level) for level in levels(main, "size_multiplier")]
+    tables += [make.abilities_table(main, level) for level in levels(main, "size_effect")]
     tables += [make.effects_table(main), make.sds_table(main)]
     if main.law.members:
         tables.append(make.laws_table(main))

@@ -64,7 +64,9 @@ def outline(content: Content, verdicts: Verdicts) -> tuple[Chapter, ...]:
         The judged claims.
     """
     main = content.fits.main
-    results = [f"{table}_{level}" for table in ("slopes", "gain_at") for level in LEVELS]
+    results = [
+        f"{table}_{level}" for table in ("slopes", "gain_at", "multipliers", "abilities") for level in LEVELS
+    ]
     slopes = {
         level: table.frame for level in LEVELS if (table := content.tables.get(f"slopes_{level}")) is not None
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gainlaw.tables.abilities import abilities_table
 from gainlaw.tables.checks import (
     compare_table,
     diagnostics_table,
@@ -28,6 +29,7 @@ from gainlaw.tables.verdicts import (
 __all__ = [
     "Column",
     "Table",
+    "abilities_table",
     "checkpoints_table",
     "claims_by_group",
     "claims_frame",

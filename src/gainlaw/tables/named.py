@@ -15,6 +15,7 @@ from gainlaw.formats import interval_title, level_title
 from gainlaw.options import TableName, require_choice
 from gainlaw.scales import SCALES
 from gainlaw.sizes import format_params
+from gainlaw.tables.abilities import abilities_table
 from gainlaw.tables.checks import diagnostics_table, influence_table, priors_table, sensitivity_table
 from gainlaw.tables.covariates import effects_table
 from gainlaw.tables.data import checkpoints_table, data_table, gains_table
@@ -38,7 +39,12 @@ if TYPE_CHECKING:
 __all__ = ["TABLES", "side_by_side", "table"]
 
 _LEVELLED: Mapping[str, Callable[[FitRecord, str], Table]] = MappingProxyType(
-    {"slopes": slopes_table, "gain_at": gain_at_table, "multipliers": multipliers_table}
+    {
+        "slopes": slopes_table,
+        "gain_at": gain_at_table,
+        "multipliers": multipliers_table,
+        "abilities": abilities_table,
+    }
 )
 
 TABLES: Mapping[TableName, Callable[..., Table | None]] = MappingProxyType(
@@ -46,6 +52,7 @@ TABLES: Mapping[TableName, Callable[..., Table | None]] = MappingProxyType(
         "slopes": slopes_table,
         "gain_at": gain_at_table,
         "multipliers": multipliers_table,
+        "abilities": abilities_table,
         "sds": sds_table,
         "heterogeneity": heterogeneity_table,
         "effects": effects_table,

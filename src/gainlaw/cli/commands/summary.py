@@ -80,6 +80,8 @@ def print_fit(fit: FitRecord, level: str | None = None) -> None:
         parts.append(tables.gain_at_table(read, shown))
     if (rows["estimand"] == "size_multiplier").any():
         parts.append(tables.multipliers_table(read, shown))
+    if (rows["estimand"] == "size_effect").any():
+        parts.append(tables.abilities_table(fit, shown))
     effects = tables.effects_table(fit)
     if len(effects.frame) and level in (None, "covariate"):
         parts.append(effects)
