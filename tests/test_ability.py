@@ -229,6 +229,13 @@ def test_claims_know_what_acts(fit: gl.Fit) -> None:
     assert verdict("slope < 0") in ("supported", "supported on one scale")
 
 
+def test_priors_of_baselines_lie_around_zero(study: AbilityLadders) -> None:
+    given = {"covariate:baseline": "normal(1, 3)", "covariate:baseline_slope": "normal(0.5, 1)"}
+    with pytest.raises(InputError, match="a law with ability needs the mean 0") as error:
+        gl.fit(study.evaluations, law="ability", priors=given)
+    assert len(error.value.problems) == 2
+
+
 def test_claims_on_ability_need_the_law(study: AbilityLadders) -> None:
     other = gl.fit(study.evaluations, law="two_curve", draws=200, chains=2)
     for text in ("ability_effect < 0", "size_effect > 0", "peak_ability > 10"):

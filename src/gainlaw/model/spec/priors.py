@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gainlaw.errors import InputError, Problem
-from gainlaw.model.spec.covariates import column_of
+from gainlaw.model.spec.covariates import SLOPE, column_of
 from gainlaw.scales import SCALES, Scale
 from gainlaw.scores.gains.spread import nice
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = [
     "FAMILIES",
     "Prior",
-    "baseline_fault",
     "baseline_prior",
+    "check_priors",
     "default_priors",
     "override_priors",
     "prior",
@@ -287,7 +287,7 @@ def baseline_prior() -> Prior:
     return Prior("normal", (0.0, _BASELINE["baseline"]["log_odds"][1]))
 
 
-def baseline_fault(given: Prior) -> str:
+def _baseline_fault(given: Prior) -> str:
     """Return what is wrong with a prior of baselines on log-odds; empty for none.
 
     The counts are integrated over log-odds from -16 to 16, in steps that no much narrower prior fits.
@@ -343,3 +343,43 @@ def _kind(family: str) -> str:
     if family == "normal":
         return "coefficient"
     return {"lkj": "correlation", "choice": "choice of a law"}.get(family, "standard deviation")
+
+
+def check_priors(
+    priors: dict[str, Prior], defaults: Mapping[str, Prior], joint: bool, lift: str = ""
+) -> dict[str, Prior]:
+    """Return the priors of a model, if it can have them.
+
+    Parameters
+    ----------
+    priors, defaults : mapping of str to Prior
+        The priors, and what they are by default.
+    joint : bool
+        Whether the rows are scores, with hierarchical baselines.
+    lift : str
+        The symbol by which ability moves the gain, for a law with one.
+
+    Raises
+    ------
+    InputError
+        With every prior that the model cannot have.
+    """
+    wrong = {name: "the change of a slope needs the mean 0" for name in priors if name.endswith(SLOPE)}
+    if joint:
+        wrong |= dict.fromkeys(("intercept", "slope"), "hierarchical baselines need the mean 0 there")
+    if joint and lift:
+        names = ("covariate:baseline", "covariate:baseline_slope")
+        wrong |= dict.fromkeys(names, "a law with ability needs the mean 0 there")
+    wrong = {
+        name: hint for name, hint in wrong.items() if name in priors and priors[name].arguments[0] != 0.0
+    }
+    if "baseline" in priors and (limits := _baseline_fault(priors["baseline"])):
+        wrong["baseline"] = limits
+    for name, each in priors.items():
+        if each.family == "choice" and each != defaults[name]:
+            wrong[name] = f"{defaults[name]}: every law of an average has the same probability a priori"
+    if wrong:
+        raise InputError(
+            [Problem(f"the prior of {name} is {priors[name]}", hint=hint) for name, hint in wrong.items()]
+        )
+    return priors

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gainlaw.errors import InputError, Problem
 from gainlaw.formats import decimals
 from gainlaw.laws.placed import PlacedLaw, place
 from gainlaw.laws.record import Law
@@ -26,8 +25,8 @@ from gainlaw.model.spec.covariates import (
 )
 from gainlaw.model.spec.design import Design, build_design
 from gainlaw.model.spec.joint import FIXED, PREFIX, baseline_terms, is_joint, require_joint, scores_of
-from gainlaw.model.spec.priors import Prior, baseline_fault, baseline_prior, default_priors, override_priors
-from gainlaw.model.spec.requirements import sizes_of
+from gainlaw.model.spec.priors import Prior, baseline_prior, check_priors, default_priors, override_priors
+from gainlaw.model.spec.requirements import sizes_of, variances_of
 from gainlaw.model.spec.terms import Dropped, Term, choose_terms
 from gainlaw.model.spec.tree import Relations
 from gainlaw.options import Baselines, require_choice
@@ -303,7 +302,7 @@ def specify(
         residual=residual,
         covariates=names,
         covariate_scaling=scaling,
-        priors=_check_fixed(override_priors(defaults, priors), defaults, joint),
+        priors=check_priors(override_priors(defaults, priors), defaults, joint, placed.form.lift),
         baseline_terms=own,
         prior_unit=unit,
     )
@@ -314,25 +313,6 @@ def observations(gains: Gains, spec: ModelSpec) -> Gains:
     if spec.law.form.scores:
         gains = gains.to_scale("log_odds")
     return scores_of(gains)[0] if spec.joint else gains
-
-
-def _check_fixed(priors: dict[str, Prior], defaults: Mapping[str, Prior], joint: bool) -> dict[str, Prior]:
-    wrong = {name: "the change of a slope needs the mean 0" for name in priors if name.endswith(SLOPE)}
-    if joint:
-        wrong |= dict.fromkeys(("intercept", "slope"), "hierarchical baselines need the mean 0 there")
-    wrong = {
-        name: hint for name, hint in wrong.items() if name in priors and priors[name].arguments[0] != 0.0
-    }
-    if "baseline" in priors and (limits := baseline_fault(priors["baseline"])):
-        wrong["baseline"] = limits
-    for name, each in priors.items():
-        if each.family == "choice" and each != defaults[name]:
-            wrong[name] = f"{defaults[name]}: every law of an average has the same probability a priori"
-    if wrong:
-        raise InputError(
-            [Problem(f"the prior of {name} is {priors[name]}", hint=hint) for name, hint in wrong.items()]
-        )
-    return priors
 
 
 def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
@@ -384,7 +364,7 @@ def build_problem(gains: Gains, spec: ModelSpec) -> ModelProblem:
     return ModelProblem(
         spec=spec,
         design=design,
-        rows=independent_rows(design, _variances(gains), axes_of(gains.covariance.blocks), alike),
+        rows=independent_rows(design, variances_of(gains), axes_of(gains.covariance.blocks), alike),
         alike=alike,
         x=x,
         y=y,
@@ -449,23 +429,6 @@ def _has_counts(gains: Gains) -> bool:
     known = all(name in gains.frame.columns and gains.frame[name].notna().all() for name in columns)
     # Counts say nothing of a covariance that is not that of shared baselines.
     return known and gains.shares_baselines
-
-
-def _variances(gains: Gains) -> Float:
-    variance = np.asarray(gains.covariance.variance, dtype=float)
-    if variance.shape != (len(gains.frame),):
-        raise InputError(f"the covariance is of {len(variance)} rows, the gains are {len(gains.frame)}")
-    wrong = np.flatnonzero(~(np.isfinite(variance) & (variance > 0)))
-    if len(wrong):
-        hint = "every gain needs a standard error above 0"
-        raise InputError(
-            Problem(
-                "the sampling variance is zero or missing", "se", tuple(int(i) + 2 for i in wrong), hint=hint
-            ),
-            source=gains.source or None,
-        )
-    gains.covariance.validate()
-    return variance
 
 
 def _alike(gains: Gains, x: Float) -> NDArray[np.int64]:

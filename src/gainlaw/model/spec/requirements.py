@@ -11,7 +11,7 @@ from gainlaw.laws.record import Law
 from gainlaw.scores.gains.table import Gains
 from gainlaw.sizes import decades
 
-__all__ = ["require_sizes", "sizes_of"]
+__all__ = ["require_sizes", "sizes_of", "variances_of"]
 
 Float = NDArray[np.float64]
 
@@ -101,3 +101,32 @@ def _count(n: int) -> str:
 
 def _list(sizes: np.ndarray) -> str:
     return ", ".join(f"{size:.4g}" for size in sizes)
+
+
+def variances_of(gains: Gains) -> Float:
+    """Return the sampling variances of the gains, shape (n,), if a model can weigh them.
+
+    Parameters
+    ----------
+    gains : Gains
+        The data.
+
+    Raises
+    ------
+    InputError
+        For variances that are zero or missing, and a covariance of other rows.
+    """
+    variance = np.asarray(gains.covariance.variance, dtype=float)
+    if variance.shape != (len(gains.frame),):
+        raise InputError(f"the covariance is of {len(variance)} rows, the gains are {len(gains.frame)}")
+    wrong = np.flatnonzero(~(np.isfinite(variance) & (variance > 0)))
+    if len(wrong):
+        hint = "every gain needs a standard error above 0"
+        raise InputError(
+            Problem(
+                "the sampling variance is zero or missing", "se", tuple(int(i) + 2 for i in wrong), hint=hint
+            ),
+            source=gains.source or None,
+        )
+    gains.covariance.validate()
+    return variance
