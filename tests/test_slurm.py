@@ -161,7 +161,7 @@ def test_a_job_writes_down_where_it_is_when_its_time_is_over(
     assert delayed.function == job
 
 
-def test_each_gpu_has_a_worker_that_sees_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_has_a_worker_for_each_of_its_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from gainlaw.training.runs import jobs
 
     code = "import os, sys; open(sys.argv[1] + os.environ['CUDA_VISIBLE_DEVICES'], 'w').close()"
@@ -169,8 +169,8 @@ def test_each_gpu_has_a_worker_that_sees_no_other(tmp_path: Path, monkeypatch: p
         jobs, "_command", lambda *words: [sys.executable, "-c", code, f"{tmp_path}/{words[1]}-"]
     )
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,GPU-ab,3")
-    assert WorkJob(str(tmp_path), gpu=True, workers=7, retries=1, max_params=None)() == [0, 0, 0]
-    assert {path.name for path in tmp_path.iterdir()} == {"1-1", "1-GPU-ab", "1-3"}
+    assert WorkJob(str(tmp_path), gpu=True, workers=7, retries=1, max_params=None)() == [0]
+    assert {path.name for path in tmp_path.iterdir()} == {"3-1,GPU-ab,3"}
     assert WorkJob(str(tmp_path), gpu=False, workers=7, retries=1, max_params=None)() == [0]
     assert (tmp_path / "7-1,GPU-ab,3").exists()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -180,7 +180,7 @@ class WorkersHere:
     A process of its own takes ten times as long to import what a tiny unit needs as to do it.
     """
 
-    def __init__(self, count: int, store: Store, do: Callable[..., Any]) -> None:
+    def __init__(self, count: int, store: Store, do: Callable[..., Any], devices: Sequence[str] = ()) -> None:
         self.store, self.do = store, do
         self.found: list[Ended] = []
 
@@ -188,11 +188,10 @@ class WorkersHere:
     def busy(self) -> int:
         return len(self.found)
 
-    @property
-    def free(self) -> bool:
+    def room(self, takes: int = 1) -> bool:
         return not self.found
 
-    def submit(self, unit: Unit) -> None:
+    def submit(self, unit: Unit, takes: int = 1) -> None:
         self.found.append(attempt(unit, self.store, self.do))
 
     def ended(self, seconds: float) -> list[Ended]:

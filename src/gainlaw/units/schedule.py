@@ -27,6 +27,8 @@ def run_units(
     retries: int = 0,
     first: Callable[[Unit], float] = lambda unit: 0.0,
     mine: Callable[[Unit], bool] = lambda unit: True,
+    takes: Callable[[Unit], int] = lambda unit: 1,
+    devices: Sequence[str] = (),
     started: Callable[[Unit], None] = lambda unit: None,
     ended: Callable[[Ended], None] = lambda end: None,
     waiting: Callable[[], None] = lambda: None,
@@ -53,6 +55,11 @@ def run_units(
         Of the units that can be done, the one with the largest value is begun first; then their order counts.
     mine : callable
         Whether a unit may be done here; others are waited for where one that may reads them.
+    takes : callable
+        How many of the `devices` a unit takes, or of the workers where there are no devices. Where there are too few
+        free for the one that is next, those behind it wait too.
+    devices : sequence of str
+        GPUs, see `gainlaw.units.workers.Workers`.
     started, ended, waiting : callable
         Told when a unit begins, what became of it, and while nothing happens.
 
@@ -76,6 +83,7 @@ def run_units(
     failed: dict[str, int] = {}
     later: dict[str, float] = {}
     seen: list[Callable[[str], list[Path]]] = []
+    full: list[Unit] = []
 
     def end(what: Ended) -> None:
         ends[what.unit.name] = what
@@ -108,16 +116,20 @@ def run_units(
             end(Ended(unit, "kept"))
         elif (known := given_up(store, unit.name, retries, begun(unit.name))) is not None:
             end(Ended(unit, "failed", said=known))
-        elif pool.free and mine(unit):
-            started(unit)
-            pool.submit(unit)
-        else:
+        elif full or not mine(unit):
             return False
+        elif not pool.room(takes(unit)):
+            full.append(unit)
+            return False
+        else:
+            started(unit)
+            pool.submit(unit, takes(unit))
         return True
 
-    with Workers(workers, store, do) as pool:
+    with Workers(workers, store, do, devices) as pool:
         while any(map(mine, todo)) or pool.busy:
             seen.clear()
+            full.clear()
             left = [unit for unit in todo if not begin(unit)]
             patience = _POLL if len(left) == len(todo) or not left else 0.0
             todo = left

@@ -274,7 +274,10 @@ class Store:
     def _finish(self, name: str, part: Path, seconds: float) -> None:
         passing = [*part.glob("snapshot*"), *part.glob(".*")]  # hidden: of a process that was killed
         for path in [*passing, part / FAILURES, part / STOP]:
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
         files = sorted(path for path in part.rglob("*") if path.is_file() and path.name != MANIFEST)
         listed = {str(path.relative_to(part)): [path.stat().st_size, sha256_file(path)] for path in files}
         write_text_atomic(part / MANIFEST, dump_json({"seconds": seconds, "files": listed}))

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -28,7 +29,9 @@ _GRACE = 20.0
 class _Worker:
     process: BaseProcess
     pipe: Connection
+    devices: tuple[str, ...] = ()
     unit: Unit | None = None
+    takes: int = 1
 
 
 class Workers:
@@ -45,10 +48,14 @@ class Workers:
         Where results are.
     do : callable
         What does a unit.
+    devices : sequence of str
+        The GPUs, as ``CUDA_VISIBLE_DEVICES`` names them, of which a worker sees those that its unit takes. A unit that
+        takes one shares it only where there are more workers than GPUs; one that takes several has them alone.
     """
 
-    def __init__(self, count: int, store: Store, do: Do) -> None:
+    def __init__(self, count: int, store: Store, do: Do, devices: Sequence[str] = ()) -> None:
         self._count, self._store, self._do = count, store, do
+        self._devices = tuple(devices)
         self._workers: list[_Worker] = []
 
     @property
@@ -56,17 +63,19 @@ class Workers:
         """How many units are being done."""
         return sum(worker.unit is not None for worker in self._workers)
 
-    @property
-    def free(self) -> bool:
-        """Whether another unit can be submitted."""
-        return self.busy < self._count
+    def room(self, takes: int = 1) -> bool:
+        """Return whether another unit can be submitted that takes so many GPUs, or so many workers where none are."""
+        return self._place(takes) is not None
 
-    def submit(self, unit: Unit) -> None:
-        """Have a unit done."""
-        worker = next((each for each in self._workers if each.unit is None), None)
+    def submit(self, unit: Unit, takes: int = 1) -> None:
+        """Have a unit done for which there is room."""
+        devices = self._place(takes) or ()
+        worker = next((w for w in self._workers if w.unit is None and w.devices == devices), None)
         if worker is None:
-            worker = self._begin()
-        worker.unit = unit
+            if takes > 1:  # what others have left on these devices is in its way
+                self._leave(devices)
+            worker = self._begin(devices)
+        worker.unit, worker.takes = unit, takes
         with suppress(OSError):  # it has just died, which `ended` will see
             worker.pipe.send(unit)
 
@@ -82,13 +91,37 @@ class Workers:
                 found.append(end)
         return found
 
-    def _begin(self) -> _Worker:
+    def _place(self, takes: int) -> tuple[str, ...] | None:
+        """Return the devices that a unit would get; None where there is no room for it."""
+        at_work = [worker for worker in self._workers if worker.unit is not None]
+        if len(at_work) >= self._count:
+            return None
+        if not self._devices:
+            taken = sum(min(worker.takes, self._count) for worker in at_work)
+            return () if taken + min(takes, self._count) <= self._count else None
+        seats = {
+            device: -(-self._count // len(self._devices)) if takes == 1 else 1 for device in self._devices
+        }
+        for worker in at_work:
+            for device in worker.devices:
+                seats[device] -= 1 if worker.takes == 1 else seats[device]
+        free = sorted((device for device in seats if seats[device] > 0), key=lambda each: -seats[each])
+        return tuple(free[:takes]) if len(free) >= takes else None
+
+    def _leave(self, devices: Sequence[str]) -> None:
+        """Let workers go that have nothing to do and some of these devices."""
+        for worker in [w for w in self._workers if w.unit is None and set(w.devices) & set(devices)]:
+            worker.pipe.close()
+            worker.process.join()
+            self._workers.remove(worker)
+
+    def _begin(self, devices: tuple[str, ...]) -> _Worker:
         context = multiprocessing.get_context("spawn")
         mine, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, os.getpid(), self._store, self._do))
+        process = context.Process(target=_serve, args=(theirs, os.getpid(), self._store, self._do, devices))
         process.start()
         theirs.close()
-        worker = _Worker(process, mine)
+        worker = _Worker(process, mine, devices)
         self._workers.append(worker)
         return worker
 
@@ -157,8 +190,10 @@ def _how_it_ended(code: int) -> str:
     return f"its process was ended by signal {name}{memory if number == signal.SIGKILL else ''}"
 
 
-def _serve(pipe: Connection, parent: int, store: Store, do: Do) -> None:
+def _serve(pipe: Connection, parent: int, store: Store, do: Do, devices: Sequence[str]) -> None:
     """Do units until there are no more; leave interrupts to the parent, and end with it, however it ends."""
+    if devices:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
     at_work: list[str] = []
     asked: list[int] = []
 

@@ -155,7 +155,8 @@ def _tables(made: Plan, units: bool) -> list[Table]:
     work = (
         Column("pflops", "PFLOPs", "general"),
         Column("gpu_hours", "GPU-hours", "general"),
-        Column("memory_gb", "peak memory, GB", "general"),
+        Column("gpus", "GPUs a unit", "count"),
+        Column("memory_gb", "peak memory of each, GB", "general"),
         Column("disk_gb", "disk, GB", "general"),
     )
     tables = [

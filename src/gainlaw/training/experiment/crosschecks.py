@@ -10,6 +10,7 @@ from gainlaw.tasks import plain_name
 from gainlaw.training.experiment.configurations import configuration_faults, length_faults, vocabulary_of
 from gainlaw.training.experiment.recipes import resolve_recipe
 from gainlaw.training.experiment.schema import Checkpoint, Settings
+from gainlaw.training.experiment.spreading import spread_faults
 from gainlaw.training.experiment.taskchecks import (
     intermediate_faults,
     known_task,
@@ -104,7 +105,7 @@ def _checkpoint(draft: Draft, checkpoint: Checkpoint, key: str) -> list[Problem]
             found.append(
                 Problem("only a configuration is pretrained here", f"{key}.seeds", hint="leave them out")
             )
-    found += _released(draft, checkpoint, key)
+    found += _released(draft, checkpoint, key) + spread_faults(draft, checkpoint, key)
     if len(given) != 1:
         return found
     if checkpoint.path is not None:

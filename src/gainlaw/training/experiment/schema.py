@@ -123,7 +123,11 @@ class Training(Settings):
 
 
 class Checkpoint(_Table):
-    """A pretrained model: a hub name, a local path, or a configuration to start from scratch."""
+    """A pretrained model: a hub name, a local path, or a configuration to start from scratch.
+
+    ``shards`` are the processes, each with a GPU of its own where there are GPUs, over which a training of all its
+    weights is spread. Their number rounds differently and changes nothing else.
+    """
 
     name: Name
     model_family: Text
@@ -136,6 +140,7 @@ class Checkpoint(_Table):
     params: Annotated[int, Field(ge=1, le=10**15)] | None = None
     pretrain: bool = True
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
+    shards: Annotated[int, Field(ge=1, le=1024)] = 1
     training: Training = Training()
 
 

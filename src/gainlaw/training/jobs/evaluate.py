@@ -16,6 +16,7 @@ from gainlaw.training.items.metrics import Measure
 from gainlaw.training.items.metrics import measure as measures
 from gainlaw.training.items.registry import task_of
 from gainlaw.training.jobs.job import Job
+from gainlaw.training.shards.ranks import ranks_here
 from gainlaw.training.train.batches import sorted_batches
 from gainlaw.training.train.data import IGNORED, Encoded, encode
 from gainlaw.training.train.heads import HeadShape, TaskModel, load_head, read_head, require_positions
@@ -110,7 +111,7 @@ def score_record(measure: Measure, language: str) -> dict[str, Any]:
     }
 
 
-@torch.inference_mode()
+@torch.no_grad()  # training goes on with what a spread model gathers here, so no inference mode
 def predict(
     model: TaskModel, task: str, encoded: Encoded, padding: int, tokens: int, device: str, precision: str
 ) -> Outcome:
@@ -132,7 +133,8 @@ def predict(
     Returns
     -------
     Outcome
-        In the order of the examples. They go through the model sorted by length, so that little is padded.
+        In the order of the examples. They go through the model sorted by length, so that little is padded. Of a model
+        that is spread over processes each does its share, and has the answers of all, but only its own logits.
 
     Raises
     ------
@@ -148,17 +150,21 @@ def predict(
     logits: list[np.ndarray] = [np.zeros(0, np.float32)] * n
     spans: list[tuple[int, int, int]] = [(-1, -1, -1)] * n
     words: list[dict[int, int]] = [{} for _ in range(n)]
-    half = use_bf16(precision, device)
-    todo = list(sorted_batches(encoded.lengths, 2 * tokens))[::-1]
+    half, ranks = use_bf16(precision, device), ranks_here()
+    todo = ranks.turns(list(sorted_batches(encoded.lengths, 2 * tokens)))[::-1]
     while todo:
-        rows = todo.pop()
+        place, rows, counts = todo.pop()
         batch = task_batch(encoded, rows, padding)
         scores = _scores(model, task, batch, device, half)
         if scores is None:  # memory ran out: one half after the other
             torch.cuda.empty_cache()
+            if ranks.size > 1:  # the others wait for what this process cannot do
+                raise GainlawError("a batch does not fit into memory; try a smaller micro_batch_tokens")
             if len(rows) == 1:
                 raise GainlawError("one example does not fit into memory; try a smaller max_length")
-            todo += [rows[len(rows) // 2 :], rows[: len(rows) // 2]]
+            todo += [(place, part, counts) for part in (rows[len(rows) // 2 :], rows[: len(rows) // 2])]
+            continue
+        if not counts:
             continue
         labels = batch["labels"].to(device)
         if encoded.kind in {"classification", "choice"}:
@@ -176,6 +182,8 @@ def predict(
         else:
             _best_spans(encoded, rows, scores.cpu().numpy(), spans, answers, right)
     model.train(before)
+    if ranks.size > 1:
+        answers, right = (ranks.added(torch.from_numpy(each)).cpu().numpy() for each in (answers, right))
     spanned, tagged = encoded.kind == "span", encoded.kind == "tagging"
     return Outcome(answers, right, logits, spans if spanned else None, words if tagged else None)
 

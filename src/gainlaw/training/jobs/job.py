@@ -69,12 +69,16 @@ class Job:
         """Write plain data as JSON."""
         write_text_atomic(self.folder / name, dump_json(value))
 
-    def model(self, role: Role) -> PreTrainedModel:
-        """Return the model of the parent ``model``, in the role asked for.
+    def model(self, role: Role, device: str | None = None) -> PreTrainedModel:
+        """Return the model of the parent ``model``, in the role asked for, where the unit runs or on another device.
 
         A unit that trained adapters keeps only these: its own parent's model is loaded, and they are merged into it.
         """
-        return _model(self.store, self.unit.parents["model"], role, self.device)
+        return _model(self.store, self.unit.parents["model"], role, device or self.device)
+
+    def origin(self) -> tuple[str | Path, str | None]:
+        """Return where the weights of the parent ``model`` are, and the commit of the hub."""
+        return _origin(self.parent("model"))
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """Return the tokenizer of the parent ``tokenizer``: a world's, a loaded model's, or a file's."""

@@ -18,7 +18,9 @@ from gainlaw.training.items.task import TrainingTask
 from gainlaw.training.jobs.evaluate import predict
 from gainlaw.training.jobs.job import ADAPTERS, MODEL, Job
 from gainlaw.training.jobs.pretrain import masked_text
-from gainlaw.training.train.adapters import add_adapters, save_adapters
+from gainlaw.training.shards.models import hollow_model, save_spread, spread_model
+from gainlaw.training.shards.ranks import ranks_here
+from gainlaw.training.train.adapters import add_adapters, halve_frozen, save_adapters
 from gainlaw.training.train.backbones import freeze_embeddings, recompute_activations, save_model
 from gainlaw.training.train.data import Encoded, encode
 from gainlaw.training.train.heads import (
@@ -29,7 +31,7 @@ from gainlaw.training.train.heads import (
     require_positions,
     save_head,
 )
-from gainlaw.training.train.loop import Checks, train
+from gainlaw.training.train.loop import Checks, train, use_bf16
 from gainlaw.training.train.objectives import Supervised
 
 if TYPE_CHECKING:
@@ -56,21 +58,30 @@ def run(job: Job) -> None:
         for name, task in tasks.items()
     }
     shapes = {name: head_shape(task, tags[name]) for name, task in tasks.items()}
-    masked_model = None
+    masked_model, ranks = None, ranks_here()
     if spec.get("mlm"):
         masked_model = job.model("masked")
         backbone: PreTrainedModel = masked_model.base_model  # type: ignore[assignment]
+    elif ranks.size > 1:
+        backbone = hollow_model(*job.origin(), "encoder")
     else:
-        backbone = job.model("encoder")
+        # adapters leave what they are put on as it is, and half of it may stay here
+        backbone = job.model("encoder", "cpu" if recipe.lora is not None else device)
     require_positions(backbone, encoded.values())
     if recipe.gradient_checkpointing:
         recompute_activations(backbone)
+    half = use_bf16(recipe.precision, device)
     adapted = _add_lora(backbone, recipe, spec["seed"])
+    if adapted is not None and masked_model is None and half:
+        halve_frozen(backbone)
     if recipe.freeze == "embeddings":
         freeze_embeddings(backbone)
-    model = TaskModel(backbone, shapes, spec["seed"], spec["dropout"], recipe.pooling).to(device)
+    model = TaskModel(backbone, shapes, spec["seed"], spec["dropout"], recipe.pooling)
     if spec.get("carry_head"):
         load_head(model, job.parent("model"), next(iter(tasks)))
+    if ranks.size > 1:
+        spread_model(model, backbone, *job.origin(), ranks, half=half)
+    model.to(device)
     masked = None
     if masked_model is not None:
         text = masked_text(job.corpus(), tokenizer, recipe)
@@ -102,10 +113,13 @@ def run(job: Job) -> None:
     if trial:
         assert score is not None
         record = {"development": score(), "learning_rate": recipe.learning_rate}
-        job.write("result.json", result.record() | {"status": status} | record)
+        if ranks.leads:
+            job.write("result.json", result.record() | {"status": status} | record)
         return
     if adapted is not None and masked_model is None:
         save_adapters(adapted, job.folder / ADAPTERS)
+    elif ranks.size > 1:
+        save_spread(backbone, job.folder / MODEL, ranks)
     else:
         if adapted is not None:
             adapted.merge_and_unload()  # in place, below the head of masked language modelling
@@ -115,7 +129,8 @@ def run(job: Job) -> None:
         save_head(model, name, tags[name], job.folder)
     counts = {name: len(each) for name, each in items.items()}
     cut = {name: each.cut / len(each) for name, each in encoded.items() if each.cut}
-    job.write("result.json", result.record() | {"status": status, "examples": counts, "cut": cut})
+    if ranks.leads:
+        job.write("result.json", result.record() | {"status": status, "examples": counts, "cut": cut})
 
 
 def _recipe(job: Job) -> Recipe:

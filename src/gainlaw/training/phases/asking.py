@@ -14,6 +14,7 @@ from gainlaw.training.items.registry import MODULES, find_task
 from gainlaw.training.items.task import TrainingTask
 from gainlaw.training.jobs.job import COMMIT
 from gainlaw.training.phases.registry import find_phase
+from gainlaw.training.shards.launching import SHARDS
 from gainlaw.units.unit import Unit, make_unit
 from gainlaw.units.versions import code_version, content_version, installed_versions
 
@@ -51,11 +52,15 @@ class Line:
 
 @dataclass(slots=True)
 class Reads:
-    """What a unit reads beside its spec: parents, places of files, and the hashes of these for the spec."""
+    """What a unit reads beside its spec: parents, places of files, and the hashes of these for the spec.
+
+    `shards` are the processes that it is spread over.
+    """
 
     parents: dict[str, Unit] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
+    shards: int = 1
 
 
 @dataclass(slots=True)
@@ -94,6 +99,8 @@ class Builder:
             spec = {**spec, "machine": {"device": self.device, "threads": compute.threads}}
             libraries = installed_versions(LIBRARIES)
         aside = reads.where | {"snapshot_seconds": compute.snapshot_seconds}
+        if reads.shards > 1:
+            aside[SHARDS] = reads.shards
         unit = make_unit(kind, spec, reads.parents, code=code, libraries=libraries, aside=aside, label=label)
         self.wanted[kind] = self.wanted.get(kind, 0) + 1
         return self.units.setdefault(unit.name, unit)

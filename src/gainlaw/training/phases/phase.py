@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from gainlaw.training.phases.registry import find_phase
+from gainlaw.training.shards.launching import run_spread, shards_of
 from gainlaw.units.store import Store
 from gainlaw.units.unit import Unit
 from gainlaw.units.versions import code_version
@@ -53,6 +54,10 @@ class Effort:
         Adapters.
     gradient_checkpointing, keeps_best : bool
         Whether activations are computed again, and whether the best weights are kept beside the last.
+    shards : int
+        The processes over which it is spread.
+    frozen_half : bool
+        Whether what adapters leave as it is stays in bf16.
     scored : float
         The share of the tokens that get scores over the vocabulary, of a model that gives such scores.
     keeps : {"", "weights", "adapters"}
@@ -70,6 +75,8 @@ class Effort:
     lora: Lora | None = None
     gradient_checkpointing: bool = False
     keeps_best: bool = False
+    shards: int = 1
+    frozen_half: bool = False
     scored: float = 1.0
     keeps: Literal["", "weights", "adapters"] = ""
     disk_gb: float = 0.0
@@ -182,6 +189,9 @@ def do(unit: Unit, store: Store, folder: Path) -> None:
     """Do a unit of a run, see `gainlaw.units.execution.Do`."""
     from gainlaw.training.jobs.job import Job, prepare_process
 
+    if shards_of(unit) > 1:
+        run_spread(unit, store, folder)
+        return
     if "machine" in unit.spec:
         prepare_process(unit.spec["machine"]["threads"])
     find_phase(unit.kind).run(Job(unit, store, folder))

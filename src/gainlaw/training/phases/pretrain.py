@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gainlaw.training.experiment.recipes import Recipe, resolve_recipe
 from gainlaw.training.phases.phase import Effort, Start
 from gainlaw.training.plan.workload import Workload, corpus_workload, entry_workload, parallel_workload
+from gainlaw.training.shards.launching import shards_of
 
 if TYPE_CHECKING:
     from gainlaw.training.experiment.schema import Checkpoint, Experiment
@@ -81,6 +82,7 @@ def training_effort(experiment: Experiment, unit: Unit, *, keeps: bool = True) -
     passes = recipe.epochs or (recipe.steps or 0) * recipe.batch_size / examples
     mlm = spec.get("mlm") or 0.0
     effort = recipe_effort(recipe, loads, passes / (1.0 - mlm), mlm)
+    effort = replace(effort, shards=shards_of(unit), frozen_half=recipe.lora is not None and not mlm)
     return effort if keeps else replace(effort, keeps="")
 
 

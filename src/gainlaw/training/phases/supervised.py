@@ -39,6 +39,7 @@ class SupervisedPhase(Method):
     def request(self, builder: Builder, line: Line, each: Intermediate) -> Unit:
         """Ask for a model trained on an intermediate."""
         reads = builder.base(line.start, each.tasks)
+        reads.shards = line.checkpoint.shards
         recipe = resolve_recipe(builder.experiment, "intermediate", line.checkpoint, each.training)
         entries = builder.entries(reads, each, _splits(recipe), line.seed)
         if each.mlm:
@@ -111,6 +112,7 @@ class FinetunePhase(Phase):
         recipe = resolve_recipe(builder.experiment, "finetune", line.checkpoint, target.training)
         for number, stage in enumerate(target.train or task.english_side or (task.name,)):
             reads = builder.base(line.start, [stage])
+            reads.shards = line.checkpoint.shards
             entry = builder.entry(reads, stage, _splits(recipe), "en", target.examples, line.seed)
             spec = _COMMON | {
                 "tasks": [entry],

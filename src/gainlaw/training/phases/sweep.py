@@ -71,7 +71,7 @@ def search(
         ask(
             builder,
             shared | {"recipe": spec["recipe"] | {"learning_rate": each}},
-            Reads(dict(needs.parents), dict(needs.where), dict(needs.data)),
+            Reads(dict(needs.parents), dict(needs.where), dict(needs.data), reads.shards),
             f"{label}, learning rate {each:g}",
         )
         for each in rates

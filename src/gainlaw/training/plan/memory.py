@@ -65,6 +65,7 @@ def peak_memory(
     keeps_best: bool = False,
     scored: float = 1.0,
     shards: int = 1,
+    frozen_half: bool = False,
 ) -> MemoryEstimate:
     """Estimate the peak memory of training, or of evaluation.
 
@@ -120,6 +121,8 @@ def peak_memory(
     shards : int
         GPUs that weights, gradients and moments are spread over in training, each with tokens of its own (FSDP,
         ZeRO 3): what is at work is gathered, two layers at a time, and so is the largest matrix.
+    frozen_half : bool
+        Whether the matrices that adapters leave as they are stay in bf16 where products run in it.
 
     Returns
     -------
@@ -155,6 +158,9 @@ def peak_memory(
     copies = 2 * (shape.linear_parameters + adapters) if half else 0
     if half and lora and gradient_checkpointing:
         copies = 2 * (one + head + adapters)
+    if half and lora and frozen_half:  # they are their own copies
+        weights -= 2 * (shape.linear_parameters - head)
+        copies = 2 * (head + adapters)
     if shards > 1:
         copies = (2 if half else _FP32) * (2 * one + shape.largest_parameter)
     states = _FP32 * shape.hidden

@@ -38,6 +38,8 @@ class UnitCost:
         Of the whole unit; 0 for one that computes nothing, NaN where the model is not known here.
     memory_gb, disk_gb : float
         Peak on the device, and what it writes.
+    gpus : int
+        How many it takes at once.
     trained : float
         How many parameters it trains, a task's head left out; NaN where the model is not known here.
     counted : bool
@@ -51,6 +53,7 @@ class UnitCost:
     flops: float
     memory_gb: float
     disk_gb: float
+    gpus: int
     trained: float
     counted: bool
 
@@ -61,7 +64,8 @@ class ModelPlan:
 
     `trained` is how many of its parameters, or of those of its adapters, a unit trains at most; `full_gb`,
     `adapters_gb` and `sharded_gb` the largest peak of a training on a GPU if all weights were trained, adapters as
-    they are by default, and all weights spread over the GPUs asked for. They are NaN where nothing is trained.
+    they are by default, and all weights spread over the GPUs asked for. They are NaN where nothing is trained. `gpus`
+    is how many one of its units takes at most, and `memory_gb` what each of these needs.
     """
 
     name: str
@@ -72,6 +76,7 @@ class ModelPlan:
     units: int
     done: int
     flops: float
+    gpus: int
     memory_gb: float
     disk_gb: float
     full_gb: float
@@ -169,7 +174,8 @@ def make_plan(
     store : Store, optional
         Where finished units are.
     parallel : int, optional
-        GPUs side by side; by default those of the jobs under Slurm, or the units side by side of the experiment, or 1.
+        GPUs side by side; by default those of the jobs under Slurm, or the units side by side of the experiment, or
+        as many as one unit takes.
     shards : int
         GPUs that a model would be spread over, for `ModelPlan.sharded_gb`.
     price : float, optional
@@ -223,6 +229,7 @@ def make_plan(
                 len(mine),
                 sum(c.done for c in mine),
                 sum(c.flops for c in mine),
+                max((c.gpus for c in mine), default=1),
                 max((c.memory_gb for c in mine), default=nan),
                 sum(c.disk_gb for c in mine),
                 *_alternatives(experiment, efforts.get(checkpoint.name, {}).values(), config, shards),
@@ -230,7 +237,8 @@ def make_plan(
         )
     if parallel is None:
         jobs = sum(each.jobs * max(1, each.gpus) for each in experiment.slurm)
-        parallel = jobs or experiment.compute.workers or 1
+        most = max((cost.gpus for cost in costs.values()), default=1)
+        parallel = max(jobs or experiment.compute.workers or 1, most)
     asked = _Asked(parallel, shards, price)
     return _totals(experiment, graph, tuple(costs.values()), tuple(models), tuple(sorted(unknown)), asked)
 
@@ -255,12 +263,20 @@ def _alternatives(
     found = list(efforts)
     if config is None or not found:
         return (math.nan,) * 3
-    plain = [replace(effort, lora=None) for effort in found]
-    small = [replace(effort, lora=effort.lora or Lora()) for effort in found]
+    plain = [replace(effort, lora=None, shards=1) for effort in found]
+    small = [
+        replace(
+            effort,
+            lora=effort.lora or Lora(),
+            shards=1,
+            frozen_half=effort.frozen_half or effort.lora is None,
+        )
+        for effort in found
+    ]
     return (
         max(_memory(experiment, effort, config) for effort in plain) / _GB,
         max(_memory(experiment, effort, config) for effort in small) / _GB,
-        max(_memory(experiment, effort, config, shards) for effort in plain) / _GB,
+        max(_memory(experiment, replace(effort, shards=shards), config) for effort in plain) / _GB,
     )
 
 
@@ -302,12 +318,13 @@ def _totals(
     each = {c.name: gpu_hours(c.flops, reached) for c in known}
     undone = {c.name: each[c.name] for c in known if not c.done}
     sizes = {c.name: c.flops for c in known}
+    gpus = {c.name: c.gpus for c in known}
     price = asked.price
     return Plan(
         parallel=asked.parallel,
         shards=asked.shards,
-        wall_hours=wall_hours(graph.units, each, sizes, asked.parallel),
-        left_wall_hours=wall_hours(graph.units, undone, sizes, asked.parallel),
+        wall_hours=wall_hours(graph.units, each, sizes, asked.parallel, gpus),
+        left_wall_hours=wall_hours(graph.units, undone, sizes, asked.parallel, gpus),
         jobs={one.name: one.jobs for one in experiment.slurm},
         price=price,
         cost=None if price is None else price * hours,
@@ -358,7 +375,7 @@ def _cost(experiment: Experiment, effort: Effort, config: Mapping[str, Any] | No
     if effort.trains:
         trained = float("nan") if config is None else _trained(experiment, effort, config)
     counted = config is None or all(load.counted for load in effort.loads)
-    return UnitCost("", "", "", False, flops, memory / _GB, disk, trained, counted)
+    return UnitCost("", "", "", False, flops, memory / _GB, disk, effort.shards, trained, counted)
 
 
 def _trained(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -> float:
@@ -389,8 +406,8 @@ def _flops(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) ->
     return once * effort.passes
 
 
-def _memory(experiment: Experiment, effort: Effort, config: Mapping[str, Any], shards: int = 1) -> float:
-    """Return the peak on the device, in bytes."""
+def _memory(experiment: Experiment, effort: Effort, config: Mapping[str, Any]) -> float:
+    """Return the peak on a device, in bytes."""
     from gainlaw.training.plan.memory import peak_memory
 
     memory = peak_memory(
@@ -405,7 +422,8 @@ def _memory(experiment: Experiment, effort: Effort, config: Mapping[str, Any], s
         role=counted_role(experiment, config),
         keeps_best=effort.keeps_best,
         scored=effort.scored,
-        shards=shards,
+        shards=effort.shards,
+        frozen_half=effort.frozen_half,
     )
     return float(memory.total_bytes)
 

@@ -11,7 +11,11 @@ __all__ = ["wall_hours"]
 
 
 def wall_hours(
-    units: Mapping[str, Unit], hours: Mapping[str, float], size: Mapping[str, float], workers: int
+    units: Mapping[str, Unit],
+    hours: Mapping[str, float],
+    size: Mapping[str, float],
+    workers: int,
+    takes: Mapping[str, int] | None = None,
 ) -> float:
     """Return the hours until the last unit is done, begun as the runner begins them: the largest first.
 
@@ -20,11 +24,17 @@ def wall_hours(
     units : mapping of str to Unit
         By name, each after those that it reads.
     hours : mapping of str to float
-        How long each takes; a unit that is not among them is done already.
+        How long one worker would take for each; a unit that is not among them is done already.
     size : mapping of str to float
         Of the units that can be begun, the one with the largest is.
     workers : int
-        Units side by side.
+        Workers side by side.
+    takes : mapping of str to int, optional
+        How many of them a unit takes, which share its hours; one that takes more than there are takes them all in turn.
+
+    Returns
+    -------
+    float
 
     Examples
     --------
@@ -34,6 +44,8 @@ def wall_hours(
     >>> named = {"a": a, "b": b, "c": c}
     >>> [wall_hours(named, {"a": 1.0, "b": 2.0, "c": 1.0}, dict.fromkeys(named, 1.0), n) for n in (1, 2)]
     [4.0, 2.0]
+    >>> wall_hours(named, {"a": 1.0, "b": 2.0, "c": 1.0}, {"b": 9.0}, 2, {"b": 2})
+    3.0
     """
     order = {name: number for number, name in enumerate(units)}
     waits = {name: {p for p in units[name].parents.values() if p in hours} for name in units if name in hours}
@@ -44,12 +56,15 @@ def wall_hours(
     ready = [(-size.get(name, 0.0), order[name], name) for name, parents in waits.items() if not parents]
     heapq.heapify(ready)
     running: list[tuple[float, int, str]] = []
-    now = 0.0
+    now, free = 0.0, workers
+    taken = {name: min(workers, (takes or {}).get(name, 1)) for name in hours}
     while ready or running:
-        while ready and len(running) < workers:
+        while ready and taken[ready[0][2]] <= free:  # those behind a large one wait with it
             _, number, name = heapq.heappop(ready)
-            heapq.heappush(running, (now + hours[name], number, name))
+            free -= taken[name]
+            heapq.heappush(running, (now + hours[name] / taken[name], number, name))
         now, _, done = heapq.heappop(running)
+        free += taken[done]
         for name in readers.get(done, ()):
             waits[name].discard(done)
             if not waits[name]:

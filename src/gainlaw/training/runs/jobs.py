@@ -1,4 +1,4 @@
-"""Workers that are started elsewhere: one a GPU of this machine, or an array of jobs under Slurm.
+"""Workers that are started elsewhere: for the GPUs of this machine, or an array of jobs under Slurm.
 
 Each is `gainlaw work` in a process of its own. What they do is in the store, and only there: a scheduler is asked
 whether jobs are still in its queue, never what became of them.
@@ -22,7 +22,7 @@ from typing import Any
 from gainlaw._io import write_text_atomic
 from gainlaw.errors import GainlawError, InputError, Problem
 from gainlaw.training.experiment.schema import Slurm
-from gainlaw.training.train.machine import count_gpus
+from gainlaw.training.train.machine import visible_gpus
 from gainlaw.units.store import dump_json
 
 __all__ = [
@@ -84,14 +84,6 @@ def _command(runs: Path, workers: int | None, retries: int, max_params: int | No
     return words + ([] if max_params is None else ["--max-params", str(max_params)])
 
 
-def _visible_gpus() -> list[str]:
-    """Return the GPUs of this process, as ``CUDA_VISIBLE_DEVICES`` names them."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [each for each in given.split(",") if each.strip()]
-    return [str(number) for number in range(count_gpus())]
-
-
 def _deaf() -> None:
     # Slurm signals every process of a job before its time is over; only the one that listens is meant
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
@@ -100,21 +92,16 @@ def _deaf() -> None:
 def _start(
     runs: Path, on_gpu: bool, workers: int | None, retries: int, max_params: int | None, output: Any = None
 ) -> list[subprocess.Popen[bytes]]:
-    """Start ``gainlaw work`` for each GPU, or once."""
-    environments: list[dict[str, str] | None] = [None]
+    """Start ``gainlaw work``, which does a unit on each GPU, or one that takes several on these."""
     if on_gpu:
-        workers = 1
-        each_own = [os.environ | {"CUDA_VISIBLE_DEVICES": gpu} for gpu in _visible_gpus()]
-        environments = [*each_own] or environments  # which then says that there is no GPU
+        workers = max(1, len(visible_gpus()))
     return [
         subprocess.Popen(
             _command(runs, workers, retries, max_params),
-            env=environment,
             stdout=output,
             stderr=subprocess.STDOUT if output is not None else None,
             preexec_fn=_deaf,  # no thread is running yet
         )
-        for environment in environments
     ]
 
 
@@ -142,7 +129,7 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def start_local(runs: Path, folder: Path, *, gpu: bool, workers: int, retries: int) -> Fleet:
-    """Start workers on this machine: one for each GPU, or one process with several units side by side.
+    """Start workers on this machine: a unit on each GPU or on several of them, or some side by side without GPUs.
 
     Parameters
     ----------

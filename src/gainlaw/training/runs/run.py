@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +21,9 @@ from gainlaw.training.runs.jobs import Fleet, start_local, start_slurm, watch_ca
 from gainlaw.training.runs.layout import Queue, experiment_folder, store_of, write_queue
 from gainlaw.training.runs.record import recorded_scores, write_record
 from gainlaw.training.runs.results import BAD, EVALUATIONS, write_results
+from gainlaw.training.shards.launching import shards_of
 from gainlaw.training.train.backbones import missing_readers
-from gainlaw.training.train.machine import count_gpus, default_workers, resolve_device
+from gainlaw.training.train.machine import count_gpus, default_workers, resolve_device, visible_gpus
 from gainlaw.units.execution import Ended
 from gainlaw.units.schedule import run_units
 from gainlaw.units.store import Store
@@ -126,6 +127,8 @@ def run_experiment(
     side_by_side = workers or experiment.compute.workers or default_workers(chosen, threads)
     if on == "slurm":
         _require_slurm_classes(experiment)
+    gpus = visible_gpus() if chosen == "cuda" and on != "slurm" else []
+    _require_gpus(experiment, gpus)
     experiment = look_up(known_commits(experiment, output / experiment.name))
     graph = build_graph(experiment, chosen)
     store = store_of(output)
@@ -165,6 +168,8 @@ def run_experiment(
                 store,
                 do,
                 workers=0 if fleet is not None else side_by_side,
+                takes=shards_of,
+                devices=() if fleet is not None else gpus,
                 retries=retries,
                 first=lambda unit: queue.sizes[unit.name],
                 started=started,
@@ -189,6 +194,16 @@ def _require_slurm_classes(experiment: Experiment) -> None:
         )
         what = "the experiment does not say what jobs to submit"
         raise InputError(Problem(what, "slurm", hint=hint, kind="key"))
+
+
+def _require_gpus(experiment: Experiment, gpus: Sequence[str]) -> None:
+    """Refuse models that are spread over more GPUs than there are here, if it is a GPU that they run on."""
+    wide = [each for each in experiment.checkpoints if gpus and each.shards > len(gpus)]
+    if wide:
+        hint = "spread them over fewer, leave them out with --without, or run it where there are more"
+        asked = ", ".join(f"{each.name} over {each.shards}" for each in wide)
+        what = f"there are {len(gpus)} GPUs here, and models are spread over more: {asked}"
+        raise InputError(Problem(what, "checkpoints.shards", hint=hint, kind="key"))
 
 
 def _fleet(

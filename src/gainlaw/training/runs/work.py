@@ -11,7 +11,8 @@ from gainlaw.training.phases.phase import do
 from gainlaw.training.phases.registry import PHASES, find_phase
 from gainlaw.training.runs.jobs import watch_cancel
 from gainlaw.training.runs.layout import read_queues, store_of
-from gainlaw.training.train.machine import count_gpus, default_workers
+from gainlaw.training.shards.launching import shards_of
+from gainlaw.training.train.machine import count_gpus, default_workers, visible_gpus
 from gainlaw.units.execution import Ended
 from gainlaw.units.schedule import run_units
 from gainlaw.units.unit import Unit, make_unit
@@ -41,7 +42,8 @@ def work(
     retries : int
         See `gainlaw.units.schedule.run_units`. What failed before is left alone.
     max_params : float, optional
-        Units of larger models, and of those whose size is not known, are left to others.
+        Units of larger models, and of those whose size is not known, are left to others, as are those that are spread
+        over more GPUs than there are.
     started, ended, waiting : callable
         As there.
 
@@ -71,7 +73,11 @@ def work(
         stop()
         waiting()
 
+    gpus = visible_gpus() if device == "cuda" else []
+
     def mine(unit: Unit) -> bool:
+        if gpus and shards_of(unit) > len(gpus):
+            return False
         return max_params is None or "machine" not in unit.spec or sizes[unit.name] <= max_params
 
     threads = max((int(machine["threads"]) for machine in machines), default=1)
@@ -83,6 +89,8 @@ def work(
         retries=retries,
         first=lambda unit: sizes[unit.name],
         mine=mine,
+        takes=shards_of,
+        devices=gpus,
         started=started,
         ended=ended,
         waiting=look,

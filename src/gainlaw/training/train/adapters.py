@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel
 
-__all__ = ["adapted_layers", "add_adapters", "merge_saved", "save_adapters"]
+__all__ = ["adapted_layers", "add_adapters", "halve_frozen", "merge_saved", "save_adapters"]
 
 _JOINT = ("query", "key", "value")
 #: How the architectures call their products: the end of a layer's name, and what it computes. The longest end counts.
@@ -106,6 +106,22 @@ def add_adapters(
     )
     with _peft_warnings():
         return get_peft_model(model, config)
+
+
+def halve_frozen(model: PreTrainedModel) -> None:
+    """Keep the weights of products that are not trained in bf16, in place.
+
+    Where products run in bf16 this changes nothing but the memory: autocast makes the same numbers of them each time.
+    Tables of tokens, which are looked up as they are, stay in fp32, and so do norms.
+    """
+    from torch import bfloat16, nn
+
+    looked_up = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    for module in model.modules():
+        if isinstance(module, nn.Linear) and id(module.weight) not in looked_up:
+            for parameter in module.parameters(recurse=False):
+                if not parameter.requires_grad:
+                    parameter.data = parameter.data.to(bfloat16)
 
 
 def save_adapters(adapted: Any, folder: Path) -> None:

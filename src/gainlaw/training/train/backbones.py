@@ -23,6 +23,7 @@ __all__ = [
     "load_tokenizer",
     "make_model",
     "missing_readers",
+    "model_of",
     "pooling_of",
     "quiet",
     "recompute_activations",
@@ -154,21 +155,29 @@ def make_model(config: PretrainedConfig, role: Role, seed: int) -> PreTrainedMod
     """
     import torch
 
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _build(config, role).float()
+
+
+def model_of(origin: str | Path, role: Role, revision: str | None = None) -> PreTrainedModel:
+    """Return a model with the configuration of a folder or of the hub, in fp32, its weights random."""
+    return _build(load_config(origin, revision), role).float()
+
+
+def _build(config: PretrainedConfig, role: Role) -> PreTrainedModel:
     factory = _factory(config, role)
     options = _options(config, factory) if role == "encoder" else {}
-    with torch.random.fork_rng(devices=[]), quiet():
-        torch.manual_seed(seed)
-        return factory.from_config(config, **options).float()
+    with quiet():
+        return factory.from_config(config, **options)
 
 
 def skeleton(config: PretrainedConfig, role: Role) -> PreTrainedModel:
     """Return a model without memory for its weights, to count them."""
     import torch
 
-    factory = _factory(config, role)
-    options = _options(config, factory) if role == "encoder" else {}
-    with torch.device("meta"), quiet():
-        return factory.from_config(config, **options)
+    with torch.device("meta"):
+        return _build(config, role)
 
 
 def load_model(

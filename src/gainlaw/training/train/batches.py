@@ -49,7 +49,7 @@ def epoch_batches(lengths: Int, batch_size: int, seed: int, epoch: int) -> list[
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def micro_batches(rows: Int, lengths: Int, tokens: int) -> list[Int]:
+def micro_batches(rows: Int, lengths: Int, tokens: int, parts: int = 1) -> list[Int]:
     """Cut one batch into pieces that hold at most `tokens` tokens, padding included.
 
     Parameters
@@ -60,13 +60,31 @@ def micro_batches(rows: Int, lengths: Int, tokens: int) -> list[Int]:
         Tokens of each example (of all its sequences, for a choice).
     tokens : int
         The budget; an example that is longer goes alone.
+    parts : int
+        Where these are fewer pieces than this, the batch is cut into about as many, the largest as small as can be.
 
     Returns
     -------
     list of ndarray of int
         Together the rows of the batch.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in micro_batches(np.arange(5), np.array([2, 9, 2, 2, 4]), 64, 2)]
+    [[1], [4, 0, 2, 3]]
     """
     rows = rows[np.argsort(-lengths[rows], kind="stable")]
+    pieces = _cut(rows, lengths, tokens)
+    if len(pieces) >= parts:
+        return pieces
+    low, high = 0, tokens  # the smallest budget that gives no more than so many pieces is above the first
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if len(_cut(rows, lengths, middle)) <= parts else (middle, high)
+    return _cut(rows, lengths, high)
+
+
+def _cut(rows: Int, lengths: Int, tokens: int) -> list[Int]:
     pieces, start = [], 0
     while start < len(rows):
         fits = max(1, int(tokens // max(int(lengths[rows[start]]), 1)))

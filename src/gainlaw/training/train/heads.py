@@ -15,6 +15,8 @@ from torch.nn import functional
 
 from gainlaw._io import write_text_atomic
 from gainlaw.errors import InputError, Problem
+from gainlaw.training.shards.models import whole
+from gainlaw.training.shards.ranks import ranks_here
 from gainlaw.training.train.backbones import accepted, pooling_of
 from gainlaw.training.train.data import IGNORED, Encoded
 
@@ -117,7 +119,7 @@ class TaskModel(nn.Module):
         if kind == "tagging":
             return self.heads[task](hidden)
         scores = self.heads[task](pool(hidden, batch["attention_mask"], self.how))
-        return scores.squeeze(-1) if kind == "choice" else scores
+        return scores.squeeze(-1).clone() if kind == "choice" else scores  # of a view FSDP warns
 
 
 def _head(width: int, shape: HeadShape, dropout: float) -> nn.Module:
@@ -228,9 +230,9 @@ def save_head(model: TaskModel, task: str, tags: Sequence[str], folder: Path) ->
     """Write the head of a task, and what it is, into a folder."""
     from safetensors.torch import save_file
 
-    weights = {
-        name: value.detach().cpu().contiguous() for name, value in model.heads[task].state_dict().items()
-    }
+    weights = {name: whole(value).contiguous() for name, value in model.heads[task].state_dict().items()}
+    if not ranks_here().leads:
+        return
     save_file(weights, folder / _WEIGHTS)
     shape = model.shapes[task]
     record = {

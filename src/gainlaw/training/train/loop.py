@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -11,11 +12,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from gainlaw.errors import GainlawError
 from gainlaw.training.experiment.recipes import Recipe
-from gainlaw.training.train.objectives import Objective, Piece
+from gainlaw.training.shards.models import whole
+from gainlaw.training.shards.ranks import Ranks, ranks_here
+from gainlaw.training.train.objectives import Objective, Piece, Supervised
 from gainlaw.training.train.snapshots import read_snapshot, write_snapshot
 from gainlaw.units.execution import StoppedError
 from gainlaw.units.store import STOP
@@ -160,7 +164,7 @@ def train(
     recipe : Recipe
         How.
     seed : int
-        Of dropout.
+        Of dropout, which is drawn for each micro-batch by its step and place.
     folder : Path
         Where the log (``log.jsonl``) and the snapshot go; a snapshot that lies there is gone on from.
     device : str
@@ -180,13 +184,13 @@ def train(
         If a single example, or the state of the optimiser, does not fit into memory; `StoppedError` if it was asked
         to stop, after a snapshot.
     """
-    model = objective.model
+    model, ranks = objective.model, ranks_here()
     steps = planned_steps(objective, recipe)
     optimiser = _optimiser(model, recipe, device)
-    torch.manual_seed(seed)
     state: dict[str, Any] = {
         "step": 0,
         "budget": recipe.micro_batch_tokens,
+        "parts": ranks.size,
         "recent": [],
         "tokens": 0,
         "score": None,
@@ -201,12 +205,13 @@ def train(
         state, best = found
     status, saved = "ok", time.monotonic()
     model.train()
-    with closing(_Log(folder / LOG, state["step"], steps)) as log:
+    log_file = folder / LOG if ranks.leads else Path(os.devnull)
+    with closing(_Log(log_file, state["step"], steps)) as log:
         if checks is not None and state["step"] == 0 and checks.due(0, steps):
             _look(model, checks, state, best)
         while state["step"] < steps:
             rate = learning_rate(state["step"], steps, recipe)
-            loss, tokens = _step(objective, optimiser, recipe, rate, state, device)
+            loss, tokens = _step(objective, optimiser, recipe, rate, seed, state, ranks, device)
             if not math.isfinite(loss):
                 status = "diverged"
                 break
@@ -222,8 +227,8 @@ def train(
                 if state["waited"] >= checks.patience:
                     status = "stopped early" if state["step"] < steps else status
                     break
-            stop = (folder / STOP).exists()
-            if (stop or time.monotonic() - saved > snapshot_seconds) and state["step"] < steps:
+            stop, due = ranks.agreed((folder / STOP).exists(), time.monotonic() - saved > snapshot_seconds)
+            if (stop or due) and state["step"] < steps:
                 write_snapshot(folder / SNAPSHOT, model, optimiser, best, state)
                 saved = time.monotonic()
                 if stop:
@@ -257,17 +262,21 @@ def _step(
     optimiser: torch.optim.Optimizer,
     recipe: Recipe,
     rate: float,
+    seed: int,
     state: dict[str, Any],
+    ranks: Ranks,
     device: str,
 ) -> tuple[float, int]:
     """Do one step, halving the micro-batches while memory runs out; return mean loss and tokens."""
     while True:
-        pieces = objective.pieces(state["step"], state["budget"])
-        total = _accumulate(objective, pieces, recipe, device)
+        pieces = _pieces(objective, state)
+        total = _accumulate(objective, pieces, recipe, (seed, state["step"]), ranks, device)
         if total is not None:
             break
         optimiser.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
+        if ranks.size > 1:  # the others wait for what this process cannot do
+            raise GainlawError("a micro-batch does not fit into memory; try a smaller micro_batch_tokens")
         if max(piece.examples for piece in pieces) == 1:
             raise GainlawError(
                 "one example does not fit into memory; try a smaller max_length, gradient_checkpointing = true "
@@ -278,7 +287,7 @@ def _step(
     for group in optimiser.param_groups:
         group["lr"] = rate
     trained = [p for group in optimiser.param_groups for p in group["params"]]
-    norm = float(torch.nn.utils.clip_grad_norm_(trained, recipe.clip))
+    norm = float(whole(torch.nn.utils.clip_grad_norm_(trained, recipe.clip)))
     if math.isfinite(total) and math.isfinite(norm):
         try:
             optimiser.step()
@@ -288,25 +297,53 @@ def _step(
     return total if math.isfinite(norm) else math.nan, sum(piece.tokens for piece in pieces)
 
 
-def _accumulate(objective: Objective, pieces: list[Piece], recipe: Recipe, device: str) -> float | None:
+def _pieces(objective: Objective, state: Mapping[str, Any]) -> list[Piece]:
+    """Return the micro-batches of a step: as many as processes began the run, or more, whoever goes on with it."""
+    if state["parts"] == 1:
+        return objective.pieces(state["step"], state["budget"])
+    assert isinstance(objective, Supervised)
+    return objective.pieces(state["step"], state["budget"], state["parts"])
+
+
+def _accumulate(
+    objective: Objective,
+    pieces: list[Piece],
+    recipe: Recipe,
+    seeds: tuple[int, int],
+    ranks: Ranks,
+    device: str,
+) -> float | None:
     """Add up the gradient of a batch; return its mean loss, or None where memory ran out."""
     try:
-        return _backward(objective, pieces, recipe, device)
+        return _backward(objective, pieces, recipe, seeds, ranks, device)
     except torch.OutOfMemoryError:
         return None  # once this is left, nothing holds on to the activations
 
 
-def _backward(objective: Objective, pieces: list[Piece], recipe: Recipe, device: str) -> float:
+def _backward(
+    objective: Objective,
+    pieces: list[Piece],
+    recipe: Recipe,
+    seeds: tuple[int, int],
+    ranks: Ranks,
+    device: str,
+) -> float:
     weight = max(1, sum(piece.weight for piece in pieces))
     half = use_bf16(recipe.precision, device)
     total = torch.zeros((), device=device)
-    for piece in pieces:
+    for place, piece, counts in ranks.turns(pieces):
         moved = {name: value.to(device, non_blocking=True) for name, value in piece.tensors.items()}
+        _seed(*seeds, place)
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
-            loss = objective.loss(replace(piece, tensors=moved)) / weight
-        loss.backward()
+            loss = objective.loss(replace(piece, tensors=moved)) / weight * counts
+        (loss * ranks.size).backward()  # the mean over processes is taken of their gradients
         total += loss.detach()
-    return float(total)
+    return float(ranks.added(total))
+
+
+def _seed(seed: int, step: int, place: int) -> None:
+    """Have dropout of a micro-batch depend on where it is, not on what was drawn before nor on who does it."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, step, place]).generate_state(1, np.uint64)[0] >> 1))
 
 
 def use_bf16(precision: str, device: str) -> bool:
@@ -320,9 +357,7 @@ def _look(
     model: torch.nn.Module, checks: Checks, state: dict[str, Any], best: dict[str, torch.Tensor]
 ) -> float:
     """Do a check, keep what it found and, of the best one, the weights; return its score."""
-    generator = torch.get_rng_state()  # a check must not change what dropout draws next
     found = dict(checks.judge())
-    torch.set_rng_state(generator)
     model.train()
     losses, state["since"] = state["since"], []
     loss = sum(losses) / len(losses) if losses else math.nan

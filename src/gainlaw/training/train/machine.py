@@ -6,7 +6,7 @@ import ctypes
 import os
 from typing import Literal
 
-__all__ = ["count_gpus", "default_workers", "resolve_device"]
+__all__ = ["count_gpus", "default_workers", "resolve_device", "visible_gpus"]
 
 
 def count_gpus() -> int:
@@ -19,6 +19,14 @@ def count_gpus() -> int:
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(found)):
         return 0
     return found.value
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs of this process, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return [each.strip() for each in given.split(",") if each.strip()]
+    return [str(number) for number in range(count_gpus())]
 
 
 def resolve_device(asked: Literal["auto", "cpu", "cuda"]) -> str:

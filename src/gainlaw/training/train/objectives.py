@@ -294,8 +294,8 @@ class Supervised:
         """Return the number of batches of an epoch."""
         return self.planned.steps_in_epoch()
 
-    def pieces(self, step: int, budget: int) -> list[Piece]:
-        """Return the micro-batches of a step."""
+    def pieces(self, step: int, budget: int, parts: int = 1) -> list[Piece]:
+        """Return the micro-batches of a step; of labelled examples about `parts`, where the budget makes them fewer."""
         source, rows = self.planned.batch(step)
         if source == len(self.names):
             assert self.masked is not None
@@ -310,7 +310,7 @@ class Supervised:
                 _size(encoded, part),
                 len(part),
             )
-            for part in micro_batches(rows, encoded.lengths, budget)
+            for part in micro_batches(rows, encoded.lengths, budget, parts)
         ]
 
     def loss(self, piece: Piece) -> torch.Tensor:

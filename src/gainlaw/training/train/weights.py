@@ -15,7 +15,7 @@ from gainlaw.errors import InputError, Problem
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Weights", "convert", "find_weights"]
+__all__ = ["Weights", "convert", "fetch_weights", "find_weights"]
 
 _SAFE = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
 _PICKLED = re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin")
@@ -114,7 +114,7 @@ def convert(weights: Weights, into: Path) -> None:
     """
     from safetensors.torch import save_file
 
-    folder = _fetch(weights)
+    folder = fetch_weights(weights)
     into.mkdir(parents=True, exist_ok=True)
     places: dict[str, str] = {}
     total = 0
@@ -134,7 +134,8 @@ def convert(weights: Weights, into: Path) -> None:
             shutil.copyfile(folder / name, into / name)
 
 
-def _fetch(weights: Weights) -> Path:
+def fetch_weights(weights: Weights) -> Path:
+    """Return the folder where the files of a model's weights are, fetched from the hub if they are there."""
     if Path(weights.origin).is_dir():
         return Path(weights.origin)
     from huggingface_hub import snapshot_download

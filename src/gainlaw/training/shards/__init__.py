@@ -1,0 +1,1 @@
+"""One unit of work spread over several processes, each with a part of the weights."""
