@@ -449,7 +449,7 @@ def test_what_does_a_phase_decides_its_result_and_what_asks_for_it_does_not(name
     modules = {each.removeprefix("gainlaw.training.") for each in _deciding(find_phase(name).done_by)}
     assert DECIDING[name] <= modules
     rooms = {each.partition(".")[0] for each in modules - {"items.metrics"}}
-    assert rooms <= {"jobs", "train", "prompting", "world"}
+    assert rooms <= {"jobs", "train", "shards", "prompting", "world"}
 
 
 @pytest.mark.parametrize("name", PHASES)
