@@ -156,7 +156,7 @@ def _tables(made: Plan, units: bool) -> list[Table]:
         Column("pflops", "PFLOPs", "general"),
         Column("gpu_hours", "GPU-hours", "general"),
         Column("gpus", "GPUs a unit", "count"),
-        Column("memory_gb", "peak memory of each, GB", "general"),
+        Column("memory_gb", "peak GB of each", "general"),
         Column("disk_gb", "disk, GB", "general"),
     )
     tables = [
