@@ -79,7 +79,7 @@ def paper_steps() -> Steps:
         "fits": {"main": MAIN, "twin": TWIN, "offset": OFFSET, "wider": WIDER},
         "across": {"panels": "study", "note": NOTE},
     }
-    fits_across = {name: together[name] for name in ("across", "across_line")}
+    fits_across = {name: together[name] for name in ("across", "across_ability", "across_line")}
     claims = steps.add(
         "claims",
         "analysis.steps.claims",

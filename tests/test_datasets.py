@@ -196,8 +196,8 @@ def test_packaged_tables_hold_every_published_row() -> None:
 def test_the_ladder_has_items_and_a_record() -> None:
     evals = gl.load_dataset("ladder")
     assert evals.frame.groupby("model_family")["model"].nunique().to_dict() == {
-        "ladder": 18,
-        "no pretraining": 18,
+        "ladder": 40,
+        "no pretraining": 40,
     }
     assert evals.frame["language"].nunique() == 9
     assert evals.predictions is not None
@@ -222,19 +222,26 @@ def test_the_ladder_is_what_its_record_says() -> None:
     assert record["outputs"]["alignment.csv"] == sha256_file(data_path("ladder_alignment.csv"))
     asked = tomllib.loads(record["experiment"])
     frame = gl.load_dataset("ladder").frame
-    sizes = {checkpoint["name"] for checkpoint in asked["checkpoints"]} - set(record["without"])
-    assert {name.split("-s")[0] for name in frame["model"]} == sizes
+    assert {name.split("-s")[0] for name in frame["model"]} == set(record["only"])
+    assert set(record["only"]) < {checkpoint["name"] for checkpoint in asked["checkpoints"]}
     assert not [text for text in (record["folder"],) if text.startswith("/")]
-    assert record["experiment"] == (data_path("ladder.csv").parent.parent / "runners/ladder.toml").read_text(
-        "utf-8"
-    )
+    file = data_path("ladder.csv").parent.parent / "runners/ladder_full.toml"
+    assert record["experiment"] == file.read_text("utf-8")
+
+
+def test_the_ladder_spans_three_decades_with_three_seeds_of_pretraining_at_each_size() -> None:
+    frame = gl.load_dataset("ladder").frame.query("model_family == 'ladder' and intermediate == 'none'")
+    seeds = frame.groupby("params_non_embedding")["model"].nunique()
+    assert (seeds >= 3).all()
+    assert len(seeds) == 6
+    assert seeds.index.max() / seeds.index.min() >= 1000
 
 
 def test_the_ladder_passes_its_controls() -> None:
     check = gl.check_controls(gl.load_dataset("ladder"), "no pretraining")
     assert check.passed, check.words
     alignment = pd.read_csv(data_path("ladder_alignment.csv"))
-    assert len(alignment) == 2 * 3 * 3 * 8
+    assert len(alignment) == 2 * 20 * 8
     shares = alignment.groupby("model_family")[["word_retrieval", "sentence_retrieval"]].mean()
     assert (shares.loc["ladder"] > 0.5).all()
     assert (shares.loc["no pretraining"] < 0.05).all()

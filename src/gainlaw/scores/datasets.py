@@ -109,11 +109,11 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 "ladder",
                 "Models pretrained from scratch on a synthetic multilingual world, with controls",
                 "ladder.csv",
-                648,
+                1440,
                 True,
                 "Apache-2.0",
                 "gainlaw (CITATION.cff)",
-                "`gainlaw run ladder`; the record is data/ladder_run.json",
+                "`gainlaw run ladder_full --only ...`; the record is data/ladder_run.json",
                 "ladder_predictions.parquet",
             ),
             Dataset(
