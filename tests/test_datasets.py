@@ -230,8 +230,17 @@ def test_the_ladder_is_what_its_record_says() -> None:
 
 
 def test_the_ladder_spans_three_decades_with_three_seeds_of_pretraining_at_each_size() -> None:
+    import json
+    import tomllib
+
+    record = json.loads(data_path("ladder_run.json").read_text(encoding="utf-8"))
+    checkpoints = tomllib.loads(record["experiment"])["checkpoints"]
+    width = {each["name"]: each["config"]["hidden_size"] for each in checkpoints}
     frame = gl.load_dataset("ladder").frame.query("model_family == 'ladder' and intermediate == 'none'")
-    seeds = frame.groupby("params_non_embedding")["model"].nunique()
+    name = frame["model"].str.split("-s").str[0]
+    # 64 positions and two kinds of segments are embeddings too.
+    size = frame["params_non_embedding"].astype(float) - 66 * name.map(width)
+    seeds = frame.groupby(size)["model"].nunique()
     assert (seeds >= 3).all()
     assert len(seeds) == 6
     assert seeds.index.max() / seeds.index.min() >= 1000

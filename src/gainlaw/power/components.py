@@ -25,21 +25,21 @@ ORIGINS: Mapping[str, str] = MappingProxyType(
 
 DEFAULTS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
-        "tau_task": (8.46, 4.68),
-        "tau_task_slope": (5.26, 5.12),
-        "tau_language_family": (1.41, 4.28),
-        "tau_language_family_slope": (1.10, 1.82),
-        "tau_language": (5.51, 4.63),
-        "tau_language_slope": (2.31, 2.47),
+        "tau_task": (8.46, 3.40),
+        "tau_task_slope": (5.26, 3.53),
+        "tau_language_family": (1.41, 3.35),
+        "tau_language_family_slope": (1.10, 0.64),
+        "tau_language": (5.51, 3.38),
+        "tau_language_slope": (2.31, 0.43),
         "tau_intermediate": (3.38, float("nan")),
         "tau_intermediate_slope": (1.35, float("nan")),
-        "tau_task_language": (2.44, 0.95),
-        "tau_model_family": (float("nan"), 5.54),
-        "tau_checkpoint": (1.54, 1.16),
+        "tau_task_language": (2.44, 0.34),
+        "tau_model_family": (float("nan"), 4.06),
+        "tau_checkpoint": (1.54, 1.04),
         "tau_run": (0.95, float("nan")),
-        "tau_checkpoint_task": (2.30, 2.89),
-        "tau_checkpoint_language_family": (0.34, 2.84),
-        "tau_residual": (2.07, 6.55),
+        "tau_checkpoint_task": (2.30, 3.00),
+        "tau_checkpoint_language_family": (0.34, 3.78),
+        "tau_residual": (2.07, 5.28),
     }
 )
 """Posterior medians of the sds, in points (slopes: points per decade), in the linear law's default fit to the gains of
