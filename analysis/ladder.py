@@ -13,8 +13,8 @@ TITLE = "A synthetic world: the gain of intermediate-task training in models pre
 SOURCE = "gainlaw's ladder: models pretrained from scratch on a made-up world in nine made-up languages"
 PREFACE = (
     "This is a synthetic world: a made-up English, and eight made-up languages that share no word with it, tell models "
-    "of thousands of parameters of a few kinds of events, their causes and effects; what holds here need not hold "
-    "elsewhere."
+    "of thousands to millions of parameters of a few kinds of events, their causes and effects; what holds here need "
+    "not hold elsewhere."
 )
 
 
