@@ -107,7 +107,7 @@ def test_a_control_above_chance_fails_even_where_models_beat_it() -> None:
 def test_a_task_that_models_do_not_carry_is_named_though_the_whole_passes() -> None:
     found = check(4, pretrained={"t": 0.5, "u": 0.9})
     assert found.passed
-    assert "On t alone they do not at 1K, 4K." in found.words
+    assert "On t alone they do not at 1K and 4K." in found.words
 
 
 def test_a_size_without_a_control_fails() -> None:

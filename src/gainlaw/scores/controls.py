@@ -249,7 +249,8 @@ def _words(sizes: pd.DataFrame, failures: list[str], alone: list[tuple[str, str]
         f"({unit}), and the controls are at chance."
     )
     for task in dict.fromkeys(task for task, _ in alone):
-        where = ", ".join(size for each, size in alone if each == task)
+        *others, last = (size for each, size in alone if each == task)
+        where = f"{', '.join(others)} and {last}" if others else last
         said += f" On {task} alone they do not at {where}."
     return said
 

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from gainlaw.fitting.checks.diagnostics import Check
 from gainlaw.fitting.exploration import shape_values
+from gainlaw.formats import format_number
 from gainlaw.model.effects import linear_predictor
 from gainlaw.model.spec.smooth import LEAST_SIZES, SMOOTH, families_of
 from gainlaw.posterior.levels import gain_curve
 from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.tree import effects_of, hyper_points
-from gainlaw.sizes import size_text
+from gainlaw.sizes import N0, format_params
 
 __all__ = ["checkpoint_deviations", "trend_checks"]
 
@@ -170,10 +171,12 @@ def _bend(posterior: Posterior, found: _Deviations, influence: pd.DataFrame) -> 
         for at in ends
     ]
     slopes = own + beta[-2] + 2.0 * beta[-1] * (ends - found.x.mean())
+    low, high = (format_number(float(slope), posterior.spec.decimals()) for slope in slopes)
+    small, large = (format_params(N0 * 10.0**at) for at in ends)
     text = (
         f"One slope hides a bend: a curve through the checkpoints' means (t = {value:.1f} with {df} d.f.) has a slope "
-        f"of {slopes[0]:.3g} {posterior.unit} per decade at {size_text(ends[0])} parameters and of {slopes[1]:.3g} at "
-        f"{size_text(ends[1])}. What is reported is the average of the {_title(posterior)} over these sizes"
+        f"of {low} {posterior.unit} per decade at {small} parameters and of {high} at {large}. What is reported is "
+        f"the average of the {_title(posterior)} over these sizes"
     )
     last = influence[influence["params"] == influence["params"].max()] if len(influence) else influence
     if len(last) == 1:
