@@ -131,6 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--scores goes with --study ladder and names a file; there is no {options.scores}")
     steps = paper_steps() if options.study == "paper" else ladder_steps(options.scores)
     store = store_at(out)
+    # Whoever builds it again has seen why a step failed.
+    store.forgive(steps.units)
     if options.force:
         for unit in steps.units.values():
             store.forget(unit)

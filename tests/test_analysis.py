@@ -100,6 +100,17 @@ def test_a_failing_step_is_named_and_ends_only_what_reads_it(place):
     assert {end.unit.label for end in again if end.state == "kept"} == {"first", "second"}
 
 
+def test_a_step_that_was_mended_is_done_when_it_is_asked_for_anew(place):
+    steps = Steps()
+    steps.add("bad", "failing_step", "b", {"source": place / "source.txt"}, floor="scores")
+    store = store_at(place / "out")
+    assert [end.state for end in run_units(steps.units, store, do, workers=1)] == ["failed"]
+    (place / "failing_step.py").write_text(STEP)
+    assert store.forgive(steps.units) == ["b"]
+    assert ran(steps, place / "out") == ["b"]
+    assert store.forgive(steps.units) == []
+
+
 def test_what_comes_to_lie_in_a_result_later_makes_nothing_stale(place):
     steps, out = Steps(), place / "out"
     fit = steps.add("fit", "folder_step", "fits/main", {}, floor="scores")

@@ -196,9 +196,8 @@ class Store:
 
     def forgive(self, names: Collection[str]) -> list[str]:
         """Forget that attempts at some units failed, so that they are tried again; return those that had failed."""
-        files = {
-            name: [part / FAILURES for part in parts] for name, parts in self.begun().items() if name in names
-        }
+        parts = self.look()
+        files = {name: [part / FAILURES for part in parts(name)] for name in names}
         failed = {name: [file for file in each if file.is_file()] for name, each in files.items()}
         for file in (file for each in failed.values() for file in each):
             file.unlink(missing_ok=True)
