@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,131 @@ def test_jobs_of_slurm_end_in_the_bytes_of_local_workers(slurm: dict[str, str], 
     cancelled = gainlaw("cancel", tmp_path / "jobs", "--json", env=slurm)
     assert (cancelled.returncode, json.loads(cancelled.stdout)) == (0, {})
     assert gainlaw("cancel", tmp_path / "nowhere").returncode == 2
+
+
+FAULTS = (
+    EXPERIMENT.replace("seeds = [0, 1]", "seeds = [0, 1, 2, 3]")
+    .replace("steps = 3,", "steps = 60,")
+    .replace(
+        "slurm = [{ jobs = 2, memory_gb = 2, minutes = 5 }]",
+        'slurm = [{ name = "short", memory_gb = 2, minutes = 1, notice_seconds = 5 }, '
+        "{ jobs = 5, memory_gb = 2, minutes = 20 }]",
+    )
+)
+
+
+def finished(runs: Path) -> dict[str, dict[str, tuple[int, int, bytes]]]:
+    """Return inode, time of change and content of each file of each finished unit, and of its folder."""
+    found = {}
+    for manifest in (runs / "units").glob("*/manifest.json"):
+        folder = manifest.parent
+        if folder.suffix != ".part":
+            stats = {path: path.stat() for path in [folder, *folder.rglob("*")]}
+            found[folder.name] = {
+                str(path): (at.st_ino, at.st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+                for path, at in stats.items()
+            }
+    return found
+
+
+def held(runs: Path) -> set[str]:
+    """Return the units that somebody is at work on."""
+    return {
+        path.name.split(".")[0]
+        for path in (runs / "units").glob("*.part")
+        if Store(runs / "units").holder(path.name.split(".")[0])
+    }
+
+
+def in_queue(env: dict[str, str]) -> dict[str, str]:
+    """Return the state of each job that Slurm has."""
+    asked = ["squeue", "--noheader", "--array", "--me", "--format=%i %t"]
+    rows = subprocess.run(asked, capture_output=True, text=True, env=env, check=True).stdout.split("\n")
+    return dict(row.split() for row in rows if row.strip())
+
+
+def processes_of(job: str) -> list[int]:
+    """Return the processes of a job of an array."""
+    array, _, task = job.partition("_")
+    mine = {f"SLURM_ARRAY_JOB_ID={array}".encode(), f"SLURM_ARRAY_TASK_ID={task}".encode()}
+    found = []
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mine <= set(place.read_bytes().split(b"\0")):
+                found.append(int(place.parent.name))
+    return found
+
+
+@pytest.mark.slow
+def test_faults_in_the_middle_have_nothing_done_again(slurm: dict[str, str], tmp_path: Path) -> None:
+    """A job is killed, one cancelled, one fills its time, run and controller are killed: what was finished stays."""
+    file, runs = tmp_path / "rungs.toml", tmp_path / "jobs"
+    file.write_text(FAULTS)
+    first = [sys.executable, "-m", "gainlaw.cli", "run", str(file), "-o", str(runs), "--on", "slurm"]
+    seen: dict[str, dict[str, tuple[int, int, bytes]]] = {}
+    told: list[tuple[str, int, int]] = []
+
+    def middle(more: int, what: str) -> None:
+        """Wait until so many more units are finished while two are being done, and note what is finished then."""
+        until, before = time.monotonic() + 300, len(finished(runs))
+        while len(finished(runs)) < before + more or len(held(runs)) < 2:
+            assert time.monotonic() < until, f"waited too long to {what}"
+            time.sleep(0.2)
+        now = finished(runs)
+        for name, files in seen.items():
+            assert now[name] == files, f"{name} was done again before: {what}"
+        told.append((what, len(now), len(held(runs))))
+        seen.update(now)
+
+    def running(kind: str) -> list[str]:
+        known = json.loads((runs / "rungs" / "jobs.json").read_text())["jobs"]
+        states = in_queue(slurm)
+        return [job["id"] for job in known if job["class"] == kind and states.get(job["id"]) == "R"]
+
+    with subprocess.Popen(first, env=slurm, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        middle(4, "kill a job")
+        (short,) = running("short")
+        (killed,) = running("workers")
+        processes = processes_of(killed)
+        assert len(processes) >= 3  # its script, the worker, and what does the units
+        for pid in processes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        middle(4, "cancel a job")
+        (cancelled,) = running("workers")
+        assert cancelled != killed
+        subprocess.run(["scancel", cancelled], env=slurm, check=True)
+        until = time.monotonic() + 200
+        while in_queue(slurm).get(short) == "R":  # it is told that its time is over, and queued again
+            assert time.monotonic() < until
+            time.sleep(0.5)
+        middle(3, "kill the run and the controller of Slurm")
+        run.kill()
+        state = Path(slurm["SLURM_CONF"]).parent
+        os.kill(int((state / "ctld.pid").read_text()), signal.SIGKILL)
+    middle(2, "start the controller again")  # jobs go on without it
+    subprocess.run(["slurmctld"], env=slurm, check=True)
+    middle(1, "try again")
+    log = (runs / "rungs" / "jobs").glob(f"{short}*.out")
+    assert any("gainlaw" in path.read_text() or path.stat().st_size for path in log)
+    retried = gainlaw("retry", runs, env=slurm)
+    assert retried.returncode == 0, retried.stderr
+    last = gainlaw("run", file, "-o", runs, "--on", "slurm", "--json", env=slurm)
+    assert last.returncode == 0, last.stderr
+    gainlaw("cancel", runs, env=slurm)
+    units = json.loads(last.stdout)["units"]
+    assert len(units) >= 60
+    assert len(seen) >= 14
+    assert not list((runs / "units").glob("*.damaged"))
+    assert not list((runs / "units").glob("*.part"))
+    end = finished(runs)
+    assert {name: end[name] for name in seen} == seen
+    assert all(states >= 2 for _, _, states in told)
+    local = gainlaw("run", file, "-o", tmp_path / "local", "--on", "local")
+    assert local.returncode == 0, local.stderr
+    assert outputs(runs) == outputs(tmp_path / "local")
+    assert tables(runs) == tables(tmp_path / "local")
+    print(told, len(units))
 
 
 def test_where_slurm_is_missing_it_is_said(tmp_path: Path) -> None:
