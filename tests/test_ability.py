@@ -24,6 +24,7 @@ from gainlaw.posterior.contrasts import WeightedEstimand, combine
 from gainlaw.posterior.curves import line_at
 from gainlaw.posterior.score_curves import score_curves
 from gainlaw.posterior.tree import effects_of
+from gainlaw.report.across import Across, across_words
 from gainlaw.scores.gains.table import Gains
 from gainlaw.scores.simulate_ladders import AbilityLadders, simulate_abilities
 
@@ -38,6 +39,11 @@ def study() -> AbilityLadders:
 @pytest.fixture(scope="module")
 def fit(study: AbilityLadders) -> gl.Fit:
     return gl.fit(study.evaluations, law="ability", draws=500, chains=2)
+
+
+@pytest.fixture(scope="module")
+def curves(study: AbilityLadders) -> gl.Fit:
+    return gl.fit(study.evaluations, law="two_curve", draws=200, chains=2)
 
 
 def small_problem() -> tuple[Gains, ModelProblem]:
@@ -236,10 +242,9 @@ def test_priors_of_baselines_lie_around_zero(study: AbilityLadders) -> None:
     assert len(error.value.problems) == 2
 
 
-def test_claims_on_ability_need_the_law(study: AbilityLadders) -> None:
-    other = gl.fit(study.evaluations, law="two_curve", draws=200, chains=2)
+def test_claims_on_ability_need_the_law(curves: gl.Fit) -> None:
     for text in ("ability_effect < 0", "size_effect > 0", "peak_ability > 10"):
-        found = gl.assess(other, text)
+        found = gl.assess(curves, text)
         assert found.verdict == "untested"
         assert "the law ability" in found.reason
 
@@ -268,6 +273,16 @@ def test_its_table_has_every_group(fit: gl.Fit) -> None:
     assert shown.frame["peak"].iloc[-1].count("%") == 1
     with pytest.raises(InputError, match="no effects of size by language"):
         fit.table("abilities", level="language")
+
+
+def test_many_studies_say_what_ability_and_size_change(fit: gl.Fit, curves: gl.Fit) -> None:
+    line = gl.fit(fit.gains.to_scale("points"), draws=200, chains=2)
+    said = across_words(Across(curves, line, fit)).text
+    assert "Taken apart, one unit of the untuned log-odds changes it by −0.3" in said
+    assert said.count("that of ability alone does not hold zero.") == 1
+    assert "Taken apart" not in across_words(Across(curves, line)).text
+    with pytest.raises(InputError, match="the fit with ability"):
+        Across(curves, line, curves)
 
 
 def test_regression_to_the_mean_is_none_of_ability() -> None:

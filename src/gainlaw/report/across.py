@@ -207,16 +207,19 @@ def _apart(fit: FitRecord) -> str:
     ability = estimate_row(fit, "ability_effect", "model", "ability_effect")
     size = estimate_row(fit, "size_effect", "overall")
     assert ability is not None and size is not None  # noqa: PT018
-    known = {
-        name: row["ci_low"] > 0 or row["ci_high"] < 0 for name, row in (("ability", ability), ("size", size))
-    }
-    settled = [name for name, each in known.items() if each]
-    end = {0: "neither of which is settled", 2: "both of which are settled"}.get(
-        len(settled), f"of which that of {' and '.join(settled)} alone is settled"
+    apart = [
+        name
+        for name, row in (("ability", ability), ("size", size))
+        if row["ci_low"] > 0 or row["ci_high"] < 0
+    ]
+    end = (
+        "both intervals hold zero",
+        f"that of {''.join(apart)} alone does not hold zero",
+        "neither holds zero",
     )
     return (
         f" Taken apart, one unit of the untuned log-odds changes it by {numbers(ability, fit)}, and a decade of size "
-        f"at equal untuned log-odds by {numbers(size, fit)}, {end}."
+        f"at equal untuned log-odds by {numbers(size, fit)}: {end[len(apart)]}."
     )
 
 
