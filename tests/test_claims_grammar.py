@@ -21,6 +21,7 @@ from gainlaw.claims.grammar.syntax import (
     walk_terms,
 )
 from gainlaw.errors import InputError
+from gainlaw.options import SCORE_ESTIMANDS
 
 CANONICAL = {
     "slope < 0": "slope < 0",
@@ -226,4 +227,4 @@ def test_terms_are_listed_once_in_order():
     claim = parse_claim("slope - gain(1e9) < max(slope, 0)")
     assert [term.name for term in claim.terms()] == ["slope", "gain"]
     assert len(list(walk_terms(claim.difference))) == 3
-    assert set(ESTIMANDS) == {"slope", "gain", "ratio", "crossing", "effect", "peak", "size_multiplier"}
+    assert set(ESTIMANDS) == {"slope", "gain", "ratio", "crossing", "effect", *SCORE_ESTIMANDS}
