@@ -86,7 +86,7 @@ def default_components() -> Components:
     Examples
     --------
     >>> round(default_components().values[0]["tau_checkpoint"], 2)
-    1.34
+    1.27
     """
     values = {name: float(np.exp(np.nanmean(np.log(both)))) for name, both in DEFAULTS.items()}
     return Components((values,), "geometric means of two packaged ladders, bloomz and ladder")
