@@ -186,7 +186,7 @@ def simulate_abilities(
     --------
     >>> study = simulate_abilities(1, n_families=3)
     >>> len(study.evaluations.gains()), round(study.slope, 2), round(study.peak_ability, 1)
-    (36, -0.33, 37.5)
+    (36, -0.33, 22.0)
     """
     import pandas as pd
 
