@@ -35,7 +35,7 @@ def together_steps(steps: Steps) -> dict[str, Unit]:
         ),
         "across_line": steps.fit("fit_line", "together/fits/line", data, law="linear", source=SOURCE),
     }
-    named = {"across": "two curves", "across_ability": "ability", "across_line": "line in size"}
+    named = {"across": "two curves", "across_ability": "ability law", "across_line": "line in size"}
     for leave in COMPARED:
         made[f"across_{leave}"] = steps.add(
             f"compare_{leave}",

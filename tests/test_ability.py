@@ -279,7 +279,7 @@ def test_many_studies_say_what_ability_and_size_change(fit: gl.Fit, curves: gl.F
     line = gl.fit(fit.gains.to_scale("points"), draws=200, chains=2)
     said = across_words(Across(curves, line, fit)).text
     assert "Taken apart, one unit of the untuned log-odds changes it by −0.3" in said
-    assert said.count("that of ability alone does not hold zero.") == 1
+    assert said.count("that of the untuned score alone does not hold zero.") == 1
     assert "Taken apart" not in across_words(Across(curves, line)).text
     with pytest.raises(InputError, match="the fit with ability"):
         Across(curves, line, curves)

@@ -41,7 +41,7 @@ _LEFT_OUT = {
 
 
 #: What the fits are called in a comparison, beside its reference lines.
-_NAMES = ("two curves", "ability", "line in size")
+_NAMES = ("two curves", "ability law", "line in size")
 
 #: Columns of a comparison that its caption has, or a reader of the page does without.
 _ASIDE = ("groups", "se", "pareto_k_max", "status")
@@ -61,7 +61,7 @@ class Across:
         Of a law with ability, of the same gains: what of the change with size is due to better untuned scores.
     comparisons : mapping of str to DataFrame
         What `gainlaw.compare` returned for them, by what was left out (``family``, ``largest``, ...). Their names
-        there are ``two curves``, ``line in size`` and ``ability``.
+        there are ``two curves``, ``line in size`` and ``ability law``.
     panels : str, optional
         The column that says of which study a family is.
     note : str
@@ -209,7 +209,7 @@ def _apart(fit: FitRecord) -> str:
     assert ability is not None and size is not None  # noqa: PT018
     apart = [
         name
-        for name, row in (("ability", ability), ("size", size))
+        for name, row in (("the untuned score", ability), ("size", size))
         if row["ci_low"] > 0 or row["ci_high"] < 0
     ]
     end = (
