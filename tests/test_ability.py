@@ -11,6 +11,7 @@ from scipy import stats
 from scipy.special import expit, logit
 
 import gainlaw as gl
+from conftest import Cli
 from gainlaw.errors import InputError
 from gainlaw.laws import law
 from gainlaw.model.binomial import kernels as binomial_kernels
@@ -233,6 +234,18 @@ def test_claims_know_what_acts(fit: gl.Fit) -> None:
     assert verdict("size_effect > 0") == "inconclusive"
     assert verdict("peak_ability < 50") == "supported"
     assert verdict("slope < 0") in ("supported", "supported on one scale")
+
+
+def test_commands_show_it_and_foretell_with_a_baseline(fit: gl.Fit, cli: Cli, tmp_path: Path) -> None:
+    place = fit.save(tmp_path / "fit")
+    shown = cli("summary", place, "--level", "model_family")
+    assert shown.code == 0
+    assert "Change of the gain at equal ability" in shown.out
+    asked = ["predict", place, "--params", "13B", "--task", "task1", "--new", "model_family"]
+    assert cli(*asked, "--baseline", "0.4").code == 0
+    refused = cli(*asked)
+    assert refused.code == 2
+    assert "hangs on its baseline" in refused.err
 
 
 def test_priors_of_baselines_lie_around_zero(study: AbilityLadders) -> None:

@@ -29,6 +29,7 @@ ELSEWHERE = {
     r"gainlaw (run|plan|work|status|retry|gc)|gainlaw gains ladder": "test_training_cli.py",
     r"gainlaw cancel": "test_slurm.py",
     r"gainlaw \w+ (fits/flan|dataset:flan)": "test_two_curve.py",
+    r"gainlaw \w+ fits/ability": "test_ability.py",
     r"gainlaw \w+ (fits/average|dataset:bloomz --law average)": "test_averages.py",
     r"gainlaw study": "test_study.py",
     r"gainlaw import table.xlsx": "test_import_sources.py",
