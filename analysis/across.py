@@ -21,5 +21,5 @@ def across_of(inputs: Mapping[str, Path], given: Mapping[str, str] | None) -> Ac
     comparisons = {
         leave: pd.read_csv(inputs[f"across_{leave}"]) for leave in COMPARED if f"across_{leave}" in inputs
     }
-    fits = (gl.load_fit(inputs[name]) for name in ("across", "across_line", "across_ability"))
-    return Across(*fits, comparisons=comparisons, **given)
+    fit, line, ability = (gl.load_fit(inputs[name]) for name in ("across", "across_line", "across_ability"))
+    return Across(fit, line, comparisons, ability=ability, **given)

@@ -290,12 +290,12 @@ def test_its_table_has_every_group(fit: gl.Fit) -> None:
 
 def test_many_studies_say_what_ability_and_size_change(fit: gl.Fit, curves: gl.Fit) -> None:
     line = gl.fit(fit.gains.to_scale("points"), draws=200, chains=2)
-    said = across_words(Across(curves, line, fit)).text
+    said = across_words(Across(curves, line, ability=fit)).text
     assert "Taken apart, one unit of the untuned log-odds changes it by −0.3" in said
     assert said.count("that of the untuned score alone does not hold zero.") == 1
     assert "Taken apart" not in across_words(Across(curves, line)).text
     with pytest.raises(InputError, match="the fit with ability"):
-        Across(curves, line, curves)
+        Across(curves, line, ability=curves)
 
 
 def test_regression_to_the_mean_is_none_of_ability() -> None:

@@ -57,8 +57,6 @@ class Across:
         Of a law of scores, with families of models.
     line : Fit
         Of a law of the gain in points, of the same gains.
-    ability : FitRecord, optional
-        Of a law with ability, of the same gains: what of the change with size is due to better untuned scores.
     comparisons : mapping of str to DataFrame
         What `gainlaw.compare` returned for them, by what was left out (``family``, ``largest``, ...). Their names
         there are ``two curves``, ``line in size`` and ``ability law``.
@@ -66,14 +64,16 @@ class Across:
         The column that says of which study a family is.
     note : str
         A sentence on what the studies are, and are not.
+    ability : FitRecord, optional
+        Of a law with ability, of the same gains: what of the change with size is due to better untuned scores.
     """
 
     fit: FitRecord
     line: FitRecord
-    ability: FitRecord | None = None
     comparisons: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     panels: str | None = None
     note: str = ""
+    ability: FitRecord | None = None
 
     def __post_init__(self) -> None:
         problems = []
