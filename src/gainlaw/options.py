@@ -10,6 +10,7 @@ __all__ = [
     "ABILITY_ESTIMANDS",
     "DEFAULT_LAW",
     "SCORE_ESTIMANDS",
+    "SIZE_ESTIMANDS",
     "Baselines",
     "Engine",
     "ExportForm",
@@ -25,6 +26,8 @@ __all__ = [
 DEFAULT_LAW = "linear"
 ABILITY_ESTIMANDS = ("size_effect", "ability_effect", "peak_ability")
 """Estimands of laws with ability alone."""
+SIZE_ESTIMANDS = ("crossing", "peak", "size_multiplier")
+"""Estimands that spread over orders of magnitude, and whose sign says nothing."""
 SCORE_ESTIMANDS = ("peak", "size_multiplier", *ABILITY_ESTIMANDS)
 """Estimands of laws of scores alone."""
 Unit = Literal["fraction", "points"]

@@ -10,6 +10,7 @@ import numpy as np
 from gainlaw.claims.evaluate import Array, FitDraws, evaluate, holds
 from gainlaw.claims.grammar.certain import sum_of_parts
 from gainlaw.claims.grammar.syntax import Apply, Binary, Claim, Estimand, Expr, Negate, format_number
+from gainlaw.options import SIZE_ESTIMANDS
 
 if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
@@ -183,7 +184,7 @@ def _comparable(claim: Claim, draws: FitDraws) -> list[Array]:
     """Return the draws of a claim's sizes, as orders of magnitude, or else of the difference of its sides."""
     from gainlaw.posterior.score_curves import within_reach
 
-    terms = [term for term in claim.terms() if term.name in ("crossing", "peak", "size_multiplier")]
+    terms = [term for term in claim.terms() if term.name in SIZE_ESTIMANDS]
     with np.errstate(divide="ignore"):
         sizes = [np.log10(draws(term)) for term in terms]
     return [

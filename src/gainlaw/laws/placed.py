@@ -167,10 +167,14 @@ class PlacedLaw:
             found.append(of(member, psi[..., own] if own else None))
         return np.select([psi[..., 0] == k for k in range(len(found))], found, default=np.nan)
 
-    def ability(self, values: Mapping[str, Array]) -> Array | float:
-        """Return the change of the gain for one unit of untuned log-odds, from flat draws by name; 0 for most laws."""
-        name = next((each.name for each in self.parameters if each.symbol == self.form.lift), "")
-        return values[name] if name else 0.0
+    def ability(self, psi: Array | None) -> Array | float:
+        """Return the change of the gain for one unit of untuned log-odds, shape (...,), from shape parameters (..., k).
+
+        0 for a law without.
+        """
+        return (
+            psi[..., self.form.symbols.index(self.form.lift)] if psi is not None and self.form.lift else 0.0
+        )
 
     def psi(self, values: Mapping[str, Array]) -> Array | None:
         """Return the shape parameters, shape (draws, k), from flat draws by name; None for laws without."""

@@ -30,7 +30,7 @@ def ability_draws(posterior: Posterior, *, prior: bool = False) -> Float:
     """
     data = posterior.draws["prior" if prior else "posterior"].dataset
     values = {each.name: data[each.name].to_numpy().reshape(-1) for each in posterior.law.parameters}
-    return np.zeros(data["mu"][..., 0].size) + posterior.law.ability(values)
+    return np.zeros(data["mu"][..., 0].size) + posterior.law.ability(posterior.law.psi(values))
 
 
 def cells_of(

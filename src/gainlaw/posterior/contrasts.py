@@ -91,7 +91,7 @@ class Combination:
             size += np.abs(part)
         for x, level, slope in self.lifted:
             part = level[used] + np.reshape(self._factor(x, psi), (-1, 1)) * slope[used]
-            part = self._ability(psi) * part
+            part = np.reshape(self.law.ability(psi), (-1, 1)) * part
             total += part
             size += np.abs(part)
         # Weights that cancel leave rounding behind.
@@ -99,10 +99,6 @@ class Combination:
         whole = np.zeros((rows, len(self.fixed)))
         whole[:, used] = total
         return whole
-
-    def _ability(self, psi: Float | None) -> Float:
-        assert psi is not None
-        return psi[:, [self.law.form.symbols.index(self.law.form.lift)]]
 
     def _factor(self, x: float | None, psi: Float | None) -> Float:
         if x is None:

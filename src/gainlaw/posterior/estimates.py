@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gainlaw.model.spec.covariates import column_of
+from gainlaw.options import SIZE_ESTIMANDS
 from gainlaw.posterior.curves import Curve, covariate_effect
 from gainlaw.posterior.grid import SELECTABLE, levels_of, why_absent
 from gainlaw.posterior.levels import curve_at
@@ -44,8 +45,6 @@ ESTIMATE_COLUMNS = (
 
 # Estimands whose posterior has no mean: a ratio of normals, and a power of one.
 _HEAVY = ("ratio", "crossing", "peak", "peak_ability", "size_multiplier")
-# Those that spread over orders of magnitude, and whose sign says nothing.
-_SIZES = ("crossing", "peak", "size_multiplier")
 
 # The share of the draws that must have a peak for it to be one.
 _PEAKED = 0.9
@@ -96,7 +95,8 @@ def estimate_table(
         ``size_multiplier``, see `gainlaw.posterior.score_curves`. A size multiplier that the data do not know is NaN,
         and its status says why: ``at_chance``, ``not_reached`` or ``mostly_prior``; the interval of one that leads over
         a decade beyond the sizes observed, ``beyond``, is open at that end. A peak is NaN and ``no_peak`` unless nearly
-        all draws have one inside the range.
+        all draws have one inside the range. A law with ability has ``size_effect``, ``ability_effect`` and
+        ``peak_ability`` too.
     """
     sizes = default_sizes(posterior) if sizes is None else tuple(sizes)
     found = list(_all_draws(posterior, sizes, threshold))
@@ -114,7 +114,9 @@ def estimate_table(
     heavy = table["estimand"].isin(_HEAVY)
     summary.loc[heavy, ["mean", "sd"]] = np.nan
     # The sign of a size, of an sd or of a shape parameter says nothing.
-    summary.loc[table["estimand"].isin([*_SIZES, "sd", *shape]), ["p_positive", "p_negative"]] = np.nan
+    summary.loc[table["estimand"].isin([*SIZE_ESTIMANDS, "sd", *shape]), ["p_positive", "p_negative"]] = (
+        np.nan
+    )
     if posterior.law.form.scores:
         _refuse(summary, table, draws, posterior, ci_prob)
     return pd.concat([table, summary], axis=1)[list(ESTIMATE_COLUMNS)]
@@ -281,7 +283,7 @@ def _refuse(
 
 def _prior_shares(draws: Float, moved: Float | None, estimands: pd.Series, widening: Float) -> Float:
     """Return the share of the priors in every estimate, of sizes on the scale of orders of magnitude."""
-    sizes = estimands.isin(_SIZES).to_numpy()
+    sizes = estimands.isin(SIZE_ESTIMANDS).to_numpy()
 
     def comparable(values: Float) -> Float:
         values = values.copy()

@@ -10,7 +10,7 @@ import pandas as pd
 from gainlaw.errors import InputError, Problem
 from gainlaw.formats import format_interval, format_number, interval_title, level_title
 from gainlaw.scales import SCALES
-from gainlaw.tables.estimates import group_labels, group_title
+from gainlaw.tables.estimates import rows_by_level
 from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
 
@@ -48,12 +48,8 @@ def abilities_table(fit: FitRecord, level: str = "model_family") -> Table:
         known = ", ".join(dict.fromkeys(rows["level"])) or "none"
         raise InputError(Problem(f"the fit has no effects of size by {level}", hint=f"it has: {known}"))
     peaks = fit.estimates[fit.estimates["estimand"] == "peak_ability"].set_index(["level", "group"])
-    frame = rows[rows["level"].isin([level, "overall"])].copy()
-    frame["block"] = np.where(frame["level"] == level, 0, 1)
-    frame = frame.sort_values(["block", "median"], ascending=[True, False], kind="stable", ignore_index=True)
-    labels = group_labels(fit)
+    frame = rows_by_level(fit, rows, level)
     pairs = list(zip(frame["level"], frame["group"], strict=True))
-    frame["title"] = [group_title(name, group, labels) for name, group in pairs]
     frame["peak"] = [_percent(peaks.loc[[pair]].iloc[0]) for pair in pairs]
     columns = (
         Column("title", level_title(level).capitalize()),

@@ -30,7 +30,15 @@ from gainlaw.tasks import task_title
 if TYPE_CHECKING:
     from gainlaw.fitting.record import FitRecord
 
-__all__ = ["estimates_table", "gain_at_table", "group_title", "mark_prior", "sds_table", "slopes_table"]
+__all__ = [
+    "estimates_table",
+    "gain_at_table",
+    "group_title",
+    "mark_prior",
+    "rows_by_level",
+    "sds_table",
+    "slopes_table",
+]
 
 _BOTH = (
     "Overall averages over the groups observed; population is the mean of the hierarchy, what new groups "
@@ -253,6 +261,33 @@ def _shown(row: Mapping[Hashable, Any], key: str, digits: int) -> str:
 def _shown_interval(row: Mapping[Hashable, Any], digits: int) -> str:
     ends = _shown(row, "ci_low", digits), _shown(row, "ci_high", digits)
     return MISSING if MISSING in ends else f"[{ends[0]}, {ends[1]}]"
+
+
+def rows_by_level(fit: FitRecord, rows: pd.DataFrame, level: str) -> pd.DataFrame:
+    """Return the estimates of a level, largest median first, and behind them the overall one.
+
+    Parameters
+    ----------
+    fit : Fit
+        A fit.
+    rows : DataFrame
+        Estimates of one kind.
+    level : str
+        The level.
+
+    Returns
+    -------
+    DataFrame
+        With ``block``, 1 for what is overall, and ``title``, the name of the group.
+    """
+    frame = rows[rows["level"].isin([level, "overall"])].copy()
+    frame["block"] = np.where(frame["level"] == level, 0, 1)
+    frame = frame.sort_values(["block", "median"], ascending=[True, False], kind="stable", ignore_index=True)
+    labels = group_labels(fit)
+    frame["title"] = [
+        group_title(name, group, labels) for name, group in zip(frame["level"], frame["group"], strict=True)
+    ]
+    return frame
 
 
 def sds_table(fit: FitRecord) -> Table:

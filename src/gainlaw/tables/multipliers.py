@@ -10,7 +10,7 @@ import numpy as np
 from gainlaw.errors import InputError, Problem
 from gainlaw.formats import interval_title, level_title
 from gainlaw.sizes import format_params
-from gainlaw.tables.estimates import group_labels, group_title
+from gainlaw.tables.estimates import rows_by_level
 from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
 
@@ -54,12 +54,8 @@ def multipliers_table(fit: FitRecord, level: str = "model_family") -> Table:
         known = ", ".join(dict.fromkeys(rows["level"]))
         raise InputError(Problem(f"the fit has no factors in size by {level}", hint=f"it has: {known}"))
     peaks = fit.estimates[fit.estimates["estimand"] == "peak"].set_index(["level", "group"])["median"]
-    frame = rows[rows["level"].isin([level, "overall"])].copy()
-    frame["block"] = np.where(frame["level"] == level, 0, 1)
-    frame = frame.sort_values(["block", "median"], ascending=[True, False], kind="stable", ignore_index=True)
-    labels = group_labels(fit)
+    frame = rows_by_level(fit, rows, level)
     pairs = list(zip(frame["level"], frame["group"], strict=True))
-    frame["title"] = [group_title(name, group, labels) for name, group in pairs]
     frame["peak"] = ["" if np.isnan(peaks[pair]) else format_params(peaks[pair]) for pair in pairs]
     frame["remark"] = [
         _WORDS.get(row["status"], _open_end(row) if row["status"] == "beyond" else "")

@@ -10,6 +10,7 @@ import math
 
 from gainlaw.claims.grammar.syntax import Apply, Binary, Claim, Estimand, Expr, Negate, Number
 from gainlaw.errors import InputError, Problem
+from gainlaw.options import SIZE_ESTIMANDS
 
 __all__ = ["refuse_certain", "sum_of_parts"]
 
@@ -106,7 +107,7 @@ def _part_bounds(part: Expr) -> Bounds:
     if isinstance(part, Estimand):
         if part.name == "peak_ability":
             return (0.0, 100.0)
-        above = part.positive or part.name in ("crossing", "peak", "size_multiplier")
+        above = part.positive or part.name in SIZE_ESTIMANDS
         return (0.0, math.inf) if above else _ANY
     if isinstance(part, Apply):
         inner = [_bounds(arg) for arg in part.args]

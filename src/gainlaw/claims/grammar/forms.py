@@ -7,6 +7,7 @@ from typing import Literal
 
 from gainlaw.claims.grammar.syntax import Apply, Claim, Estimand, Expr, Negate, Number
 from gainlaw.errors import InputError, Problem
+from gainlaw.options import ABILITY_ESTIMANDS
 
 __all__ = ["LinearForm", "Measure", "equivalence_form", "linear_form", "measure"]
 
@@ -129,7 +130,7 @@ def _unit(expr: Expr) -> _Unit:
     if isinstance(expr, Estimand):
         if expr.positive is not None:
             return _Unit(bound=True)
-        if expr.name in ("ratio", "size_multiplier", "size_effect", "ability_effect", "peak_ability"):
+        if expr.name in ("ratio", "size_multiplier", *ABILITY_ESTIMANDS):
             return _Unit()
         if expr.name == "peak":
             return _Unit(size=1)

@@ -189,8 +189,8 @@ class ModelProblem:
         h = np.atleast_2d(law.shape(self.x, None if psi is None else psi[:, None, :]))
         if not law.form.lift or psi is None:
             return h
-        ability = psi[:, [law.form.symbols.index(law.form.lift)]]
-        return np.hstack([np.broadcast_to(h, (len(psi), len(self.x))), 1.0 + ability * self.role])
+        lift = 1.0 + np.multiply.outer(law.ability(psi), self.role)
+        return np.hstack([np.broadcast_to(h, lift.shape), lift])
 
     @property
     def role(self) -> Float:
