@@ -170,9 +170,7 @@ def resolve_recipe(
     for layer in layers:
         if layer is None:
             continue
-        given = {
-            name: getattr(layer, name) for name in Settings.model_fields if getattr(layer, name) is not None
-        }
+        given = {name: value for name, value in vars(layer).items() if value is not None and name in values}
         if "epochs" in given:
             values["steps"] = None
         if "steps" in given:
