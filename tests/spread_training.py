@@ -151,19 +151,19 @@ def loaded(origin: Path, folder: Path) -> dict[str, Any]:
 
 
 def half(origin: Path, precision: str = "bf16") -> dict[str, Any]:
-    """Compute the gradient of one batch in bf16, as on a GPU."""
+    """Compute the gradient of one batch of each task in bf16, as on a GPU."""
     tokenizer = load_tokenizer(origin)
-    model, data = made(origin, 0.0, half=precision == "bf16"), tasks(tokenizer)
-    objective = Supervised(model, {"a": data["a"]}, RECIPE.batch_size, 0, tokenizer.pad_token_id)
-    recipe = replace(RECIPE, precision=precision)
-    pieces = objective.pieces(0, 64, 2)
-    loss = loop._backward(objective, pieces, recipe, (0, 0), ranks_here(), "cpu")
-    gradients = {
-        name: whole(p.grad).double().norm().item()
-        for name, p in model.named_parameters()
-        if p.grad is not None
-    }
-    return {"loss": loss, "gradients": gradients, "kept": sorted({str(p.dtype) for p in model.parameters()})}
+    losses, gradients, kept = {}, {}, set()
+    for task in ("a", "b"):
+        model, data = made(origin, 0.0, half=precision == "bf16"), tasks(tokenizer)
+        objective = Supervised(model, {task: data[task]}, RECIPE.batch_size, 0, tokenizer.pad_token_id)
+        recipe = replace(RECIPE, precision=precision)
+        pieces = objective.pieces(0, 64, 2)
+        losses[task] = loop._backward(objective, pieces, recipe, (0, 0), ranks_here(), "cpu")
+        found = {n: whole(p.grad).flatten() for n, p in model.named_parameters() if p.grad is not None}
+        gradients[task] = torch.cat([found[name] for name in sorted(found)]).tolist()
+        kept |= {str(p.dtype) for p in model.parameters()}
+    return {"losses": losses, "gradients": gradients, "kept": sorted(kept)}
 
 
 DO: dict[str, Callable[..., dict[str, Any]]] = {"curve": curve, "loaded": loaded, "half": half}

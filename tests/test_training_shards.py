@@ -179,14 +179,15 @@ def test_a_spread_model_is_read_and_written_as_it_is(trained: Trained, name: str
 def test_products_in_bf16_keep_weights_and_their_parts_in_fp32(trained: Trained) -> None:
     one, exact, two = trained.alone[4], trained.alone[5], trained.together[5]
     assert two["kept"] == ["torch.float32"]
-    assert two["loss"] == pytest.approx(exact["loss"], rel=0.01)  # bf16 has 8 bits: 0.4% a number
-    names = list(two["gradients"])
-    true, alone, spread = (
-        np.array([each["gradients"][name] for name in names]) for each in (exact, one, two)
-    )
-    assert np.abs(spread - true).max() < 0.05 * true.max()
-    assert np.abs(alone - true).max() < 0.05 * true.max()
-    assert np.abs(spread - true).max() > 1e-5 * true.max()  # it did run in bf16
+    size = np.linalg.norm(exact["gradients"]["a"])
+    for task in ("a", "b"):
+        assert two["losses"][task] == pytest.approx(exact["losses"][task], rel=0.01)  # 8 bits: 0.4% a number
+        true, alone, spread = (np.array(each["gradients"][task]) for each in (exact, one, two))
+        # of a batch of choices the gradient is next to nothing before any training, and rounding more than it
+        assert np.linalg.norm(spread - true) < 0.02 * size
+        assert np.linalg.norm(alone - true) < 0.02 * size
+        assert np.linalg.norm(spread - true) > 1e-5 * size  # it did run in bf16
+    assert np.linalg.norm(exact["gradients"]["b"]) < 0.02 * size
 
 
 @given(
