@@ -76,8 +76,12 @@ ladder: $(TRAIN)  ## train the ladder's models (no GPU, minutes), then analyse t
 
 .PHONY: test
 test: $(TRAIN) $(AXE)  ## run the tests, a file at a time on every core (ARGS="-n 0": one after the other)
-	@$(BIN)/python -m pytest -m "not calibration" -n logical --maxprocesses 4 --dist loadfile \
+	@$(BIN)/python -m pytest -m "not calibration and not faults" -n logical --maxprocesses 4 --dist loadfile \
 	    --no-loadscope-reorder $(ARGS)
+
+.PHONY: faults
+faults: $(TRAIN)  ## break a run on a Slurm of this machine in the middle (root, slurm-wlm and munge)
+	@$(BIN)/python -m pytest -m faults $(ARGS)
 
 .PHONY: lint
 lint: $(TRAIN)  ## check style and types

@@ -121,8 +121,9 @@ def test_jobs_of_slurm_end_in_the_bytes_of_local_workers(slurm: dict[str, str], 
     assert gainlaw("cancel", tmp_path / "nowhere").returncode == 2
 
 
+# Work for longer than the shortest time limit of Slurm, a minute, which it looks at once in half a minute.
 FAULTS = (
-    EXPERIMENT.replace("seeds = [0, 1]", "seeds = [0, 1, 2, 3]")
+    EXPERIMENT.replace("seeds = [0, 1]", f"seeds = {list(range(8))}")
     .replace("steps = 3,", "steps = 60,")
     .replace(
         "slurm = [{ jobs = 2, memory_gb = 2, minutes = 5 }]",
@@ -174,7 +175,7 @@ def processes_of(job: str) -> list[int]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_faults_in_the_middle_have_nothing_done_again(slurm: dict[str, str], tmp_path: Path) -> None:
     """A job is killed, one cancelled, one fills its time, run and controller are killed: what was finished stays."""
     file, runs = tmp_path / "rungs.toml", tmp_path / "jobs"
@@ -232,7 +233,7 @@ def test_faults_in_the_middle_have_nothing_done_again(slurm: dict[str, str], tmp
     assert last.returncode == 0, last.stderr
     gainlaw("cancel", runs, env=slurm)
     units = json.loads(last.stdout)["units"]
-    assert len(units) >= 60
+    assert len(units) >= 140
     assert len(seen) >= 14
     assert not list((runs / "units").glob("*.damaged"))
     assert not list((runs / "units").glob("*.part"))
