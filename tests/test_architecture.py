@@ -30,6 +30,7 @@ HEAVY |= {"matplotlib", "seaborn", "statsmodels", "jinja2", "rich"}
 ENGINE_ROOM = {
     "curves/kernels/losses.py",
     "curves/kernels/newton.py",
+    "curves/kernels/steps.py",
     "curves/kernels/tape.py",
     "figures/common/style.py",
     "model/binomial/sites.py",

@@ -124,7 +124,8 @@ def assess_curve(
     if not 0.5 < threshold < 1.0:
         raise InputError(Problem(f"threshold is {threshold}", hint="a number between 0.5 and 1"))
     parsed = parse_claim(claim, claimable(fit.law)) if isinstance(claim, str) else claim
-    refuse_certain(parsed)
+    ends = zip(*(each.tolist() for each in fit.law.limits), strict=True)
+    refuse_certain(parsed, dict(zip((each.name for each in fit.law.parameters), ends, strict=True)))
     strange = [
         term.name
         for term in parsed.terms()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gainlaw.cli.given import GivenTable
     from gainlaw.scores.reading.frames import RawTable
 
-__all__ = ["open_any", "parse_columns", "parse_compute", "parse_fixed", "parse_loss"]
+__all__ = ["open_any", "parse_bounds", "parse_columns", "parse_compute", "parse_fixed", "parse_loss"]
 
 _LIMIT = re.compile(r"([^=<>]+?)\s*(<=|>=|<|>)\s*([^\s=]+)")
 #: Losses that take a number, and what it is called in `gainlaw.fit_curve`.
@@ -126,6 +126,27 @@ def parse_fixed(texts: Sequence[str] | None) -> dict[str, float]:
     if wrong:
         raise InputError(Problem(f"--fix {', '.join(wrong)}: no number", hint="--fix e=0.6"))
     return {name: float(text) for name, text in found.items()}
+
+
+def parse_bounds(texts: Sequence[str] | None) -> dict[str, tuple[float | None, float | None]]:
+    """Read bounds of parameters.
+
+    Examples
+    --------
+    >>> parse_bounds(["alpha=0:1", "e=0:"])
+    {'alpha': (0.0, 1.0), 'e': (0.0, None)}
+    """
+    found, wrong = {}, []
+    for name, text in parse_pairs(texts or (), "--bound", "NAME=LOW:HIGH").items():
+        ends = [part.strip() for part in text.split(":")]
+        if len(ends) != 2 or not all(_number(part) for part in ends if part):
+            wrong.append(Problem(f"--bound {name}={text}: no bounds", hint="alpha=0:1, e=0: or r=:2"))
+        else:
+            low, high = (float(part) if part else None for part in ends)
+            found[name] = low, high
+    if wrong:
+        raise InputError(wrong)
+    return found
 
 
 def _number(text: str) -> bool:

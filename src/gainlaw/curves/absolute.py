@@ -24,7 +24,7 @@ def settle(problem: CurveProblem, theta: Float, width: float) -> tuple[Float, fl
     The points within the threshold are taken to lie on the curve; Newton's method then solves the conditions of an
     optimum, :math:`\sum_{i \notin A} \mathrm{sign}(r_i) \nabla f_i + \sum_{i \in A} \lambda_i \nabla f_i = 0` and
     :math:`r_i = 0` for the points in A. The result is proven by multipliers between -1 and 1 with which the
-    first sum vanishes.
+    first sum vanishes. Parameters at bounds stay there, and have a multiplier of the sign that holds them.
 
     Parameters
     ----------
@@ -44,7 +44,8 @@ def settle(problem: CurveProblem, theta: Float, width: float) -> tuple[Float, fl
     on = np.abs(residuals(problem, theta)) <= 1.01 * width
     moved = _newton(problem, theta, on)
     reached = float(np.abs(residuals(problem, moved)).sum())
-    if np.isfinite(reached) and reached <= total:
+    low, high = problem.law.bounds
+    if np.isfinite(reached) and reached <= total and ((moved >= low) & (moved <= high)).all():
         theta, total = moved, reached
     near = max(_ON * width, _ROUNDING * float(np.abs(problem.points.y).max()))
     return theta, total, _steepness(problem, theta, on & (np.abs(residuals(problem, theta)) <= near))
@@ -52,10 +53,12 @@ def settle(problem: CurveProblem, theta: Float, width: float) -> tuple[Float, fl
 
 def _newton(problem: CurveProblem, theta: Float, on: NDArray[np.bool_]) -> Float:
     """Solve the conditions of an optimum at which the curve passes through some points."""
-    p, count = len(theta), int(on.sum())
+    low, high = problem.law.bounds
+    free = (theta > low) & (theta < high)
+    p, count = int(free.sum()), int(on.sum())
     multiplier = None
     for _ in range(_STEPS):
-        r, slope = residuals(problem, theta), jacobian(problem, theta)
+        r, slope = residuals(problem, theta), jacobian(problem, theta)[:, free]
         if not (np.isfinite(r).all() and np.isfinite(slope).all()):
             break
         length = np.sqrt((slope**2).sum(axis=0))
@@ -67,13 +70,14 @@ def _newton(problem: CurveProblem, theta: Float, on: NDArray[np.bool_]) -> Float
             multiplier = np.linalg.lstsq(slope[on].T, -pull, rcond=None)[0]
         sign[on] = multiplier
         matrix = np.zeros((p + count, p + count))
-        matrix[:p, :p] = bend(problem, theta, sign) / np.outer(length, length)
+        matrix[:p, :p] = bend(problem, theta, sign)[np.ix_(free, free)] / np.outer(length, length)
         matrix[:p, p:], matrix[p:, :p] = slope[on].T, slope[on]
         right = -np.concatenate([slope.T @ sign, r[on]])
         step = np.linalg.lstsq(matrix, right, rcond=None)[0]
-        theta = theta + step[:p] / length
+        theta = theta.copy()
+        theta[free] += step[:p] / length
         multiplier = multiplier + step[p:]
-        if np.abs(step[:p] / length).max() <= 1e-15 * (1.0 + np.abs(theta).max()):
+        if np.abs(step[:p] / length).max(initial=0.0) <= 1e-15 * (1.0 + np.abs(theta).max()):
             break
     return theta
 
@@ -86,6 +90,12 @@ def _steepness(problem: CurveProblem, theta: Float, on: NDArray[np.bool_]) -> fl
     size = np.abs(slope).sum(axis=0)
     slope = slope / np.where(size > 0.0, size, 1.0)
     pull = slope.T @ np.where(on, 0.0, np.sign(r))
-    if on.any():
-        pull = pull + slope[on].T @ lsq_linear(slope[on].T, -pull, (-1.0, 1.0), tol=1e-14).x
+    low, high = problem.law.bounds
+    held = np.diag((theta >= high).astype(float) - (theta <= low))[:, (theta <= low) | (theta >= high)]
+    terms = np.hstack([slope[on].T, held])
+    if terms.shape[1]:
+        least = np.repeat([-1.0, 0.0], [int(on.sum()), held.shape[1]])
+        pull = (
+            pull + terms @ lsq_linear(terms, -pull, (least, np.where(least < 0.0, 1.0, np.inf)), tol=1e-14).x
+        )
     return float(np.abs(pull).max())

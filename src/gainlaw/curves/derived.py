@@ -30,7 +30,9 @@ def derived_values(law: Law, theta: Float) -> dict[str, Float]:
     return {each.name: values_of(_graph(law, each, logs=False), named) for each in law.derived}
 
 
-def derived_estimates(law: Law, theta: Float, covariance: Float, limit: float, unit: str) -> pd.DataFrame:
+def derived_estimates(
+    law: Law, theta: Float, covariance: Float, limit: float, unit: str, held: NDArray[np.str_]
+) -> pd.DataFrame:
     """Return the derived numbers in the columns of `CurveRecord.estimates`; intervals of positive ones on a log scale.
 
     Parameters
@@ -43,6 +45,9 @@ def derived_estimates(law: Law, theta: Float, covariance: Float, limit: float, u
         Half the width of an interval in standard errors.
     unit : str
         The unit of the curve.
+    held : ndarray of str, shape (p,)
+        The bound at which each parameter stands; a number that is one such parameter in other words has a one-sided
+        interval.
     """
     from gainlaw.curves.kernels.tape import with_gradient
 
@@ -58,10 +63,14 @@ def derived_estimates(law: Law, theta: Float, covariance: Float, limit: float, u
             low, high = (estimate * np.exp(side * limit * se / estimate) for side in (-1.0, 1.0))
         else:
             low, high = (estimate + side * limit * se for side in (-1.0, 1.0))
+        bound = ""
+        if len(at) == 1 and held[at[0]]:
+            bound = "lower" if (held[at[0]] == "lower") == (pull[0] > 0.0) else "upper"
+            low, high, se = (estimate, high, np.nan) if bound == "lower" else (low, estimate, np.nan)
         rows.append(
             {
                 "parameter": each.name, "estimate": estimate, "se": se, "low": low, "high": high,
-                "unit": each.unit.replace("{gain}", unit), "meaning": each.meaning,
+                "unit": each.unit.replace("{gain}", unit), "meaning": each.meaning, "bound": bound,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)

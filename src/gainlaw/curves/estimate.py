@@ -102,7 +102,7 @@ def spread_starts(problem: CurveProblem, count: int, rng: np.random.Generator) -
 
 
 def _range(problem: CurveProblem, k: int) -> tuple[float, float]:
-    """Return the range of starts of a parameter as it is searched for."""
+    """Return the range of starts of a parameter as it is searched for: within its bounds, or next to the nearer one."""
     each = problem.law.parameters[k]
     low, high = np.log10(each.start) if each.positive else np.array(each.start, dtype=float)
     if each.along:
@@ -110,7 +110,13 @@ def _range(problem: CurveProblem, k: int) -> tuple[float, float]:
         half = max(0.5 * float(x.max() - x.min()), 0.1)
         low, high = 0.5 * float(x.max() + x.min()) + half * np.array([low, high])
     unit = np.log(10.0) if each.positive else 1.0
-    return unit * float(low), unit * float(high)
+    low, high = unit * float(low), unit * float(high)
+    least, most = (float(ends[k]) for ends in problem.law.bounds)
+    if most < low:
+        return max(least, most - (high - low)), most
+    if least > high:
+        return least, min(most, least + (high - low))
+    return max(low, least), min(high, most)
 
 
 def minimise(
@@ -121,6 +127,9 @@ def minimise(
     seed: int = 0,
 ) -> tuple[CurveProblem, Optimum]:
     """Search from several starts; return the problem, its loss told what the data say, and the best optimum.
+
+    A law with bounds is fitted without them first: an optimum that keeps them is the answer, and one that does not
+    gives further starts, itself moved to the bounds and the best with each bound that it does not keep.
 
     Parameters
     ----------
@@ -136,14 +145,35 @@ def minimise(
     Raises
     ------
     InputError
-        If `start` does not name every parameter, or no start gives a finite objective.
+        If `start` does not name every parameter or lies outside bounds, or no start gives a finite objective.
     """
+    least, most = problem.law.bounds
+    if not np.isfinite([least, most]).any():
+        return _search(problem, partial(_draw, problem, starts, start, seed))
+    draw = partial(_draw, problem, starts, start, seed)
+    first = draw(0)
+    free = replace(problem, law=problem.law.unbounded)
+    found, best = _search(free, partial(_draw, free, starts, start, seed))
+    beyond = (best.theta < least) | (best.theta > most)
+    if best.certified and not beyond.any():
+        return replace(found, law=problem.law), best
+    moved = np.clip(best.theta, least, most)
+    held = [refit(found, moved[None], fixed=int(k))[0] for k in np.flatnonzero(beyond)]
+    first = np.concatenate([first, moved[None], *held])
+    return _search(problem, lambda turn: draw(turn) if turn else first)
 
-    def draw(turn: int) -> Float:
-        count = starts * 2**turn
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(21, turn)))
-        return spread_starts(problem, count, rng) if start is None else _around(problem, start, count, rng)
 
+def _draw(
+    problem: CurveProblem, starts: int, start: Mapping[str, float] | None, seed: int, turn: int
+) -> Float:
+    """Return the starts of a round, shape (count, p)."""
+    count = starts * 2**turn
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(21, turn)))
+    return spread_starts(problem, count, rng) if start is None else _around(problem, start, count, rng)
+
+
+def _search(problem: CurveProblem, draw: Draw) -> tuple[CurveProblem, Optimum]:
+    """Search as the loss asks for, from round after round of starts."""
     if problem.points.trials is not None:
         return _counts(problem, draw)
     if problem.loss in ("squared", "gls"):
@@ -225,6 +255,12 @@ def _around(problem: CurveProblem, start: Mapping[str, float], count: int, rng: 
     if set(start) != set(names):
         raise InputError(Problem(f"start names {', '.join(start)}", hint="the law has " + ", ".join(names)))
     centre = problem.law.searched(np.array([read_number(start[name], name) for name in names]))
+    least, most = problem.law.bounds
+    outside = [name for name, wrong in zip(names, (centre < least) | (centre > most), strict=True) if wrong]
+    if outside:
+        raise InputError(
+            Problem(f"start has {', '.join(outside)} outside the bounds of the law {problem.law.name}")
+        )
     widths = np.linspace(0.0, 2.0, max(count, 1))[:, None]
     positive = problem.law.positive
     normals = rng.standard_normal((max(count, 1), len(names)))

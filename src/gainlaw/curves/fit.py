@@ -23,6 +23,7 @@ from gainlaw.errors import InputError, Problem
 from gainlaw.faces import notebook_html
 from gainlaw.formats import MINUS, format_general, percent
 from gainlaw.laws import law as law_of
+from gainlaw.laws.changed import bounded
 from gainlaw.laws.record import Law
 from gainlaw.notes import count_of
 from gainlaw.numbers import read_number
@@ -125,6 +126,7 @@ def fit_curve(
     weights: ArrayLike | str | None = None,
     trials: ArrayLike | str | None = None,
     groups: Sequence[object] | str | None = None,
+    bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
     start: Mapping[str, float] | None = None,
     starts: int = 16,
     ci_prob: float = 0.95,
@@ -161,6 +163,9 @@ def fit_curve(
         Items behind each count.
     groups : sequence, optional
         The checkpoint of each point.
+    bounds : mapping of str to (float or None, float or None), optional
+        The least and the largest value of parameters in their own units, as in ``{"alpha": (0, 1), "e": (0, None)}``.
+        An estimate that ends at one is a finding, and its interval is one-sided.
     start : mapping of str to float, optional
         A start in the parameters' own units; further starts are spread around it.
     starts : int
@@ -177,10 +182,12 @@ def fit_curve(
 
     Notes
     -----
-    Linear parameters are projected out of the first steps (Golub and Pereyra 1973, doi 10.1137/0710036); then damped
-    Newton steps with exact second derivatives, from several starts. Huber's loss (1964, doi 10.1214/aoms/1177703732)
-    is minimised from a large threshold down to its own (Madsen and Nielsen 1993, SIAM J. Optim. 3, 223-235). A search
-    that ends where a direction leads further down is a finding, and the fit's status is then failed.
+    Bounds are kept by projected Newton steps (Bertsekas 1982, doi 10.1137/0320018), which end where no
+    parameter that may move leads down. Linear parameters are projected out of the first steps (Golub and
+    Pereyra 1973, doi 10.1137/0710036); then damped Newton steps with exact second derivatives, from several
+    starts. Huber's loss (1964, doi 10.1214/aoms/1177703732) is minimised from a large threshold down to its own
+    (Madsen and Nielsen 1993, SIAM J. Optim. 3, 223-235). A search that ends where a direction leads further
+    down is a finding, and the fit's status is then failed.
 
     Examples
     --------
@@ -201,6 +208,7 @@ def fit_curve(
                 Problem("x names columns of a data frame", hint="fit_curve(frame, 'loss', x=...)")
             )
         chosen, points = law_of(law), _points(data, y, **known)
+    chosen = bounded(chosen, bounds or {})
     # Errors that were given are there to be used; those of gains leave out what sets checkpoints apart.
     given = se is not None or covariance is not None or bool(points.columns)
     used = _loss(loss, given and points.covariance is not None)

@@ -114,6 +114,7 @@ def examine(fit: CurveRecord) -> tuple[Finding, ...]:
                 f"{'it' if len(dead) == 1 else 'them'}",
             )
         )
+    found += _bounds(fit)
     if sizes <= p:
         found.append(
             Finding(
@@ -148,6 +149,24 @@ def examine(fit: CurveRecord) -> tuple[Finding, ...]:
     if sizes > p and fit.sized and not steep:
         found += _one_checkpoint(fit)
     return tuple(found)
+
+
+def _bounds(fit: CurveRecord) -> list[Finding]:
+    """Return the parameters that stand at a bound, and those of which their bounds say all that is said."""
+    own = fit.estimates
+    rows = list(zip(own["parameter"].astype(str), own["bound"], own["estimate"], strict=True))
+    at = [f"{name} stands at its {bound} bound {value:g}" for name, bound, value in rows if bound]
+    found = []
+    if at:
+        what = "the points put it there or beyond; its interval is one-sided, the errors of others those without it"
+        found.append(Finding("bounds", False, f"{' and '.join(at)}: {what}"))
+    low, high = fit.law.limits
+    same = (own["low"] == low) & (own["high"] == high) & np.isfinite(low) & np.isfinite(high)
+    whole = [name for (name, _, _), every in zip(rows, same, strict=True) if every]
+    if whole:
+        what = f"the {fit.ci_prob:.0%} interval of {' and '.join(whole)} is that of its bounds"
+        found.append(Finding("bounds", False, f"{what}: the points do not narrow it"))
+    return found
 
 
 def _dead(fit: CurveRecord) -> list[str]:

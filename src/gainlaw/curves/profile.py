@@ -38,11 +38,12 @@ class Profile:
         Every parameter in its own unit along the ridge, and ``root``: the signed square root of twice the objective
         above its least, in standard deviations.
     low, high : float
-        The interval; infinite, or 0 below a positive parameter, on a side where the data do not end it.
+        The interval; on a side where the data do not end it the parameter's bound, or else infinite, or 0 below a
+        positive parameter.
     ci_prob : float
         Its probability.
     bounded : bool
-        Whether the data end the interval on both sides.
+        Whether the data end the interval on both sides, or on the one where no bound is at which the estimate stands.
     """
 
     parameter: str
@@ -106,16 +107,20 @@ def profile(fit: CurveRecord, parameter: str, *, points: int = 41) -> Profile:
     if not np.isfinite(step) or step <= 0.0:
         step = widest / REACH
     reach = min(REACH * step, widest)
-    sides = [_side(fit, k, sign, reach, points // 2 + 1, scale) for sign in (-1.0, 1.0)]
+    room = [abs(float(ends[k]) - float(fit.optimum.theta[k])) for ends in fit.law.bounds]
+    sides = [
+        _side(fit, k, sign, min(reach, left), points // 2 + 1, scale)
+        for sign, left in zip((-1.0, 1.0), room, strict=True)
+    ]
     theta = np.concatenate([sides[0][0][::-1], fit.optimum.theta[None], sides[1][0]])
     root = np.concatenate([-sides[0][1][::-1], [0.0], sides[1][1]])
     natural = fit.law.natural(theta)
     frame = pd.DataFrame({name: natural[:, j] for j, name in enumerate(names)}).assign(root=root)
-    low, high = (_end(theta[:, k], root, sign * fit.limit) for sign in (-1.0, 1.0))
-    ends = fit.law.natural(np.where(np.arange(len(names)) == k, [[low], [high]], 0.0))[:, k]
-    return Profile(
-        parameter, frame, float(ends[0]), float(ends[1]), fit.ci_prob, bool(np.isfinite([low, high]).all())
-    )
+    found = np.array([_end(theta[:, k], root, sign * fit.limit) for sign in (-1.0, 1.0)])
+    bounded = bool((np.isfinite(found) | (np.array(room) == 0.0)).all())
+    found = np.clip(found, *(ends[k] for ends in fit.law.bounds))
+    low, high = fit.law.natural(np.where(np.arange(len(names)) == k, found[:, None], 0.0))[:, k]
+    return Profile(parameter, frame, float(low), float(high), fit.ci_prob, bounded)
 
 
 def _side(
@@ -123,6 +128,7 @@ def _side(
 ) -> tuple[Float, Float]:
     """Follow the ridge to one side; each point starts where the last one ended."""
     p = len(fit.law.parameters)
+    count = count if reach > 0.0 else 0
     theta, roots = np.empty((count, p)), np.empty(count)
     last = fit.optimum.theta.copy()
     for j in range(count):

@@ -36,7 +36,9 @@ class CurveRecord:
     Standard errors are the delta method's: with squared loss :math:`\hat\sigma^2 (J'J)^{-1}`, with ``gls`` the same
     with the known covariance and its scale estimated, with robust losses a sandwich
     (`gainlaw.curves.robust.robust_covariance`), with counts the inverse of the observed
-    information. Few points bend: `CurveFit.bootstrap` and `CurveFit.profile` do not assume that they do not.
+    information. Few points bend: `CurveFit.bootstrap` and `CurveFit.profile` do not assume that they do not. Where a
+    parameter stands at a bound they are those without it: the bound is where the estimate stopped, not where the truth
+    is known to be.
 
     Parameters
     ----------
@@ -92,6 +94,12 @@ class CurveRecord:
         natural = self.law.natural(self.optimum.theta)
         return {each.name: float(value) for each, value in zip(self.law.parameters, natural, strict=True)}
 
+    @property
+    def held(self) -> NDArray[np.str_]:
+        """The bound at which each parameter stands, shape (p,): ``lower``, ``upper`` or nothing."""
+        low, high = self.law.bounds
+        return np.select([self.optimum.theta <= low, self.optimum.theta >= high], ["lower", "upper"], "")
+
     @cached_property
     def residuals(self) -> Float:
         """Data less prediction, shape (n,), in the unit of the data; of counts, as shares."""
@@ -143,11 +151,19 @@ class CurveRecord:
 
     @cached_property
     def estimates(self) -> pd.DataFrame:
-        """Parameter, estimate, standard error, interval and unit, one row a parameter."""
+        """Parameter, estimate, standard error, interval, unit and the bound that it stands at, one row a parameter.
+
+        Intervals end at the bounds. At one an estimate has no standard error, and its interval is one-sided: as far
+        into the range as the error without the bound would let it reach.
+        """
         theta, positive = self.optimum.theta, self.law.positive
         se = np.sqrt(np.diag(self.covariance))
         natural = self.law.natural(theta)
-        low, high = (self.law.natural(theta + side * self.limit * se) for side in (-1.0, 1.0))
+        low, high = (
+            self.law.natural(np.clip(theta + side * self.limit * se, *self.law.bounds))
+            for side in (-1.0, 1.0)
+        )
+        se = np.where(self.held == "", se, np.nan)
         unit = self.points.unit or "1"
         return pd.DataFrame(
             {
@@ -158,6 +174,7 @@ class CurveRecord:
                 "high": high,
                 "unit": [each.unit.replace("{gain}", unit) for each in self.law.parameters],
                 "meaning": [each.meaning for each in self.law.parameters],
+                "bound": self.held,
             }
         )
 
@@ -182,6 +199,7 @@ class CurveRecord:
             "high": value + self.limit * se,
             "unit": self.points.unit or "1",
             "meaning": "gain in the limit of large sizes",
+            "bound": "",
         }
         return pd.DataFrame([row])
 
@@ -191,7 +209,7 @@ class CurveRecord:
         if not self.law.derived:
             return self.estimates.iloc[:0]
         unit = self.points.unit or "1"
-        return derived_estimates(self.law, self.optimum.theta, self.covariance, self.limit, unit)
+        return derived_estimates(self.law, self.optimum.theta, self.covariance, self.limit, unit, self.held)
 
     def predict(self, sizes: ArrayLike | Mapping[str, ArrayLike]) -> pd.DataFrame:
         """Return the curve with the intervals of its mean and of a new checkpoint, by the delta method.

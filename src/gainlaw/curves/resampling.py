@@ -73,12 +73,17 @@ class CurveBootstrap:
 
     @property
     def estimates(self) -> pd.DataFrame:
-        """Standard error and percentile interval of every parameter, and of what they say in other words."""
+        """Standard error and percentile interval of every parameter, and of what they say in other words.
+
+        ``at_bound`` is the share of refits in which a parameter stands at a bound; NaN for what is derived of them.
+        """
         law = self.fit.law
         other, best = derived_values(law, self.theta), derived_values(law, self.fit.optimum.theta)
         drawn = np.column_stack([law.natural(self.theta), *other.values()])
         tail = 0.5 - 0.5 * self.fit.ci_prob
         low, high = np.quantile(drawn, [tail, 1.0 - tail], axis=0)
+        least, most = law.bounds
+        stopped = ((self.theta <= least) | (self.theta >= most)).mean(axis=0)
         return pd.DataFrame(
             {
                 "parameter": [*(each.name for each in law.parameters), *other],
@@ -86,6 +91,7 @@ class CurveBootstrap:
                 "se": drawn.std(axis=0, ddof=1),
                 "low": low,
                 "high": high,
+                "at_bound": [*stopped, *[np.nan] * len(other)],
             }
         )
 

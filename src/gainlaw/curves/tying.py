@@ -11,14 +11,19 @@ from gainlaw.curves.fit import CurveFit, fit_curve
 from gainlaw.curves.points import CurvePoints
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws import law as law_of
-from gainlaw.laws.changed import tied
+from gainlaw.laws.changed import Bounds, bounded, tied
 from gainlaw.laws.record import Law
 
 __all__ = ["fit_tied"]
 
 
 def fit_tied(
-    curves: Mapping[str, CurvePoints], law: str | Law, shared: Collection[str], **options: Any
+    curves: Mapping[str, CurvePoints],
+    law: str | Law,
+    shared: Collection[str],
+    *,
+    bounds: Mapping[str, Bounds] | None = None,
+    **options: Any,
 ) -> CurveFit:
     """Fit one law to several curves at once, some of its parameters the same for all.
 
@@ -32,6 +37,8 @@ def fit_tied(
         The law.
     shared : collection of str
         Parameters that the curves share; the others are fitted for each, as ``a_NAME``.
+    bounds : mapping of str to (float or None, float or None), optional
+        Bounds of the law's parameters, as in `gainlaw.fit_curve`; those of one that is not shared hold for each curve.
     **options
         Those of `gainlaw.fit_curve`: loss, delta, nu, starts, ci_prob, seed.
 
@@ -50,7 +57,7 @@ def fit_tied(
     >>> {name: round(value, 6) for name, value in fit.values.items()}
     {'a_red': 2.0, 'a_blue': 6.0, 'b': 1.0}
     """
-    chosen = law_of(law)
+    chosen = bounded(law_of(law), bounds or {})
     joint, indicators = tied(chosen, shared, list(curves))
     own = [fit_curve(points, law=chosen, **options).values for points in curves.values()]
     names = iter(each.name for each in joint.parameters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -43,6 +43,8 @@ class Parameter:
     along : str
         The variable along which it is a position: the range of starts, of a positive parameter its log10, then counts
         from the middle of the data in units of half their range.
+    low, high : float, optional
+        Between what values it is searched for, both among them.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Parameter:
     start: tuple[float, float] = (-1.0, 1.0)
     positive: bool = False
     along: str = ""
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,29 @@ class Law:
 
         return np.array([each.positive for each in self.parameters])
 
+    @cached_property
+    def limits(self) -> tuple[Float, Float]:
+        """The least and the largest value of every parameter in its own unit, infinite where it has none."""
+        import numpy as np
+
+        low = np.array([-np.inf if each.low is None else each.low for each in self.parameters])
+        high = np.array([np.inf if each.high is None else each.high for each in self.parameters])
+        return np.where(self.positive, np.maximum(low, 0.0), low), high
+
+    @cached_property
+    def bounds(self) -> tuple[Float, Float]:
+        """The least and the largest value of every parameter as it is searched for, infinite where it has none."""
+        import numpy as np
+
+        low, high = self.limits
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.positive, np.log(low), low), np.where(self.positive, np.log(high), high)
+
+    @property
+    def unbounded(self) -> Law:
+        """The law without the bounds of its parameters."""
+        return replace(self, parameters=tuple(replace(each, low=None, high=None) for each in self.parameters))
+
     def record(self) -> dict[str, Any]:
         """Return all that it is as it stands in a JSON file; `read_law` takes it back."""
         return dict(json.loads(json.dumps(asdict(self))))
@@ -192,7 +219,10 @@ class Law:
         import numpy as np
 
         with np.errstate(over="ignore"):
-            return np.where(self.positive, np.exp(np.where(self.positive, theta, 0.0)), theta)
+            found = np.where(self.positive, np.exp(np.where(self.positive, theta, 0.0)), theta)
+        # A bound is told as it was given, not as the exponential of its logarithm.
+        (low, high), (least, most) = self.limits, self.bounds
+        return np.select([theta <= least, theta >= most], [low, high], np.clip(found, low, high))
 
     def searched(self, values: Float) -> Float:
         """Return what is searched for from parameters in their own units, shape (..., p).

@@ -92,6 +92,7 @@ def curve_parameters_table(study: CurveStudy) -> Table:
     frame["curve"] = frame["curve"].map(task_title)
     frame["shown"] = frame["law"].str.replace("_", " ")
     first = next(iter(study.fits.values()))
+    held = bool(frame["bound"].ne("").any())
     columns = (
         Column("curve", "Curve"),
         Column("shown", "Law"),
@@ -100,6 +101,7 @@ def curve_parameters_table(study: CurveStudy) -> Table:
         Column("se", "SE", "general"),
         Column("low", "from", "general"),
         Column("high", "to", "general"),
+        *[Column("bound", "At bound")] * held,
         Column("unit", "Unit"),
         Column("meaning", "Meaning"),
     )
@@ -107,7 +109,13 @@ def curve_parameters_table(study: CurveStudy) -> Table:
         f"Parameters: {_of(first.points)}, by {loss_in_words(first)}, with {percent(first.ci_prob)} intervals "
         "by the delta method."
     )
-    return Table("curve_parameters", caption, frame, columns, rule_by="curve", size="footnotesize")
+    notes = (
+        "At bound: the estimate stands at a bound that was given, and its interval is one-sided; the errors of the "
+        "others are those without the bound.",
+    ) * held
+    return Table(
+        "curve_parameters", caption, frame, columns, notes=notes, rule_by="curve", size="footnotesize"
+    )
 
 
 def _of(points: CurvePoints) -> str:

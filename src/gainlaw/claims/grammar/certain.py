@@ -7,6 +7,7 @@ What is left of a difference is bounded as a sum of its parts, each part taken o
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from gainlaw.claims.grammar.syntax import Apply, Binary, Claim, Estimand, Expr, Negate, Number
 from gainlaw.errors import InputError, Problem
@@ -16,15 +17,18 @@ __all__ = ["refuse_certain", "sum_of_parts"]
 
 Bounds = tuple[float, float]
 _ANY: Bounds = (-math.inf, math.inf)
+_NONE: Mapping[str, Bounds] = {}
 
 
-def refuse_certain(claim: Claim) -> None:
+def refuse_certain(claim: Claim, limits: Mapping[str, Bounds] = _NONE) -> None:
     """Refuse a claim that holds, or fails, whatever the data say.
 
     Parameters
     ----------
     claim : Claim
         The claim.
+    limits : mapping of str to (float, float)
+        Names that stand for numbers which are kept between others, such as parameters that a fit has bounds for.
 
     Raises
     ------
@@ -39,7 +43,7 @@ def refuse_certain(claim: Claim) -> None:
     gainlaw.errors.InputError: abs(slope) >= 0 is true whatever the data say: its left side is never less than its right
     side; claim what data could contradict
     """
-    low, high = _bounds(Binary("-", claim.left, claim.right))
+    low, high = _bounds(Binary("-", claim.left, claim.right), limits)
     if low == high:
         true = {"<": low < 0, "<=": low <= 0, ">": low > 0, ">=": low >= 0}[claim.op]
         why = "its sides are the same" if low == 0 else "its sides differ by the same number always"
@@ -93,24 +97,26 @@ def _times(parts: tuple[dict[Expr, float], float], by: float) -> tuple[dict[Expr
     return {part: weight * by for part, weight in parts[0].items() if by}, parts[1] * by
 
 
-def _bounds(expr: Expr) -> Bounds:
+def _bounds(expr: Expr, limits: Mapping[str, Bounds]) -> Bounds:
     parts, constant = sum_of_parts(expr)
     low = high = constant
     for part, weight in parts.items():
-        ends = sorted(weight * end for end in _part_bounds(part))
+        ends = sorted(weight * end for end in _part_bounds(part, limits))
         low, high = low + ends[0], high + ends[1]
     return low, high
 
 
-def _part_bounds(part: Expr) -> Bounds:
+def _part_bounds(part: Expr, limits: Mapping[str, Bounds]) -> Bounds:
     """Return between what ends a part lies that is no sum."""
     if isinstance(part, Estimand):
+        if part.name in limits:
+            return limits[part.name]
         if part.name == "peak_ability":
             return (0.0, 100.0)
         above = part.positive or part.name in SIZE_ESTIMANDS
         return (0.0, math.inf) if above else _ANY
     if isinstance(part, Apply):
-        inner = [_bounds(arg) for arg in part.args]
+        inner = [_bounds(arg, limits) for arg in part.args]
         if part.name == "abs":
             low, high = inner[0]
             smallest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gainlaw.cli.columns import parse_compute, parse_fixed, parse_loss
+from gainlaw.cli.columns import parse_bounds, parse_compute, parse_fixed, parse_loss
 from gainlaw.cli.given import GivenTable, reads_table
 from gainlaw.cli.printing import (
     OutputFormat,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from gainlaw.tables.table import Table as TableOfNumbers
 
 __all__ = ["curve"]
+
+Known = tuple[dict[str, float], dict[str, tuple[float | None, float | None]]]
 
 
 @reads_table
@@ -99,6 +101,13 @@ def curve(
         list[str] | None,
         typer.Option(metavar="NAME=NUMBER", help="A parameter of the law that is known; repeat for more."),
     ] = None,
+    bound: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LOW:HIGH",
+            help="Bounds of a parameter, either of which may be left out, as in alpha=0:1 or e=0:; repeat for more.",
+        ),
+    ] = None,
     share: Annotated[
         str | None,
         typer.Option(
@@ -151,7 +160,7 @@ def curve(
     columns = [name.strip() for name in (by or "").split(",") if name.strip()]
     of_table = {"x": x, "se": se, "weights": weights, "trials": trials, "groups": groups, "share": share}
     compute = parse_compute(frontier)
-    known = parse_fixed(fix)
+    known = parse_fixed(fix), parse_bounds(bound)
     options = {**parse_loss(loss), "ci_prob": ci_prob, "seed": seed}
     with progress_bar("fitting curves") as progress:
         if y is None:
@@ -189,17 +198,19 @@ def curve(
         if form == "table":
             typer.echo()
         show(each, form, safe=safe_csv)
-    failed = [
-        f"{name}, {fitted}: {finding.message}"
+    found = [
+        (finding, f"{name}, {fitted}: {finding.message}")
         for (name, fitted), fit in study.fits.items()
         for finding in fit.findings
-        if finding.failed
     ]
     if output is not None:
         _write(study, frontiers, compute, output, safe_csv)
         note(f"wrote {output}")
-    for message in failed:
-        warn(message)
+    for finding, message in found:
+        if finding.failed:
+            warn(message)
+        elif finding.check == "bounds":
+            note(message)
     if any(finding.failed for name in study.curves for finding in study.best(name).findings):
         raise typer.Exit(1)
 
@@ -207,7 +218,7 @@ def curve(
 def _of_gains(
     given: GivenTable,
     laws: list[str],
-    known: dict[str, float],
+    known: Known,
     columns: list[str],
     scale: Scale | None,
     options: dict[str, Any],
@@ -216,7 +227,6 @@ def _of_gains(
     """Fit laws to the gains of a table; return them, and what fits laws on the other scale."""
     from gainlaw.curves.study import DEFAULT_LAWS, fit_curves
     from gainlaw.laws import law as law_of
-    from gainlaw.laws.changed import fixed
     from gainlaw.scores.gains.table import Gains
 
     used = options.setdefault("loss", "squared")
@@ -227,7 +237,7 @@ def _of_gains(
         gains = table if scale is None or scale == table.scale else table.to_scale(scale)
     else:
         gains = table.gains(scale=scale or "points")
-    chosen = [fixed(law_of(each), known) for each in laws or DEFAULT_LAWS]
+    chosen = _changed([law_of(each) for each in laws or DEFAULT_LAWS], known)
     study = fit_curves(gains, chosen, by=columns, progress=progress, **options)
     print_warnings(gains.notes)
 
@@ -241,7 +251,7 @@ def _of_gains(
 def _of_columns(
     given: GivenTable,
     laws: list[str],
-    known: dict[str, float],
+    known: Known,
     columns: list[str],
     named: dict[str, str | None],
     options: dict[str, Any],
@@ -252,7 +262,6 @@ def _of_columns(
     from gainlaw.curves.reading import column_law, curve_points
     from gainlaw.curves.study import CurveStudy, fit_points
     from gainlaw.curves.tying import fit_tied
-    from gainlaw.laws.changed import fixed
 
     if named["x"] is None or named["y"] is None:
         raise InputError(Problem("--y needs --x: the columns it depends on", hint="--x params,tokens"))
@@ -261,7 +270,7 @@ def _of_columns(
         raise InputError(
             Problem("--law says how y depends on several columns", hint="name a law, or a formula")
         )
-    chosen = [fixed(column_law(each, x), known) for each in laws or usual()]
+    chosen = _changed([column_law(each, x) for each in laws or usual()], known)
     rest = {name: column for name, column in named.items() if name not in ("x", "y", "share")}
     curves = curve_points(open_any(given), named["y"], x, chosen, by=columns, **rest)
     first = next(iter(curves.values()))
@@ -274,6 +283,23 @@ def _of_columns(
     shared = [name.strip() for name in named["share"].split(",") if name.strip()]
     fit = fit_tied(curves, chosen[0], shared, **options)
     return CurveStudy({("all", fit.law.name): fit}, ())
+
+
+def _changed(laws: list[Law], known: Known) -> list[Law]:
+    """Return laws with parameters that are known and bounds that others keep; every fault of them at once."""
+    from gainlaw.laws.changed import bounded, fixed
+
+    values, bounds = known
+    changed: list[Law] = []
+    problems: list[Problem] = []
+    for each in laws:
+        try:
+            changed.append(fixed(bounded(each, bounds), values))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return changed
 
 
 def _verdicts(

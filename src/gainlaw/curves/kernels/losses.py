@@ -10,6 +10,8 @@ import numpy as np
 __all__ = ["BETA_BINOMIAL", "BINOMIAL", "HUBER", "SQUARED", "STUDENT_T", "point_loss"]
 
 SQUARED, HUBER, STUDENT_T, BINOMIAL, BETA_BINOMIAL = range(5)
+# Shares nearer to 0 than this count as outside: one over their square is no number.
+_LEAST = 1e-150
 
 
 @numba.njit(cache=True, nogil=True)
@@ -49,7 +51,7 @@ def point_loss(loss, setting, f, y, trials):
             (nu + 1.0) * (nu * s2 - r * r) / (total * total),
             (nu + 1.0) / total,
         )
-    if not 0.0 < f < 1.0:
+    if not _LEAST < f < 1.0:
         return np.inf, 0.0, 0.0, 0.0
     k, rest = y, trials - y
     if loss == BINOMIAL:

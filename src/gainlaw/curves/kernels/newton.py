@@ -7,11 +7,13 @@ import numpy as np
 
 from gainlaw.curves.kernels.losses import HUBER, SQUARED, point_loss
 from gainlaw.curves.kernels.records import Data, Found, Scratch, Search, Step
+from gainlaw.curves.kernels.steps import movable, move, solve
 from gainlaw.curves.kernels.tape import evaluate, prepare
 
 __all__ = ["curves_at", "fit_many", "fitted"]
 
-# Compiled code is kept by the time of this file alone: whoever changes tape.py or losses.py changes this line too: 2.
+# Compiled code is kept by the time of this file alone: whoever changes tape.py, losses.py or steps.py changes this
+# line too: 4.
 
 # A gradient this small next to the sum of the sizes of its terms counts as zero.
 _CONVERGED = 1e-13
@@ -131,46 +133,15 @@ def _objective(work, theta, order, data, scratch, found):
 
 
 @numba.njit(cache=True, nogil=True)
-def _solve(matrix, damping, right, free, step):
-    """Solve ``(matrix + damping * diag(scale)) x = right`` for the free parameters; False if not positive definite."""
-    factor, x, scale = step
-    m = free.shape[0]
-    for i in range(m):
-        for j in range(i + 1):
-            s = matrix[free[i], free[j]]
-            if i == j:
-                s += damping * scale[free[i]]
-            for k in range(j):
-                s -= factor[i, k] * factor[j, k]
-            if i == j:
-                if not s > 1e-15 * abs(matrix[free[i], free[i]]):
-                    return False
-                factor[i, i] = np.sqrt(s)
-            else:
-                factor[i, j] = s / factor[j, j]
-    for i in range(m):
-        s = right[free[i]]
-        for k in range(i):
-            s -= factor[i, k] * x[k]
-        x[i] = s / factor[i, i]
-    for i in range(m - 1, -1, -1):
-        s = x[i]
-        for k in range(i + 1, m):
-            s -= factor[k, i] * x[k]
-        x[i] = s / factor[i, i]
-    return True
-
-
-@numba.njit(cache=True, nogil=True)
-def _project(work, theta, data, linear, scratch, found, step):
+def _project(work, theta, data, search, scratch, found, step):
     """Put the linear parameters at their optimum given the others; return the objective there."""
     total = _objective(work, theta, 2, data, scratch, found)
-    if linear.shape[0] == 0 or data.loss != SQUARED or not np.isfinite(total):
+    if search.linear.shape[0] == 0 or data.loss != SQUARED or not np.isfinite(total):
         return total
-    if _solve(found.gauss, 0.0, found.gradient, linear, step):
-        moved = theta.copy()
-        for i in range(linear.shape[0]):
-            moved[linear[i]] -= step.x[i]
+    linear = movable(theta, found.gradient, search.linear, search)
+    if solve(found.gauss, 0.0, found.gradient, linear, step):
+        moved = np.empty_like(theta)
+        move(theta, linear, step.x, 1.0, search, moved)
         better = _objective(work, moved, 2, data, scratch, found)
         if better <= total:
             theta[:] = moved
@@ -196,15 +167,15 @@ def _steepness(found, free, rounded):
 
 
 @numba.njit(cache=True, nogil=True)
-def _polish(work, theta, data, free, scratch, found, step):
+def _polish(work, theta, data, free, search, scratch, found, step):
     """Take one whole Newton step if it brings the gradient nearer to zero, where the objective is at its last digit."""
     steepness = _steepness(found, free, False)
-    if not _solve(found.hessian, 0.0, found.gradient, free, step):
+    if not solve(found.hessian, 0.0, found.gradient, free, step):
         return False
     before = theta.copy()
-    for a in range(free.shape[0]):
-        theta[free[a]] -= step.x[a]
+    move(before, free, step.x, 1.0, search, theta)
     total = _objective(work, theta, 2, data, scratch, found)
+    free = movable(theta, found.gradient, free, search)
     if np.isfinite(total) and _steepness(found, free, False) < 0.9 * steepness:
         return True
     theta[:] = before
@@ -271,16 +242,16 @@ def _length(work, data, scratch, free, step, quadratic, damping):
 def _minimise(work, theta, data, search, rough, scratch, found):
     """Damped Newton steps from `theta`, which is moved; return the objective, the steepness, and the steps."""
     p = theta.shape[0]
-    linear, free, most = search
     gradient, hessian, gauss = found.gradient, found.hessian, found.gauss
     step = Step(np.zeros((p, p)), np.zeros(p), np.ones(p))
     x, scale, moved = step.x, step.scale, np.zeros(p)
     huber = data.loss == HUBER
-    total = _project(work, theta, data, linear, scratch, found, step)
+    total = _project(work, theta, data, search, scratch, found, step)
     damping, steepness, stalled, steps = 1e-3, np.inf, 0, 0
     if not np.isfinite(total):
         return total, steepness, steps
-    for turn in range(most):
+    for turn in range(search.most):
+        free = movable(theta, gradient, search.free, search)
         steepness = _steepness(found, free, False)
         if steepness < (_ROUGH if rough else _CONVERGED) or stalled > 6:
             break
@@ -290,10 +261,17 @@ def _minimise(work, theta, data, search, rough, scratch, found):
         accepted = False
         # Where the Hessian bends down, its step leads to a saddle; the other matrix leads downhill. Huber's loss has
         # none of its own beyond the threshold: damping then stands in for it.
-        bent = not _solve(hessian, damping if huber else 0.0, gradient, free, step)
+        bent = not solve(hessian, damping if huber else 0.0, gradient, free, step)
         matrix = gauss if bent else hessian
         for _ in range(_TRIALS):
-            if _solve(matrix, damping, gradient, free, step):
+            if solve(matrix, damping, gradient, free, step):
+                for a in range(free.shape[0]):
+                    # The step is still downhill without what would leave the bounds at once.
+                    k = free[a]
+                    if (theta[k] <= search.low[k] and x[a] > 0.0) or (
+                        theta[k] >= search.high[k] and x[a] < 0.0
+                    ):
+                        x[a] = 0.0
                 length = 1.0
                 if huber:
                     quadratic = 0.0
@@ -301,9 +279,8 @@ def _minimise(work, theta, data, search, rough, scratch, found):
                         for b in range(free.shape[0]):
                             quadratic += x[a] * hessian[free[a], free[b]] * x[b]
                     length = _length(work, data, scratch, free, step, quadratic, damping)
-                moved[:] = theta
-                for a in range(free.shape[0]):
-                    moved[free[a]] -= length * x[a]
+                if move(theta, free, x, length, search, moved) and length > 1.0:
+                    move(theta, free, x, 1.0, search, moved)
                 value = _objective(work, moved, 0, data, scratch, found)
                 if value < total:
                     accepted = True
@@ -315,14 +292,14 @@ def _minimise(work, theta, data, search, rough, scratch, found):
             if damping > 1e20:
                 break
         if not accepted:
-            if rough or not _polish(work, theta, data, free, scratch, found, step):
+            if rough or not _polish(work, theta, data, free, search, scratch, found, step):
                 break
             stalled += 1
             continue
         theta[:] = moved
         before = total
         if turn < _PROJECTED:
-            total = _project(work, theta, data, linear, scratch, found, step)
+            total = _project(work, theta, data, search, scratch, found, step)
         else:
             total = _objective(work, theta, 2, data, scratch, found)
         gained = before - total
@@ -330,7 +307,7 @@ def _minimise(work, theta, data, search, rough, scratch, found):
             break
         stalled = stalled + 1 if gained <= 1e-15 * abs(before) else 0
         damping = max(0.1 * damping, 1e-14)
-    return total, _steepness(found, free, True), steps
+    return total, _steepness(found, movable(theta, gradient, search.free, search), True), steps
 
 
 @numba.njit(cache=True, nogil=True)
@@ -348,7 +325,7 @@ def _descend(work, theta, data, search, scratch, found):
         while threshold > setting[0]:
             level = np.array([threshold, 0.0])
             wide = Data(y, weight, trials, precision, loss, level)
-            few = Search(search.linear, search.free, _ROUGH_STEPS)
+            few = Search(search.linear, search.free, _ROUGH_STEPS, search.low, search.high)
             steps += _minimise(work, theta, wide, few, True, scratch, found)[2]
             threshold *= _LOWERED
     total, steepness, taken = _minimise(work, theta, data, search, False, scratch, found)
@@ -379,13 +356,14 @@ def fit_many(work, variables, starts, data, search, theta, report):
     scratch, found = _workspace(work, y.shape[1], starts.shape[1])
     prepare(work, variables, scratch.values, scratch.gradients, scratch.partial)
     for b in range(theta.shape[0]):
-        theta[b] = starts[min(b, starts.shape[0] - 1)]
+        theta[b] = np.minimum(np.maximum(starts[min(b, starts.shape[0] - 1)], search.low), search.high)
         own = Data(
             y[min(b, y.shape[0] - 1)], weight[min(b, weight.shape[0] - 1)], trials, precision, loss, setting
         )
         total, steepness, steps = _descend(work, theta[b], own, search, scratch, found)
         report[b, 0], report[b, 1], report[b, 2] = total, steepness, steps
-        report[b, 3] = _steepness(found, search.free, False)
+        free = movable(theta[b], found.gradient, search.free, search)
+        report[b, 3] = _steepness(found, free, False)
 
 
 @numba.njit(cache=True, nogil=True)

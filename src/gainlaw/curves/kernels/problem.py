@@ -198,7 +198,7 @@ def refit(
     theta, report = np.empty((fits, p)), np.empty((fits, 4))
     free = np.array([k for k in range(p) if k != fixed], dtype=np.int64)
     linear = np.array([k for k in free if problem.law.linear[k]], dtype=np.int64)
-    search = Search(linear, free, steps)
+    search = Search(linear, free, steps, *problem.law.bounds)
     with np.errstate(all="ignore"):
         fit_many(
             problem.law.tape.work,

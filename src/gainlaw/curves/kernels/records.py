@@ -47,11 +47,15 @@ class Search(NamedTuple):
         Those that the formula is linear in, and all that are searched for; others stay at their start.
     most : int
         Most Newton steps.
+    low, high : ndarray, shape (p,)
+        Between what values, infinite where there is no bound.
     """
 
     linear: Int
     free: Int
     most: int
+    low: Float
+    high: Float
 
 
 class Scratch(NamedTuple):
