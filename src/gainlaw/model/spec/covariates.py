@@ -43,6 +43,8 @@ SLOPE = ":slope"
 _LEAST_OWN = 1e-4
 # How much of a unit column is nothing.
 _NOTHING = 1e-9
+# Of standardised columns, of size 1: more than any answer depends on, fewer than rounding moves.
+_DECIMALS = 11
 
 
 def effects_of(asked: Sequence[str]) -> tuple[str, ...]:
@@ -145,9 +147,12 @@ def scaling_of(gains: Gains, effects: Sequence[str]) -> dict[str, tuple[float, f
 
 
 def standardise(values: Float, columns: Sequence[str], scaling: Mapping[str, tuple[float, float]]) -> Float:
-    """Return columns, shape (n, columns), less their means, over their sds; those without a scaling as they are."""
+    """Return columns, shape (n, columns), less their means, over their sds; those without a scaling as they are.
+
+    They are rounded: in another unit a column differs in its last digits, which may decide what is drawn.
+    """
     mean, sd = np.array([scaling.get(name, (0.0, 1.0)) for name in columns]).reshape(-1, 2).T
-    return (values - mean) / sd
+    return np.round((values - mean) / sd, _DECIMALS)
 
 
 def check_identified(
