@@ -99,8 +99,9 @@ def explore_kept(
     marginal = Marginal.build(problem, data, keep)
     if start is not None and not keep.all():
         place, first = start
-        mode = find_mode(problem, data, np.median(hyper_points(posterior), axis=0))
-        away = place.points(find_mode(problem, marginal.data, mode)) - place.points(mode)
+        every = marginal.deep._replace(keep=data.keep)
+        mode = find_mode(problem, every, np.median(hyper_points(posterior), axis=0))
+        away = place.points(find_mode(problem, marginal.deep, mode)) - place.points(mode)
         start = place, first.moved(away)
     return explore_scales(problem, marginal, rng, target_ess=_ESS, max_points=_MOST, start=start)
 

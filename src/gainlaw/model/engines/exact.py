@@ -195,7 +195,7 @@ def explore_scales(
     def log_density(points: Float) -> Float:
         return marginal.log_likelihood(points) + log_prior(problem, points)
 
-    place, first = start or first_proposal(problem, log_density, find_mode(problem, marginal.data))
+    place, first = start or first_proposal(problem, log_density, find_mode(problem, marginal.deep))
     marginal = marginal.tabulated(partial(table_ranges, problem, place, first))
     density = place.density(log_density)
     found = explore(density, first, rng, target_ess=target_ess, max_points=max_points, progress=progress)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gainlaw.model.gaussian.ordering import cheapest
 from gainlaw.model.spec.design import UNIT, Design, lay_out, rotate_design
 
 __all__ = ["Axes", "IndependentRows", "axes_of", "diagonal_and_factor", "independent_rows", "turned"]
@@ -173,10 +174,4 @@ def _with_shared(design: Design, shared: Sequence[tuple[Int, Float]]) -> Design:
     replicates, errors = design.eliminated, np.arange(design.n_columns, start)
     ways = (np.concatenate([replicates, errors]), errors, replicates)
     made = [lay_out(design.blocks, block, group, value, start, each) for each in ways]
-    return min(made, key=_cost)
-
-
-def _cost(design: Design) -> float:
-    """Return about how many operations a factorisation takes."""
-    widths, p = np.diff(design.bounds).astype(float), float(design.n_core)
-    return float(p**3 / 3.0 + (widths**3).sum() / 3.0 + widths.sum() * p**2)
+    return cheapest(made)

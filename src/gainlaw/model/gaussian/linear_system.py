@@ -14,6 +14,7 @@ from gainlaw.model.gaussian.packed import column_scales, lift_of, unpack
 from gainlaw.model.spec.design import UNIT
 
 __all__ = [
+    "SCATTER",
     "assemble",
     "back",
     "eliminate",
@@ -23,6 +24,9 @@ __all__ = [
     "tabulate_system",
     "widest",
 ]
+
+# Adding one number where it belongs takes as long as so many multiplications in a product of matrices.
+SCATTER = 30
 
 
 @numba.njit(cache=True, nogil=True)
@@ -159,32 +163,50 @@ def eliminate(core, side, square, b, bounds):
 
 
 @numba.njit(cache=True, nogil=True)
+def _meet(side, lo, hi, met):
+    """Mark the columns of the core that a cluster meets; return their number."""
+    met[:] = 0
+    for i in range(lo, hi):
+        for k in range(met.shape[0]):
+            met[k] |= side[i, k] != 0.0
+    count = 0
+    for k in range(met.shape[0]):
+        count += met[k]
+    return count
+
+
+@numba.njit(cache=True, nogil=True)
 def _gram(side, bounds):
-    """Return ``F' F``; clusters that meet few columns of the core are added by these alone."""
+    """Return ``F' F``, whole or from the columns that every cluster meets, whichever is less work."""
     size, p = side.shape
+    met, where = np.empty(p, dtype=np.uint8), np.empty(p, dtype=np.uint64)
+    work = 0.0
+    for c in range(bounds.shape[0] - 1):
+        count = _meet(side, bounds[c], bounds[c + 1], met)
+        work += (bounds[c + 1] - bounds[c] + SCATTER) * float(count) ** 2
+    if work > float(size) * p * p:
+        return side.T @ side
     out = np.zeros((p, p))
-    dense, kept = np.empty((size, p)), 0
-    met = np.empty(p, dtype=np.bool_)
     for c in range(bounds.shape[0] - 1):
         lo, hi = bounds[c], bounds[c + 1]
-        met[:] = False
+        _meet(side, lo, hi, met)
+        count = 0
+        for k in range(p):
+            if met[k]:
+                where[count] = k
+                count += 1
+        rows = np.empty((hi - lo, count))
         for i in range(lo, hi):
-            for k in range(p):
-                if side[i, k] != 0.0:
-                    met[k] = True
-        where = np.flatnonzero(met)
-        if 2 * where.shape[0] > p:
-            dense[kept : kept + hi - lo] = side[lo:hi]
-            kept += hi - lo
-            continue
-        rows = side[lo:hi][:, where]
+            for k in range(count):
+                rows[i - lo, k] = side[i, where[k]]
         own = rows.T @ rows
-        for j in range(where.shape[0]):
-            for k in range(where.shape[0]):
-                out[where[j], where[k]] += own[j, k]
-    if kept > 0:
-        rows = dense[:kept]
-        out += rows.T @ rows
+        for j in range(count):
+            target = out[where[j]]
+            for k in range(j + 1):
+                target[where[k]] += own[j, k]
+    for j in range(p):
+        for k in range(j):
+            out[k, j] = out[j, k]
     return out
 
 

@@ -16,6 +16,7 @@ from gainlaw.model.effects import add_prior_means
 from gainlaw.model.engines.hyper import pack_points, pack_scales
 from gainlaw.model.gaussian import kernels
 from gainlaw.model.gaussian.linear_system import tabulate_system
+from gainlaw.model.gaussian.ordering import deepened
 from gainlaw.model.gaussian.records import GaussianData, ResidualTable, no_table
 from gainlaw.model.gaussian.reduced import DIGITS, Axis, Reduced, reduced_model
 from gainlaw.model.gaussian.reduced_many import ReducedMany, reduced_at, reduced_many
@@ -55,6 +56,9 @@ class Marginal:
         Its rows, see `problem.gaussian_data`.
     table : ResidualTable
         Normal equations over the residual sd; made by `tabulated`.
+    deep : GaussianData
+        The same rows, whose columns are eliminated in an order that takes less work, see `ordering.deepened`; what
+        needs no coefficient by its place in the core is computed from these.
     reduced : Reduced or None
         Those without the replicates, over two sds; made by `tabulated` where the replicates share one.
     """
@@ -62,6 +66,7 @@ class Marginal:
     problem: ModelProblem
     data: GaussianData
     table: ResidualTable
+    deep: GaussianData
     reduced: Reduced | ReducedMany | None = None
 
     @classmethod
@@ -71,7 +76,8 @@ class Marginal:
             data = data._replace(keep=np.asarray(keep, dtype=float))
         if data.keep.shape != (len(problem.y),) or len(data.y) != len(problem.y):
             raise ValueError(f"the kernels take {len(problem.y)} rows and as many marks of rows to keep")
-        return cls(problem, data, no_table(data.matrix))
+        deep = data._replace(matrix=deepened(problem.design.blocks, data.matrix))
+        return cls(problem, data, no_table(data.matrix), deep)
 
     @property
     def n_coefficients(self) -> int:
@@ -154,7 +160,8 @@ class Marginal:
             return contrasts[rows] if len(contrasts) else contrasts
 
         def direct(packed: Float, contrasts: Float) -> Float:
-            return kernels.conditional_moments(packed, contrasts, self.data, self.table)
+            data, table = (self.data, self.table) if len(contrasts) else self._deepest
+            return kernels.conditional_moments(packed, contrasts, data, table)
 
         if self.reduced is not None and reached.any():
             rows = np.flatnonzero(reached)
@@ -244,9 +251,10 @@ class Marginal:
 
     def _full_draws(self, points: Float, which: Int, normals: Float) -> Float:
         packed = pack_points(self.problem, points)
+        data, table = self._deepest
 
         def part(inside: slice) -> Float:
-            return kernels.conditional_draws(packed, which[inside], normals[inside], self.data, self.table)
+            return kernels.conditional_draws(packed, which[inside], normals[inside], data, table)
 
         return in_threads(part, len(which))
 
@@ -265,6 +273,13 @@ class Marginal:
         if self.reduced is None:
             return np.zeros(len(scales), dtype=bool)
         return self.reduced.covers(scales)
+
+    @property
+    def _deepest(self) -> tuple[GaussianData, ResidualTable]:
+        """The rows, and the table that goes with them: in the order that takes less work, unless a table spares it."""
+        if self.table.low <= self.table.high:
+            return self.data, self.table
+        return self.deep, no_table(self.deep.matrix)
 
     @property
     def _shape(self) -> Float:

@@ -13,7 +13,7 @@ from gainlaw.model.spec.covariates import SLOPE, columns_of
 from gainlaw.model.spec.terms import Term
 from gainlaw.model.spec.tree import padded_steps
 
-__all__ = ["UNIT", "Block", "Design", "Matrix", "build_design", "lay_out", "rotate_design"]
+__all__ = ["UNIT", "Block", "Design", "Matrix", "build_design", "entry_columns", "lay_out", "rotate_design"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -275,7 +275,7 @@ def lay_out(
     number = np.full(n_columns + 1, -1, dtype=np.int64)
     number[eliminated] = np.arange(m)
     rows, columns = [], []
-    for of_entry in _entry_columns(blocks, block, group):
+    for of_entry in entry_columns(blocks, block, group):
         own = number[of_entry]
         at = own >= 0
         rows.append(np.nonzero(at)[0])
@@ -299,8 +299,16 @@ def lay_out(
     return Design(blocks, block, group, value, n_columns, n_core, place, cluster.astype(np.int64), bounds)
 
 
-def _entry_columns(blocks: tuple[Block, ...], block: Int, group: Int) -> tuple[Int, Int]:
-    """Return the column of every entry, and that of its slope; -1 where there is none."""
+def entry_columns(blocks: tuple[Block, ...], block: Int, group: Int) -> tuple[Int, Int]:
+    """Return the column of every entry, and that of its slope, shape (n, K) each; -1 where there is none.
+
+    Parameters
+    ----------
+    blocks : tuple of Block
+        The coefficient layout.
+    block, group : ndarray of int, shape (n, K)
+        See `Design`.
+    """
     # Behind the blocks stand those of the unit entries and of the padding, where -2 and -1 find them.
     starts = np.array([*(each.start for each in blocks), 0, -1], dtype=np.int64)
     slopes = np.array([*(each.slope_start for each in blocks), -1, -1], dtype=np.int64)
@@ -332,7 +340,7 @@ def _index_faults(design: Design) -> list[str]:
         sound["group"] = bool(((design.group >= 0) & (design.group < sizes[design.block])).all())
     if all(sound.values()):
         low, high = design.bounds[design.cluster] + p, design.bounds[design.cluster + 1] + p
-        for columns in _entry_columns(blocks, design.block, design.group):
+        for columns in entry_columns(blocks, design.block, design.group):
             at = np.where(columns >= 0, np.append(design.place, 0)[columns], 0)
             inside = (at < p) | ((at >= low[:, None]) & (at < high[:, None]))
             sound["clusters of entries"] = sound.get("clusters of entries", True) and bool(inside.all())
