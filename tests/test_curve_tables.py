@@ -294,6 +294,16 @@ def test_derived_numbers_have_the_errors_of_what_they_are_made_of(direct) -> Non
         np.testing.assert_allclose(rows.loc[upper, shown].astype(float), expected, rtol=1e-9)
 
 
+def test_a_derived_number_of_a_search_that_ran_off_has_no_interval() -> None:
+    from gainlaw.curves.derived import derived_estimates
+
+    law, theta = gl.law("chinchilla"), np.array([6.0, 7.0, -1000.0, 0.3, 0.3])
+    rows = derived_estimates(law, theta, np.eye(5), 2.0, "1", np.full(5, "")).set_index("parameter")
+    assert rows.loc["E", "estimate"] == 0.0
+    assert np.isnan(rows.loc["E", ["low", "high"]].astype(float)).all()
+    assert rows.loc["A", "low"] == pytest.approx(np.exp(4.0))
+
+
 def test_the_command_prints_the_frontier_and_draws_it(cli: Cli, runs, tmp_path, svg_alone) -> None:
     runs.to_csv(tmp_path / "runs.csv", index=False)
     asked = ["curve", tmp_path / "runs.csv", "--y", "loss", "--x", "params,tokens", "--law", "chinchilla"]

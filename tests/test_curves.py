@@ -44,6 +44,7 @@ CHOSEN = {
     "finetuning": [0.8, 3.0, 0.1, 0.08],
     "downstream_score": [-6.0, 0.8, 1.5],
     "language_mixture": [1.2, 5.0, 0.3, 0.3, 0.6, 1.2],
+    "loss_accuracy": [0.25, 0.65, 2.1, 3.0],
 }
 
 
@@ -53,6 +54,7 @@ GRIDS = {
     "data_transferred": (LOG_D, LOG_N),
     "finetuning": (LOG_N, LOG_D),
     "downstream_score": (np.log(np.geomspace(1e8, 1e12, 24)),),
+    "loss_accuracy": (np.linspace(1.2, 3.6, 24),),
     "language_mixture": (LOG_N, np.array([0.05, 0.1, 0.3, 0.5, 0.7, 1.0])),
 }
 

@@ -18,8 +18,8 @@ from gainlaw.laws.record import Law, read_law
 from test_curves_robust import EVERY, study
 
 LOSSES = ("squared", "gls", "covariance", "huber", "lad", "student_t", "binomial", "beta_binomial")
-# How much more a bounded fit may lose than the better of two others that it cannot be worse than.
-SLACK = 1e-6
+# How much more a bounded fit may lose than one that it cannot be worse than, where valleys run on without end.
+SLACK = 1e-5
 
 
 def posed(law: Law, loss: str, seed: int, n: int = 40) -> tuple[Law, CurvePoints, dict[str, str]]:

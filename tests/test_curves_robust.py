@@ -23,7 +23,7 @@ OUTSIDE = gl.formula_law("c + a * exp(-r * x)", positive=["r"], start={"r": (0.1
 EVERY = {**LAWS, "outside": OUTSIDE}
 TRUE = {**TRUTH, "outside": [1.0, 3.0, 0.8]}
 # Laws that vary little over their variables, with less noise.
-QUIETER = {"chinchilla": 0.1, "finetuning": 0.02, "language_mixture": 0.02}
+QUIETER = {"chinchilla": 0.1, "loss_accuracy": 0.1, "finetuning": 0.02, "language_mixture": 0.02}
 # Distance to an optimum, relative to it, that counts as reaching it.
 REACHED = 1e-8
 
@@ -38,6 +38,7 @@ def study(law: Law, n: int, sd: float, seed: int) -> tuple[dict[str, np.ndarray]
         "log_df": variables["log_d"] - 5.0,
         "log_dp": variables["log_d"],
         "p": rng.uniform(0.05, 1.0, n),
+        "l": 2.4 - 0.9 * x,
     }
     kept = {name: variables[name] for name in (*law.variables, *(("N",) if law.variables == ("x",) else ()))}
     truth = law.searched(np.array(TRUE[law.name]))

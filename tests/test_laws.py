@@ -20,7 +20,7 @@ from gainlaw.laws.placed import PlacedLaw, place
 from gainlaw.laws.record import Law, Parameter, read_law
 from gainlaw.laws.shape import Definition, Shape, ShapeParameter
 from gainlaw.laws.tape import build_tape
-from gainlaw.options import DEFAULT_LAW
+from gainlaw.options import DEFAULT_LAW, DEFAULT_SECOND_LAW
 from gainlaw.posterior.levels import gain_curve
 from gainlaw.report.content import collect
 from gainlaw.report.exhibits import FIGURES, basis_of
@@ -118,7 +118,7 @@ def test_no_module_but_its_own_names_a_law() -> None:
     # A default, a direction of a sentence, operations of formulas, schedules of training and the probability to detect
     # a slope are no laws.
     elsewhere = {
-        ("options.py", DEFAULT_LAW), ("report/answer.py", "constant"),
+        ("options.py", DEFAULT_LAW), ("options.py", DEFAULT_SECOND_LAW), ("report/answer.py", "constant"),
         ("curves/kernels/tape.py", "power"), ("curves/kernels/tape.py", "logistic"),
         ("curves/kernels/tape.py", "probit"), ("power/record.py", "power"), ("figures/design.py", "power"),
         ("tables/design.py", "power"),

@@ -98,8 +98,9 @@ def write_runs(folder: Path) -> None:
         (n, d) for n in (1e8, 3e8, 1e9, 3e9, 1e10) for d in (2e9, 1e10, 5e10, 2e11)
     ):
         loss = 1.7 + 400 / size**0.34 + 410 / tokens**0.28 + rng.normal(0, 0.003)
-        rows.append(("ab"[run % 2], f"r{run}", size, tokens, 6 * size * tokens, size, loss))
-    names = ["family", "run", "params", "tokens", "Training FLOP", "Model Size", "loss"]
+        score = 0.25 + 0.65 / (1 + np.exp(3 * (loss - 2.4))) + rng.normal(0, 0.005)
+        rows.append(("ab"[run % 2], f"r{run}", size, tokens, 6 * size * tokens, size, loss, score))
+    names = ["family", "run", "params", "tokens", "Training FLOP", "Model Size", "loss", "accuracy"]
     pd.DataFrame(rows, columns=names).to_csv(folder / "runs.csv", index=False)
 
 

@@ -48,6 +48,7 @@ _EXPORTS = {
     "gain_curve": "posterior.levels",
     "fit_curve": "curves.fit",
     "curve_points": "curves.reading",
+    "chain": "curves.chained",
     "formula_law": "laws",
     "assess": "claims.assessment",
     "assess_file": "claims.assessment",
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from gainlaw.claims.assessment import assess, assess_file
     from gainlaw.claims.curves import assess_curve
     from gainlaw.claims.grammar.parse import parse_claim
+    from gainlaw.curves.chained import chain
     from gainlaw.curves.fit import fit_curve
     from gainlaw.curves.reading import curve_points
     from gainlaw.designs import Design, design

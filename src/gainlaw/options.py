@@ -9,6 +9,7 @@ from gainlaw.errors import InputError, Problem
 __all__ = [
     "ABILITY_ESTIMANDS",
     "DEFAULT_LAW",
+    "DEFAULT_SECOND_LAW",
     "SCORE_ESTIMANDS",
     "SIZE_ESTIMANDS",
     "Baselines",
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 DEFAULT_LAW = "linear"
+DEFAULT_SECOND_LAW = "loss_accuracy"
+"""The law of a score against the loss that a first law predicts."""
 ABILITY_ESTIMANDS = ("size_effect", "ability_effect", "peak_ability")
 """Estimands of laws with ability alone."""
 SIZE_ESTIMANDS = ("crossing", "peak", "size_multiplier")

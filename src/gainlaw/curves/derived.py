@@ -60,7 +60,9 @@ def derived_estimates(
         estimate, pull = float(value[0]), slope[:, 0]
         se = float(np.sqrt(max(pull @ covariance[np.ix_(at, at)] @ pull, 0.0)))
         if each.positive:
-            low, high = (estimate * np.exp(side * limit * se / estimate) for side in (-1.0, 1.0))
+            # Of a search that ran off to infinity nothing is left but 0.
+            share = se / estimate if estimate > 0.0 else np.nan
+            low, high = (estimate * np.exp(side * limit * share) for side in (-1.0, 1.0))
         else:
             low, high = (estimate + side * limit * se for side in (-1.0, 1.0))
         bound = ""

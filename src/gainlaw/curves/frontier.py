@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from gainlaw.curves.resampling import CurveBootstrap
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws.expression import parse
-from gainlaw.laws.numeric import values_of
+from gainlaw.laws.numeric import log_quantity, values_of, variable_of
 from gainlaw.laws.record import Law
 from gainlaw.laws.variables import FLOPS_PER_TOKEN, PARAMS, TOKENS, source_of
 from gainlaw.numbers import read_numbers
@@ -103,7 +103,9 @@ class Frontier:
     def runs(self) -> pd.DataFrame:
         """The points: ``params``, ``tokens``, ``compute`` in FLOP, and ``value`` as it was measured."""
         points = self.fit.points
-        size, tokens = (_from(source_of(each)[1], points.variables[each]) for each in _roles(self.fit.law))
+        size, tokens = (
+            log_quantity(source_of(each)[1], points.variables[each]) for each in _roles(self.fit.law)
+        )
         value = np.exp(points.y) if self._logged else points.y
         compute = FLOPS_PER_TOKEN * np.exp(size + tokens)
         return pd.DataFrame(
@@ -141,7 +143,10 @@ class Frontier:
         size, tokens = _roles(law)
 
         def value(log_n: Float) -> Float:
-            at = {size: _to(source_of(size)[1], log_n), tokens: _to(source_of(tokens)[1], budget - log_n)}
+            at = {
+                size: variable_of(source_of(size)[1], log_n),
+                tokens: variable_of(source_of(tokens)[1], budget - log_n),
+            }
             with np.errstate(all="ignore"):
                 found = values_of(graph, {**named, **at})
             return np.where(np.isfinite(found), found, np.inf)
@@ -183,17 +188,3 @@ def _roles(law: Law) -> tuple[str, str]:
         )
         raise InputError(Problem(f"the law {law.name} is not one of size and tokens alone", hint=hint))
     return found[PARAMS.name], found[TOKENS.name]
-
-
-def _to(transform: str, log: Float) -> Float:
-    """Return a variable from the natural logarithm of its quantity."""
-    if transform == "decades":
-        return log / np.log(10.0) - 9.0
-    return log if transform else np.exp(log)
-
-
-def _from(transform: str, values: Float) -> Float:
-    """Return the natural logarithm of a quantity from its variable."""
-    if transform == "decades":
-        return (values + 9.0) * np.log(10.0)
-    return values if transform else np.log(values)

@@ -34,7 +34,7 @@ from gainlaw.sizes import decades
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["column_law", "curve_points"]
+__all__ = ["assign", "column_law", "curve_points", "read_names"]
 
 Float = NDArray[np.float64]
 Given = Sequence[tuple[str, str]]

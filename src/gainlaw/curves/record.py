@@ -228,8 +228,7 @@ class CurveRecord:
         value, slope = kernel.predict(self.problem, self.optimum.theta, self.law.inputs(variables))
         variance = np.einsum("ij,jk,ik->i", slope, self.covariance, slope)
         se = np.sqrt(np.maximum(variance, 0.0))
-        spread = self.sigma**2 if self.loss != "gls" else self.sigma**2 * float(np.median(self._known()))
-        wide = np.sqrt(se**2 + spread)
+        wide = np.sqrt(se**2 + self.spread**2)
         return pd.DataFrame(
             {
                 **variables,
@@ -242,9 +241,13 @@ class CurveRecord:
             }
         )
 
-    def _known(self) -> Float:
-        assert self.points.variance is not None
-        return self.points.variance
+    @property
+    def spread(self) -> float:
+        """Standard deviation of a new checkpoint around the curve: `sigma`; for ``gls`` at the median known error."""
+        known = self.points.variance
+        return self.sigma * (
+            float(np.sqrt(np.median(known))) if self.loss == "gls" and known is not None else 1.0
+        )
 
     def curve(self, theta: Float, sizes: ArrayLike | Mapping[str, ArrayLike]) -> Float:
         """Return the curves of many parameters, shape (m, p), at sizes, shape (m, k)."""

@@ -20,14 +20,14 @@ from gainlaw.numbers import read_number
 if TYPE_CHECKING:
     from gainlaw.curves.record import CurveRecord
 
-__all__ = ["DRAWS", "CurveBootstrap", "bootstrap"]
+__all__ = ["BLOCK", "DRAWS", "FEW", "CurveBootstrap", "bootstrap", "group_numbers", "kind_of", "refits"]
 
 Float = NDArray[np.float64]
 
 #: Refits where no number is named.
 DRAWS = 4000
 KINDS = ("pairs", "wild", "smooth")
-# With fewer checkpoints than this, resampling them leaves too few distinct ones: residuals are reweighted instead.
+#: With fewer checkpoints than this, resampling them leaves too few distinct ones: residuals are reweighted instead.
 FEW = 10
 # With fewer points than this, pairs overstate the errors of least absolute deviation by a third and more.
 FEW_ROBUST = 20
@@ -35,8 +35,8 @@ FEW_ROBUST = 20
 _WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)])
 # A refit whose gradient stays steeper than this, next to the sum of its terms' sizes, has not converged.
 CONVERGED = 1e-5
-# Numbers (refits times points) that are drawn at a time.
-_BLOCK = 4_000_000
+#: Numbers (refits times points) that are drawn at a time.
+BLOCK = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -147,20 +147,21 @@ def bootstrap(fit: CurveRecord, draws: int = DRAWS, *, kind: str | None = None) 
     >>> bool(fit.bootstrap(500).slope().max() < 0)
     True
     """
-    chosen = _kind(fit, kind)
+    chosen = kind_of(fit, kind)
     if fit.df < 1:
         raise InputError(Problem("as many parameters as points: nothing is left to resample"))
     draws = int(read_number(draws, "draws", least=2, whole=True))
     rng = np.random.default_rng(np.random.SeedSequence(fit.seed, spawn_key=(22,)))
-    block = max(_BLOCK // len(fit.points), 1)
+    block = max(BLOCK // len(fit.points), 1)
     counts = [min(block, draws - first) for first in range(0, draws, block)]
-    kept = np.concatenate([_refits(fit, chosen, count, rng) for count in counts])
+    blocks = [refits(fit, chosen, count, rng) for count in counts]
+    kept = np.concatenate([theta[usable] for theta, usable in blocks])
     if len(kept) < 2:
         raise InputError(Problem(f"none of {draws} resamples could be fitted by the law {fit.law.name}"))
     return CurveBootstrap(fit, chosen, kept, draws)
 
 
-def _kind(fit: CurveRecord, kind: str | None) -> str:
+def kind_of(fit: CurveRecord, kind: str | None = None) -> str:
     """Return how to resample: as asked for, or as suits loss and points."""
     counts = fit.points.trials is not None
     robust = fit.loss in ("huber", "lad")
@@ -187,18 +188,45 @@ def _kind(fit: CurveRecord, kind: str | None) -> str:
     return kind
 
 
-def _refits(fit: CurveRecord, kind: str, draws: int, rng: np.random.Generator) -> Float:
-    """Return the parameters of the refits that can be used, shape (kept, p)."""
+def group_numbers(kind: str, groups: int, draws: int, rng: np.random.Generator) -> Float:
+    """Return what resampling draws for every group, shape (draws, groups).
+
+    Of ``pairs`` how often it is there, of ``wild`` the factor of its residuals.
+    """
+    if kind == "pairs":
+        return rng.multinomial(groups, np.full(groups, 1.0 / groups), size=draws).astype(float)
+    return rng.choice(_WEBB, size=(draws, groups))
+
+
+def refits(
+    fit: CurveRecord, kind: str, draws: int, rng: np.random.Generator, numbers: Float | None = None
+) -> tuple[Float, NDArray[np.bool_]]:
+    """Return the parameters of refits, shape (draws, p), and which of them can be used.
+
+    Parameters
+    ----------
+    fit : CurveRecord
+        The curve.
+    kind : {"pairs", "wild", "smooth"}
+        How to resample.
+    draws : int
+        Refits.
+    rng : numpy.random.Generator
+        Where random numbers come from.
+    numbers : ndarray, shape (draws, groups), optional
+        Those of `group_numbers` for the fit's groups in the order of their names; drawn here by default.
+    """
     names, place = np.unique(fit.points.groups, return_inverse=True)
     enough = np.ones(draws, dtype=bool)
-    if kind == "pairs":
-        drawn = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=draws)
-        weight = np.ascontiguousarray(drawn[:, place], dtype=float)
+    if numbers is None and kind != "smooth":
+        numbers = group_numbers(kind, len(names), draws, rng)
+    if kind == "pairs" and numbers is not None:
+        weight = np.ascontiguousarray(numbers[:, place])
         theta, report = kernel.refit(fit.problem, fit.optimum.theta[None], weight=weight)
         enough = _distinct(fit, weight) >= len(fit.law.parameters)
     else:
         value, slope = kernel.predict(fit.problem, fit.optimum.theta)
-        if kind == "smooth":
+        if numbers is None:
             rest, width, stretch = smoothing(fit.residuals, slope.shape[1])
             shape = (draws, len(value))
             sign = rng.choice([-1.0, 1.0], size=shape)
@@ -207,10 +235,9 @@ def _refits(fit: CurveRecord, kind: str, draws: int, rng: np.random.Generator) -
             root = np.sqrt(fit.problem.weight)
             leverage = np.clip(np.sum(np.linalg.qr(slope * root[:, None])[0] ** 2, axis=1), 0.0, 0.99)
             stretched = fit.residuals / (1.0 - leverage)
-            y = value + stretched * rng.choice(_WEBB, size=(draws, len(names)))[:, place]
+            y = value + stretched * numbers[:, place]
         theta, report = kernel.refit(fit.problem, fit.optimum.theta[None], y=y)
-    usable = enough & np.isfinite(fit.law.natural(theta)).all(axis=1) & (report[:, 1] < CONVERGED)
-    return theta[usable]
+    return theta, enough & np.isfinite(fit.law.natural(theta)).all(axis=1) & (report[:, 1] < CONVERGED)
 
 
 def _distinct(fit: CurveRecord, weight: Float) -> NDArray[np.int64]:

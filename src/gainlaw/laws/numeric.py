@@ -11,7 +11,7 @@ from scipy.special import expit, ndtr
 
 from gainlaw.laws.expression import Graph, evaluate
 
-__all__ = ["values_of"]
+__all__ = ["log_quantity", "values_of", "variable_of"]
 
 _FUNCTIONS: Mapping[str, Any] = {
     "neg": np.negative, "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "arctan": np.arctan,
@@ -38,3 +38,29 @@ def values_of(graph: Graph, values: Mapping[str, Any]) -> NDArray[np.float64]:
     [[1.0], [2.0]]
     """
     return np.asarray(evaluate(graph, values, _FUNCTIONS))
+
+
+def variable_of(transform: str, log: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a variable of a law from the natural logarithm of its quantity; `transform` as in `variables.source_of`.
+
+    Examples
+    --------
+    >>> float(variable_of("decades", np.log(1e10)).round(9))
+    1.0
+    """
+    if transform == "decades":
+        return log / np.log(10.0) - 9.0
+    return log if transform else np.exp(log)
+
+
+def log_quantity(transform: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the natural logarithm of a quantity from the variable that a law has of it; NaN where it has none.
+
+    Examples
+    --------
+    >>> float(np.exp(log_quantity("decades", np.array(1.0))).round(3))
+    10000000000.0
+    """
+    if transform == "decades":
+        return (values + 9.0) * np.log(10.0)
+    return values if transform else np.log(np.where(values > 0.0, values, np.nan))

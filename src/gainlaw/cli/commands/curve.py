@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gainlaw.cli.columns import parse_bounds, parse_compute, parse_fixed, parse_loss
+from gainlaw.cli.columns import open_any, parse_bounds, parse_compute, parse_fixed, parse_loss
 from gainlaw.cli.given import GivenTable, reads_table
+from gainlaw.cli.predictions import (
+    Known,
+    chains_of,
+    changed_laws,
+    parse_places,
+    predicted,
+    refuse_half_of_two_laws,
+    split_known,
+)
 from gainlaw.cli.printing import (
     OutputFormat,
     SafeCsv,
@@ -23,20 +32,21 @@ from gainlaw.cli.printing import (
 )
 from gainlaw.errors import InputError, Problem
 from gainlaw.laws import usual
+from gainlaw.options import DEFAULT_SECOND_LAW
 from gainlaw.scales import Scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gainlaw.curves.chained import Chain
     from gainlaw.curves.fit import CurveFit
     from gainlaw.curves.frontier import Frontier
     from gainlaw.curves.study import CurveStudy
     from gainlaw.laws.record import Law
+    from gainlaw.scores.reading.frames import RawTable
     from gainlaw.tables.table import Table as TableOfNumbers
 
 __all__ = ["curve"]
-
-Known = tuple[dict[str, float], dict[str, tuple[float | None, float | None]]]
 
 
 @reads_table
@@ -135,7 +145,36 @@ def curve(
             "the largest.",
         ),
     ] = None,
-    draws: Annotated[int, typer.Option(help="Refits of the bootstrap of claims and of the frontier.")] = 4000,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--at",
+            metavar="NAME=NUMBER,...",
+            help="Predict at a new place, such as params=7B,tokens=4T; repeat for more.",
+        ),
+    ] = None,
+    then: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="With --y and --at: predict this column, such as accuracy, by a second law of what the first "
+            "predicts; --fix and --bound call its parameters then.NAME.",
+        ),
+    ] = None,
+    then_law: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAW",
+            help=f"The second law, of the column that --y names: a law or a formula. [default: {DEFAULT_SECOND_LAW}]",
+            show_default=False,
+        ),
+    ] = None,
+    then_loss: Annotated[
+        str | None, typer.Option(metavar="LOSS", help="The loss of the second law [default: squared].")
+    ] = None,
+    draws: Annotated[
+        int, typer.Option(help="Refits of the bootstrap of claims, of the frontier and of two laws.")
+    ] = 4000,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -160,8 +199,11 @@ def curve(
     columns = [name.strip() for name in (by or "").split(",") if name.strip()]
     of_table = {"x": x, "se": se, "weights": weights, "trials": trials, "groups": groups, "share": share}
     compute = parse_compute(frontier)
-    known = parse_fixed(fix), parse_bounds(bound)
+    known, known_then = split_known((parse_fixed(fix), parse_bounds(bound)))
+    places = parse_places(at)
+    refuse_half_of_two_laws(y, share, then, then_law, then_loss, places, known_then)
     options = {**parse_loss(loss), "ci_prob": ci_prob, "seed": seed}
+    chains: dict[str, Chain] = {}
     with progress_bar("fitting curves") as progress:
         if y is None:
             wrong = [f"--{name}" for name, value in of_table.items() if value is not None]
@@ -171,10 +213,11 @@ def curve(
         else:
             if scale is not None:
                 raise InputError(Problem("--scale is of gains, and --y of any table"))
-            study, twin = (
-                _of_columns(given, laws, known, columns, {"y": y, **of_table}, options, progress),
-                None,
-            )
+            raw, twin = open_any(given), None
+            study = _of_columns(raw, laws, known, columns, {"y": y, **of_table}, options, progress)
+            if then is not None:
+                second = {**parse_loss(then_loss), "ci_prob": ci_prob, "seed": seed}
+                chains = chains_of(raw, study, then, then_law, known_then, columns, groups, second)
     for name, skipped, reason in study.skipped:
         note(f"{name}: no {skipped} law ({reason})")
     compared = study.comparable and (y is None or len(study.laws) > 1)
@@ -182,6 +225,7 @@ def curve(
     frontiers = {name: study.best(name).frontier(draws) for name in study.curves} if compute else {}
     more = {
         "frontier": frontier_table(frontiers, compute) if frontiers else None,
+        "predictions": predicted(study, chains, places, draws),
         "claims": _verdicts(study, claim, draws, twin) if claim else None,
     }
     further = {name: each for name, each in more.items() if each is not None}
@@ -200,18 +244,23 @@ def curve(
         show(each, form, safe=safe_csv)
     found = [
         (finding, f"{name}, {fitted}: {finding.message}")
-        for (name, fitted), fit in study.fits.items()
+        for (name, fitted), fit in [
+            *study.fits.items(),
+            *(((name, each.second.law.name), each.second) for name, each in chains.items()),
+        ]
         for finding in fit.findings
     ]
     if output is not None:
-        _write(study, frontiers, compute, output, safe_csv)
+        _write(study, frontiers, compute, more["predictions"], output, safe_csv)
         note(f"wrote {output}")
     for finding, message in found:
         if finding.failed:
             warn(message)
         elif finding.check == "bounds":
             note(message)
-    if any(finding.failed for name in study.curves for finding in study.best(name).findings):
+    if any(study.best(name).status != "ok" for name in study.curves) or any(
+        each.status != "ok" for each in chains.values()
+    ):
         raise typer.Exit(1)
 
 
@@ -237,7 +286,7 @@ def _of_gains(
         gains = table if scale is None or scale == table.scale else table.to_scale(scale)
     else:
         gains = table.gains(scale=scale or "points")
-    chosen = _changed([law_of(each) for each in laws or DEFAULT_LAWS], known)
+    chosen = changed_laws([law_of(each) for each in laws or DEFAULT_LAWS], known)
     study = fit_curves(gains, chosen, by=columns, progress=progress, **options)
     print_warnings(gains.notes)
 
@@ -249,7 +298,7 @@ def _of_gains(
 
 
 def _of_columns(
-    given: GivenTable,
+    raw: RawTable,
     laws: list[str],
     known: Known,
     columns: list[str],
@@ -258,7 +307,7 @@ def _of_columns(
     progress: Callable[[int, int], None],
 ) -> CurveStudy:
     """Fit laws to columns of any table, and say what was read from which."""
-    from gainlaw.cli.columns import open_any, parse_columns
+    from gainlaw.cli.columns import parse_columns
     from gainlaw.curves.reading import column_law, curve_points
     from gainlaw.curves.study import CurveStudy, fit_points
     from gainlaw.curves.tying import fit_tied
@@ -270,9 +319,9 @@ def _of_columns(
         raise InputError(
             Problem("--law says how y depends on several columns", hint="name a law, or a formula")
         )
-    chosen = _changed([column_law(each, x) for each in laws or usual()], known)
+    chosen = changed_laws([column_law(each, x) for each in laws or usual()], known)
     rest = {name: column for name, column in named.items() if name not in ("x", "y", "share")}
-    curves = curve_points(open_any(given), named["y"], x, chosen, by=columns, **rest)
+    curves = curve_points(raw, named["y"], x, chosen, by=columns, **rest)
     first = next(iter(curves.values()))
     if first.words:
         note(first.words)
@@ -283,23 +332,6 @@ def _of_columns(
     shared = [name.strip() for name in named["share"].split(",") if name.strip()]
     fit = fit_tied(curves, chosen[0], shared, **options)
     return CurveStudy({("all", fit.law.name): fit}, ())
-
-
-def _changed(laws: list[Law], known: Known) -> list[Law]:
-    """Return laws with parameters that are known and bounds that others keep; every fault of them at once."""
-    from gainlaw.laws.changed import bounded, fixed
-
-    values, bounds = known
-    changed: list[Law] = []
-    problems: list[Problem] = []
-    for each in laws:
-        try:
-            changed.append(fixed(bounded(each, bounds), values))
-        except InputError as error:
-            problems += error.problems
-    if problems:
-        raise InputError(problems)
-    return changed
 
 
 def _verdicts(
@@ -335,7 +367,12 @@ def _parts(text: str) -> list[str]:
 
 
 def _write(
-    study: CurveStudy, frontiers: dict[str, Frontier], compute: list[float], output: Path, safe_csv: bool
+    study: CurveStudy,
+    frontiers: dict[str, Frontier],
+    compute: list[float],
+    predictions: TableOfNumbers | None,
+    output: Path,
+    safe_csv: bool,
 ) -> None:
     from gainlaw._directory import new_directory
     from gainlaw._io import write_text_atomic
@@ -350,6 +387,7 @@ def _write(
     with new_directory(output, FILES, names=("curves.txt",)) as folder:
         tables = [curve_laws_table(study)] if study.comparable else []
         tables += [frontier_table(frontiers, compute)] if frontiers else []
+        tables += [predictions] if predictions is not None else []
         for table in (*tables, curve_parameters_table(study)):
             write_text_atomic(folder / f"{table.name}.csv", table.to_csv(safe=safe_csv))
             write_text_atomic(folder / f"{table.name}.tex", table.to_latex())
