@@ -243,6 +243,9 @@ def test_commands_show_it_and_foretell_with_a_baseline(fit: gl.Fit, cli: Cli, tm
     assert "Change of the gain at equal ability" in shown.out
     asked = ["predict", place, "--params", "13B", "--task", "task1", "--new", "model_family"]
     assert cli(*asked, "--baseline", "0.4").code == 0
+    elsewhere = ["predict", place, "--params", "13B", "--new", "model_family", "--baseline", "0.4"]
+    assert cli(*elsewhere, "--chance", "0").code == 0
+    assert cli(*asked, "--baseline", "0.4", "--chance", "0").code == 2
     refused = cli(*asked)
     assert refused.code == 2
     assert "hangs on its baseline" in refused.err
@@ -291,7 +294,7 @@ def test_its_table_has_every_group(fit: gl.Fit) -> None:
 def test_many_studies_say_what_ability_and_size_change(fit: gl.Fit, curves: gl.Fit) -> None:
     line = gl.fit(fit.gains.to_scale("points"), draws=200, chains=2)
     said = across_words(Across(curves, line, ability=fit)).text
-    assert "Taken apart, one unit of the untuned log-odds changes it by −0.3" in said
+    assert "Taken apart, one unit of the untuned log-odds changes what tuning adds by −0.3" in said
     assert said.count("that of the untuned score alone does not hold zero.") == 1
     assert "Taken apart" not in across_words(Across(curves, line)).text
     with pytest.raises(InputError, match="the fit with ability"):

@@ -545,7 +545,7 @@ def test_the_answer_and_the_comparison_of_laws_agree(bent_study):
     (law, *_) = limits_of(line, {"bent": bend, "flat": bent_study["constant"]})
     gap = float(table["log_evidence"].max() - table.set_index("law").loc["linear", "log_evidence"])
     assert law.startswith("This is the answer of the linear law, but the evidence prefers, by a factor of")
-    factor = f"e^{gap:.0f}" if gap > np.log(1000) else f"{np.exp(gap):.0f}"
+    factor = f"about {float(f'{np.exp(gap):.0e}'):,.0f}" if gap > np.log(1000) else f"{np.exp(gap):.0f}"
     assert f"by a factor of {factor}, the offset power law" in law
     assert "one slope hides a bend" in law
     row = bend.estimates.query("estimand == 'slope' and level == 'overall'").iloc[0]

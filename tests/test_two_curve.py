@@ -13,6 +13,7 @@ import gainlaw as gl
 from gainlaw.errors import InputError
 from gainlaw.posterior.score_curves import points_curve, score_curves
 from gainlaw.scores.simulate_ladders import Ladders, simulate_ladders
+from gainlaw.tables.latex import escape_latex
 
 
 @pytest.fixture(scope="module")
@@ -238,6 +239,17 @@ def test_the_gain_of_a_model_whose_untuned_score_is_known(fit: gl.Fit) -> None:
             fit.predict(**of_task, baseline=wrong)
     with pytest.raises(InputError, match="several levels of chance"):
         fit.predict("3B", baseline=0.6)
+    # A benchmark that is none of the tasks stands where their average does.
+    new = fit.predict("3B", baseline=0.4, chance=0.25).set_index("kind")
+    average = fit.predict("3B").set_index("kind")
+    u = np.log((0.4 - 0.25) / (1.0 - 0.4))
+    expected = 75.0 * (expit(u + average["median"]) - expit(u))
+    np.testing.assert_allclose(new["median"], expected, atol=0.02)
+    for wrong in ({**of_task, "baseline": 0.6}, {"params": "3B"}):
+        with pytest.raises(InputError, match="none of the tasks"):
+            fit.predict(**wrong, chance=0.25)
+    with pytest.raises(InputError, match="'nothing' is not in the fit"):
+        fit.predict("3B", task="nothing", baseline=0.6)
     with pytest.raises(InputError, match="log-odds"):
         fit.in_points().predict(**of_task, baseline=0.6)
 
@@ -295,6 +307,12 @@ def test_several_studies_together_open_a_report(fit: gl.Fit, tmp_path: Path) -> 
     assert compared["model"].iloc[0] in report.across.limits[0]
     assert report.across.limits[-1] == "All of it is made up."
     page, paper = ((tmp_path / "report" / name).read_text() for name in ("report.html", "paper.tex"))
+    # The paper opens with three sentences and one study in short; what is left out there stands in its sections.
+    abstract, body = paper.split("\\end{abstract}")
+    assert report.across.short.count(". ") == 2
+    for text, opens in ((report.across.headline, True), (report.across.limits[-1], False)):
+        assert (escape_latex(text) in abstract, escape_latex(text) in body) == (opens, not opens)
+    assert escape_latex(report.answer.text) in body
     assert page.index("Every study at once") < page.index("The answer of one study")
     for name in ("across_scores", "across_gain"):
         assert f'id="fig-{name.replace("_", "-")}"' in page or f'id="fig-{name}"' in page

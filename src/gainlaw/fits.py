@@ -66,6 +66,7 @@ class Fit(FitRecord):
         new: Sequence[str] = (),
         level: str | None = None,
         baseline: float | None = None,
+        chance: float | None = None,
         ci_prob: float = 0.95,
         seed: int = 0,
         **group: str | Sequence[str],
@@ -81,7 +82,15 @@ class Fit(FitRecord):
         >>> fit.predict("13B", task="xnli", new=["model_family"], baseline=0.45)  # doctest: +SKIP
         """
         return predict(
-            self, params, new=new, level=level, baseline=baseline, ci_prob=ci_prob, seed=seed, **group
+            self,
+            params,
+            new=new,
+            level=level,
+            baseline=baseline,
+            chance=chance,
+            ci_prob=ci_prob,
+            seed=seed,
+            **group,
         )
 
     def in_points(self) -> Fit:

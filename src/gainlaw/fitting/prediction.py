@@ -14,6 +14,7 @@ from scipy.special import expit, logit
 from gainlaw.errors import InputError, Problem
 from gainlaw.posterior.curves import Curve, line_at, new_checkpoint, new_group
 from gainlaw.posterior.estimates import summarise
+from gainlaw.posterior.grid import check_selection
 from gainlaw.posterior.levels import curve_at
 from gainlaw.posterior.record import Posterior
 from gainlaw.posterior.score_curves import PointsCurve, lifted
@@ -31,6 +32,7 @@ def predict(
     new: Sequence[str] = (),
     level: str | None = None,
     baseline: float | None = None,
+    chance: float | None = None,
     ci_prob: float = 0.95,
     seed: int = 0,
     **group: str | Sequence[str],
@@ -52,6 +54,9 @@ def predict(
         one in points from there: with the guess rate ``g`` and ``u`` the chance-corrected log-odds of the baseline,
         ``100 (1 - g) (sigmoid(u + gain) - sigmoid(u))`` for an accuracy. What it says of a model is not used to learn;
         by a law with ability the gain is the one from there.
+    chance : float, optional
+        What guessing scores on the benchmark of the baseline, where no task is given that says so: a benchmark that is
+        not among the tasks, for which their average stands.
     ci_prob : float
         Probability of the intervals.
     seed : int
@@ -81,6 +86,9 @@ def predict(
     if posterior.law.form.lift and new and baseline is None:
         what = "by this law the gain of a group never seen hangs on its baseline, which is not known"
         raise InputError(Problem(what, hint="give the baseline, or the group"))
+    if chance is not None and (baseline is None or "task" in group):
+        what = "chance goes with a baseline on a benchmark that is none of the tasks"
+        raise InputError(Problem(what, "chance", hint="leave it out, or give the baseline and no task"))
     sizes = np.atleast_1d(model_sizes(params))
     listed = {name: [value] if isinstance(value, str) else list(value) for name, value in group.items()}
     empty = [name for name, values in listed.items() if not values]
@@ -89,7 +97,7 @@ def predict(
     chosen = [dict(zip(listed, values, strict=True)) for values in product(*listed.values())]
     parts = []
     for each in chosen:
-        known = None if baseline is None else _known_baseline(posterior, each, float(baseline))
+        known = None if baseline is None else _known_baseline(posterior, each, float(baseline), chance)
         parts.append(_of_group(posterior, sizes, each, new, level, known, ci_prob, seed))
     return pd.concat(parts, ignore_index=True)
 
@@ -106,27 +114,39 @@ class _KnownBaseline:
         return np.asarray(self.room * (expit(self.log_odds + gain) - expit(self.log_odds)))
 
 
-def _known_baseline(posterior: Posterior, group: Mapping[str, str], score: float) -> _KnownBaseline:
-    """Return what an untuned score means on the tasks of some groups."""
+def _known_baseline(
+    posterior: Posterior, group: Mapping[str, str], score: float, guessed: float | None
+) -> _KnownBaseline:
+    """Return what an untuned score means on the tasks of some groups, or where guessing scores so much."""
+    check_selection(posterior, group)
     if posterior.gains.scale != "log_odds" or posterior.reads_points:
         what = "the gain from a known baseline is read off gains on log-odds"
         raise InputError(
             Problem(what, hint="use a fit with scale=log_odds, or one of law=two_curve as it was fitted")
         )
     frame = posterior.gains.frame
-    for column, name in group.items():
-        frame = frame[frame[column].astype(str) == name] if column in frame else frame
+    for (
+        column,
+        name,
+    ) in group.items():  # a combination that was never observed has the facts of its first groups
+        own = frame[frame[column].astype(str) == name] if column in frame else frame
+        frame = own if len(own) else frame
     facts = metric_facts(frame)
-    chances = frame["chance"].to_numpy(float) if "chance" in frame else np.full(len(frame), np.nan)
+    chances = np.full(len(frame), np.nan if guessed is None else guessed)
+    if guessed is None and "chance" in frame:
+        chances = frame["chance"].to_numpy(float)
     if np.isnan(chances).any():
-        raise InputError(
-            Problem("what guessing scores is not known", "chance", hint="a column chance in the table")
-        )
+        hint = "a column chance in the table, or chance here"
+        raise InputError(Problem("what guessing scores is not known", "chance", hint=hint))
     kinds = set(zip(chances, facts.of_rows("best"), facts.of_rows("point"), strict=True))
     if len(kinds) > 1:
         said = ", ".join(f"{chance:g}" for chance in sorted({each[0] for each in kinds}))
         what = f"one baseline cannot stand for tasks with several levels of chance ({said})"
-        raise InputError(Problem(what, hint="give the task"))
+        if guessed is not None:
+            what = "one baseline cannot stand for tasks whose metrics have several best scores"
+        raise InputError(
+            Problem(what, hint="give the task, or chance" if guessed is None else "give the task")
+        )
     ((chance, best, point),) = kinds
     share = (score - chance) / (best - chance)
     if not 0.0 < share < 1.0:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
 
 from gainlaw.errors import InputError, Problem
 from gainlaw.figures.common.arrange import estimate_row, levels
@@ -101,20 +100,36 @@ class Together:
     ----------
     headline : str
         Whether the gain grows, in one sentence.
-    sentences : tuple of str
-        By how much and for whom, what decides it, and what to expect.
+    decides : str
+        What decides it, in one sentence.
+    expect : str
+        What to expect of a model that is none of these, in one sentence.
+    more : tuple of str
+        By how much the gain changes, for whom, and what of it is due to better untuned scores.
     limits : tuple of str
         What the laws foresee, and what the studies are not.
     """
 
     headline: str
-    sentences: tuple[str, ...]
+    decides: str
+    expect: str
+    more: tuple[str, ...]
     limits: tuple[str, ...]
+
+    @property
+    def short(self) -> str:
+        """The answer in three sentences."""
+        return " ".join([self.headline, self.decides, self.expect])
 
     @property
     def text(self) -> str:
         """The whole as one paragraph."""
         return " ".join([self.headline, *self.sentences, *self.limits])
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What follows the headline on a page."""
+        return (self.decides, self.expect, *self.more)
 
 
 def across_words(across: Across) -> Together:
@@ -126,10 +141,14 @@ def across_words(across: Across) -> Together:
         The fits.
     """
     headline, by_family = _grows(across)
+    decides, of_points = _decides(across.fit)
+    apart = () if across.ability is None else (_apart(across.ability),)
     limits = [_foreseen(leave, table) for leave, table in across.comparisons.items()]
     return Together(
         headline,
-        (by_family, _decides(across), _expect(across.fit)),
+        decides,
+        _expect(across.fit if across.ability is None else across.ability),
+        (by_family, *apart, of_points),
         tuple(each for each in (*limits, across.note) if each),
     )
 
@@ -185,7 +204,7 @@ def _grows(across: Across) -> tuple[str, str]:
     if straight is not None:
         others.append(f"by a straight line in size {numbers(straight, across.line)}")
     return headline, (
-        f"Averaged over families, each over its own sizes, it changes by {numbers(average, points)} "
+        f"Averaged over families, each over its own sizes, the gain changes by {numbers(average, points)} "
         f"{SCALES['points'].per_decade} (probability of growth {format_probability(average['p_positive'])}); "
         f"{', '.join(others)}. This rests on {count_of(points.n_rows, 'gain')} from "
         f"{count_of(points.n_checkpoints, 'checkpoint')} of {count_of(points.n_sizes, 'size')}."
@@ -218,15 +237,13 @@ def _apart(fit: FitRecord) -> str:
         "neither holds zero",
     )
     return (
-        f" Taken apart, one unit of the untuned log-odds changes it by {numbers(ability, fit)}, and a decade of size "
-        f"at equal untuned log-odds by {numbers(size, fit)}: {end[len(apart)]}."
+        f"Taken apart, one unit of the untuned log-odds changes what tuning adds by {numbers(ability, fit)}, and a "
+        f"decade of size at equal untuned log-odds by {numbers(size, fit)}: {end[len(apart)]}."
     )
 
 
-def _decides(across: Across) -> str:
-    """Say what moves the gain: size, or where the untuned score stands, and which groups differ."""
-    fit = across.fit
-    apart = "" if across.ability is None else _apart(across.ability)
+def _decides(fit: FitRecord) -> tuple[str, str]:
+    """Say what moves the gain, size or the groups that differ; then where there is most of it to be had."""
     slope = estimate_row(fit, "slope", "overall")
     assert slope is not None
     settled = slope["ci_low"] > 0 or slope["ci_high"] < 0
@@ -244,9 +261,9 @@ def _decides(across: Across) -> str:
     digits = fit.spec.decimals()
     between = ", ".join(f"{format_number(sd, digits)} between {title}" for title, sd in spread.items())
     return (
-        f"What tuning adds on log-odds {of_size}; it differs with a standard deviation of {between}.{apart} In points "
-        "a step on log-odds is worth most midway between floor and ceiling and little near either, and an "
-        "untuned score at the floor does not say how far it is from leaving it."
+        f"What tuning adds on log-odds {of_size}; it differs with a standard deviation of {between}.",
+        "In points a step on log-odds is worth most midway between floor and ceiling and little near either, and an "
+        "untuned score at the floor does not say how far it is from leaving it.",
     )
 
 
@@ -255,16 +272,14 @@ def _expect(fit: FitRecord) -> str:
     new = [
         name for name in ("model_family", "intermediate") if name in {term.name for term in fit.spec.terms}
     ]
-    table = predict(fit, _SIZE, new=new, ci_prob=fit.ci_prob)
-    row = table[table["kind"] == "new_checkpoint"].iloc[0]
-    parts, sure = [], row["ci_low"] > 0 or row["ci_high"] < 0
+    parts, sure = [], True
     for untuned in _UNTUNED:
-        base = logit(untuned / 100.0)
-        median, low, high = (
-            100.0 * expit(base + row[end]) - untuned for end in ("median", "ci_low", "ci_high")
-        )
+        table = predict(fit, _SIZE, new=new, baseline=untuned / 100.0, chance=0.0, ci_prob=fit.ci_prob)
+        row = table[table["kind"] == "new_checkpoint"].iloc[0]
+        sure = sure and bool(row["ci_low"] > 0 or row["ci_high"] < 0)
+        median = format_number(row["median"], 0, MINUS)
         parts.append(
-            f"{format_number(median, 0, MINUS)} {format_interval(low, high, 0, MINUS)} points at {untuned}%"
+            f"{median} {format_interval(row['ci_low'], row['ci_high'], 0, MINUS)} points at {untuned}%"
         )
     end = "." if sure else ": not even the direction is sure."
     return (

@@ -97,8 +97,18 @@ def _better_by_evidence(table: pd.DataFrame, mine: pd.Series) -> tuple[str, str]
     if evidence.isna().all() or evidence.max() < _EVIDENCE:
         return None
     gap, best = float(evidence.max()), int(np.nanargmax(evidence.to_numpy()))
-    factor = f"{np.exp(gap):.0f}" if gap < np.log(1000) else f"e^{gap:.0f}"
-    return str(table["law"].iloc[best]), f"the evidence prefers, by a factor of {factor},"
+    return str(table["law"].iloc[best]), f"the evidence prefers, by a factor of {_factor(gap)},"
+
+
+def _factor(gap: float) -> str:
+    """Return what a difference in log evidence is as a factor.
+
+    >>> _factor(4.2), _factor(12.0), _factor(300.0)
+    ('67', 'about 200,000', 'more than a million')
+    """
+    if gap < np.log(1e3):
+        return f"{np.exp(gap):.0f}"
+    return f"about {float(f'{np.exp(gap):.0e}'):,.0f}" if gap < np.log(1e6) else "more than a million"
 
 
 def _better_by_prediction(table: pd.DataFrame, mine: pd.Series) -> tuple[str, str] | None:

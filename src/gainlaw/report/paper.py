@@ -77,15 +77,32 @@ def render_paper(content: Content, verdicts: Verdicts, title: str) -> str:
     return environment.get_template("paper.tex.j2").render(
         version=gainlaw.__version__,
         title=escape_latex(title),
-        abstract=escape_latex(
-            " ".join(each.text for each in (content.across, content.answer) if each is not None)
-        ),
+        abstract=escape_latex(_abstract(content)),
         failures=[escape_latex(line) for line in diagnostics_words(fits)],
         sections=[section for section in _sections(content, chapters) if section.blocks],
         references=[(key, escape_latex(text)) for key, text in REFERENCES],
         beside=[escape_latex(name) for name in content.tables if name not in inside],
         appendix=_some([_table(content, "untested")]),
     )
+
+
+def _abstract(content: Content) -> str:
+    """Return the answer; beside that of several studies, in three sentences, what the one says follows in short."""
+    if content.across is None:
+        return content.answer.text
+    return " ".join(
+        [content.across.short, "One study in detail:", content.answer.headline, *content.answer.sentences[:1]]
+    )
+
+
+def _opening(content: Content, chapter: Chapter) -> str:
+    """Return the words of a chapter, behind those of the answer that the abstract left to it."""
+    before: tuple[str, ...] = ()
+    if content.across is not None and chapter.id == "across":
+        before = (*content.across.more, *content.across.limits)
+    elif content.across is not None and chapter.id == "results":
+        before = (content.answer.text,)
+    return " ".join((*before, chapter.words)).strip()
 
 
 def _sections(content: Content, chapters: Sequence[Chapter]) -> list[Section]:
@@ -97,7 +114,7 @@ def _sections(content: Content, chapters: Sequence[Chapter]) -> list[Section]:
         grouped = claims_by_group(content.tables["claims"])[1] if "claims_alone" in names else {}
         counted = "; ".join(group_words(stem, rows) for stem, rows in grouped.items())
         many = f"Of claims made for each of many groups, {counted}." if grouped else ""
-        words = [_prose(chapter.words), notes, *method, _prose(many), _pointers(content, names)]
+        words = [_prose(_opening(content, chapter)), notes, *method, _prose(many), _pointers(content, names)]
         parts.append(
             Section(chapter.id, chapter.title, _some([*words, *(_any(content, name) for name in names)]))
         )

@@ -50,6 +50,13 @@ def predict(
             "on log-odds.",
         ),
     ] = None,
+    chance: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SCORE",
+            help="With --baseline and no --task: what guessing scores on a benchmark that is none of the tasks.",
+        ),
+    ] = None,
     ci_prob: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Seed of the new groups.")] = 0,
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print it.")] = "table",
@@ -79,6 +86,7 @@ def predict(
         [parse_size(size) for size in params],
         new=terms,
         baseline=baseline,
+        chance=chance,
         ci_prob=ci_prob,
         seed=seed,
         **chosen,
