@@ -46,6 +46,18 @@ def test_the_samplers_priors_are_those_of_scipy(names: str) -> None:
     assert np.isfinite(found.at(found.start())[2])
 
 
+@pytest.mark.parametrize("name", PRIORS)
+def test_densities_of_priors_are_those_of_scipy(name: str) -> None:
+    own, scipys = PRIORS[name]
+    values = np.concatenate([np.linspace(-1.0, 1.0, 41), np.geomspace(1e-9, 1e6, 60)])
+    with np.errstate(divide="ignore"):
+        expected = scipys.logpdf(values) + np.log(2.0) * (own.family == "halfstudent_t")
+    if own.family == "halfstudent_t":
+        expected[values < 0.0] = -np.inf
+    # densities below 1e-300 have lost digits on either side
+    np.testing.assert_allclose(own.log_density(values), expected, rtol=1e-11, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("scale", "name"),
     [("points", "linear"), ("points", "offset_power"), ("log_odds", "linear"), ("log_odds", "logistic")],

@@ -153,23 +153,30 @@ class Prior:
         return 2.0 * rng.beta(a[0], a[0], size) - 1.0
 
     def log_density(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the log density at `value` (for an sd, at ``value > 0``)."""
-        from scipy import stats
+        """Return the log density at `value` (for an sd, at ``value >= 0``); minus infinity where there can be none."""
+        from scipy.special import betaln, xlog1py
 
-        a = self.arguments
-        if self.family == "normal":
-            return stats.norm.logpdf(value, a[0], a[1])
-        if self.family == "halfnormal":
-            return stats.halfnorm.logpdf(value, scale=a[0])
-        if self.family == "halfcauchy":
-            return stats.halfcauchy.logpdf(value, scale=a[0])
-        if self.family == "halfstudent_t":
-            return np.log(2.0) + stats.t.logpdf(value, a[0], scale=a[1])
-        if self.family == "exponential":
-            return stats.expon.logpdf(value, scale=a[0])
+        a, value = self.arguments, np.asarray(value, dtype=float)
         if self.family == "choice":
-            return np.full(np.shape(value), -np.log(a[0]))
-        return stats.beta.logpdf((np.asarray(value) + 1.0) / 2.0, a[0], a[0]) - np.log(2.0)
+            return np.full(value.shape, -np.log(a[0]))
+        if self.family == "lkj":
+            inside = np.abs(value) <= 1.0
+            within = np.where(inside, value, 0.0)
+            power = xlog1py(a[0] - 1.0, within) + xlog1py(a[0] - 1.0, -within)
+            constant = betaln(a[0], a[0]) + (2.0 * a[0] - 1.0) * np.log(2.0)
+            return np.where(inside, power - constant, -np.inf)
+        z = (value - (a[0] if self.family == "normal" else 0.0)) / a[-1]
+        if self.family == "normal":
+            return -0.5 * z**2 - 0.5 * np.log(2.0 * np.pi) - np.log(a[-1])
+        if self.family == "halfnormal":
+            positive = -0.5 * z**2 + 0.5 * np.log(2.0 / np.pi)
+        elif self.family == "exponential":
+            positive = -z
+        else:
+            nu = a[0] if self.family == "halfstudent_t" else 1.0
+            positive = np.log(2.0) - 0.5 * (nu + 1.0) * np.log1p(z**2 / nu)
+            positive -= 0.5 * np.log(nu) + betaln(0.5 * nu, 0.5)
+        return np.where(value >= 0.0, positive - np.log(a[-1]), -np.inf)
 
     def widening(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
         r"""Return how the log density at `value` changes as the prior is widened about its centre.
