@@ -60,6 +60,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pd.DataFrame(np.diag(effects["se"] ** 2)).to_csv("V.csv", index=False, header=False)
     write_items(tmp_path)
     write_runs(tmp_path)
+    write_models(tmp_path)
     for path in sorted(write_ladder(tmp_path / "made").rglob("*.json*")):
         renamed = Path("results", *(part.replace("-chat", "-instruct") for part in path.parts[-2:]))
         renamed.parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +105,20 @@ def write_runs(folder: Path) -> None:
     pd.DataFrame(rows, columns=names).to_csv(folder / "runs.csv", index=False)
 
 
+def write_models(folder: Path) -> None:
+    """Write scores of published models, made of one ability that grows with compute in each family."""
+    rng = np.random.default_rng(6)
+    rows = []
+    for family, slope in (("red", 0.2), ("blue", 0.15), ("green", 0.1)):
+        for flops in np.geomspace(1e21, 1e24, 5):
+            ability = slope * np.log(flops / 1e22) + 0.02 * rng.standard_normal()
+            scores = 0.4 + ability * np.array([0.5, 0.4, 0.3, 0.6]) + 0.01 * rng.standard_normal(4)
+            agent = 1 / (1 + np.exp(-6 * (ability - 0.2)))
+            rows.append((family, f"{family} {flops:.0e}", flops, *scores, agent))
+    names = ["family", "model", "flops", "mmlu", "arc", "hellaswag", "gsm8k", "agent"]
+    pd.DataFrame(rows, columns=names).to_csv(folder / "models.csv", index=False)
+
+
 def outcome(cli: Cli, line: str) -> tuple[int, str]:
     """Run one line that a page shows, with fewer draws and rows; an answer that must not be trusted is one too."""
     if "|" in line:
@@ -131,7 +146,11 @@ def elsewhere(line: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name not in OWN], ids=lambda page: page.stem)
 def test_what_a_page_shows_runs(page: Path, folder: Path, cli: Cli) -> None:
-    names = {"gl": gl, "frame": pd.read_csv(folder / "runs.csv")}
+    names = {
+        "gl": gl,
+        "frame": pd.read_csv(folder / "runs.csv"),
+        "models": pd.read_csv(folder / "models.csv"),
+    }
     for kind, of, block in shown(page):
         if kind == "console":
             lines = [line[2:] for line in block.splitlines() if line.startswith("$ ")]

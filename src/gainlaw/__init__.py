@@ -49,6 +49,7 @@ _EXPORTS = {
     "fit_curve": "curves.fit",
     "curve_points": "curves.reading",
     "chain": "curves.chained",
+    "components": "curves.principal",
     "formula_law": "laws",
     "assess": "claims.assessment",
     "assess_file": "claims.assessment",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from gainlaw.claims.grammar.parse import parse_claim
     from gainlaw.curves.chained import chain
     from gainlaw.curves.fit import fit_curve
+    from gainlaw.curves.principal import components
     from gainlaw.curves.reading import curve_points
     from gainlaw.designs import Design, design
     from gainlaw.errors import DiagnosticsError, GainlawError, InputError

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gainlaw.cli.printing import note
 from gainlaw.cli.selection import fitting_rows, parse_where, require_columns
 from gainlaw.cli.sources import DATASET, open_table, parse_pairs
 from gainlaw.errors import InputError, Problem
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
     from gainlaw.cli.given import GivenTable
     from gainlaw.scores.reading.frames import RawTable
 
-__all__ = ["open_any", "parse_bounds", "parse_columns", "parse_compute", "parse_fixed", "parse_loss"]
+__all__ = [
+    "open_any",
+    "parse_bounds",
+    "parse_columns",
+    "parse_compute",
+    "parse_fixed",
+    "parse_loss",
+    "with_components",
+]
 
 _LIMIT = re.compile(r"([^=<>]+?)\s*(<=|>=|<|>)\s*([^\s=]+)")
 #: Losses that take a number, and what it is called in `gainlaw.fit_curve`.
@@ -48,6 +57,36 @@ def open_any(given: GivenTable) -> RawTable:
         raw = read_raw(given.evals)
     raw = raw.renamed(parse_pairs(given.rename or (), "--rename", "OLD=NEW"))
     return _rows(raw, given.where or ())
+
+
+def with_components(raw: RawTable, scores: str | None, used: Sequence[str]) -> RawTable:
+    """Return a table with the principal components of scores as columns, as many as are used, and say what they hold.
+
+    Parameters
+    ----------
+    raw : RawTable
+        The table.
+    scores : str, optional
+        Columns of scores by commas; the table as it is without.
+    used : sequence of str
+        Where components are named, as ``pc2``.
+
+    Raises
+    ------
+    InputError
+        If none is used, or the scores cannot be decomposed.
+    """
+    from gainlaw.curves.principal import components
+
+    if scores is None:
+        return raw
+    named = [int(found) for text in used for found in re.findall(r"\bpc(\d+)\b", text)]
+    if not named:
+        raise InputError(Problem("--components: no pc1 in --y, --x or --then", hint="--y pc1 or --x pc1"))
+    columns = [part.strip() for part in scores.split(",") if part.strip()]
+    made = components(raw, columns, number=max(1, *named), draws=2)
+    note(made.words)
+    return replace(raw, frame=made.table)
 
 
 def _rows(raw: RawTable, conditions: Sequence[str]) -> RawTable:

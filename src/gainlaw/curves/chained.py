@@ -82,8 +82,9 @@ class Chain:
     def resampled(self, draws: int = DRAWS) -> Resampled:
         """Return refits of both laws; groups that are the same runs are drawn together.
 
-        Each is resampled as `gainlaw.curves.resampling.bootstrap` would resample it; where that differs between them,
-        runs are drawn in pairs for both if there are ten or more, and otherwise for each by itself.
+        Each is resampled as `gainlaw.curves.resampling.bootstrap` would resample it. Where that differs between them,
+        runs are drawn in pairs if both have ten or more, else their residuals are multiplied (wild) if both losses
+        allow it, else each is resampled by itself.
 
         Parameters
         ----------
@@ -110,8 +111,8 @@ class Chain:
             raise InputError(Problem("as many parameters as points: nothing is left to resample"))
         names = np.unique(np.concatenate([np.unique(fit.points.groups) for fit in fits]))
         kinds = tuple(kind_of(fit) for fit in fits)
-        if self.same_runs and kinds[0] != kinds[1] and len(names) >= FEW:
-            kinds = ("pairs", "pairs")
+        if self.same_runs and kinds[0] != kinds[1]:
+            kinds = _common(fits) or kinds
         together = self.same_runs and kinds[0] == kinds[1] and kinds[0] in ("pairs", "wild")
         rng = np.random.default_rng(np.random.SeedSequence(self.first.seed, spawn_key=(23,)))
         block = max(BLOCK // max(len(fit.points) for fit in fits), 1)
@@ -285,6 +286,14 @@ def chain(first: CurveFit, second: CurveFit, *, same_runs: bool | None = None) -
     if problems:
         raise InputError(problems)
     return Chain(first, second, _same_runs(first, second) if same_runs is None else bool(same_runs))
+
+
+def _common(fits: tuple[CurveFit, CurveFit]) -> tuple[str, str] | None:
+    """Return a way in which the runs of both fits may be resampled at once; None where there is none."""
+    if min(fit.points.n_groups for fit in fits) >= FEW:
+        return "pairs", "pairs"
+    plain = all(fit.loss not in ("huber", "lad") and fit.points.trials is None for fit in fits)
+    return ("wild", "wild") if plain else None
 
 
 def _same_runs(first: CurveFit, second: CurveFit) -> bool:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gainlaw.cli.columns import open_any, parse_bounds, parse_compute, parse_fixed, parse_loss
+from gainlaw.cli.columns import (
+    open_any,
+    parse_bounds,
+    parse_compute,
+    parse_fixed,
+    parse_loss,
+    with_components,
+)
+from gainlaw.cli.curve_files import write_curves
 from gainlaw.cli.given import GivenTable, reads_table
 from gainlaw.cli.predictions import (
     Known,
@@ -40,7 +48,6 @@ if TYPE_CHECKING:
 
     from gainlaw.curves.chained import Chain
     from gainlaw.curves.fit import CurveFit
-    from gainlaw.curves.frontier import Frontier
     from gainlaw.curves.study import CurveStudy
     from gainlaw.laws.record import Law
     from gainlaw.scores.reading.frames import RawTable
@@ -92,6 +99,14 @@ def curve(
     ] = None,
     trials: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="With --y, where it counts: out of how many.")
+    ] = None,
+    components: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN,...",
+            help="With --y: the principal components of these scores, pc1, pc2, ..., as further columns of the table; "
+            "missing scores are imputed.",
+        ),
     ] = None,
     groups: Annotated[
         str | None,
@@ -197,7 +212,8 @@ def curve(
 
     laws = [name.strip() for text in law or () for name in _parts(text) if name.strip()]
     columns = [name.strip() for name in (by or "").split(",") if name.strip()]
-    of_table = {"x": x, "se": se, "weights": weights, "trials": trials, "groups": groups, "share": share}
+    of_table = {"x": x, "se": se, "weights": weights, "trials": trials, "groups": groups, "share": share,
+                "components": components}  # fmt: skip
     compute = parse_compute(frontier)
     known, known_then = split_known((parse_fixed(fix), parse_bounds(bound)))
     places = parse_places(at)
@@ -213,7 +229,7 @@ def curve(
         else:
             if scale is not None:
                 raise InputError(Problem("--scale is of gains, and --y of any table"))
-            raw, twin = open_any(given), None
+            raw, twin = with_components(open_any(given), components, [y, x or "", then or "", *laws]), None
             study = _of_columns(raw, laws, known, columns, {"y": y, **of_table}, options, progress)
             if then is not None:
                 second = {**parse_loss(then_loss), "ci_prob": ci_prob, "seed": seed}
@@ -251,7 +267,7 @@ def curve(
         for finding in fit.findings
     ]
     if output is not None:
-        _write(study, frontiers, compute, more["predictions"], output, safe_csv)
+        write_curves(study, frontiers, compute, more["predictions"], output, safe_csv)
         note(f"wrote {output}")
     for finding, message in found:
         if finding.failed:
@@ -320,7 +336,7 @@ def _of_columns(
             Problem("--law says how y depends on several columns", hint="name a law, or a formula")
         )
     chosen = changed_laws([column_law(each, x) for each in laws or usual()], known)
-    rest = {name: column for name, column in named.items() if name not in ("x", "y", "share")}
+    rest = {name: column for name, column in named.items() if name not in ("x", "y", "share", "components")}
     curves = curve_points(raw, named["y"], x, chosen, by=columns, **rest)
     first = next(iter(curves.values()))
     if first.words:
@@ -364,40 +380,3 @@ def _verdicts(
 def _parts(text: str) -> list[str]:
     """Split names at commas; a formula, which may hold commas, is one part."""
     return text.split(",") if all(part.strip().isidentifier() for part in text.split(",")) else [text]
-
-
-def _write(
-    study: CurveStudy,
-    frontiers: dict[str, Frontier],
-    compute: list[float],
-    predictions: TableOfNumbers | None,
-    output: Path,
-    safe_csv: bool,
-) -> None:
-    from gainlaw._directory import new_directory
-    from gainlaw._io import write_text_atomic
-    from gainlaw._listing import FILES
-    from gainlaw.figures.common.style import save_figure
-    from gainlaw.figures.curves import plot_curves
-    from gainlaw.figures.frontier import plot_frontier
-    from gainlaw.figures.surface import plot_laws
-    from gainlaw.tables.curves import curve_laws_table, curve_parameters_table
-    from gainlaw.tables.frontier import frontier_table
-
-    with new_directory(output, FILES, names=("curves.txt",)) as folder:
-        tables = [curve_laws_table(study)] if study.comparable else []
-        tables += [frontier_table(frontiers, compute)] if frontiers else []
-        tables += [predictions] if predictions is not None else []
-        for table in (*tables, curve_parameters_table(study)):
-            write_text_atomic(folder / f"{table.name}.csv", table.to_csv(safe=safe_csv))
-            write_text_atomic(folder / f"{table.name}.tex", table.to_latex())
-        words = "".join(f"{name}: {words}\n\n" for name, words in study.words.items())
-        write_text_atomic(folder / "curves.txt", words)
-        best = [study.best(name) for name in study.curves]
-        try:
-            drawn = plot_curves(best) if all(each.sized for each in best) else plot_laws(best)
-            save_figure(drawn, folder / "curves")
-        except InputError as error:
-            note(f"no figure of the laws: {error}")
-        for place, each in enumerate(frontiers.values()):
-            save_figure(plot_frontier(each, compute), folder / f"frontier{place + 1 if place else ''}")
