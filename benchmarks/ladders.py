@@ -149,9 +149,9 @@ def ability_table(runner: Runner, runs: int) -> list[str]:
     return [
         *lines,
         "",
-        f"An effect of size, which there is none of, was found in {' and '.join(false)}. Fits that",
-        f"failed their diagnostics: {failed} of {2 * runs}; those whose importance weights failed, so that the",
-        f"sampler took over: {fallen}.",
+        f"An effect of size, which there is none of, was found in {' and '.join(false)}.",
+        f"Fits that failed their diagnostics: {failed} of {2 * runs}; those whose importance weights failed, so that",
+        f"the sampler took over: {fallen}.",
         "",
     ]
 
