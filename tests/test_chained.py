@@ -240,6 +240,7 @@ def test_the_command_predicts_in_one_step_and_in_two(cli: Cli, tmp_path) -> None
     np.testing.assert_allclose(written["value_high"], np.exp(fit["high"]), rtol=1e-9)
     for options, message in (
         (["--then", "accuracy"], "--then goes with --y and --at"),
+        ([*at, "--by", "loss", "--share", "e"], "share no parameters"),
         (["--then-law", "linear"], "--then-law: with --then alone"),
         (["--fix", "then.c=0.25"], "then.c: with --then alone"),
         ([*at, "--at", "params=1B"], "places with different names"),

@@ -241,6 +241,10 @@ def test_the_command_takes_bounds(cli: Cli, tmp_path) -> None:
     for options, words in (
         (["--bound", "c=0.5"], ["--bound c=0.5: no bounds"]),
         (
+            ["--bound", "c=0:nan", "--bound", "r=x:"],
+            ["--bound c=0:nan: no bounds", "--bound r=x:: no bounds"],
+        ),
+        (
             ["--bound", "c=1:0", "--bound", "q=0:", "--bound", "r=:-1"],
             ["cross", "no parameter q", "is positive"],
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -178,7 +179,7 @@ def parse_bounds(texts: Sequence[str] | None) -> dict[str, tuple[float | None, f
     found, wrong = {}, []
     for name, text in parse_pairs(texts or (), "--bound", "NAME=LOW:HIGH").items():
         ends = [part.strip() for part in text.split(":")]
-        if len(ends) != 2 or not all(_number(part) for part in ends if part):
+        if len(ends) != 2 or not all(_number(part) and math.isfinite(float(part)) for part in ends if part):
             wrong.append(Problem(f"--bound {name}={text}: no bounds", hint="alpha=0:1, e=0: or r=:2"))
         else:
             low, high = (float(part) if part else None for part in ends)

@@ -137,7 +137,7 @@ def refuse_half_of_two_laws(
     places: list[dict[str, str]],
     known: Known,
 ) -> None:
-    """Refuse options of a second law without it, and a second law that there is nothing to predict with."""
+    """Refuse half of two laws, and places of curves that share parameters."""
     parts = {
         "--then-law": law,
         "--then-loss": loss,
@@ -146,9 +146,11 @@ def refuse_half_of_two_laws(
     spare = [name for name, value in parts.items() if value is not None]
     if then is None and spare:
         raise InputError(Problem(f"{', '.join(spare)}: with --then alone", hint="--then COLUMN"))
-    if then is not None and (y is None or share is not None or not places):
+    if places and share is not None:
+        raise InputError(Problem("--at is for curves that share no parameters", hint="leave out --share"))
+    if then is not None and (y is None or not places):
         hint = "--y loss --x params,tokens --then accuracy --at params=7B,tokens=4T"
-        raise InputError(Problem("--then goes with --y and --at, and without --share", hint=hint))
+        raise InputError(Problem("--then goes with --y and --at", hint=hint))
 
 
 def predicted(
