@@ -70,9 +70,8 @@ def cli() -> Cli:
     return run_cli
 
 
-@pytest.fixture
-def svg_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw figures as SVG alone, a third of the work; a test that uses it reads no PDF or PNG."""
+def draw_svg_alone(patch: pytest.MonkeyPatch) -> None:
+    """Have figures drawn as SVG alone, a third of the work; PDF and PNG are files without a picture."""
     from gainlaw.figures.common.style import PaperFigure
 
     savefig = PaperFigure.savefig
@@ -83,7 +82,13 @@ def svg_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         else:
             target.write(b"not drawn")
 
-    monkeypatch.setattr(PaperFigure, "savefig", once)
+    patch.setattr(PaperFigure, "savefig", once)
+
+
+@pytest.fixture
+def svg_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw figures as SVG alone; a test that uses it reads no PDF or PNG."""
+    draw_svg_alone(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
-"""A tiny training that any number of processes does: one of them alone, or several under torch's launcher.
+"""A tiny training that any number of processes does: one of them alone, or two together.
 
-``python -m torch.distributed.run --standalone --nproc-per-node 2 tests/spread_training.py PLAN.json``
+``python tests/spread_training.py PLAN.json``
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -178,15 +179,20 @@ def run(plan: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def main(plan: Path) -> None:
+def main(plan: Path) -> int:
+    """Do a plan by two processes; the second is a copy of the first, which has everything imported."""
+    other = os.fork()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    dist.init_process_group("gloo")
+    os.environ |= {"RANK": str(int(other == 0)), "LOCAL_RANK": str(int(other == 0)), "WORLD_SIZE": "2"}
+    meeting = plan.with_suffix(".meeting").as_uri()
+    dist.init_process_group("gloo", init_method=meeting, rank=int(other == 0), world_size=2)
     found = run(json.loads(plan.read_text()))
     if ranks_here().leads:
         plan.with_suffix(".out").write_text(json.dumps(found))
     dist.destroy_process_group()
+    return os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) if other else 0
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(main(Path(sys.argv[1])))

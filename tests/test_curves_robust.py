@@ -101,14 +101,14 @@ def test_linear_laws_reach_the_optimum_that_duality_and_linear_programming_prove
             assert fit.optimum.objective <= exact.fun * (1 + REACHED), (name, seed)
 
 
-def reference(fit: CurveFit, truth: np.ndarray, seed: int) -> float:
-    """Return the best proven optimum of long searches from 96 starts, the truth and the fit, and their squares."""
+def reference(fit: CurveFit, truth: np.ndarray, seed: int, count: int) -> float:
+    """Return the best proven optimum of long searches from random starts, the truth and the fit, and their squares."""
     problem = (
         fit.problem
         if fit.loss == "huber"
         else replace(fit.problem, setting=(1e-3 * fit.problem.setting[0], 0.0))
     )
-    starts = spread_starts(problem, 96, np.random.default_rng(seed))
+    starts = spread_starts(problem, count, np.random.default_rng(seed))
     starts = np.concatenate([starts, truth[None], fit.optimum.theta[None]])
     theta, report = kernel.refit(
         problem, np.concatenate([starts, kernel.refit(problem.unweighted, starts)[0]]), steps=2000
@@ -121,7 +121,7 @@ def reference(fit: CurveFit, truth: np.ndarray, seed: int) -> float:
     )
 
 
-def misses(law: Law, seed: int) -> list[tuple[object, ...]]:
+def misses(law: Law, seed: int, count: int) -> list[tuple[object, ...]]:
     """Fit one random study by both losses; return what neither reached a proven optimum nor is said to have failed."""
     rng = np.random.default_rng(seed + 10_000)
     p = len(law.parameters)
@@ -133,7 +133,7 @@ def misses(law: Law, seed: int) -> list[tuple[object, ...]]:
         fit = gl.fit_curve(
             variables, y, law=law, loss=loss, delta=delta if loss == "huber" else None, seed=seed
         )
-        best = reference(fit, truth, seed)
+        best = reference(fit, truth, seed, count)
         short = fit.optimum.objective / best - 1.0
         few = fit.optimum.agreeing < min(3, fit.optimum.converged)
         if fit.optimum.certified and short > REACHED:
@@ -143,14 +143,15 @@ def misses(law: Law, seed: int) -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize("name", sorted(EVERY))
 def test_huber_and_lad_reach_proven_optima_of_every_law(name: str) -> None:
-    assert not misses(EVERY[name], 3)
+    """Held against a dozen searches, each as long as those of the study of 300 below, which has 96."""
+    assert not misses(EVERY[name], 3, 12)
 
 
 @pytest.mark.calibration
 def test_huber_and_lad_reach_proven_optima_in_300_studies() -> None:
     """All laws in turn; one study in a hundred may end in another proven optimum than the best of 200 searches."""
     names = sorted(EVERY)
-    found = [miss for seed in range(300) for miss in misses(EVERY[names[seed % len(names)]], seed)]
+    found = [miss for seed in range(300) for miss in misses(EVERY[names[seed % len(names)]], seed, 96)]
     print(f"{len(found)} of 600 fits neither at the best proven optimum nor failed", found)
     assert len(found) <= 6
 

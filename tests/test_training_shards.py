@@ -18,16 +18,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import run_cli
 from gainlaw.errors import InputError
 from gainlaw.training.experiment.reading import open_experiment, parse_experiment
 from gainlaw.training.plan.report import make_plan
 from gainlaw.training.runs.graph import build_graph
 from gainlaw.training.shards.launching import shards_of
 from gainlaw.training.train.batches import micro_batches
-from gainlaw.units.schedule import run_units
-from gainlaw.units.store import Store
-from gainlaw.units.unit import Unit, make_unit
-from tiny_training import TOKENIZERS, config_of, repeatable
+from gainlaw.units import schedule
+from tiny_training import TOKENIZERS, WorkersHere, config_of, repeatable
 
 pytest.importorskip("torch")
 
@@ -88,23 +87,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
             ),
         ]
         (root / "plan.json").write_text(json.dumps(plan))
-        launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node=2"]
         done = subprocess.run(
-            [
-                sys.executable,
-                "-W",
-                "error::UserWarning",
-                "-m",
-                *launcher,
-                str(SCRIPT),
-                str(root / "plan.json"),
-            ],
-            env=os.environ | {"PYTHONWARNINGS": "error::UserWarning"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+            [sys.executable, "-W", "error::UserWarning", str(SCRIPT), str(root / "plan.json")],
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
         together = json.loads((root / "plan.out").read_text())
         alone += spread_training.run([curve("two then one", CUT | {"tokens": 4096})])
@@ -346,37 +332,6 @@ def test_what_is_made_here_or_prompted_is_not_spread(tmp_path: Path) -> None:
 # Who does it
 
 
-def see(unit: Unit, store: Store, place: Path) -> None:
-    """Note which GPUs a unit sees, and when."""
-    begun = time.time()
-    time.sleep(0.3)
-    seen = {"gpus": os.environ["CUDA_VISIBLE_DEVICES"], "begun": begun, "ended": time.time()}
-    (place / "seen.json").write_text(json.dumps(seen))
-
-
-def test_a_unit_has_the_gpus_that_it_takes_for_itself(tmp_path: Path) -> None:
-    takes = [1, 1, 3, 1, 2, 1]
-    made = [make_unit("see", {"number": n, "takes": t}, code="1") for n, t in enumerate(takes)]
-    store = Store(tmp_path)
-    ends = run_units(
-        {unit.name: unit for unit in made},
-        store,
-        see,
-        workers=3,
-        takes=lambda unit: int(unit.spec["takes"]),
-        devices=["5", "GPU-ab", "7"],
-    )
-    assert {end.state for end in ends} == {"done"}
-    seen = [json.loads((store.path(unit.name) / "seen.json").read_text()) for unit in made]
-    assert [len(each["gpus"].split(",")) for each in seen] == takes
-    assert set(seen[2]["gpus"].split(",")) == {"5", "GPU-ab", "7"}
-    for i, one in enumerate(seen):
-        for two in seen[:i]:
-            apart = one["begun"] >= two["ended"] or two["begun"] >= one["ended"]
-            assert apart or not set(one["gpus"].split(",")) & set(two["gpus"].split(","))
-    assert seen[0]["gpus"] != seen[1]["gpus"]  # they are begun together
-
-
 def test_models_spread_over_more_gpus_than_there_are_do_not_begin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -410,19 +365,22 @@ def ranks(process: int) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize("signalled", [False, pytest.param(True, marks=pytest.mark.calibration)])
 def test_a_killed_process_ends_the_unit_and_another_attempt_ends_where_one_process_does(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signalled: bool
 ) -> None:
     model_folder("xlmr", tmp_path / "m")
     for name, shards in (("two", "shards = 2"), ("one", "")):
         (tmp_path / f"{name}.toml").write_text(TOML.format(more=shards))
 
-    def start(name: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "gainlaw.cli", "run", str(tmp_path / f"{name}.toml")]
-        command += ["-o", str(tmp_path / name), "--json"]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def words(name: str) -> list[str]:
+        return ["run", str(tmp_path / f"{name}.toml"), "-o", str(tmp_path / name), "--json"]
 
-    with start("two") as process:
+    def states(out: str) -> list[str]:
+        return [unit["state"] for unit in json.loads(out)["units"]]
+
+    command = [sys.executable, "-m", "gainlaw.cli", *words("two")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None and not list(
             tmp_path.glob("two/units/finetune-*.part/snapshot-*/.metadata")
         ):
@@ -437,21 +395,15 @@ def test_a_killed_process_ends_the_unit_and_another_attempt_ends_where_one_proce
         (failure,) = json.loads(failures.read_text())
         assert failure["again"]
         assert "one of 2 processes failed or was killed, and all have ended" in failure["said"]
-        # a signal from outside, as Slurm sends it to all processes, is one to write down where they are and go on later
-        at = [path.name for path in tmp_path.glob("two/units/*.part/snapshot-*")]
-        while process.poll() is None and not (
-            ranks(process.pid) and [p.name for p in tmp_path.glob("two/units/*.part/snapshot-*")] != at
-        ):
-            time.sleep(0.05)
-        for pid in ranks(process.pid):
-            os.kill(pid, signal.SIGTERM)
+        if signalled:
+            ask_to_stop(process, tmp_path)
         out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
-    states = [unit["state"] for unit in json.loads(out)["units"]]
-    assert states == ["done"] * 4
-    with start("one") as process:
-        out, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
+    assert states(out) == ["done"] * 4
+    monkeypatch.setattr(schedule, "Workers", WorkersHere)
+    with repeatable():
+        alone = run_cli(*words("one"))
+    assert alone.code == 0, alone.err
     one, two = (
         {p.parent.name: p for p in (tmp_path / n).glob("units/*/predictions.parquet")} for n in ("one", "two")
     )
@@ -464,9 +416,18 @@ def test_a_killed_process_ends_the_unit_and_another_attempt_ends_where_one_proce
     tables = [(tmp_path / name / "spread" / "evaluations.csv").read_text() for name in ("one", "two")]
     assert tables[0] == tables[1]
     # what is finished is kept, by however many processes it would be done now
-    with start("two") as process:
-        out, err = process.communicate(timeout=120)
-    assert {unit["state"] for unit in json.loads(out)["units"]} == {"kept"}
+    assert set(states(run_cli(*words("two")).out)) == {"kept"}
+
+
+def ask_to_stop(process: subprocess.Popen[str], folder: Path) -> None:
+    """Send what Slurm sends to all processes, once they have a new snapshot: they write down where they are."""
+    at = [path.name for path in folder.glob("two/units/*.part/snapshot-*")]
+    while process.poll() is None and not (
+        ranks(process.pid) and [p.name for p in folder.glob("two/units/*.part/snapshot-*")] != at
+    ):
+        time.sleep(0.05)
+    for pid in ranks(process.pid):
+        os.kill(pid, signal.SIGTERM)
 
 
 def alive(pid: int) -> bool:

@@ -231,6 +231,37 @@ def test_clearing_up_leaves_what_is_wanted_held_or_finished(tmp_path: Path) -> N
     assert not store.parts(held.name)
 
 
+def see(unit: Unit, store: Store, place: Path) -> None:
+    """Note which GPUs a unit sees, and when."""
+    begun = time.time()
+    time.sleep(0.3)
+    seen = {"gpus": os.environ["CUDA_VISIBLE_DEVICES"], "begun": begun, "ended": time.time()}
+    (place / "seen.json").write_text(json.dumps(seen))
+
+
+def test_a_unit_has_the_gpus_that_it_takes_for_itself(tmp_path: Path) -> None:
+    takes = [1, 1, 3, 1, 2, 1]
+    made = [make_unit("see", {"number": n, "takes": t}, code="1") for n, t in enumerate(takes)]
+    store = Store(tmp_path)
+    ends = run_units(
+        {unit.name: unit for unit in made},
+        store,
+        see,
+        workers=3,
+        takes=lambda unit: int(unit.spec["takes"]),
+        devices=["5", "GPU-ab", "7"],
+    )
+    assert {end.state for end in ends} == {"done"}
+    seen = [json.loads((store.path(unit.name) / "seen.json").read_text()) for unit in made]
+    assert [len(each["gpus"].split(",")) for each in seen] == takes
+    assert set(seen[2]["gpus"].split(",")) == {"5", "GPU-ab", "7"}
+    for i, one in enumerate(seen):
+        for two in seen[:i]:
+            apart = one["begun"] >= two["ended"] or two["begun"] >= one["ended"]
+            assert apart or not set(one["gpus"].split(",")) & set(two["gpus"].split(","))
+    assert seen[0]["gpus"] != seen[1]["gpus"]  # they are begun together
+
+
 @pytest.mark.usefixtures("here")
 def test_a_unit_that_somebody_else_does_is_waited_for_while_others_are_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
