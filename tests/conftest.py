@@ -15,6 +15,8 @@ import pytest
 from hypothesis import settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Of one thread, and without processes that draw beside this one: there are as many tests at a time as cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("tests", deadline=None, derandomize=True)
 settings.load_profile("tests")
 
@@ -89,6 +91,15 @@ def draw_svg_alone(patch: pytest.MonkeyPatch) -> None:
 def svg_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw figures as SVG alone; a test that uses it reads no PDF or PNG."""
     draw_svg_alone(monkeypatch)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures out of reports, for tests of their words and tables."""
+    from gainlaw.report import exhibits
+
+    monkeypatch.setattr(exhibits, "FIGURES", ())
+    monkeypatch.setattr(exhibits, "LONGEST_FIRST", ())
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import pytest
 
 import chromium
 import gainlaw as gl
+from conftest import draw_svg_alone
 
 AXE = Path(__file__).parent / "browser" / "node_modules" / "axe-core" / "axe.min.js"
 WIDTHS, THEMES = (1400, 390), ("light", "dark")
@@ -61,7 +62,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     verdicts = gl.assess_file(fits, claims)
     out = tmp_path_factory.mktemp("report")
-    return gl.write_report(fits, out, verdicts=verdicts, title="<script>window.hacked = 5</script> & co").path
+    with pytest.MonkeyPatch.context() as patch:
+        draw_svg_alone(patch)  # which is what the page holds
+        title = "<script>window.hacked = 5</script> & co"
+        return gl.write_report(fits, out, verdicts=verdicts, title=title).path
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -54,7 +54,7 @@ def sparse() -> gl.Fit:
     return gl.fit(effects(4), draws=300, chains=2, seed=1)
 
 
-@pytest.mark.usefixtures("svg_alone")
+@pytest.mark.usefixtures("undrawn")
 def test_a_grid_of_which_most_was_never_observed_is_told_everywhere(sparse: gl.Fit, tmp_path) -> None:
     (note,) = (check for check in sparse.diagnostics.checks if check.name == "cells")
     assert note.text.startswith(f"{REMARK}21 were observed, the fewest with task t0 (1 of 12) and language")

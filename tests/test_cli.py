@@ -199,7 +199,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory, cli: Cli) -> Path:
     return folder / "fit"
 
 
-@pytest.mark.usefixtures("svg_alone")
+@pytest.mark.usefixtures("undrawn")
 def test_failed_diagnostics_are_told_by_every_command(failed: Path, cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "claims.toml").write_text(CLAIMS)
     for arguments in (

@@ -193,8 +193,18 @@ def test_packaged_tables_hold_every_published_row() -> None:
         )
 
 
-def test_the_ladder_has_items_and_a_record() -> None:
-    evals = gl.load_dataset("ladder")
+@pytest.fixture(scope="module")
+def ladder() -> gl.Evaluations:
+    return gl.load_dataset("ladder")
+
+
+@pytest.fixture(scope="module")
+def ladder_gains(ladder: gl.Evaluations) -> gl.Gains:
+    return ladder.gains()
+
+
+def test_the_ladder_has_items_and_a_record(ladder: gl.Evaluations, ladder_gains: gl.Gains) -> None:
+    evals, gains = ladder, ladder_gains
     assert evals.frame.groupby("model_family")["model"].nunique().to_dict() == {
         "ladder": 40,
         "no pretraining": 40,
@@ -202,7 +212,6 @@ def test_the_ladder_has_items_and_a_record() -> None:
     assert evals.frame["language"].nunique() == 9
     assert evals.predictions is not None
     assert len(evals.predictions) == 500 * len(evals)
-    gains = evals.gains()
     assert gains.frame["variance"].eq("paired").all()
     assert set(gains.frame["language_family"]) == {"Anglic", "Romar", "Ural", "Semar", "Isolate"}
     only = gl.load_dataset("ladder", intermediates="siqa", tasks="world_nli")
@@ -211,7 +220,7 @@ def test_the_ladder_has_items_and_a_record() -> None:
     assert len(only.predictions) == 500 * len(only)
 
 
-def test_the_ladder_is_what_its_record_says() -> None:
+def test_the_ladder_is_what_its_record_says(ladder: gl.Evaluations) -> None:
     import json
     import tomllib
 
@@ -221,7 +230,7 @@ def test_the_ladder_is_what_its_record_says() -> None:
     assert record["outputs"]["predictions.parquet"] == sha256_file(data_path("ladder_predictions.parquet"))
     assert record["outputs"]["alignment.csv"] == sha256_file(data_path("ladder_alignment.csv"))
     asked = tomllib.loads(record["experiment"])
-    frame = gl.load_dataset("ladder").frame
+    frame = ladder.frame
     assert {name.split("-s")[0] for name in frame["model"]} == set(record["only"])
     assert set(record["only"]) < {checkpoint["name"] for checkpoint in asked["checkpoints"]}
     assert not [text for text in (record["folder"],) if text.startswith("/")]
@@ -229,14 +238,16 @@ def test_the_ladder_is_what_its_record_says() -> None:
     assert record["experiment"] == file.read_text("utf-8")
 
 
-def test_the_ladder_spans_three_decades_with_three_seeds_of_pretraining_at_each_size() -> None:
+def test_the_ladder_spans_three_decades_with_three_seeds_of_pretraining_at_each_size(
+    ladder: gl.Evaluations,
+) -> None:
     import json
     import tomllib
 
     record = json.loads(data_path("ladder_run.json").read_text(encoding="utf-8"))
     checkpoints = tomllib.loads(record["experiment"])["checkpoints"]
     width = {each["name"]: each["config"]["hidden_size"] for each in checkpoints}
-    frame = gl.load_dataset("ladder").frame.query("model_family == 'ladder' and intermediate == 'none'")
+    frame = ladder.frame.query("model_family == 'ladder' and intermediate == 'none'")
     name = frame["model"].str.split("-s").str[0]
     # 64 positions and two kinds of segments are embeddings too.
     size = frame["params_non_embedding"].astype(float) - 66 * name.map(width)
@@ -246,8 +257,8 @@ def test_the_ladder_spans_three_decades_with_three_seeds_of_pretraining_at_each_
     assert seeds.index.max() / seeds.index.min() >= 1000
 
 
-def test_the_ladder_passes_its_controls() -> None:
-    check = gl.check_controls(gl.load_dataset("ladder"), "no pretraining")
+def test_the_ladder_passes_its_controls(ladder: gl.Evaluations) -> None:
+    check = gl.check_controls(ladder, "no pretraining")
     assert check.passed, check.words
     alignment = pd.read_csv(data_path("ladder_alignment.csv"))
     assert len(alignment) == 2 * 20 * 8
@@ -256,8 +267,8 @@ def test_the_ladder_passes_its_controls() -> None:
     assert (shares.loc["no pretraining"] < 0.05).all()
 
 
-def test_intermediate_training_helps_english_in_the_ladder() -> None:
-    frame = gl.load_dataset("ladder").gains().frame.query("model_family == 'ladder' and language == 'en'")
+def test_intermediate_training_helps_english_in_the_ladder(ladder_gains: gl.Gains) -> None:
+    frame = ladder_gains.frame.query("model_family == 'ladder' and language == 'en'")
     means = frame.groupby("task")["gain"].mean()
     assert (means > 5).all()  # the same skill, more data
 

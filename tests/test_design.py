@@ -178,7 +178,7 @@ def test_power_and_width_are_those_of_studies_that_are_fitted() -> None:
     outlook = look_ahead(SMALL, ONLY)
     assert 0.3 < outlook.power < 0.9
     count = 40
-    below, widths = realised(SMALL, SDS, count, 300)
+    below, widths = realised(SMALL, SDS, count, 150)
     error = np.sqrt(outlook.power * (1.0 - outlook.power) / count)
     assert np.mean(below >= SMALL.threshold) == pytest.approx(outlook.power, abs=3.0 * error)
     assert widths.mean() == pytest.approx(outlook.width, rel=0.15)

@@ -21,7 +21,7 @@ from conftest import write_scores
 from forking import Fork
 
 #: Moments at which commands are killed. GAINLAW_KILLS asks for more.
-KILLS = int(os.environ.get("GAINLAW_KILLS", "4"))
+KILLS = int(os.environ.get("GAINLAW_KILLS", "2"))
 FEW = ("--draws", "100", "--chains", "2")
 #: The law whose report is drawn soonest.
 LEVEL = (*FEW, "--law", "constant")
@@ -302,7 +302,7 @@ def test_mutations_of_good_input_end_with_a_known_code() -> None:
     """A sample; `python benchmarks/mutations.py` runs thousands."""
     script = Path(__file__).parents[1] / "benchmarks" / "mutations.py"
     done = subprocess.run(
-        [sys.executable, str(script), "--count", "30"], capture_output=True, text=True, check=False
+        [sys.executable, str(script), "--count", "12"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 faults" in done.stdout

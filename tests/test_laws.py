@@ -231,8 +231,9 @@ def fitted(request) -> gl.Fit:
 
 
 def test_every_law_in_every_engine(fitted: gl.Fit) -> None:
-    """Overall gain at 1B within a third of an sd of the exact engine's, with some hundred draws."""
-    sampled = gl.fit(fitted.gains, law=fitted.spec.law.law, engine="nuts", tune=300, **QUICK)
+    """Overall gain at 1B within a third of an sd of the exact engine's: of 300 draws three errors and more."""
+    few = {"draws": 150, "tune": 200} if fitted.spec.law.form.scores else {"tune": 300}
+    sampled = gl.fit(fitted.gains, law=fitted.spec.law.law, engine="nuts", **(QUICK | few))
     assert [fit.record["engine"]["used"] for fit in (fitted, sampled)] == ["exact", "nuts"]
     found, expected = (gain_curve(fit, "overall").gain(1e9) for fit in (sampled, fitted))
     assert abs(found.mean() - expected.mean()) < expected.std() / 3
@@ -256,6 +257,7 @@ def test_every_law_in_every_exhibit(fitted: gl.Fit, tmp_path) -> None:
         assert f"{each.name} of the law, {each.symbol}" in set(content.tables["priors"].frame["meaning"])
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_a_law_from_outside_has_a_report(tmp_path) -> None:
     gl.write_report(gl.fit(STUDY, law=OUTSIDE, **QUICK), tmp_path / "report")
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")

@@ -144,6 +144,7 @@ def elsewhere(line: str) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("svg_alone")
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name not in OWN], ids=lambda page: page.stem)
 def test_what_a_page_shows_runs(page: Path, folder: Path, cli: Cli) -> None:
     names = {

@@ -33,7 +33,7 @@ def cells(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("safe", [False, True])
-@pytest.mark.usefixtures("svg_alone")
+@pytest.mark.usefixtures("undrawn")
 def test_every_command_that_writes_csv_can_make_it_safe(
     effects: Path, fitted: Path, tmp_path: Path, safe: bool
 ) -> None:

@@ -10,31 +10,34 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from conftest import run_cli
+from gainlaw.units import schedule
+from tiny_training import WorkersHere, repeatable
+
 pytest.importorskip("torch")
 
 #: Moments at which the run is killed. GAINLAW_KILLS asks for more.
-KILLS = int(os.environ.get("GAINLAW_KILLS", "3"))
+KILLS = int(os.environ.get("GAINLAW_KILLS", "6"))
 EXPERIMENT = """
 name = "killed"
 [world]
-documents = 1500
-train = 200
-validation = 40
-test = 40
+documents = 400
+train = 64
+validation = 20
+test = 20
 per_family = 1
 [compute]
 workers = 2
-snapshot_seconds = 0.3
+snapshot_seconds = 0.1
 [training]
 learning_rate = 1e-3
 max_length = 64
 [training.pretrain]
-steps = 200
+steps = 80
 [training.intermediate]
 epochs = 2
 [training.finetune]
@@ -89,71 +92,77 @@ def finished(out: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in names}
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A run that came to its end: the experiment's folder, what the run left, and how many seconds it lasted."""
-
-    folder: Path
-    contents: dict[str, str]
-    lasted: float
-
-
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the experiment, with a run in ``whole`` that nothing disturbed, in one process."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "killed.toml").write_text(EXPERIMENT)
-    begun = time.monotonic()
-    with start(folder, folder / "whole") as process:
-        output = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, output.decode()
-    return Whole(folder, contents(folder / "whole"), time.monotonic() - begun)
+    with pytest.MonkeyPatch.context() as patch, repeatable():
+        patch.setattr(schedule, "Workers", WorkersHere)
+        done = run_cli("run", folder / "killed.toml", "-o", folder / "whole")
+    assert done.code == 0, done.err
+    return folder
+
+
+def assert_whole(folder: Path, out: Path) -> None:
+    """Assert that a run comes to its end in the bytes of the undisturbed one, and that nothing is left to do."""
+    expected = contents(folder / "whole")
+    assert sum(name.endswith(".safetensors") for name in expected) >= 10
+    with start(folder, out) as last:
+        output = last.communicate(timeout=300)[0]
+    assert last.returncode == 0, output.decode()
+    assert contents(out) == expected
+    assert not list(out.glob("units/*.part"))
+    again = run_cli("run", folder / "killed.toml", "-o", out)
+    assert "0 units done" in again.out
+    assert again.code == 0
+    assert contents(out) == expected
 
 
 @pytest.mark.slow
-def test_killed_runs_lose_nothing_and_end_in_the_same_bytes(whole: Whole, tmp_path: Path) -> None:
-    expected = whole.contents
-    assert sum(name.endswith(".safetensors") for name in expected) >= 10
-
-    rng = random.Random(7)
+def test_a_killed_run_loses_nothing_and_ends_in_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    """Everything dies at once, after a snapshot; then the parent alone, whose workers must stop by themselves."""
     out = tmp_path / "killed"
+    with start(folder, out) as process:
+        while process.poll() is None and not list(out.glob("units/pretrain-*.part/snapshot*")):
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert list(out.glob("units/pretrain-*.part/snapshot*"))
+    before = finished(out)
+    with start(folder, out) as process:
+        while process.poll() is None and len(finished(out)) < len(before) + 3:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert before.items() <= finished(out).items()
+    assert_whole(folder, out)
+
+
+@pytest.mark.calibration
+def test_runs_killed_at_any_moment_lose_nothing_and_end_in_the_same_bytes(
+    folder: Path, tmp_path: Path
+) -> None:
+    rng, out = random.Random(7), tmp_path / "killed"
+    begun = time.monotonic()
+    with start(folder, tmp_path / "timed") as process:
+        process.communicate(timeout=300)
+    lasted = time.monotonic() - begun
     kills = 0
     for _ in range(10 * KILLS):
         if kills == KILLS:
             break
         before = finished(out)
-        with start(whole.folder, out) as process:
-            time.sleep(rng.uniform(0.1, 1.0) * whole.lasted * rng.choice((0.3, 0.6, 0.9)))
+        with start(folder, out) as process:
+            time.sleep(rng.uniform(0.1, 1.0) * lasted * rng.choice((0.3, 0.6, 0.9)))
             if process.poll() is None:
-                # Sometimes everything dies at once, sometimes only the parent, whose workers must stop by themselves.
+                # Sometimes everything dies at once, sometimes only the parent.
                 (os.killpg if rng.random() < 0.5 else os.kill)(process.pid, signal.SIGKILL)
         if process.returncode == 0:
-            assert contents(out) == expected
+            assert contents(out) == contents(folder / "whole")
             shutil.rmtree(out)  # it came to its end: start anew
             continue
         assert process.returncode == -signal.SIGKILL
         kills += 1
         assert before.items() <= finished(out).items()
     assert kills == KILLS
-    last = start(whole.folder, out)
-    output = last.communicate(timeout=300)[0]
-    assert last.returncode == 0, output.decode()
-    assert contents(out) == expected
-    assert not list(out.glob("units/*.part"))
-    again = start(whole.folder, out)
-    assert b"0 units done" in again.communicate(timeout=120)[0]
-    assert again.returncode == 0
-    assert contents(out) == expected
-
-
-@pytest.mark.slow
-def test_a_run_killed_after_a_snapshot_goes_on_from_it(whole: Whole, tmp_path: Path) -> None:
-    out = tmp_path / "killed"
-    with start(whole.folder, out) as process:
-        while process.poll() is None and not list(out.glob("units/pretrain-*.part/snapshot*")):
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGKILL)
-    assert list(out.glob("units/pretrain-*.part/snapshot*"))
-    with start(whole.folder, out) as last:
-        output = last.communicate(timeout=300)[0]
-    assert last.returncode == 0, output.decode()
-    assert contents(out) == whole.contents
+    assert_whole(folder, out)
