@@ -137,7 +137,8 @@ def seeds():
     return [gl.fit(gains, law="linear", seed=seed, exclude=["smooth"]) for seed in (1, 2, 3, 5)]
 
 
-def test_all_seeds_give_one_verdict(seeds):
+def test_all_seeds_give_one_verdict(seeds, monkeypatch):
+    monkeypatch.setattr(chance, "_STAGES", (16_000,))  # a fourth of the most
     shares = [float((gain_curve(fit, "population").slope() > 0).mean()) for fit in seeds]
     # The share of draws passes it with some seeds and not with others.
     threshold = (min(shares) + max(shares)) / 2
@@ -145,7 +146,7 @@ def test_all_seeds_give_one_verdict(seeds):
     found = [gl.assess(fit, "slope[population] > 0", both=False, threshold=threshold) for fit in seeds]
     assert len({verdict.verdict for verdict in found}) == 1
     p, errors = (np.array([getattr(verdict, name) for verdict in found]) for name in ("probability", "mcse"))
-    assert errors.max() < 0.002
+    assert errors.max() < 0.004
     assert np.ptp(p) < 5 * errors.max()
 
 

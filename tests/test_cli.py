@@ -20,6 +20,7 @@ from gainlaw.claims.decision import VERDICTS
 from gainlaw.cli.printing import progress_bar, show
 from gainlaw.curves import study as curve_study
 from gainlaw.curves.study import fit_curves
+from gainlaw.fitting import storage
 from gainlaw.fitting.companion import other_scale_fit
 from gainlaw.tables.record import Column
 from gainlaw.tables.table import Table
@@ -265,17 +266,19 @@ def test_other_rows_of_the_packaged_scores(cli: Cli) -> None:
 @pytest.fixture
 def computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a command that is run again with the same words show what it found the first time."""
-    for module, name in ((curve_study, "fit_curves"), (gl, "assess_file"), (gl, "compare")):
+    slow = ((curve_study, "fit_curves"), (gl, "assess_file"), (gl, "compare"), (storage, "load_fit"))
+    for module, name in slow:
         monkeypatch.setattr(module, name, _once(getattr(module, name)))
 
 
 def _once(function: Callable[..., Any]) -> Callable[..., Any]:
-    found: list[Any] = []
+    found: dict[str, Any] = {}
 
     def first(*arguments: Any, **options: Any) -> Any:
-        if not found:
-            found.append(function(*arguments, **options))
-        return found[0]
+        place = str(arguments[0]) if isinstance(arguments[0], str | Path) else ""
+        if place not in found:
+            found[place] = function(*arguments, **options)
+        return found[place]
 
     return first
 

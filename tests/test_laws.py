@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 import gainlaw as gl
 from gainlaw.curves.kernels.tape import with_gradient
+from gainlaw.curves.study import CurveStudy
 from gainlaw.errors import InputError
+from gainlaw.figures import curves
 from gainlaw.figures.common.arrange import arrange_fits
 from gainlaw.laws import LAWS, hierarchical_law, law, shaped
 from gainlaw.laws.placed import PlacedLaw, place
@@ -239,6 +242,24 @@ def test_every_law_in_every_engine(fitted: gl.Fit) -> None:
     assert abs(found.mean() - expected.mean()) < expected.std() / 3
 
 
+@pytest.fixture(scope="module")
+def curves_once() -> Iterator[None]:
+    """Fit the curves of the same gains once: they do not depend on the law of the hierarchical model."""
+    found: dict[tuple[str, int], CurveStudy | None] = {}
+    fitted_anew = curves.study_of
+
+    def study_of(fit: gl.Fit) -> CurveStudy | None:
+        key = (fit.scale, fit.n_rows)
+        if key not in found:
+            found[key] = fitted_anew(fit)
+        return found[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(curves, "study_of", study_of)
+        yield
+
+
+@pytest.mark.usefixtures("curves_once")
 def test_every_law_in_every_exhibit(fitted: gl.Fit, tmp_path) -> None:
     placed = fitted.spec.law
     fitted.save(tmp_path / "fit")
@@ -257,7 +278,7 @@ def test_every_law_in_every_exhibit(fitted: gl.Fit, tmp_path) -> None:
         assert f"{each.name} of the law, {each.symbol}" in set(content.tables["priors"].frame["meaning"])
 
 
-@pytest.mark.usefixtures("svg_alone")
+@pytest.mark.usefixtures("svg_alone", "curves_once")
 def test_a_law_from_outside_has_a_report(tmp_path) -> None:
     gl.write_report(gl.fit(STUDY, law=OUTSIDE, **QUICK), tmp_path / "report")
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")

@@ -50,8 +50,9 @@ def test_every_command_that_writes_csv_can_make_it_safe(
         "claims", fitted, tmp_path / "claims.toml", "--format", "csv", *options
     ).out
     outcome = run_cli(
-        "curve", effects, "--by", "task", "-o", tmp_path / "curves", "--format", "csv", *options
-    )
+        "curve", effects, "--by", "task", "--law", "constant", "-o", tmp_path / "curves", "--format", "csv",
+        *options,
+    )  # fmt: skip
     assert outcome.code in {0, 1}, outcome.err
     texts["printed curves"] = outcome.out
     texts |= {path.name: path.read_text() for path in (tmp_path / "curves").glob("*.csv")}

@@ -357,9 +357,15 @@ def test_the_record_of_a_run_gives_the_same_evaluations(
 # Every task
 
 
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of runs in which what several experiments share is done once."""
+    return tmp_path_factory.mktemp("together")
+
+
 @pytest.mark.parametrize("task", [name for name, each in TASKS.items() if not each.made])
 def test_every_task_trains_and_is_scored_where_it_can_be(
-    task: str, models: Path, published: Path, tmp_path: Path
+    task: str, models: Path, published: Path, together: Path
 ) -> None:
     known = find_task(task)
     language = "et" if task == "xcopa" else "en"
@@ -367,16 +373,16 @@ def test_every_task_trains_and_is_scored_where_it_can_be(
     target = task if as_target else "sick"
     needs = {task, target, *find_task(target).english_side}
     given = experiment(
-        tmp_path,
+        together,
         checkpoints=local(models, "bert"),
         training=QUICK | {"patience": 1, "max_length": 32},
         intermediates=[{"name": "first", "tasks": [task]}] if "train" in known.splits else [],
         targets=[{"task": target, "languages": [language]}],
         data=data(published, *sorted(needs)),
     )
-    graph = run_here(given, tmp_path / "run")
-    found = table(tmp_path / "run").set_index("intermediate")
-    store = Store(tmp_path / "run" / "units")
+    graph = run_here(given, together / "run")
+    found = table(together / "run").set_index("intermediate")
+    store = Store(together / "run" / "units")
     test = load_items(target, find_task(target).evaluation_split, language, published / target)
     assert set(found["n_examples"]) == {len(test)}
     classes = find_task(target).n_classes
