@@ -121,11 +121,11 @@ def reference(fit: CurveFit, truth: np.ndarray, seed: int, count: int) -> float:
     )
 
 
-def misses(law: Law, seed: int, count: int) -> list[tuple[object, ...]]:
+def misses(law: Law, seed: int, count: int, most: int) -> list[tuple[object, ...]]:
     """Fit one random study by both losses; return what neither reached a proven optimum nor is said to have failed."""
     rng = np.random.default_rng(seed + 10_000)
     p = len(law.parameters)
-    n = int(np.exp(rng.uniform(np.log(max(8, p + 2)), np.log(200))))
+    n = int(np.exp(rng.uniform(np.log(max(8, p + 2)), np.log(most))))
     delta, sd = 10.0 ** rng.uniform(-4, 0), 10.0 ** rng.uniform(-2, 0)
     variables, y, truth = study(law, n, sd, seed)
     found = []
@@ -143,15 +143,16 @@ def misses(law: Law, seed: int, count: int) -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize("name", sorted(EVERY))
 def test_huber_and_lad_reach_proven_optima_of_every_law(name: str) -> None:
-    """Held against a dozen searches, each as long as those of the study of 300 below, which has 96."""
-    assert not misses(EVERY[name], 3, 12)
+    """Up to 40 points against a dozen searches; the 300 studies below have up to 200 and 96."""
+    for seed in (1, 2):  # heavy-tailed noise and normal
+        assert not misses(EVERY[name], seed, 12, 40)
 
 
 @pytest.mark.calibration
 def test_huber_and_lad_reach_proven_optima_in_300_studies() -> None:
     """All laws in turn; one study in a hundred may end in another proven optimum than the best of 200 searches."""
     names = sorted(EVERY)
-    found = [miss for seed in range(300) for miss in misses(EVERY[names[seed % len(names)]], seed, 96)]
+    found = [miss for seed in range(300) for miss in misses(EVERY[names[seed % len(names)]], seed, 96, 200)]
     print(f"{len(found)} of 600 fits neither at the best proven optimum nor failed", found)
     assert len(found) <= 6
 
