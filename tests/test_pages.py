@@ -39,7 +39,7 @@ ELSEWHERE = {
 #: Fewer draws than the page has, and fewer rows of the packaged scores: what is shown is the same, sooner.
 SHORT = {"fit": ["--draws", "300", "--tune", "200"], "curve": ["--draws", "200"]}
 FEW = ["--where", "task=xnli,xcopa", "--where", "language=sw,vi"]
-PACKAGED = 'gl.load_dataset("bloomz", intermediates="xP3")'
+PACKAGED = 'evals = gl.load_dataset("bloomz", intermediates="xP3")'
 FEWER = '.select(task=["xnli", "xcopa"], language=["sw", "vi"])'
 
 #: Pages with Python that has a test of its own.
