@@ -374,3 +374,19 @@ def test_diagnostics_hold_scales_and_predictive_checks(fit: gl.Fit, directory: P
     loaded = gl.load_fit(directory).diagnostics
     pd.testing.assert_frame_equal(loaded.scales, fit.diagnostics.scales, check_dtype=False)
     pd.testing.assert_frame_equal(loaded.predictive, fit.diagnostics.predictive, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ((2e4, 6e4, 2e5), {1e4, 1e5}),
+        ((1.4e7, 1e8, 3.4e8), {1e7, 1e8, 1e9, 1e10}),
+        ((5.6e8, 7e9, 1.76e11), {1e9, 1e10, 1e11}),
+    ],
+)
+def test_gains_are_given_at_sizes_near_those_observed(sizes: tuple[float, ...], expected: set[float]) -> None:
+    rng = np.random.default_rng(0)
+    rows = [(f"m{k}", size, task, rng.normal(2, 1), 0.5) for k, size in enumerate(sizes) for task in "abc"]
+    frame = pd.DataFrame(rows, columns=["checkpoint", "params", "task", "gain", "se"])
+    fit = gl.fit(gl.gains_from_frame(frame), draws=100)
+    assert set(fit.estimates["params"].dropna()) == expected

@@ -51,7 +51,7 @@ _PEAKED = 0.9
 
 
 def default_sizes(posterior: Posterior) -> tuple[float, ...]:
-    """Return the sizes to report: powers of ten within half a decade of the observed range, and 1e10 always.
+    """Return the sizes to report: powers of ten within half a decade of the observed range, and 1e10 within two.
 
     Parameters
     ----------
@@ -63,7 +63,8 @@ def default_sizes(posterior: Posterior) -> tuple[float, ...]:
     params = posterior.gains.frame["params"].to_numpy(dtype=float)
     low, high = np.log10(params.min()) - 0.5, np.log10(params.max()) + 0.5
     powers = {float(10.0**k) for k in range(int(np.ceil(low)), int(np.floor(high)) + 1)}
-    return tuple(sorted(powers | {1e10}))
+    asked = {1e10} if low - 1.5 <= 10.0 <= high + 1.5 else set()
+    return tuple(sorted(powers | asked))
 
 
 def estimate_table(
