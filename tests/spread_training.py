@@ -41,7 +41,7 @@ from gainlaw.training.train.objectives import Supervised
 from gainlaw.units.execution import StoppedError
 from gainlaw.units.store import STOP
 
-STEPS = 24
+STEPS = 12
 WORDS = "it rains on the old bridge and road is wet sun warm dry water why where what happened as a result"
 RECIPE = replace(
     DEFAULTS["finetune"],

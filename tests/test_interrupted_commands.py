@@ -20,8 +20,8 @@ import gainlaw as gl
 from conftest import write_scores
 from forking import Fork
 
-#: Moments at which commands are killed. GAINLAW_KILLS asks for more.
-KILLS = int(os.environ.get("GAINLAW_KILLS", "2"))
+#: Moments at which commands are killed in `make calibration`. GAINLAW_KILLS asks for more.
+KILLS = int(os.environ.get("GAINLAW_KILLS", "20"))
 FEW = ("--draws", "100", "--chains", "2")
 #: The law whose report is drawn soonest.
 LEVEL = (*FEW, "--law", "constant")
@@ -117,8 +117,9 @@ class Bed:
             assert [path.name for path in self.out.iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.parametrize("kills", [2, pytest.param(KILLS, marks=pytest.mark.calibration)])
 def test_commands_killed_at_any_moment_leave_the_old_or_the_new(
-    tmp_path: Path, fork: Fork, scores: Path, level: Path
+    tmp_path: Path, fork: Fork, scores: Path, level: Path, kills: int
 ) -> None:
     bed, rng = Bed(tmp_path, scores, level), random.Random(5)
     lasted: dict[str, float] = {}
@@ -129,7 +130,7 @@ def test_commands_killed_at_any_moment_leave_the_old_or_the_new(
         lasted[name] = time.monotonic() - begun
         bed.check()
     killed = 0
-    while killed < KILLS:
+    while killed < kills:
         first = rng.choice(list(lasted))
         crowd = [first] if rng.random() < 0.5 else [first, rng.choice([first, *lasted])]
         for path in (tmp_path / "new", bed.fit / "scale_log_odds"):

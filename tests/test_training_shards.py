@@ -33,7 +33,7 @@ pytest.importorskip("torch")
 #: Losses are sums of fp32 numbers of order 1 in another order: they differ by a few times 6e-8 a step.
 CLOSE = 1e-5
 SCRIPT = Path(__file__).with_name("spread_training.py")
-STOP_AT = 12
+STOP_AT = 6
 CUT = {"origin": "xlmr", "dropout": 0.1, "tokens": 64}
 WHOLE = {"origin": "xlmr", "dropout": 0.0, "tokens": 4096}
 TOKENIZER_OF = {"bert": "wordpiece", "xlmr": "unigram", "mt5": "unigram", "bloom": "bytelevel"}
@@ -98,6 +98,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(root, alone, together)
 
 
+def spread_steps() -> int:
+    from spread_training import STEPS
+
+    return STEPS
+
+
 def differences(one: dict[str, Any], two: dict[str, Any], what: str = "losses") -> float:
     first, second = ({str(k): v for k, v in each[what].items()} for each in (one, two))
     assert first.keys() == second.keys()
@@ -107,10 +113,10 @@ def differences(one: dict[str, Any], two: dict[str, Any], what: str = "losses") 
 @pytest.mark.parametrize("at", [0, 1], ids=["with dropout, in micro-batches", "without, in one batch"])
 def test_two_processes_have_the_losses_of_one(trained: Trained, at: int) -> None:
     one, two = trained.alone[at], trained.together[at]
-    assert len(one["losses"]) == 24
+    assert len(one["losses"]) == spread_steps()
     assert differences(one, two) < CLOSE
     assert one["scores"] == two["scores"]
-    assert len(set(one["scores"])) > 2
+    assert len(set(one["scores"])) > 1
     # the optimiser divides by the size of a gradient, and of some (keys' biases) that is rounding alone
     assert differences(one, two, "norms") < 0.01
     assert max(one["losses"].values()) - min(one["losses"].values()) > 0.1
@@ -118,12 +124,12 @@ def test_two_processes_have_the_losses_of_one(trained: Trained, at: int) -> None
 
 def test_one_goes_on_with_what_two_began_and_two_with_what_one_did(trained: Trained) -> None:
     begun, rest = trained.alone[2], trained.together[2]
-    assert (len(begun["losses"]), len(rest["losses"])) == (STOP_AT, 24 - STOP_AT)
+    assert (len(begun["losses"]), len(rest["losses"])) == (STOP_AT, spread_steps() - STOP_AT)
     both = {"losses": {str(k): v for k, v in begun["losses"].items()} | rest["losses"]}
     assert differences(both, trained.alone[0]) < CLOSE
     assert rest["scores"] == trained.alone[0]["scores"]
     begun, rest = trained.together[3], trained.alone[3]
-    assert (len(begun["losses"]), len(rest["losses"])) == (STOP_AT, 24 - STOP_AT)
+    assert (len(begun["losses"]), len(rest["losses"])) == (STOP_AT, spread_steps() - STOP_AT)
     both = {"losses": begun["losses"] | {str(k): v for k, v in rest["losses"].items()}}
     assert differences(both, trained.together[4]) < CLOSE
     # each has the dropout of its own cut of the batches, which stays that of those who began
@@ -236,7 +242,7 @@ def test_frozen_products_in_bf16_change_nothing_but_their_memory(tmp_path: Path)
 
 TOML = """
 name = "spread"
-world = {{ documents = 300, train = 64, validation = 20, test = 30, per_family = 1 }}
+world = {{ documents = 150, train = 32, validation = 10, test = 20, per_family = 1 }}
 compute = {{ workers = 1, device = "cpu", snapshot_seconds = 0.1 }}
 training = {{ learning_rate = 1e-3, max_length = 64, batch_size = 16, micro_batch_tokens = 128, epochs = 3 }}
 targets = [{{ task = "world_nli" }}]
@@ -371,7 +377,10 @@ def test_a_killed_process_ends_the_unit_and_another_attempt_ends_where_one_proce
 ) -> None:
     model_folder("xlmr", tmp_path / "m")
     for name, shards in (("two", "shards = 2"), ("one", "")):
-        (tmp_path / f"{name}.toml").write_text(TOML.format(more=shards))
+        text = TOML.format(more=shards)
+        # who is asked to stop needs something left to do
+        text = text.replace("train = 32", "train = 64") if signalled else text
+        (tmp_path / f"{name}.toml").write_text(text)
 
     def words(name: str) -> list[str]:
         return ["run", str(tmp_path / f"{name}.toml"), "-o", str(tmp_path / name), "--json"]
