@@ -41,7 +41,7 @@ def fits(folder: Path, scores: Path, cli: Cli) -> tuple[Path, Path]:
 
 
 def test_json_from_every_command_that_prints(
-    fits: tuple[Path, Path], scores: Path, folder: Path, cli: Cli, svg_alone: None
+    fits: tuple[Path, Path], scores: Path, folder: Path, cli: Cli, undrawn: None
 ) -> None:
     claims = folder / "claims.toml"
     claims.write_text('[[claim]]\nname = "positive"\nclaim = "gain(1B) > 1"\n')

@@ -154,7 +154,7 @@ def test_both_engines_agree(scale: str, tmp_path: Path) -> None:
     assert found.status == "ok", found.diagnostics.failures
     assert found.record["engine"]["used"] == "exact"
     # On counts a draw takes ten times as long, and they are nearly independent.
-    length = {"draws": 800} if scale == "points" else {"draws": 300, "tune": 300, "chains": 2}
+    length = {"draws": 800, "tune": 400} if scale == "points" else {"draws": 300, "tune": 300, "chains": 2}
     other = gl.fit(gains, engine="nuts", **length, **options)
     least = (
         other.summary().set_index(["level", "estimand"]).loc[[("overall", "slope"), ("population", "slope")]]

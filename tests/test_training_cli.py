@@ -136,6 +136,7 @@ def test_more_of_the_same_experiment_reuses_what_is_done(run_folder: Path, cli: 
     assert "give one of" in cli("check", run_folder / "run").err
 
 
+@pytest.mark.usefixtures("here")
 def test_a_failing_unit_is_told_and_stops_nothing_else(tmp_path: Path, cli: Cli) -> None:
     bad = tmp_path / "sick"
     bad.mkdir()
