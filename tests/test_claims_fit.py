@@ -132,21 +132,21 @@ def test_a_file_judges_and_says_what_is_missing(saved, study, tmp_path):
 
 @pytest.fixture(scope="module")
 def seeds():
-    """The packaged study, whose population slope is positive with a probability of about 0.96, by four seeds."""
+    """The packaged study, whose population slope is positive with a probability of about 0.974, by four seeds."""
     gains = gl.load_dataset("bloomz", intermediates="xP3").gains(scale="points")
     fewer = ["smooth", "language", "task_language", "checkpoint_language_family"]
     return [gl.fit(gains, law="linear", seed=seed, exclude=fewer) for seed in (1, 2, 3, 5)]
 
 
 def test_all_seeds_give_one_verdict(seeds):
-    shares = [float((gain_curve(fit, "population").slope() > 0).mean()) for fit in seeds]
-    # The share of draws passes it with some seeds and not with others.
-    threshold = (min(shares) + max(shares)) / 2
-    assert min(shares) < threshold < max(shares)
+    claim = parse_claim("slope[population] > 0")
+    first = [Chances(fit).once(claim).value for fit in seeds]
+    # What the draws of a fit say is above it with some seeds and below it with others.
+    threshold = (min(first) + max(first)) / 2
     found = [gl.assess(fit, "slope[population] > 0", both=False, threshold=threshold) for fit in seeds]
     assert len({verdict.verdict for verdict in found}) == 1
     p, errors = (np.array([getattr(verdict, name) for verdict in found]) for name in ("probability", "mcse"))
-    assert errors.max() < 0.002
+    assert errors.max() < 0.0005  # of 64,000 draws; 0.0014 of those of a fit
     assert np.ptp(p) < 5 * errors.max()
 
 
