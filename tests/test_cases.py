@@ -276,5 +276,6 @@ def test_names_that_look_like_markup_reach_the_report_as_they_are(cli, tmp_path:
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     summary = cli("summary", tmp_path / "fit", "--level", "task").out
     assert all(name in summary and html.escape(name, quote=False) in page for name in names)
+    assert names[-1] not in page
     for path in (tmp_path / "report" / "figures").glob("*.svg"):
         ElementTree.parse(path)
