@@ -94,7 +94,7 @@ averages: $(READY)  ## simulate studies from every law and write docs/averages.m
 	@$(BIN)/python benchmarks/averages.py $(ARGS)
 
 .PHONY: calibration
-calibration: $(READY)  ## run the long simulation studies and print their tables
+calibration: $(TRAIN)  ## run the long simulation studies and print their tables, and the long tests
 	@$(BIN)/python benchmarks/calibration.py $(ARGS)
 	@$(BIN)/python benchmarks/sbc.py
 	@$(BIN)/python -m pytest -m calibration
