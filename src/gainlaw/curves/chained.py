@@ -199,8 +199,7 @@ class Chain:
         """Return what both laws predict, shape (m, k), between and at the end: the estimates, or every refit."""
         between = _along(self.first, variables, *(() if made is None else (made.first, made.kinds[0])))
         between = between if noise is None else between + noise[0]
-        if _logged(self.first):
-            between = np.exp(between)
+        between = self.first.as_measured(between)
         (variable,) = self.second.law.variables
         transform = source_of(variable)[1]
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -208,7 +207,7 @@ class Chain:
         at = {variable: given}
         value = _along(self.second, at, *(() if made is None else (made.second, made.kinds[1])))
         value = value if noise is None else value + noise[1]
-        return between, np.exp(value) if _logged(self.second) else value
+        return between, self.second.as_measured(value)
 
     def _scatter(self, draws: int) -> Float:
         """Return how new runs depart from both curves, shape (2, draws, 1), correlated as the residuals."""
@@ -298,7 +297,7 @@ def _common(fits: tuple[CurveFit, CurveFit]) -> tuple[str, str] | None:
 
 def _same_runs(first: CurveFit, second: CurveFit) -> bool:
     """Return whether groups of the same name have the same losses."""
-    losses = np.exp(first.points.y) if _logged(first) else first.points.y
+    losses = first.as_measured(first.points.y)
     theirs = _measured(second)
     agree = []
     for name in np.intersect1d(first.points.groups, second.points.groups):
@@ -316,10 +315,6 @@ def _measured(second: CurveFit) -> Float:
     transform = source_of(variable)[1]
     values = np.asarray(second.points.variables[variable])
     return np.exp(log_quantity(transform, values)) if transform else values
-
-
-def _logged(fit: CurveFit) -> bool:
-    return fit.law.response == "log" or fit.points.logged
 
 
 def _along(

@@ -106,7 +106,7 @@ class Frontier:
         size, tokens = (
             log_quantity(source_of(each)[1], points.variables[each]) for each in _roles(self.fit.law)
         )
-        value = np.exp(points.y) if self._logged else points.y
+        value = self.fit.as_measured(points.y)
         compute = FLOPS_PER_TOKEN * np.exp(size + tokens)
         return pd.DataFrame(
             {"params": np.exp(size), "tokens": np.exp(tokens), "compute": compute, "value": value}
@@ -116,10 +116,6 @@ class Frontier:
     def largest(self) -> float:
         """The largest compute of the points, in FLOP."""
         return float(self.runs["compute"].max())
-
-    @property
-    def _logged(self) -> bool:
-        return self.fit.law.response == "log" or self.fit.points.logged
 
     def exponent(self, compute: float) -> tuple[float, float, float]:
         """Return how the best size grows at a compute, d log N / d log C, and its percentile interval."""
@@ -170,7 +166,7 @@ class Frontier:
             "params": np.exp(log_n),
             "tokens": np.exp(budget - log_n),
             "ratio": np.exp(budget - 2.0 * log_n),
-            "value": np.exp(least) if self._logged else least,
+            "value": self.fit.as_measured(least),
         }
 
 

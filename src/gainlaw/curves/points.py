@@ -79,6 +79,11 @@ class CurvePoints:
         return known if known is None or known.ndim == 1 else np.diag(known)
 
     @property
+    def measured(self) -> str:
+        """What was measured, in words: the `label` without the logarithm that was taken of it."""
+        return self.label.removeprefix("log(").removesuffix(")") if self.logged else self.label
+
+    @property
     def label(self) -> str:
         """What the numbers are, in a word or two."""
         if self.columns:

@@ -242,6 +242,15 @@ class CurveRecord:
         )
 
     @property
+    def logged(self) -> bool:
+        """Whether the curve is of the natural logarithm of what was measured."""
+        return self.law.response == "log" or self.points.logged
+
+    def as_measured(self, values: Float) -> Float:
+        """Return values of the curve in the unit in which they were measured."""
+        return np.exp(values) if self.logged else values
+
+    @property
     def spread(self) -> float:
         """Standard deviation of a new checkpoint around the curve: `sigma`; for ``gls`` at the median known error."""
         known = self.points.variance

@@ -156,7 +156,7 @@ def _draw(axes: Axes, fit: CurveFit) -> tuple[str, pd.DataFrame, pd.DataFrame, s
     along = max(values, key=lambda name: len(np.unique(np.round(values[name], 9))))
     others = [name for name in values if name != along]
     points = pd.DataFrame({axis[name].label: axis[name].outer(each) for name, each in values.items()})
-    points = points.assign(value=_told(fit, fit.points.y), residual=fit.residuals)
+    points = points.assign(value=fit.as_measured(fit.points.y), residual=fit.residuals)
     groups = (
         np.unique(np.round(np.stack([values[name] for name in others], axis=1), 9), axis=0)
         if others
@@ -191,12 +191,12 @@ def _lines(
             for name, value in fixed.items()
         )
         place = axis[along].outer(at)
-        low, middle, high = (_told(fit, frame[each].to_numpy()) for each in ("low", "gain", "high"))
+        low, middle, high = (fit.as_measured(frame[each].to_numpy()) for each in ("low", "gain", "high"))
         axes.fill_between(place, low, high, color=color, alpha=0.2, linewidth=0)
         axes.plot(place, middle, color=color, label=label or None)
         axes.scatter(
             axis[along].outer(values[along][inside]),
-            _told(fit, fit.points.y[inside]),
+            fit.as_measured(fit.points.y[inside]),
             s=9,
             color=color,
             linewidths=0,
@@ -205,7 +205,7 @@ def _lines(
             pd.DataFrame({axis[along].label: place, "value": middle, "low": low, "high": high, "line": label})
         )
     axis[along].dress(axes, "x", values[along])
-    axes.set_ylabel(_measured(fit))
+    axes.set_ylabel(fit.points.measured)
     if groups is not None:
         axes.legend(loc="best")
     return pd.concat(drawn, ignore_index=True)
@@ -216,10 +216,10 @@ def _contours(axes: Axes, fit: CurveFit, sides: list[_Axis]) -> pd.DataFrame:
     one, two = (each.along(values[each.variable], _ALONG) for each in sides)
     grid = [each.ravel() for each in np.meshgrid(one, two)]
     at = {side.variable: each for side, each in zip(sides, grid, strict=True)}
-    surface = _told(fit, fit.predict(at)["gain"].to_numpy())
+    surface = fit.as_measured(fit.predict(at)["gain"].to_numpy())
     across, up = (side.outer(each) for side, each in zip(sides, grid, strict=True))
     table = surface.reshape(len(two), len(one))
-    seen = _told(fit, fit.points.y)
+    seen = fit.as_measured(fit.points.y)
     levels = _levels(seen)
     # Labels are laid along the lines as they are on the final axes.
     for side, which in zip(sides, "xy", strict=True):
@@ -260,13 +260,3 @@ def _levels(seen: Float) -> Float:
     from matplotlib.ticker import MaxNLocator
 
     return np.asarray(MaxNLocator(_LEVELS).tick_values(float(seen.min()), float(np.quantile(seen, 0.98))))
-
-
-def _told(fit: CurveFit, values: Float) -> Float:
-    """Return numbers as they were measured."""
-    return np.exp(values) if fit.points.logged or fit.law.response == "log" else values
-
-
-def _measured(fit: CurveFit) -> str:
-    label = fit.points.label
-    return label.removeprefix("log(").removesuffix(")") if fit.points.logged else label

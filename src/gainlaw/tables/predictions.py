@@ -50,7 +50,7 @@ def predictions_table(fits: Mapping[str, CurveFit], places: Sequence[Mapping[str
                 .rename(columns={"gain": "value"})
                 .assign(reach=reach(fit, at), status=fit.status)
             )
-            if fit.law.response == "log" or fit.points.logged:
+            if fit.logged:
                 ends = ["value", "low", "high", "new_low", "new_high"]
                 row[ends] = np.exp(row[ends])
                 row["se"] *= row["value"]
@@ -94,7 +94,7 @@ def chains_table(chains: Mapping[str, Chain], places: Sequence[Mapping[str, str]
             row = each.predict({name: [text] for name, text in place.items()}, draws=draws)
             parts.append(row.assign(**_named(curve, place)))
     first = next(iter(chains.values()))
-    made = first.resampled(draws)
+    made, between = first.resampled(draws), first.first.points.measured
     drawn = f"the same runs drawn for both ({made.kinds[0]})" if made.together else " and ".join(made.kinds)
     notes = [
         f"{percent(first.first.ci_prob)} intervals of {draws} refits of both laws to resampled runs, {drawn}. They say "
@@ -102,19 +102,14 @@ def chains_table(chains: Mapping[str, Chain], places: Sequence[Mapping[str, str]
         "Beyond: how far the first prediction lies outside what the second law was fitted to, in widths of that range.",
     ]
     caption = (
-        f"{_label(first.second)} by the {first.second.law.title} law of {_label(first.first)}, which the "
+        f"{first.second.points.measured} by the {first.second.law.title} law of {between}, which the "
         f"{first.first.law.title} law predicts."
     )
-    return _table(pd.concat(parts, ignore_index=True), caption, notes, between=_label(first.first))
+    return _table(pd.concat(parts, ignore_index=True), caption, notes, between=between)
 
 
 def _named(curve: str, place: Mapping[str, str]) -> dict[str, str]:
     return {"curve": task_title(curve), "place": ", ".join(f"{name} {text}" for name, text in place.items())}
-
-
-def _label(fit: CurveFit) -> str:
-    label = fit.points.label
-    return label.removeprefix("log(").removesuffix(")") if label.startswith("log(") else label
 
 
 def _table(frame: pd.DataFrame, caption: str, notes: Sequence[str], between: str = "") -> Table:
