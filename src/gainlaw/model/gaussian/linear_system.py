@@ -177,19 +177,18 @@ def _meet(side, lo, hi, met):
 
 @numba.njit(cache=True, nogil=True)
 def _gram(side, bounds):
-    """Return ``F' F``, whole or from the columns that every cluster meets, whichever is less work."""
+    """Return ``F' F``: clusters that meet few columns of the core by these alone, the others together."""
     size, p = side.shape
     met, where = np.empty(p, dtype=np.uint8), np.empty(p, dtype=np.uint64)
-    work = 0.0
-    for c in range(bounds.shape[0] - 1):
-        count = _meet(side, bounds[c], bounds[c + 1], met)
-        work += (bounds[c + 1] - bounds[c] + SCATTER) * float(count) ** 2
-    if work > float(size) * p * p:
-        return side.T @ side
+    dense, kept = np.empty((size, p)), 0
     out = np.zeros((p, p))
     for c in range(bounds.shape[0] - 1):
         lo, hi = bounds[c], bounds[c + 1]
-        _meet(side, lo, hi, met)
+        count = _meet(side, lo, hi, met)
+        if (hi - lo + SCATTER) * count**2 > (hi - lo) * p**2:
+            dense[kept : kept + hi - lo] = side[lo:hi]
+            kept += hi - lo
+            continue
         count = 0
         for k in range(p):
             if met[k]:
@@ -207,6 +206,9 @@ def _gram(side, bounds):
     for j in range(p):
         for k in range(j):
             out[k, j] = out[j, k]
+    if kept > 0:
+        rows = dense[:kept]
+        out += rows.T @ rows
     return out
 
 
